@@ -1,0 +1,120 @@
+#ifndef QUORATE_AUDIT_STATE_H
+#define QUORATE_AUDIT_STATE_H
+
+#include "audit/entry.h"
+#include "core/yaml.h"
+
+/* The fold of the log and nothing else: policy in force, sites and places, requests and votes, open intents, keys and
+ * replicas, suspension. Knows no rules and no PKCS#11. Pointers into it are valid until the next state_apply. */
+
+struct state_site {
+    char *token, *site, *serial, *manufacturer, *model, *firmware, *hardware;
+    struct buf identity, transport; /* SubjectPublicKeyInfo, DER */
+    char *identity_id, *transport_id; /* CKA_ID of the pairs, hex */
+    uint64_t seq;                   /* of site-enrolled */
+    bool retired;
+    bool placed;
+    char *latitude, *longitude, *country, *place; /* place: the site's id where at home, else a description */
+    struct strings tags;
+    moment arrived, drilled;
+};
+
+struct state_vote {
+    bool rejection;
+    char *person;
+    struct digest certificate, public_key, signature; /* signature: SHA-256 of the .p7s */
+    char *reason;                                      /* of a rejection */
+    moment at;
+    uint64_t seq;
+};
+
+enum request_state { REQUEST_PENDING, REQUEST_INTENT /* being carried out */, REQUEST_SPENT, REQUEST_REJECTED, REQUEST_VOID };
+struct state_request {
+    struct digest id, subject;
+    char *operation, *token, *label, *rule;
+    moment made, expires;
+    enum request_state state;
+    char *why; /* of VOID and REJECTED */
+    struct state_vote *votes;
+    size_t vote_count;
+    uint64_t seq, intent; /* intent: seq of the last one, 0: none */
+};
+
+enum intent_state { INTENT_OPEN, INTENT_BORN /* done, sites not all told */, INTENT_SETTLED, INTENT_ROLLED_BACK };
+struct state_intent {
+    uint64_t seq;
+    struct digest digest;  /* of the entry: CKA_ID and locks derive from it */
+    struct digest request;
+    char *operation, *token, *label;
+    enum intent_state state;
+    moment at;
+    json_t *body;          /* the whole entry's body; owned */
+    struct strings offered, receipted; /* sites */
+    struct strings orphans;            /* sites that could not be settled */
+};
+
+struct state_key {
+    char *token, *label, *type;  /* type: "EC:P-384" */
+    char *class_name;            /* private-key, secret-key */
+    char *id;                    /* CKA_ID, hex */
+    struct digest fingerprint;   /* of the public key's SPKI; secret keys: all zero */
+    struct buf public_key;       /* SPKI DER; empty for secret keys */
+    struct strings sites;        /* that hold it, the primary included */
+    moment born;
+    uint64_t seq, intent;        /* intent 0: born under a rule that plainly allows */
+    bool destroyed;
+};
+
+struct state_suspension {
+    char *scope; /* "estate", "token:ID", "key:LABEL@TOKEN" */
+    uint64_t seq;
+};
+
+struct state_ceremony {
+    char *id, *script;
+    uint64_t seq;
+    bool closed;
+};
+
+struct state {
+    bool started;
+    char *environment, *origin, *name;
+    struct digest estate;        /* SHA-256 of the genesis entry */
+    struct digest genesis_policy;
+    struct digest policy;        /* in force; all zero before the first */
+    unsigned policy_version;
+    uint64_t size;               /* entries applied */
+    moment last_time;
+    struct state_site *sites;
+    size_t site_count;
+    struct state_request *requests;
+    size_t request_count;
+    struct state_intent *intents;
+    size_t intent_count;
+    struct state_key *keys;
+    size_t key_count;
+    struct state_suspension *suspensions;
+    size_t suspension_count;
+    struct state_ceremony *ceremonies;
+    size_t ceremony_count;
+    struct digest *refused;      /* subjects refused without a request, under the policy in force */
+    size_t refused_count;
+};
+
+void state_init(struct state *s);
+void state_clear(struct state *s);
+
+/* Applies one entry: a body with missing, unknown or wrong members, or a transition that cannot be (born without
+ * intent, approval of an unknown request, genesis not first) is E_INVALID with type and seq. On failure *s is unusable. */
+enum outcome state_apply(struct state *s, const struct entry *e, struct fault *f);
+
+struct state_site *state_site(const struct state *s, const char *token, const char *site); /* NULL if not enrolled or retired */
+struct state_request *state_request(const struct state *s, const struct digest *id);
+struct state_request *state_request_by_subject(const struct state *s, const struct digest *subject); /* newest pending or in intent */
+struct state_intent *state_intent(const struct state *s, uint64_t seq);
+struct state_key *state_key(const struct state *s, const char *token, const char *class_name, const char *id_hex,
+                            const char *label); /* living; label NULL: any */
+bool state_was_refused(const struct state *s, const struct digest *subject);
+bool state_suspended(const struct state *s, const char *token, const char *label); /* any scope that covers it */
+
+#endif

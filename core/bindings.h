@@ -1,0 +1,48 @@
+#ifndef QUORATE_CORE_BINDINGS_H
+#define QUORATE_CORE_BINDINGS_H
+
+#include "core/fault.h"
+#include "core/yaml.h"
+
+/* The per-host document: how each (token, site) is reached (design, section 5). Says nothing about who may do what. */
+enum reach { REACH_MODULE, REACH_COURIER, REACH_CARRIED, REACH_CLONED };
+enum pin_kind { PIN_FILE, PIN_PROMPT, PIN_PROTECTED_PATH };
+
+struct binding {
+    char *site;
+    enum reach reach;
+    char *module;           /* REACH_MODULE: absolute path of the lower module */
+    char *serial;           /* CK_TOKEN_INFO.serialNumber without trailing blanks */
+    enum pin_kind pin_kind;
+    char *pin_path;         /* PIN_FILE: absolute */
+    struct strings courier; /* REACH_COURIER: the command */
+    unsigned line;
+};
+struct bound_token {
+    char *id;
+    struct binding *sites;
+    size_t site_count;
+    unsigned line;
+};
+struct bindings {
+    char *path;   /* of the file itself, absolute */
+    char *home;   /* absolute */
+    char *policy; /* absolute */
+    struct strings mirrors;
+    struct bound_token *tokens;
+    size_t token_count;
+    struct digest digest; /* of the file's bytes */
+};
+
+/* Where the bindings are: `given` if not NULL or empty, else QUORATE_BINDINGS by secure_getenv, else
+ * /etc/quorate/bindings.yaml. Files that others may write to are refused. Relative paths in it start at its folder. */
+enum outcome bindings_load(const char *given, struct bindings **ret, struct fault *f);
+void bindings_free(struct bindings *b);
+const struct bound_token *bindings_token(const struct bindings *b, const char *token);
+const struct binding *bindings_site(const struct bindings *b, const char *token, const char *site);
+
+/* The PIN by its file (one line, without its newline; E_DEVICE text names the path). The other kinds are the
+ * caller's: E_REFUSED. */
+enum outcome binding_pin(const struct binding *b, struct buf *ret, struct fault *f);
+
+#endif

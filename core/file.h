@@ -1,0 +1,38 @@
+#ifndef QUORATE_CORE_FILE_H
+#define QUORATE_CORE_FILE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "core/buf.h"
+#include "core/fault.h"
+#include "core/yaml.h"
+
+/* Files are opened with O_NOFOLLOW and O_CLOEXEC, must be regular, are size-capped and read once. */
+
+/* Reads a whole file into ret (emptied first; ret->max is the cap: longer is E_MEMORY). E_ABSENT where there is
+ * none. `trusted`: owned by root or by us and writable by nobody else, otherwise E_REFUSED. */
+enum outcome file_read(const char *path, bool trusted, struct buf *ret, struct fault *f);
+
+/* Replaces or creates durably: temporary file beside it, fsync, rename, fsync of the folder. */
+enum outcome file_replace(const char *path, struct span bytes, mode_t mode, struct fault *f);
+/* The same, but E_BUSY where the file exists. */
+enum outcome file_create(const char *path, struct span bytes, mode_t mode, struct fault *f);
+enum outcome file_remove(const char *path, struct fault *f); /* durably; a missing one is no fault */
+enum outcome folder_make(const char *path, mode_t mode, struct fault *f); /* one level; an existing folder is no fault */
+enum outcome folder_sync(const char *path, struct fault *f);
+enum outcome folder_list(const char *path, struct strings *ret, struct fault *f); /* names sorted by bytes, without dot files */
+bool file_exists(const char *path);
+
+/* "A/B", the caller's. B alone where it is absolute. NULL on memory. */
+char *path_join(const char *a, const char *b);
+char *path_folder(const char *path); /* "." where there is none */
+
+/* An open file description lock on a file of its own (created if missing), with a process-wide mutex where
+ * threads may meet: two locks on one path in one process exclude each other too. Closed, never unlocked, so that
+ * a forked child's end does not release the parent's. E_BUSY when !wait and somebody holds it. */
+struct lock;
+enum outcome lock_take(const char *path, bool wait, struct lock **ret, struct fault *f);
+void lock_release(struct lock *l); /* NULL is fine */
+
+#endif

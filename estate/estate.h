@@ -1,0 +1,55 @@
+#ifndef QUORATE_ESTATE_ESTATE_H
+#define QUORATE_ESTATE_ESTATE_H
+
+#include "audit/log.h"
+#include "audit/state.h"
+#include "core/bindings.h"
+#include "policy/policy.h"
+
+/* One home: its log, the fold of it, and the policy in force. Where policy (pure) and audit (no rules) meet; what
+ * module/ and ceremony/ share. Not thread-safe: the module serialises its calls.
+ *
+ * home/log/          the log's folder (audit/log.h)
+ * home/policies/     DIGEST.yaml, every policy ever adopted
+ * home/people/       FINGERPRINT.der, certificates of the roster
+ * home/requests/     ID/request.json, PERSON.p7s, PERSON.reject.json, PERSON.reject.p7s
+ * home/offers/       DIGEST.json, until the birth ends
+ * home/receipts/     DIGEST.json
+ * home/births/       INTENT.lock, held while a birth lives */
+struct estate {
+    struct bindings *bindings;
+    struct log *log;
+    struct state state;
+    struct policy *policy; /* in force; NULL before the first */
+};
+
+/* `quorate init`: home, log key, genesis. The first policy is read from the bindings' `policy:`; its digest goes into
+ * the genesis. origin NULL: made from the policy's name, the environment and chance. environment is production, test or
+ * rehearsal. */
+enum outcome estate_create(const char *bindings_path, const char *environment, const char *origin, struct fault *f);
+
+/* Opens the home that the bindings (bindings_load(given)) name. E_ABSENT where there is none yet ("run quorate init"). */
+enum outcome estate_open(const char *given, struct estate **ret, struct fault *f);
+void estate_close(struct estate *e);
+
+/* Reads what others wrote; loads the policy in force where it changed. */
+enum outcome estate_refresh(struct estate *e, struct fault *f);
+/* The bindings' `policy:` must have the digest in force: E_REFUSED names both. E_ABSENT: no policy adopted yet. */
+enum outcome estate_policy_in_force(struct estate *e, struct fault *f);
+
+/* One entry by itself (takes and releases the append lock). */
+enum outcome estate_append(struct estate *e, enum entry_type type, const json_t *body, uint64_t *ret_seq, struct fault *f);
+
+/* home/FOLDER/NAME, the caller's; NULL on memory. Either may be NULL. */
+char *estate_path(const struct estate *e, const char *folder, const char *name);
+
+/* CKA_ID that derives from an intent: first 20 bytes of SHA-256("quorate key id v1\n" || digest of the entry), hex. */
+void estate_key_id(const struct digest *intent, char ret_hex[41]);
+
+/* Public halves, certificates: copies every person's certificate into home/people; roster_check. Missing ones are
+ * E_ABSENT and named. base: folder that relative paths start at. */
+enum outcome estate_roster_import(struct estate *e, const struct policy *p, const char *base, struct fault *f);
+/* The certificate of a person of the policy in force, DER. */
+enum outcome estate_certificate(const struct estate *e, const struct person *p, struct buf *ret_der, struct fault *f);
+
+#endif

@@ -1,0 +1,36 @@
+#ifndef QUORATE_MODULE_BIRTH_H
+#define QUORATE_MODULE_BIRTH_H
+
+#include "estate/asking.h"
+#include "module/template.h"
+#include "module/world.h"
+
+/* Birth of a key under a rule with replicas (design, section 7). Called with the world's lock held. */
+struct birth {
+    struct world *world;
+    struct shown_token *token;
+    const CK_MECHANISM *mechanism;
+    const struct key_template *template;
+    const struct request *request;         /* allowed by estate_ask a moment ago */
+    const struct asking_context *context;
+    const struct rule *rule;
+};
+
+/* Runs steps 3 to 8 and 10. On OK the handles are the lower module's, of permanent token objects on the primary; public
+ * is CK_INVALID_HANDLE for secret keys. The application must be logged in on the primary. On failure nothing is left, or
+ * recovery will see to it; the text names site and cause. */
+enum outcome birth_run(const struct birth *b, CK_OBJECT_HANDLE *ret_secret, CK_OBJECT_HANDLE *ret_public, struct fault *f);
+
+/* Recovery (section 7, end): every open intent whose lock is free is rolled back or finished, every born key whose
+ * sites were not told is completed. Appends {"intent", "outcome"} to `report` (may be NULL). Needs the primary's login:
+ * uses the application's where there is one, else the binding's PIN on a session of its own. */
+enum outcome settle_run(struct world *w, json_t *report, struct fault *f);
+
+/* `quorate enrol`: see estate/vendor.h. elsewhere NULL: arrived at the site's coordinates. */
+enum outcome enrol_run(struct world *w, const char *token, const char *site, const char *elsewhere, json_t **ret,
+                       struct fault *f);
+
+/* "tokens" of the vendor interface: what answers now. */
+enum outcome inspect_run(struct world *w, json_t **ret, struct fault *f);
+
+#endif
