@@ -42,6 +42,10 @@ enum outcome estate_request_find(const struct estate *e, const char *prefix, str
 enum outcome estate_judge(struct estate *e, const struct request *r, const struct asking_context *c,
                           struct verdict **ret, struct fault *f);
 
+/* The policy whose people and rules judge this request: the one in force; before the first adoption the one that the
+ * request names, read from the bindings' `policy:` (its digest must be the request's). Borrowed from the estate. */
+enum outcome estate_judging(struct estate *e, const struct request *r, const struct policy **ret, struct fault *f);
+
 /* What `quorate approve` and `reject` end in: verifies that `der` is this person's signature over the request (or over
  * the rejection document), writes the file and the entry. E_REFUSED, each with its own message: request spent, void,
  * rejected or expired, not this person's certificate, another document, already given. */

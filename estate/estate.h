@@ -20,7 +20,8 @@ struct estate {
     struct bindings *bindings;
     struct log *log;
     struct state state;
-    struct policy *policy; /* in force; NULL before the first */
+    struct policy *policy;    /* in force; NULL before the first */
+    struct policy *candidate; /* read for the first adoption; see estate_judging */
 };
 
 /* `quorate init`: home, log key, genesis. The first policy is read from the bindings' `policy:`; its digest goes into
