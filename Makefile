@@ -19,7 +19,7 @@ B_tsan  := build/tsan
 B_cov   := build/cov
 B       := $(B_$(VARIANT))
 
-CPPFLAGS := -I. -D_GNU_SOURCE -DCRYPTOKI_GNU=1 -I/usr/include/p11-kit-1
+CPPFLAGS := -I. -D_GNU_SOURCE -I/usr/include/p11-kit-1
 CFLAGS   := -std=c17 -fPIC -fvisibility=hidden $(WARNINGS) $(CFLAGS_$(VARIANT))
 LIBS        := -lfyaml -ljansson -lcrypto -lpthread -lm
 MODULE_LIBS := $(LIBS) -ldl
