@@ -1,5 +1,5 @@
 # The only build file. One tree per variant, so that none needs a clean:
-# build/ (what is shipped), build/asan, build/cov, build/tsan.
+# build/ (what is shipped), build/asan, build/cov, build/tsan, build/crash (dies at a given step of the log, for tests).
 
 VARIANT ?= plain
 CC      ?= gcc
@@ -13,10 +13,12 @@ CFLAGS_plain := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CFLAGS_asan  := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 CFLAGS_tsan  := -O1 -g -fsanitize=thread
 CFLAGS_cov   := -O0 -g --coverage
+CFLAGS_crash := -O1 -g -DQUORATE_CRASH_TEST
 B_plain := build
 B_asan  := build/asan
 B_tsan  := build/tsan
 B_cov   := build/cov
+B_crash := build/crash
 B       := $(B_$(VARIANT))
 
 CPPFLAGS := -I. -D_GNU_SOURCE -I/usr/include/p11-kit-1
@@ -33,8 +35,21 @@ UNIT       := $(sort $(wildcard tests/unit/test_*.c))
 object      = $(patsubst %.c,$(B)/obj/%.o,$(1))
 UNIT_BINS  := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT))
 
-.PHONY: all help deps lint-deps demo check check-unit check-variant lint clean install
+.PHONY: all help deps lint-deps demo check unit lint clean install
 all: $(B)/quorate $(B)/quorate-pkcs11.so
+
+unit: $(UNIT_BINS)
+
+help:
+	@echo 'make              build build/quorate and build/quorate-pkcs11.so'
+	@echo 'make demo         install what is missing, build, and show a key being born under quorum (build/demo/)'
+	@echo 'make check        install what is missing, build, and run every test, plain and sanitized'
+	@echo 'make lint         clang-format, clang-tidy, cppcheck, sizes, and the arrows between folders'
+	@echo 'make unit         build the unit tests alone'
+	@echo 'make deps         install the Debian packages that are missing; lint-deps: those of make lint'
+	@echo 'make install      into $$(DESTDIR)$$(PREFIX)'
+	@echo 'make clean        remove build/'
+	@echo 'VARIANT=asan|tsan|cov|crash selects another tree: build/asan ...; CC=clang another compiler'
 
 $(B)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -57,3 +72,48 @@ $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call object,$(MODULE)) $(filter-out $(B)
 	$(CC) $(CFLAGS) -o $@ $^ $(TEST_LIBS) -lp11
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+# Asks apt for nothing where nothing is missing.
+define install_missing
+@missing=; for p in $(1); do \
+    dpkg-query -W -f='$${db:Status-Status}\n' "$$p" 2>/dev/null | grep -qx installed || missing="$$missing $$p"; done; \
+if [ -n "$$missing" ]; then \
+    echo "Installing$$missing"; \
+    sudo=; if [ "$$(id -u)" != 0 ]; then sudo=sudo; fi; \
+    $$sudo apt-get update -q && \
+    $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; fi
+endef
+
+deps:
+	$(call install_missing,$(PACKAGES))
+
+lint-deps:
+	$(call install_missing,$(PACKAGES) $(LINT_PACKAGES))
+
+JOBS := $(shell nproc 2>/dev/null || echo 2)
+
+# In a make of its own, so that the headers that deps installs are there before anything is compiled.
+demo: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all
+	@demo/run.sh
+
+check: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all unit
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=asan all unit
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=crash all
+	@tests/check.sh
+
+lint: lint-deps
+	@tests/lint/run.sh '$(CPPFLAGS)'
+
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+MANDIR ?= $(PREFIX)/share/man
+install: all
+	install -D -m 755 $(B)/quorate $(DESTDIR)$(PREFIX)/bin/quorate
+	install -D -m 644 $(B)/quorate-pkcs11.so $(DESTDIR)$(LIBDIR)/pkcs11/quorate-pkcs11.so
+	for page in $(wildcard docs/man/*.[1-8]); do \
+	    install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done
+
+clean:
+	rm -rf build
