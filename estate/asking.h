@@ -24,15 +24,15 @@ void answer_clear(struct answer *a);
 
 /* Takes `subject`. Plain allow: answer.plain. A deny that no approval can change: logged once as `refused`, no
  * request. Otherwise the one pending request with the same subject, or a new one (home/requests/ID, entry `request`,
- * its first refusal as `refused`), judged with the votes that are there; votes not yet logged are logged. The outcome is
- * OK whatever the verdict. */
+ * its first refusal as `refused`), judged with the votes that are there; votes not yet logged are logged. The outcome
+ * is OK whatever the verdict. */
 enum outcome estate_ask(struct estate *e, json_t *subject, const struct asking_context *c, struct answer *ret,
                         struct fault *f);
 
 /* Under the append lock: votes again, evaluation again, and, where it still allows, `intent` with the verdict and the
  * members of `more` (borrowed, may be NULL). E_REFUSED or E_PENDING with the verdict in words where not. */
-enum outcome estate_intend(struct estate *e, const struct request *r, const struct asking_context *c, const json_t *more,
-                           uint64_t *ret_intent, struct fault *f);
+enum outcome estate_intend(struct estate *e, const struct request *r, const struct asking_context *c,
+                           const json_t *more, uint64_t *ret_intent, struct fault *f);
 
 /* The request in the home, checked against its id. */
 enum outcome estate_request(const struct estate *e, const struct digest *id, struct request **ret, struct fault *f);
@@ -49,7 +49,8 @@ enum outcome estate_judging(struct estate *e, const struct request *r, const str
 /* What `quorate approve` and `reject` end in: verifies that `der` is this person's signature over the request (or over
  * the rejection document), writes the file and the entry. E_REFUSED, each with its own message: request spent, void,
  * rejected or expired, not this person's certificate, another document, already given. */
-enum outcome estate_approve(struct estate *e, const struct request *r, const char *person, struct span der, struct fault *f);
+enum outcome estate_approve(struct estate *e, const struct request *r, const char *person, struct span der,
+                            struct fault *f);
 enum outcome estate_reject(struct estate *e, const struct request *r, const char *person, struct span document,
                            struct span der, struct fault *f);
 

@@ -22,6 +22,7 @@ struct estate {
     struct state state;
     struct policy *policy;    /* in force; NULL before the first */
     struct policy *candidate; /* read for the first adoption; see estate_judging */
+    char *ceremony; /* id of the ceremony that this process is in: every entry written here carries it; or NULL */
 };
 
 /* `quorate init`: home, log key, genesis. The first policy is read from the bindings' `policy:`; its digest goes into
@@ -29,7 +30,8 @@ struct estate {
  * rehearsal. */
 enum outcome estate_create(const char *bindings_path, const char *environment, const char *origin, struct fault *f);
 
-/* Opens the home that the bindings (bindings_load(given)) name. E_ABSENT where there is none yet ("run quorate init"). */
+/* Opens the home that the bindings (bindings_load(given)) name. E_ABSENT where there is none yet ("run quorate init").
+ */
 enum outcome estate_open(const char *given, struct estate **ret, struct fault *f);
 void estate_close(struct estate *e);
 
@@ -39,7 +41,8 @@ enum outcome estate_refresh(struct estate *e, struct fault *f);
 enum outcome estate_policy_in_force(struct estate *e, struct fault *f);
 
 /* One entry by itself (takes and releases the append lock). */
-enum outcome estate_append(struct estate *e, enum entry_type type, const json_t *body, uint64_t *ret_seq, struct fault *f);
+enum outcome estate_append(struct estate *e, enum entry_type type, const json_t *body, uint64_t *ret_seq,
+                           struct fault *f);
 
 /* home/FOLDER/NAME, the caller's; NULL on memory. Either may be NULL. */
 char *estate_path(const struct estate *e, const char *folder, const char *name);

@@ -1,0 +1,61 @@
+#include "estate/evidence.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void site_fact_fill(const struct state *s, const char *token, const char *site, struct site_fact *ret)
+{
+    const struct state_site *known = state_site(s, token, site);
+
+    *ret = (struct site_fact){.token = token, .site = site, .country = ""};
+    if (known == NULL)
+        return;
+    ret->enrolled = true;
+    ret->hardware = known->hardware;
+    ret->drilled = known->drilled;
+    ret->placed = known->placed;
+    if (!known->placed)
+        return;
+    ret->latitude = strtod(known->latitude, NULL);
+    ret->longitude = strtod(known->longitude, NULL);
+    ret->country = known->country;
+    ret->tags = &known->tags;
+    ret->at_home = strcmp(known->place, site) == 0;
+}
+
+enum outcome evidence_gather(const struct state *s, const struct policy *p, const struct subject *subject,
+                             struct evidence_base *ret, struct fault *f)
+{
+    struct evidence_base base = {0};
+    size_t count = 0;
+
+    for (size_t i = 0; i < p->token_count; i++)
+        count += 1 + p->tokens[i].replicas.count;
+    base.sites = calloc(count + 1, sizeof *base.sites);
+    if (base.sites == NULL)
+        return fault_memory(f);
+    for (size_t i = 0; i < p->token_count; i++) {
+        const struct token *t = &p->tokens[i];
+
+        site_fact_fill(s, t->id, t->primary, &base.sites[base.site_count++]);
+        for (size_t j = 0; j < t->replicas.count; j++)
+            site_fact_fill(s, t->id, t->replicas.items[j], &base.sites[base.site_count++]);
+    }
+    for (size_t i = 0; subject->operation == OP_USE && subject->token != NULL && i < s->key_count; i++) {
+        const struct state_key *k = &s->keys[i];
+
+        if (k->destroyed || strcmp(k->token, subject->token) != 0 || strcmp(k->label, subject->label) != 0)
+            continue;
+        base.key = (struct key_fact){.born = k->born, .sites = &k->sites};
+        base.has_key = true;
+    }
+    base.suspended = state_suspended(s, subject->token, subject->label);
+    *ret = base;
+    return OK;
+}
+
+void evidence_clear(struct evidence_base *b)
+{
+    free(b->sites);
+    *b = (struct evidence_base){0};
+}
