@@ -10,8 +10,8 @@
 #define RECEIPT_TYPE "quorate/receipt/v1"
 
 /* Prefixes of what is signed; each is followed by a newline in the hash input. */
-#define PROOF_PREFIX "quorate proof v1"       /* by a replica: a statement */
-#define RECEIPT_PREFIX "quorate receipt v1"   /* by a site's identity key: a receipt */
+#define PROOF_PREFIX "quorate proof v1"         /* by a replica: a statement */
+#define RECEIPT_PREFIX "quorate receipt v1"     /* by a site's identity key: a receipt */
 #define CHALLENGE_PREFIX "quorate challenge v1" /* by a site's identity key: readiness, enrolment, arrival */
 
 /* A key on its way to a site. The two blobs (the key under an AES key, the AES key under the site's transport key)
@@ -19,10 +19,10 @@
 struct offer {
     struct digest estate, intent; /* intent: digest of its entry */
     char token[65], site[65];
-    char mechanism[32];     /* "oaep-sha1+aes-kwp", "oaep-sha256+aes-kwp", "rsa-aes-key-wrap-sha256" */
+    char mechanism[32];                     /* "oaep-sha1+aes-kwp", "oaep-sha256+aes-kwp", "rsa-aes-key-wrap-sha256" */
     struct buf wrapped_key, wrapped_secret; /* LIMIT_BLOB each; the second empty for rsa-aes-key-wrap */
-    struct buf public_key;  /* SPKI DER; empty for secret keys */
-    json_t *attributes;     /* {CKA_NAME: value} of the private or secret key at the site, subject encoding; owned */
+    struct buf public_key;                  /* SPKI DER; empty for secret keys */
+    json_t *attributes;        /* {CKA_NAME: value} of the private or secret key at the site, subject encoding; owned */
     json_t *public_attributes; /* of the public key object; NULL for secret keys; owned */
     struct digest challenge;
 };
@@ -43,9 +43,10 @@ bool statement_digest(const struct statement *s, struct digest *ret);
 struct receipt {
     struct digest estate, intent, offer, challenge, nonce;
     char token[65], site[65], serial[33];
-    char proof[16];          /* "signature" or "attested" */
-    struct buf proof_signature; /* by the replica over the statement: raw r||s for EC, PKCS#1 v1.5 for RSA; empty when attested */
-    struct buf signature;    /* by the identity key (raw r||s) over receipt_digest */
+    char proof[16];             /* "signature" or "attested" */
+    struct buf proof_signature; /* by the replica over the statement: raw r||s for EC, PKCS#1 v1.5 for RSA; empty when
+                                   attested */
+    struct buf signature;       /* by the identity key (raw r||s) over receipt_digest */
 };
 /* Canonical JSON of all but `signature`; its SHA-256 after the prefix line is what the identity key signs. */
 enum outcome receipt_digest(const struct receipt *r, struct digest *ret, struct fault *f);
@@ -58,7 +59,8 @@ bool challenge_digest(const struct digest *estate, const char *token, const char
                       struct digest *ret);
 
 /* Verifies a signature over a SHA-256 digest by a public key (SPKI DER): EC raw r||s, RSA PKCS#1 v1.5 with SHA-256. */
-enum outcome digest_signature_verify(struct span spki, const struct digest *digest, struct span signature, struct fault *f);
+enum outcome digest_signature_verify(struct span spki, const struct digest *digest, struct span signature,
+                                     struct fault *f);
 
 /* Everything that makes a receipt good: identity signature by `identity` (SPKI), fields equal to the offer's, the
  * replica's proof by the offer's public key over the statement. */

@@ -54,7 +54,8 @@ const char *log_origin(const struct log *l);
 enum outcome log_entry_bytes(const struct log *l, uint64_t seq, struct buf *ret, struct fault *f);
 enum outcome log_checkpoint_bytes(const struct log *l, struct buf *ret, struct fault *f);
 enum outcome log_inclusion(const struct log *l, uint64_t seq, uint64_t size, struct merkle_proof *ret, struct fault *f);
-enum outcome log_consistency(const struct log *l, uint64_t old_size, uint64_t size, struct merkle_proof *ret, struct fault *f);
+enum outcome log_consistency(const struct log *l, uint64_t old_size, uint64_t size, struct merkle_proof *ret,
+                             struct fault *f);
 
 /* Verifies entries and checkpoint as bytes, for readers without the folder (a transcript): every line canonical and
  * numbered, times never going back, root equal. Visits every entry. */

@@ -5,8 +5,9 @@
 
 /* RFC 6962 section 2.1, SHA-256. */
 
-void merkle_leaf(struct span entry, struct digest *ret);                                        /* SHA-256(0x00 || entry) */
-void merkle_node(const struct digest *left, const struct digest *right, struct digest *ret);    /* SHA-256(0x01 || l || r) */
+void merkle_leaf(struct span entry, struct digest *ret); /* SHA-256(0x00 || entry) */
+void merkle_node(const struct digest *left, const struct digest *right,
+                 struct digest *ret); /* SHA-256(0x01 || l || r) */
 
 /* The right edge of a growing tree: O(log n) memory. Zero-initialised: the empty tree. */
 struct merkle_edge {

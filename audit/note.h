@@ -20,7 +20,8 @@ void note_key_put(const struct note_key *key, struct buf *b);
 enum outcome note_key_make(const char *name, const uint8_t public_key[32], struct note_key *ret, struct fault *f);
 
 /* Signs `text` (ends in a newline): appends text, an empty line and the signature line to ret. */
-enum outcome note_sign(struct span text, const struct note_key *key, EVP_PKEY *secret, struct buf *ret, struct fault *f);
+enum outcome note_sign(struct span text, const struct note_key *key, EVP_PKEY *secret, struct buf *ret,
+                       struct fault *f);
 
 /* The text of a note that this key signed (one signature by it, strictly encoded; signatures by others may stand
  * beside it). ret_text borrows from note. E_REFUSED: no such signature, or a wrong one. */

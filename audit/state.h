@@ -9,9 +9,9 @@
 
 struct state_site {
     char *token, *site, *serial, *manufacturer, *model, *firmware, *hardware;
-    struct buf identity, transport; /* SubjectPublicKeyInfo, DER */
+    struct buf identity, transport;   /* SubjectPublicKeyInfo, DER */
     char *identity_id, *transport_id; /* CKA_ID of the pairs, hex */
-    uint64_t seq;                   /* of site-enrolled */
+    uint64_t seq;                     /* of site-enrolled */
     bool retired;
     bool placed;
     char *latitude, *longitude, *country, *place; /* place: the site's id where at home, else a description */
@@ -23,12 +23,18 @@ struct state_vote {
     bool rejection;
     char *person;
     struct digest certificate, public_key, signature; /* signature: SHA-256 of the .p7s */
-    char *reason;                                      /* of a rejection */
+    char *reason;                                     /* of a rejection */
     moment at;
     uint64_t seq;
 };
 
-enum request_state { REQUEST_PENDING, REQUEST_INTENT /* being carried out */, REQUEST_SPENT, REQUEST_REJECTED, REQUEST_VOID };
+enum request_state {
+    REQUEST_PENDING,
+    REQUEST_INTENT /* being carried out */,
+    REQUEST_SPENT,
+    REQUEST_REJECTED,
+    REQUEST_VOID
+};
 struct state_request {
     struct digest id, subject;
     char *operation, *token, *label, *rule;
@@ -43,25 +49,25 @@ struct state_request {
 enum intent_state { INTENT_OPEN, INTENT_BORN /* done, sites not all told */, INTENT_SETTLED, INTENT_ROLLED_BACK };
 struct state_intent {
     uint64_t seq;
-    struct digest digest;  /* of the entry: CKA_ID and locks derive from it */
+    struct digest digest; /* of the entry: CKA_ID and locks derive from it */
     struct digest request;
     char *operation, *token, *label;
     enum intent_state state;
     moment at;
-    json_t *body;          /* the whole entry's body; owned */
+    json_t *body;                      /* the whole entry's body; owned */
     struct strings offered, receipted; /* sites */
     struct strings orphans;            /* sites that could not be settled */
 };
 
 struct state_key {
-    char *token, *label, *type;  /* type: "EC:P-384" */
-    char *class_name;            /* private-key, secret-key */
-    char *id;                    /* CKA_ID, hex */
-    struct digest fingerprint;   /* of the public key's SPKI; secret keys: all zero */
-    struct buf public_key;       /* SPKI DER; empty for secret keys */
-    struct strings sites;        /* that hold it, the primary included */
+    char *token, *label, *type; /* type: "EC:P-384" */
+    char *class_name;           /* private-key, secret-key */
+    char *id;                   /* CKA_ID, hex */
+    struct digest fingerprint;  /* of the public key's SPKI; secret keys: all zero */
+    struct buf public_key;      /* SPKI DER; empty for secret keys */
+    struct strings sites;       /* that hold it, the primary included */
     moment born;
-    uint64_t seq, intent;        /* intent 0: born under a rule that plainly allows */
+    uint64_t seq, intent; /* intent 0: born under a rule that plainly allows */
     bool destroyed;
 };
 
@@ -79,11 +85,11 @@ struct state_ceremony {
 struct state {
     bool started;
     char *environment, *origin, *name;
-    struct digest estate;        /* SHA-256 of the genesis entry */
+    struct digest estate; /* SHA-256 of the genesis entry */
     struct digest genesis_policy;
-    struct digest policy;        /* in force; all zero before the first */
+    struct digest policy; /* in force; all zero before the first */
     unsigned policy_version;
-    uint64_t size;               /* entries applied */
+    uint64_t size; /* entries applied */
     moment last_time;
     struct state_site *sites;
     size_t site_count;
@@ -97,7 +103,7 @@ struct state {
     size_t suspension_count;
     struct state_ceremony *ceremonies;
     size_t ceremony_count;
-    struct digest *refused;      /* subjects refused without a request, under the policy in force */
+    struct digest *refused; /* subjects refused without a request, under the policy in force */
     size_t refused_count;
 };
 
@@ -105,12 +111,15 @@ void state_init(struct state *s);
 void state_clear(struct state *s);
 
 /* Applies one entry: a body with missing, unknown or wrong members, or a transition that cannot be (born without
- * intent, approval of an unknown request, genesis not first) is E_INVALID with type and seq. On failure *s is unusable. */
+ * intent, approval of an unknown request, genesis not first) is E_INVALID with type and seq. On failure *s is unusable.
+ */
 enum outcome state_apply(struct state *s, const struct entry *e, struct fault *f);
 
-struct state_site *state_site(const struct state *s, const char *token, const char *site); /* NULL if not enrolled or retired */
+struct state_site *state_site(const struct state *s, const char *token,
+                              const char *site); /* NULL if not enrolled or retired */
 struct state_request *state_request(const struct state *s, const struct digest *id);
-struct state_request *state_request_by_subject(const struct state *s, const struct digest *subject); /* newest pending or in intent */
+struct state_request *state_request_by_subject(const struct state *s,
+                                               const struct digest *subject); /* newest pending or in intent */
 struct state_intent *state_intent(const struct state *s, uint64_t seq);
 struct state_key *state_key(const struct state *s, const char *token, const char *class_name, const char *id_hex,
                             const char *label); /* living; label NULL: any */

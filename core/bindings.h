@@ -11,8 +11,8 @@ enum pin_kind { PIN_FILE, PIN_PROMPT, PIN_PROTECTED_PATH };
 struct binding {
     char *site;
     enum reach reach;
-    char *module;           /* REACH_MODULE: absolute path of the lower module */
-    char *serial;           /* CK_TOKEN_INFO.serialNumber without trailing blanks */
+    char *module; /* REACH_MODULE: absolute path of the lower module */
+    char *serial; /* CK_TOKEN_INFO.serialNumber without trailing blanks */
     enum pin_kind pin_kind;
     char *pin_path;         /* PIN_FILE: absolute */
     struct strings courier; /* REACH_COURIER: the command */

@@ -27,8 +27,8 @@ struct buf {
 
 #define BUF(maximum) ((struct buf){.max = (maximum)})
 
-void buf_free(struct buf *b); /* wipes, frees, leaves an empty buffer of the same max */
-void buf_clear(struct buf *b); /* wipes, keeps the memory */
+void buf_free(struct buf *b);  /* wipes, frees, leaves an empty buffer of the same max */
+void buf_clear(struct buf *b); /* wipes, keeps the memory, forgets a failure */
 void buf_put(struct buf *b, const void *data, size_t len);
 void buf_puts(struct buf *b, const char *text);
 void buf_putf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -19,9 +19,11 @@ enum outcome file_replace(const char *path, struct span bytes, mode_t mode, stru
 /* The same, but E_BUSY where the file exists. */
 enum outcome file_create(const char *path, struct span bytes, mode_t mode, struct fault *f);
 enum outcome file_remove(const char *path, struct fault *f); /* durably; a missing one is no fault */
-enum outcome folder_make(const char *path, mode_t mode, struct fault *f); /* one level; an existing folder is no fault */
+enum outcome folder_make(const char *path, mode_t mode,
+                         struct fault *f); /* one level; an existing folder is no fault */
 enum outcome folder_sync(const char *path, struct fault *f);
-enum outcome folder_list(const char *path, struct strings *ret, struct fault *f); /* names sorted by bytes, without dot files */
+enum outcome folder_list(const char *path, struct strings *ret,
+                         struct fault *f); /* names sorted by bytes, without dot files */
 bool file_exists(const char *path);
 
 /* "A/B", the caller's. B alone where it is absolute. NULL on memory. */

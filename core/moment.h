@@ -21,9 +21,10 @@ struct span_of_time { /* "15 minutes", "24 months": months are calendar months, 
 
 moment moment_now(void); /* CLOCK_REALTIME */
 struct moment_text moment_format(moment t);
-enum outcome moment_parse(const char *text, moment *ret, struct fault *f);         /* strict: with time and Z */
-enum outcome moment_parse_loose(const char *text, moment *ret, struct fault *f);   /* or a date alone */
-enum outcome duration_parse(const char *text, struct span_of_time *ret, struct fault *f); /* second(s) minute hour day week month year */
+enum outcome moment_parse(const char *text, moment *ret, struct fault *f);       /* strict: with time and Z */
+enum outcome moment_parse_loose(const char *text, moment *ret, struct fault *f); /* or a date alone */
+enum outcome duration_parse(const char *text, struct span_of_time *ret,
+                            struct fault *f); /* second(s) minute hour day week month year */
 moment moment_add(moment t, struct span_of_time d);
 
 #endif

@@ -38,14 +38,16 @@ enum outcome yaml_members(const struct yaml *map, const char *names, struct faul
 const struct yaml *yaml_get(const struct yaml *map, const char *key); /* NULL where absent */
 
 /* Readers of one node. */
-enum outcome yaml_text(const struct yaml *node, char **ret, struct fault *f);     /* not empty; the caller's */
-enum outcome yaml_name(const struct yaml *node, char **ret, struct fault *f);     /* [a-z0-9][a-z0-9._-]*, at most LIMIT_NAME */
+enum outcome yaml_text(const struct yaml *node, char **ret, struct fault *f); /* not empty; the caller's */
+enum outcome yaml_name(const struct yaml *node, char **ret,
+                       struct fault *f); /* [a-z0-9][a-z0-9._-]*, at most LIMIT_NAME */
 enum outcome yaml_count(const struct yaml *node, unsigned min, unsigned max, unsigned *ret, struct fault *f);
-enum outcome yaml_bool(const struct yaml *node, bool *ret, struct fault *f);      /* true or false, nothing else */
+enum outcome yaml_bool(const struct yaml *node, bool *ret, struct fault *f); /* true or false, nothing else */
 enum outcome yaml_moment(const struct yaml *node, moment *ret, struct fault *f);
 enum outcome yaml_duration(const struct yaml *node, struct span_of_time *ret, struct fault *f);
 enum outcome yaml_fingerprint(const struct yaml *node, struct digest *ret, struct fault *f);
-enum outcome yaml_choice(const struct yaml *node, const char *names, unsigned *ret, struct fault *f); /* index among space-separated names */
+enum outcome yaml_choice(const struct yaml *node, const char *names, unsigned *ret,
+                         struct fault *f); /* index among space-separated names */
 
 /* Lists of strings; a single scalar counts as a list of one. */
 struct strings {

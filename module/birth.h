@@ -11,15 +11,16 @@ struct birth {
     struct shown_token *token;
     const CK_MECHANISM *mechanism;
     const struct key_template *template;
-    const struct request *request;         /* allowed by estate_ask a moment ago */
+    const struct request *request; /* allowed by estate_ask a moment ago */
     const struct asking_context *context;
     const struct rule *rule;
 };
 
 /* Runs steps 3 to 8 and 10. On OK the handles are the lower module's, of permanent token objects on the primary; public
- * is CK_INVALID_HANDLE for secret keys. The application must be logged in on the primary. On failure nothing is left, or
- * recovery will see to it; the text names site and cause. */
-enum outcome birth_run(const struct birth *b, CK_OBJECT_HANDLE *ret_secret, CK_OBJECT_HANDLE *ret_public, struct fault *f);
+ * is CK_INVALID_HANDLE for secret keys. The application must be logged in on the primary. On failure nothing is left,
+ * or recovery will see to it; the text names site and cause. */
+enum outcome birth_run(const struct birth *b, CK_OBJECT_HANDLE *ret_secret, CK_OBJECT_HANDLE *ret_public,
+                       struct fault *f);
 
 /* Recovery (section 7, end): every open intent whose lock is free is rolled back or finished, every born key whose
  * sites were not told is completed. Appends {"intent", "outcome"} to `report` (may be NULL). Needs the primary's login:

@@ -7,12 +7,14 @@
 
 /* Templates of governed operations: copied once, completed, judged, logged and forwarded (design, section 6). */
 
-struct template { /* attributes and their values in memory of our own */
+struct template
+{ /* attributes and their values in memory of our own */
     CK_ATTRIBUTE *items;
     CK_ULONG count;
 };
 void template_clear(struct template *t); /* wipes */
-enum outcome template_copy(const CK_ATTRIBUTE *items, CK_ULONG count, struct template *ret, struct fault *f); /* duplicates, oversize, NULL values: E_INVALID by name */
+enum outcome template_copy(const CK_ATTRIBUTE *items, CK_ULONG count, struct template *ret,
+                           struct fault *f); /* duplicates, oversize, NULL values: E_INVALID by name */
 const CK_ATTRIBUTE *template_find(const struct template *t, CK_ATTRIBUTE_TYPE type);
 /* Adds or replaces; copies the value. */
 enum outcome template_set(struct template *t, CK_ATTRIBUTE_TYPE type, const void *value, CK_ULONG len, struct fault *f);

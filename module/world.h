@@ -10,14 +10,14 @@
 
 struct shown_token { /* a logical token, shown in one slot (its index) by its primary's HSM */
     const struct bound_token *bound;
-    const char *primary;            /* the site's id */
-    const struct binding *binding;  /* of the primary; NULL where it is not bound as a module */
-    struct lower *lower;            /* NULL: not there; the slot is then empty */
+    const char *primary;           /* the site's id */
+    const struct binding *binding; /* of the primary; NULL where it is not bound as a module */
+    struct lower *lower;           /* NULL: not there; the slot is then empty */
     CK_SLOT_ID lower_slot;
 };
 
 struct world {
-    pthread_mutex_t lock;   /* guards the estate: take it for every call into estate/, never on the pass-through path */
+    pthread_mutex_t lock; /* guards the estate: take it for every call into estate/, never on the pass-through path */
     struct estate *estate;
     struct lower *lowers[16];
     size_t lower_count;

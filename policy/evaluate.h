@@ -11,17 +11,17 @@ struct vote {
     enum vote_kind kind;
     struct digest fingerprint; /* of the signer's certificate, signature verified */
     struct digest public_key;
-    moment at;                 /* of its log entry */
-    uint64_t seq;              /* of its log entry */
-    const char *what;          /* VOTE_UNUSABLE: file and reason, for a finding; VOTE_REJECTION: the reason */
+    moment at;        /* of its log entry */
+    uint64_t seq;     /* of its log entry */
+    const char *what; /* VOTE_UNUSABLE: file and reason, for a finding; VOTE_REJECTION: the reason */
 };
 
 struct site_fact { /* one (token, site) as the log knows it */
     const char *token, *site;
     bool enrolled;
-    bool placed;          /* an `arrived` entry is in force */
+    bool placed; /* an `arrived` entry is in force */
     double latitude, longitude;
-    const char *country;  /* "" unknown */
+    const char *country; /* "" unknown */
     const struct strings *tags;
     bool at_home;         /* the place is the policy's site of that name */
     const char *hardware; /* as attested at enrolment */
@@ -32,7 +32,7 @@ struct ceremony_fact {
     const char *id;     /* the running ceremony */
     const char *script; /* its script's id */
     const char *step;
-    int operation;      /* the operation that the step's action is, -1: none */
+    int operation; /* the operation that the step's action is, -1: none */
 };
 
 struct key_fact { /* of the key that a `use` names */

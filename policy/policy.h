@@ -41,12 +41,12 @@ struct token {
 };
 
 struct quorum {
-    struct strings of;     /* roles; never empty */
-    struct strings except; /* roles whose holders do not count */
-    unsigned at_least;     /* people; at least 1 */
+    struct strings of;      /* roles; never empty */
+    struct strings except;  /* roles whose holders do not count */
+    unsigned at_least;      /* people; at least 1 */
     unsigned organisations; /* distinct; 0: any */
-    int64_t within;        /* seconds from first to last counted approval; 0: any */
-    unsigned reject_at;    /* 0: as soon as the quorum can no longer form */
+    int64_t within;         /* seconds from first to last counted approval; 0: any */
+    unsigned reject_at;     /* 0: as soon as the quorum can no longer form */
     unsigned line;
 };
 
@@ -63,8 +63,8 @@ struct replica_rule {
 
 struct key_rule {
     bool present;
-    struct strings types;  /* "EC:P-384", "RSA:3072", "AES:256"; empty: any */
-    struct strings usage;  /* "sign", "decrypt", "derive", "wrap"; each names both halves; empty: any */
+    struct strings types;         /* "EC:P-384", "RSA:3072", "AES:256"; empty: any */
+    struct strings usage;         /* "sign", "decrypt", "derive", "wrap"; each names both halves; empty: any */
     struct span_of_time lifetime; /* zero: none */
 };
 
@@ -74,12 +74,12 @@ struct rule {
     char *id;
     unsigned line;
     /* when: all that are present must match */
-    uint32_t operations;   /* bit per enum operation */
-    struct strings tokens; /* empty: any */
-    char *label;           /* the expression as written, or NULL */
-    regex_t label_regex;   /* POSIX extended, REG_NOSUB, C locale; an absent label is "" */
+    uint32_t operations;    /* bit per enum operation */
+    struct strings tokens;  /* empty: any */
+    char *label;            /* the expression as written, or NULL */
+    regex_t label_regex;    /* POSIX extended, REG_NOSUB, C locale; an absent label is "" */
     struct strings classes; /* private-key public-key secret-key certificate data; empty: any */
-    int object;            /* -1 any, 0 session objects only, 1 token objects only */
+    int object;             /* -1 any, 0 session objects only, 1 token objects only */
     enum effect effect;
     /* require: */
     struct strings ceremony; /* script ids; empty: none needed */
@@ -87,14 +87,14 @@ struct rule {
     struct quorum quorum;
     struct replica_rule replicas;
     struct key_rule key;
-    bool extractable_closed;    /* extractable: closed (the only one carried out so far) */
-    struct strings transport;   /* weaker ways allowed by name: oaep-sha1 */
+    bool extractable_closed;     /* extractable: closed (the only one carried out so far) */
+    struct strings transport;    /* weaker ways allowed by name: oaep-sha1 */
     struct span_of_time expires; /* of requests; 24 hours where absent */
     bool while_suspended;
 };
 
 struct policy {
-    char *file; /* the name it was parsed under, for messages */
+    char *file;              /* the name it was parsed under, for messages */
     struct digest digest;    /* of the file's bytes */
     struct digest canonical; /* of the canonical JSON form */
     unsigned semantics;
@@ -130,7 +130,11 @@ const struct rule *policy_rule(const struct policy *p, const char *id); /* ids a
 double place_distance_km(double lat1, double lon1, double lat2, double lon2);
 
 /* One thing that `policy check` found. */
-enum remark_kind { REMARK_BROKEN /* refuses adoption */, REMARK_UNMET /* can never be met */, REMARK_FRAIL /* one loss away */ };
+enum remark_kind {
+    REMARK_BROKEN /* refuses adoption */,
+    REMARK_UNMET /* can never be met */,
+    REMARK_FRAIL /* one loss away */
+};
 struct remark {
     enum remark_kind kind;
     unsigned line;

@@ -17,21 +17,21 @@
  * templates {key | private+public: {CKA_NAME: value}}, key (hex fingerprint of the key in the log), data {kind:
  * "message"|"digest", sha256}.
  * The estate's: adopt-policy {policy {canonical, digest, version}, succession?}; enrol-site {token, site, serial,
- * manufacturer, model, firmware, hardware, identity, transport (SPKI, hex)}; open-ceremony {ceremony, script {canonical,
- * digest, id}, bindings, people}; suspend/resume {scope}.
- * Attribute values in templates: booleans "true"/"false", numbers as integers, classes, key types and mechanisms by
- * their PKCS#11 names, labels as text, everything else "hex:…", secrets "sha256:…" (with the nonce). */
+ * manufacturer, model, firmware, hardware, identity, transport (SPKI, hex)}; open-ceremony {ceremony, script
+ * {canonical, digest, id}, bindings, people}; suspend/resume {scope}. Attribute values in templates: booleans
+ * "true"/"false", numbers as integers, classes, key types and mechanisms by their PKCS#11 names, labels as text,
+ * everything else "hex:…", secrets "sha256:…" (with the nonce). */
 struct subject {
     json_t *json; /* owned */
     enum operation operation;
     const char *estate, *environment, *origin, *requester;
-    const char *token;  /* NULL where the operation has none */
-    const char *label;  /* "" where absent */
+    const char *token;      /* NULL where the operation has none */
+    const char *label;      /* "" where absent */
     const char *class_name; /* private-key, secret-key, public-key, certificate, data; NULL */
-    int object;         /* -1 not said, 0 session, 1 token */
+    int object;             /* -1 not said, 0 session, 1 token */
     const char *function, *site, *script;
     bool succession;
-    char key_type[24];  /* "EC:P-384", "RSA:3072", "AES:256", "" where not a generation */
+    char key_type[24];                                /* "EC:P-384", "RSA:3072", "AES:256", "" where not a generation */
     bool can_sign, can_decrypt, can_derive, can_wrap; /* either half of the usage is asked */
 };
 
@@ -43,11 +43,11 @@ struct request {
     struct digest id; /* of the bytes */
     struct digest subject_digest;
     struct subject *subject;
-    char *rule;               /* id of the rule that matched */
-    struct digest policy;     /* digest of the policy it was made under */
+    char *rule;           /* id of the rule that matched */
+    struct digest policy; /* digest of the policy it was made under */
     unsigned policy_version;
     moment made, expires;
-    char *ceremony, *step;    /* or NULL */
+    char *ceremony, *step; /* or NULL */
     uint64_t log_size;
     struct digest log_root;
     char nonce[33];
