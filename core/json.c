@@ -1,0 +1,185 @@
+#include "core/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/encode.h"
+#include "core/limits.h"
+
+#define INTEGER_MAX 9007199254740991 /* 2^53 - 1, RFC 7493 section 2.2 */
+
+struct key {
+    const char *name;
+    const json_t *value;
+};
+
+static enum outcome value_put(const json_t *value, unsigned depth, struct buf *b, struct fault *f);
+
+/* RFC 8785 section 3.2.2.2 */
+static enum outcome string_put(const char *text, size_t len, struct buf *b, struct fault *f)
+{
+    static const char escaped[] = "\b\t\n\f\r\"\\", letters[] = "btnfr\"\\";
+    struct span rest = span_of(text, len);
+    uint32_t code = 0;
+
+    buf_puts(b, "\"");
+    while (rest.len > 0) {
+        size_t n = utf8_next(rest, &code);
+        const char *at = n == 1 && code != 0 ? strchr(escaped, (int)code) : NULL;
+
+        if (n == 0 || code == 0)
+            return fault_set(f, E_INVALID, "a string in a document holds a NUL, or is not UTF-8");
+        if (at != NULL)
+            buf_putf(b, "\\%c", letters[at - escaped]);
+        else if (code < 0x20)
+            buf_putf(b, "\\u%04x", (unsigned)code);
+        else
+            buf_put(b, rest.data, n);
+        rest = span_of(rest.data + n, rest.len - n);
+    }
+    buf_puts(b, "\"");
+    return OK;
+}
+
+/* By UTF-16 code units (RFC 8785 section 3.2.3). Bytes of UTF-8 compare as code points do; only the characters past
+ * U+FFFF, which are surrogates in UTF-16, come before U+E000 to U+FFFF there. */
+static int key_compare(const void *a, const void *b)
+{
+    const char *left = ((const struct key *)a)->name, *right = ((const struct key *)b)->name;
+    unsigned char x, y;
+
+    while (*left != '\0' && *left == *right) {
+        left++;
+        right++;
+    }
+    x = (unsigned char)*left;
+    y = (unsigned char)*right;
+    if (x >= 0xF0 && (y == 0xEE || y == 0xEF))
+        return -1;
+    if (y >= 0xF0 && (x == 0xEE || x == 0xEF))
+        return 1;
+    return (x > y) - (x < y);
+}
+
+static enum outcome object_put(const json_t *object, unsigned depth, struct buf *b, struct fault *f)
+{
+    size_t count = json_object_size(object), i = 0;
+    struct key *keys = NULL;
+    /* jansson's iteration takes a json_t * although it changes nothing */
+    json_t *source = json_incref((json_t *)(uintptr_t)object);
+    enum outcome o = OK;
+    const char *name;
+    json_t *value;
+
+    keys = calloc(count + 1, sizeof *keys);
+    if (keys == NULL) {
+        o = fault_memory(f);
+        goto out;
+    }
+    json_object_foreach(source, name, value)
+    {
+        keys[i++] = (struct key){.name = name, .value = value};
+    }
+    qsort(keys, count, sizeof *keys, key_compare);
+    buf_puts(b, "{");
+    for (i = 0; i < count && o == OK; i++) {
+        if (i > 0)
+            buf_puts(b, ",");
+        o = string_put(keys[i].name, strlen(keys[i].name), b, f);
+        buf_puts(b, ":");
+        if (o == OK)
+            o = value_put(keys[i].value, depth + 1, b, f);
+    }
+    buf_puts(b, "}");
+out:
+    free(keys);
+    json_decref(source);
+    return o;
+}
+
+static enum outcome array_put(const json_t *array, unsigned depth, struct buf *b, struct fault *f)
+{
+    buf_puts(b, "[");
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        if (i > 0)
+            buf_puts(b, ",");
+        if (value_put(json_array_get(array, i), depth + 1, b, f) != OK)
+            return f->outcome;
+    }
+    buf_puts(b, "]");
+    return OK;
+}
+
+static enum outcome integer_put(int64_t value, struct buf *b, struct fault *f)
+{
+    if (value > INTEGER_MAX || value < -INTEGER_MAX)
+        return fault_set(f, E_INVALID, "a number in a document is not between -(2^53-1) and 2^53-1");
+    buf_putf(b, "%lld", (long long)value);
+    return OK;
+}
+
+static enum outcome value_put(const json_t *value, unsigned depth, struct buf *b, struct fault *f)
+{
+    if (depth > LIMIT_YAML_DEPTH)
+        return fault_set(f, E_INVALID, "a document is nested deeper than %d levels", LIMIT_YAML_DEPTH);
+    if (json_is_object(value))
+        return object_put(value, depth, b, f);
+    if (json_is_array(value))
+        return array_put(value, depth, b, f);
+    if (json_is_string(value))
+        return string_put(json_string_value(value), json_string_length(value), b, f);
+    if (json_is_integer(value))
+        return integer_put(json_integer_value(value), b, f);
+    return fault_set(f, E_INVALID, "a document holds something other than objects, arrays, strings and integers");
+}
+
+enum outcome json_canonical(const json_t *value, struct buf *ret, struct fault *f)
+{
+    size_t before = ret->len;
+    enum outcome o = value_put(value, 0, ret, f);
+
+    if (o == OK && ret->failed)
+        o = fault_memory(f);
+    if (o != OK && ret->data != NULL) {
+        ret->len = before;
+        ret->data[before] = '\0';
+    }
+    return o;
+}
+
+enum outcome json_parse_canonical(struct span bytes, json_t **ret, struct fault *f)
+{
+    struct buf again = BUF(bytes.len);
+    json_t *parsed = NULL;
+    json_error_t error = {0};
+    enum outcome o = OK;
+
+    if (bytes.len == 0)
+        return fault_set(f, E_INVALID, "the document is empty");
+    parsed = json_loadb((const char *)bytes.data, bytes.len, JSON_REJECT_DUPLICATES, &error);
+    if (parsed == NULL)
+        return fault_set(f, E_INVALID, "byte %d of the document: %s", error.position, error.text);
+    o = json_canonical(parsed, &again, f);
+    /* a form that does not fit into the given length is another one */
+    if ((o == OK || again.failed) && !span_equal(buf_span(&again), bytes))
+        o = fault_set(f, E_INVALID, "the document is not in its canonical form (RFC 8785)");
+    if (o != OK)
+        goto out;
+    *ret = parsed;
+    parsed = NULL; /* the caller's */
+out:
+    json_decref(parsed);
+    buf_free(&again);
+    return o;
+}
+
+enum outcome json_digest(const json_t *value, struct digest *ret, struct fault *f)
+{
+    struct buf bytes = BUF(LIMIT_DOCUMENT);
+    enum outcome o = json_canonical(value, &bytes, f);
+
+    if (o == OK && !digest_one(ret, buf_span(&bytes)))
+        o = fault_set(f, E_IO, "libcrypto cannot compute SHA-256");
+    buf_free(&bytes);
+    return o;
+}
