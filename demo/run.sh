@@ -1,0 +1,129 @@
+#!/bin/bash
+# The main job, seen once from end to end: an estate of three HSMs is started, and a key is born on all of them after
+# three people of two organisations approved it. Prints every command that it runs. What it makes stays in build/demo.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+unset PKCS11_MODULE_PATH OPENSSL_CONF # a setting of the caller's must not redirect the cards
+export LC_ALL=C
+umask 022
+
+D=build/demo
+Q=build/quorate
+MODULE=build/quorate-pkcs11.so
+
+step() {
+    printf '\n== %s\n' "$1"
+}
+
+say() {
+    printf '%s\n' "$@" | fold -s -w 100
+}
+
+# Runs one command text after printing it. $2 `quiet`: its output is shown only where it fails.
+run() {
+    local out rc=0
+    printf '\n%s\n' "$1" | sed '2s/^/  $ /; 3,$s/^/    /'
+    if [ "${2:-}" = quiet ]; then
+        out=$(eval "$1" 2>&1) || rc=$?
+        [ "$rc" = 0 ] || printf '%s\n' "$out"
+    else
+        eval "$1" 2>&1 | sed 's/^/    /' || rc=$?
+    fi
+    if [ "$rc" != 0 ]; then
+        printf '\nThe demonstration stops here: that command ended with %s.\n' "$rc" >&2
+        exit 1
+    fi
+}
+
+# Runs a command that must end with a refusal.
+refused() {
+    local rc=0
+    printf '\n  $ %s\n' "$1"
+    eval "$1" 2>&1 | sed 's/^/    /' || rc=$?
+    if [ "$rc" = 0 ]; then
+        printf '\nThe demonstration stops here: that command should have been refused.\n' >&2
+        exit 1
+    fi
+}
+
+# shellcheck source=demo/estate.sh
+. demo/estate.sh
+
+if ! p11-kit list-modules 2>/dev/null | grep -q '^softhsm2:'; then
+    echo 'p11-kit does not know SoftHSM, which plays the smartcards here: the Debian package softhsm2 brings' >&2
+    echo '/usr/share/p11-kit/modules/softhsm2.module. Run "make deps", then try again.' >&2
+    exit 2
+fi
+
+step 'Three HSMs and twelve smartcards'
+say 'All of them are SoftHSM tokens below build/demo/tokens. Commands here run from the top of the source tree.'
+estate_clear
+run ". $D/env.sh"
+estate_hsms
+estate_people
+
+step 'The policy, and how the HSMs are reached'
+say "The policy is demo/policy.yaml with the fingerprints of the twelve certificates filled in. The bindings name the" \
+    "HSMs by serial number."
+estate_policy demo/policy.yaml
+estate_bindings
+run "cat $D/bindings.yaml"
+run "$Q policy check $D/policy.yaml"
+
+step 'The estate starts: its log, and a policy that two of the authority approve'
+run "$Q init --environment rehearsal"
+refused "$Q policy adopt $D/policy.yaml"
+estate_approve "$(estate_newest)" authority-1 authority-2
+run "$Q policy adopt $D/policy.yaml"
+
+step 'The three sites are enrolled: each HSM makes its transport and identity keys'
+for site in $SITES; do
+    refused "$Q enrol $site"
+    estate_approve "$(estate_newest)" authority-1 authority-3
+    run "$Q enrol $site"
+done
+
+step 'An application asks for a key, and is refused'
+say '0x200 is CKR_FUNCTION_REJECTED. Nothing has happened on any HSM; a request waits for people.'
+birth="pkcs11-tool --module $MODULE --token-label root --login --pin \"\$(cat $D/pins/root-slough)\" \\
+        --keypairgen --key-type EC:secp384r1 --label app-1"
+refused "$birth"
+request=$(estate_newest)
+run "$Q request list"
+refused "$Q request show ${request:0:16}"
+
+step 'Three custodians of two organisations approve'
+estate_approve "$request" custodian-1 custodian-2 custodian-3
+
+step 'The same command again: the key is born'
+run "$birth"
+
+step 'One key, three HSMs'
+say 'What the three HSMs hold, asked directly, without Quorate; and a signature by each, which the one public key verifies.'
+for site in $SITES; do
+    run "pkcs11-tool --module $SOFTHSM --token-label root-$site --login --pin \"\$(cat $D/pins/root-$site)\" \\
+        --list-objects --type privkey | grep -A 4 app-1"
+done
+run "p11tool --export \"pkcs11:token=root-slough;object=app-1;type=public\" >$D/app-1.pub"
+run "echo 'a message' >$D/message"
+for site in $SITES; do
+    run "openssl dgst -sha384 -engine pkcs11 -keyform engine \\
+        -sign \"pkcs11:token=root-$site;object=app-1;type=private?pin-value=\$(cat $D/pins/root-$site)\" \\
+        -out $D/$site.sig $D/message" quiet
+    run "openssl dgst -sha384 -verify $D/app-1.pub -signature $D/$site.sig $D/message"
+done
+
+step 'What the record says'
+run "$Q status"
+run "$Q log check"
+
+cat <<END
+
+Done. Look around:
+
+  . $D/env.sh
+  $Q log show                  every entry of the record
+  $Q request show ${request:0:16}     the request, who approved it, and by which rule
+  $Q policy explain --help     what would happen if
+  less $D/policy.yaml          the rules
+END
