@@ -7,8 +7,9 @@
 #include "core/file.h"
 #include "core/limits.h"
 
-static const char *const home_folders[] = {"log",    "policies", "people", "requests",
-                                           "offers", "receipts", "births", NULL};
+static const char *const home_folders[] = {"log",       "policies",   "people",  "requests", "offers",
+                                           "receipts",  "births",     "scripts", "bindings", "profiles",
+                                           "artifacts", "ceremonies", NULL};
 
 char *estate_path(const struct estate *e, const char *folder, const char *name)
 {
@@ -224,6 +225,53 @@ enum outcome estate_append(struct estate *e, enum entry_type type, const json_t 
     result = log_append(e->log, type, e->ceremony, body, ret_seq, f);
     log_end(e->log);
     return result == OK ? policy_follow(e, f) : result;
+}
+
+static char *kept_path(const struct estate *e, const char *folder, const char *suffix, const struct digest *digest)
+{
+    char name[96];
+
+    snprintf(name, sizeof name, "%s%s", digest_hex(digest).hex, suffix);
+    return estate_path(e, folder, name);
+}
+
+enum outcome estate_keep(const struct estate *e, const char *folder, const char *suffix, struct span bytes,
+                         struct digest *ret, struct fault *f)
+{
+    enum outcome result = E_MEMORY;
+    struct digest digest;
+    char *path = NULL;
+
+    if (!digest_one(&digest, bytes))
+        return fault_set(f, E_IO, "libcrypto does not hash");
+    path = kept_path(e, folder, suffix, &digest);
+    if (path == NULL)
+        return fault_memory(f);
+    result = file_create(path, bytes, 0644, f);
+    if (result == E_BUSY)
+        result = OK; /* there by its digest: the same */
+    if (result == OK)
+        *ret = digest;
+    free(path);
+    return result;
+}
+
+enum outcome estate_kept(const struct estate *e, const char *folder, const char *suffix, const struct digest *digest,
+                         struct buf *ret, struct fault *f)
+{
+    enum outcome result = E_MEMORY;
+    struct digest found;
+    char *path = kept_path(e, folder, suffix, digest);
+
+    if (path == NULL)
+        return fault_memory(f);
+    result = file_read(path, true, ret, f);
+    if (result == OK && (!digest_one(&found, buf_span(ret)) || !digest_equal(&found, digest))) {
+        buf_clear(ret);
+        result = fault_set(f, E_REFUSED, "%s was altered: its digest is not its name", path);
+    }
+    free(path);
+    return result;
 }
 
 void estate_key_id(const struct digest *intent, char ret_hex[41])

@@ -15,7 +15,10 @@
  * home/requests/     ID/request.json, PERSON.p7s, PERSON.reject.json, PERSON.reject.p7s
  * home/offers/       DIGEST.json, until the birth ends
  * home/receipts/     DIGEST.json
- * home/births/       INTENT.lock, held while a birth lives */
+ * home/births/       REQUEST.lock, held while a birth lives
+ * home/scripts/      DIGEST.yaml; bindings/, profiles/ likewise
+ * home/artifacts/    DIGEST, and DIGEST.p7s beside what is signed
+ * home/ceremonies/   ID/lock, held by the process that runs it; ID/checkpoint, the closing one */
 struct estate {
     struct bindings *bindings;
     struct log *log;
@@ -46,6 +49,13 @@ enum outcome estate_append(struct estate *e, enum entry_type type, const json_t 
 
 /* home/FOLDER/NAME, the caller's; NULL on memory. Either may be NULL. */
 char *estate_path(const struct estate *e, const char *folder, const char *name);
+
+/* Keeps bytes as home/FOLDER/DIGEST+suffix, durably; there already by its digest is fine. */
+enum outcome estate_keep(const struct estate *e, const char *folder, const char *suffix, struct span bytes,
+                         struct digest *ret, struct fault *f);
+/* Reads home/FOLDER/DIGEST+suffix and checks the digest (E_REFUSED where it is another). */
+enum outcome estate_kept(const struct estate *e, const char *folder, const char *suffix, const struct digest *digest,
+                         struct buf *ret, struct fault *f);
 
 /* CKA_ID that derives from an intent: first 20 bytes of SHA-256("quorate key id v1\n" || digest of the entry), hex. */
 void estate_key_id(const struct digest *intent, char ret_hex[41]);

@@ -6,14 +6,6 @@
 #include "estate/estate.h"
 #include "policy/signature.h"
 
-static char *certificate_path(const struct estate *e, const struct digest *fingerprint)
-{
-    char name[80];
-
-    snprintf(name, sizeof name, "%s.der", digest_hex(fingerprint).hex);
-    return estate_path(e, "people", name);
-}
-
 /* Reads PEM or DER, gives DER. */
 static enum outcome certificate_read(const char *path, struct buf *ret_der, struct fault *f)
 {
@@ -48,11 +40,7 @@ static enum outcome person_certificate_find(const struct estate *e, const struct
         return fault_memory(f);
     result = certificate_read(path, ret_der, f);
     if (result == E_ABSENT) {
-        /* known from an earlier policy? */
-        char *kept = certificate_path(e, &p->fingerprint);
-
-        result = kept != NULL ? file_read(kept, true, ret_der, f) : fault_memory(f);
-        free(kept);
+        result = estate_kept(e, "people", ".der", &p->fingerprint, ret_der, f); /* from an earlier policy */
         if (result == E_ABSENT)
             fault_set(f, E_ABSENT, "the certificate of %s is missing: expected at %s", p->id, path);
     }
@@ -76,12 +64,9 @@ enum outcome estate_roster_import(struct estate *e, const struct policy *p, cons
     if (result == OK)
         result = roster_check(p, spans, f);
     for (size_t i = 0; result == OK && i < p->person_count; i++) {
-        char *path = certificate_path(e, &p->people[i].fingerprint);
+        struct digest digest;
 
-        result = path != NULL ? file_create(path, spans[i], 0644, f) : fault_memory(f);
-        if (result == E_BUSY)
-            result = OK; /* there by its digest: the same */
-        free(path);
+        result = estate_keep(e, "people", ".der", spans[i], &digest, f);
     }
     for (size_t i = 0; ders != NULL && i < p->person_count; i++)
         buf_free(&ders[i]);
@@ -92,17 +77,7 @@ enum outcome estate_roster_import(struct estate *e, const struct policy *p, cons
 
 enum outcome estate_certificate(const struct estate *e, const struct person *p, struct buf *ret_der, struct fault *f)
 {
-    enum outcome result = E_MEMORY;
-    struct digest digest;
-    char *path = certificate_path(e, &p->fingerprint);
+    enum outcome result = estate_kept(e, "people", ".der", &p->fingerprint, ret_der, f);
 
-    if (path == NULL)
-        return fault_memory(f);
-    result = file_read(path, true, ret_der, f);
-    if (result == OK && (!digest_one(&digest, buf_span(ret_der)) || !digest_equal(&digest, &p->fingerprint))) {
-        buf_clear(ret_der);
-        result = fault_set(f, E_REFUSED, "%s is not the certificate of %s in the policy: restore it", path, p->id);
-    }
-    free(path);
-    return result;
+    return result == OK ? OK : fault_context(f, "the certificate of %s", p->id);
 }
