@@ -30,9 +30,10 @@ bool file_exists(const char *path);
 char *path_join(const char *a, const char *b);
 char *path_folder(const char *path); /* "." where there is none */
 
-/* An open file description lock on a file of its own (created if missing), with a process-wide mutex where
- * threads may meet: two locks on one path in one process exclude each other too. Closed, never unlocked, so that
- * a forked child's end does not release the parent's. E_BUSY when !wait and somebody holds it. */
+/* An open file description lock on a file of its own (created if missing, 0600). Two locks on one path exclude each
+ * other within one process too. Closed, never unlocked, so that a forked child's end does not release the parent's; a
+ * child that lives on without exec keeps the lock with it until it calls lock_release or ends. E_BUSY when !wait and
+ * somebody holds it. */
 struct lock;
 enum outcome lock_take(const char *path, bool wait, struct lock **ret, struct fault *f);
 void lock_release(struct lock *l); /* NULL is fine */

@@ -10,6 +10,7 @@
 
 struct key {
     const char *name;
+    size_t len;
     const json_t *value;
 };
 
@@ -65,35 +66,27 @@ static enum outcome object_put(const json_t *object, unsigned depth, struct buf 
 {
     size_t count = json_object_size(object), i = 0;
     struct key *keys = NULL;
-    /* jansson's iteration takes a json_t * although it changes nothing */
-    json_t *source = json_incref((json_t *)(uintptr_t)object);
+    json_t *source = (json_t *)(uintptr_t)object; /* jansson's iterators take a json_t * and change nothing */
     enum outcome o = OK;
-    const char *name;
-    json_t *value;
 
     keys = calloc(count + 1, sizeof *keys);
-    if (keys == NULL) {
-        o = fault_memory(f);
-        goto out;
-    }
-    json_object_foreach(source, name, value)
-    {
-        keys[i++] = (struct key){.name = name, .value = value};
-    }
+    if (keys == NULL)
+        return fault_memory(f);
+    for (void *at = json_object_iter(source); at != NULL; at = json_object_iter_next(source, at))
+        keys[i++] = (struct key){
+            .name = json_object_iter_key(at), .len = json_object_iter_key_len(at), .value = json_object_iter_value(at)};
     qsort(keys, count, sizeof *keys, key_compare);
     buf_puts(b, "{");
     for (i = 0; i < count && o == OK; i++) {
         if (i > 0)
             buf_puts(b, ",");
-        o = string_put(keys[i].name, strlen(keys[i].name), b, f);
+        o = string_put(keys[i].name, keys[i].len, b, f);
         buf_puts(b, ":");
         if (o == OK)
             o = value_put(keys[i].value, depth + 1, b, f);
     }
     buf_puts(b, "}");
-out:
     free(keys);
-    json_decref(source);
     return o;
 }
 

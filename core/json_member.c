@@ -78,26 +78,24 @@ const char *json_string_or_null(const json_t *object, const char *name)
     return json_string_value(json_object_get(object, name));
 }
 
-static bool listed(const char *names, const char *name)
+/* Whether a name stands in a list of names like "a ?b c". */
+static bool listed(const char *names, struct span name)
 {
-    size_t len = strlen(name);
-
-    while (len > 0 && *names != '\0') {
+    for (; *names != '\0'; names += strspn(names, " ")) {
         size_t n;
+
         names += *names == '?';
         n = strcspn(names, " ");
-        if (n == len && memcmp(names, name, n) == 0)
+        if (span_equal(span_of(names, n), name))
             return true;
         names += n;
-        names += strspn(names, " ");
     }
     return false;
 }
 
 enum outcome json_members(const json_t *object, const char *names, struct fault *f)
 {
-    void *iterator;
-    json_t *known = NULL;
+    json_t *source = (json_t *)(uintptr_t)object; /* jansson's iterators take a json_t * and change nothing */
 
     if (!json_is_object(object))
         return fault_set(f, E_INVALID, "an object was expected");
@@ -107,18 +105,16 @@ enum outcome json_members(const json_t *object, const char *names, struct fault 
             return fault_set(f, E_INVALID, "the member \"%.*s\" is missing", (int)n, at);
         at += n;
     }
-    known = (json_t *)(uintptr_t)object; /* jansson's iterators take a json_t * and change nothing */
-    for (iterator = json_object_iter(known); iterator != NULL; iterator = json_object_iter_next(known, iterator)) {
-        const char *name = json_object_iter_key(iterator);
-        struct buf shown = BUF(LIMIT_NAME);
-        bool fine = listed(names, name);
+    for (void *at = json_object_iter(source); at != NULL; at = json_object_iter_next(source, at)) {
+        struct span name = span_of(json_object_iter_key(at), json_object_iter_key_len(at));
+        struct buf shown = BUF(4 * LIMIT_NAME);
 
-        printable_put(&shown, span_of(name, strnlen(name, LIMIT_NAME / 4)));
-        if (!fine)
-            fault_set(f, E_INVALID, "the member \"%s\" is not known here", buf_str(&shown));
+        if (listed(names, name))
+            continue;
+        printable_put(&shown, span_of(name.data, name.len < LIMIT_NAME ? name.len : LIMIT_NAME));
+        fault_set(f, E_INVALID, "the member \"%s\" is not known here", buf_str(&shown));
         buf_free(&shown);
-        if (!fine)
-            return f->outcome;
+        return f->outcome;
     }
     return OK;
 }

@@ -12,10 +12,13 @@ struct quorate_vendor {
     unsigned char major, minor; /* as a CK_VERSION; 1.0 */
     /* Runs a verb. Returns an enum outcome; on OK or E_PENDING *ret_json is set (free it with `release`), otherwise
      * `text` (at least 1024 bytes) holds what is wrong.
-     *   "enrol"   {"elsewhere"?: "LAT,LON", "site", "token"} -> {"missing"?, "request"?, "status":
-     * "pending"|"enrolled"} "settle"  {} -> {"settled": [{"intent", "outcome"}…]} "refusal" {} -> {"text"}: why the
-     * calling thread's last PKCS#11 call was refused ("" if it was not) "tokens"  {} -> {"tokens": [{"token", "site",
-     * "state", "serial"}…]}: what answers now */
+     *   "enrol"    {"elsewhere"?: "LAT,LON", "site", "token"} -> {"missing"?, "request"?, "status": "pending"|"enrolled"}
+     *   "settle"   {} -> {"settled": [{"intent", "outcome"}...]}
+     *   "ceremony" {"ceremony"} -> {}: takes that ceremony's lock (it must be open); {} alone gives it back
+     *   "step"     {"actor"?, "operation"?, "step"} -> {}: where the ceremony is: rules with `ceremony:` hold for
+     *              `operation` from now on, and `actor` is who asks
+     *   "refusal"  {} -> {"request"?, "text"}: why the calling thread's last PKCS#11 call was refused ("" if it was not)
+     *   "tokens"   {} -> {"tokens": [{"serial", "site", "state", "token"}...]}: what answers now */
     int (*call)(const char *verb, const char *json, char **ret_json, char *text, size_t text_size);
     void (*release)(char *json);
 };

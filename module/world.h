@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "core/limits.h"
 #include "estate/estate.h"
 #include "module/lower.h"
 
@@ -10,10 +11,11 @@
 
 struct shown_token { /* a logical token, shown in one slot (its index) by its primary's HSM */
     const struct bound_token *bound;
-    const char *primary;           /* the site's id */
+    const char *primary;           /* the site's id; "" before a policy names it */
     const struct binding *binding; /* of the primary; NULL where it is not bound as a module */
     struct lower *lower;           /* NULL: not there; the slot is then empty */
     CK_SLOT_ID lower_slot;
+    char primary_name[LIMIT_NAME + 1]; /* what `primary` points to */
 };
 
 struct world {
@@ -25,14 +27,23 @@ struct world {
     size_t token_count;
 };
 
-/* given: a bindings path or NULL. Loads every lower module that the bindings name as such. */
+/* given: a bindings path or NULL. Loads every lower module that the bindings name as such; one that cannot be loaded
+ * leaves the slots of its tokens empty. */
 enum outcome world_open(const char *given, struct world **ret, struct fault *f);
 void world_close(struct world *w);
 struct lower *world_lower(const struct world *w, const char *path); /* NULL if not loaded */
+/* The same, loading it where it is not loaded yet. */
+enum outcome world_lower_want(struct world *w, const char *path, struct lower **ret, struct fault *f);
 struct shown_token *world_token(const struct world *w, const char *id);
+/* Looks again who the primary is and whether its HSM is there. E_ABSENT, E_DEVICE: it is not, the slot is empty. */
+enum outcome world_look(struct world *w, struct shown_token *t, struct fault *f);
+
+/* The world between C_Initialize and C_Finalize, NULL outside. Who sets NULL closes the world afterwards. */
+struct world *world_current(void);
+void world_set_current(struct world *w);
 
 /* Why the calling thread's last call was refused, for the vendor verb "refusal". */
-void refusal_set(const struct fault *f);
+void refusal_set(const struct fault *f); /* NULL: it was not */
 const char *refusal_text(void);
 
 #endif

@@ -4,6 +4,7 @@
 #include <regex.h>
 
 #include "core/digest.h"
+#include "core/limits.h"
 #include "core/moment.h"
 #include "core/yaml.h"
 #include "policy/operation.h"
@@ -16,7 +17,8 @@ struct person {
     struct digest fingerprint; /* SHA-256 of the certificate's DER */
     char *certificate;         /* a PEM or DER file to find it by, relative to the policy file; NULL: people/ID.pem */
     moment from, until;        /* until is exclusive; MOMENT_NEVER where absent; from 0 where absent */
-    char *alternate_for;       /* a person's id, or NULL */
+    char *alternate_for;       /* the principal's id, or NULL; never an alternate themselves */
+    moment alternate_from, alternate_until; /* when they may stand in; as from and until */
     unsigned line;
 };
 
@@ -108,7 +110,8 @@ struct policy {
     size_t token_count;
     struct rule *rules;
     size_t rule_count;
-    struct quorum succession;
+    struct quorum succession; /* at_least 0: the document has none */
+    unsigned otherwise_line;
     struct buf source;         /* the file's bytes */
     struct buf canonical_json; /* its canonical form */
 };
@@ -117,7 +120,7 @@ struct policy {
  * (no back-references), ranges. What the code does not carry out yet (deferred, wait, a quorum for wrap, …) is an
  * error that says "not yet". *ret is the caller's. */
 enum outcome policy_parse(const char *file, struct span bytes, struct policy **ret, struct fault *f);
-/* The same document from its canonical JSON form (a transcript's): lines are then all 0. */
+/* The canonical JSON form is YAML too: parsed, it gives the same policy but for positions and `digest`. */
 void policy_free(struct policy *p);
 
 const struct person *policy_person(const struct policy *p, const char *id);
