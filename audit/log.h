@@ -36,12 +36,17 @@ enum outcome log_refresh(struct log *l, struct fault *f);
  * for the instant of a concurrent append). */
 bool log_changed(const struct log *l);
 
+/* Asks before an entry is written whether whoever folds the log will take it, so that nothing can be appended that makes
+ * the log unreadable. Called like a visitor, between log_begin and log_end; a fault refuses the append. */
+void log_set_check(struct log *l, log_visitor *check, void *context);
+
 /* The append lock, across processes: log_begin takes it, settles what a crash left, and refreshes; log_end releases
  * it. Appends happen between the two. */
 enum outcome log_begin(struct log *l, struct fault *f);
 void log_end(struct log *l);
 /* Durable when it returns OK, and already visited. The time is now, never before the last entry's. ret_seq may be
- * NULL. On failure the log is poisoned for this object (reopen to go on). */
+ * NULL. A body that cannot be an entry, or that the check refuses, is refused before anything is written; on any later
+ * failure the log is poisoned for this object (reopen to go on). */
 enum outcome log_append(struct log *l, enum entry_type type, const char *ceremony, const json_t *body,
                         uint64_t *ret_seq, struct fault *f);
 moment log_time(const struct log *l); /* the time that an entry written now would carry */

@@ -1,0 +1,248 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "audit/log_inner.h"
+#include "core/limits.h"
+
+static enum outcome sign_checkpoint(const struct note_key *key, EVP_PKEY *secret, const struct merkle_edge *edge,
+                                    struct checkpoint *ret, struct buf *ret_note, struct fault *f)
+{
+    enum outcome rc = OK;
+    struct buf text = BUF(LIMIT_NOTE);
+    struct checkpoint c = {.size = edge->size};
+    memcpy(c.origin, key->name, sizeof c.origin);
+    merkle_root(edge, &c.root);
+    checkpoint_put(&c, &text);
+    rc = text.failed ? fault_memory(f) : note_sign(buf_span(&text), key, secret, ret_note, f);
+    if (!rc)
+        *ret = c;
+    buf_free(&text);
+    return rc;
+}
+
+/* The genesis as it will stand in the entries, its newline included, and the first checkpoint. */
+static enum outcome make_genesis(const char *origin, json_t *body, struct buf *ret_pem, struct buf *ret_vkey,
+                                 struct buf *ret_line, struct buf *ret_note, struct fault *f)
+{
+    EVP_PKEY *secret = NULL;
+    struct note_key key;
+    struct merkle_edge edge = {.size = 0};
+    struct checkpoint c;
+    struct digest leaf;
+    uint8_t public[32];
+    enum outcome rc = log_key_generate(&secret, ret_pem, public, f);
+    if (!rc)
+        rc = note_key_make(origin, public, &key, f);
+    if (rc)
+        goto out;
+    note_key_put(&key, ret_vkey);
+    if (!json_put_string(body, "log-key", buf_str(ret_vkey)) || !json_put_string(body, "origin", origin)) {
+        rc = fault_memory(f);
+        goto out;
+    }
+    buf_puts(ret_vkey, "\n");
+    rc = entry_compose(ENTRY_GENESIS, 0, moment_now(), NULL, body, ret_line, f);
+    if (rc)
+        goto out;
+    merkle_leaf(buf_span(ret_line), &leaf);
+    merkle_push(&edge, &leaf);
+    buf_puts(ret_line, "\n");
+    rc = sign_checkpoint(&key, secret, &edge, &c, ret_note, f);
+    if (!rc && (ret_vkey->failed || ret_line->failed))
+        rc = fault_memory(f);
+out:
+    EVP_PKEY_free(secret);
+    return rc;
+}
+
+enum outcome log_create(const char *folder, const char *origin, json_t *genesis_body, struct fault *f)
+{
+    struct buf pem = BUF(LIMIT_NOTE), vkey = BUF(LIMIT_NOTE), line = BUF(LIMIT_ENTRY + 1), note = BUF(LIMIT_NOTE);
+    /* In the order in which they are written: without the last one there is no log. */
+    const struct {
+        const char *name;
+        const struct buf *bytes;
+        mode_t mode;
+    } files[] = {{"key", &pem, 0600}, {"vkey", &vkey, 0644}, {"entries", &line, 0644}, {"checkpoint", &note, 0644}};
+    char *quarantine = path_join(folder, "quarantine"), *path = NULL;
+    enum outcome rc = quarantine ? OK : fault_memory(f);
+    for (size_t i = 0; !rc && i < sizeof files / sizeof *files; i++) {
+        free(path);
+        path = path_join(folder, files[i].name);
+        if (!path)
+            rc = fault_memory(f);
+        else if (file_exists(path))
+            rc = fault_set(f, E_BUSY, "%s exists: there is a log already, or a part of one; move it away first", path);
+    }
+    if (!rc)
+        rc = make_genesis(origin, genesis_body, &pem, &vkey, &line, &note, f);
+    if (!rc)
+        rc = folder_make(folder, 0755, f);
+    if (!rc)
+        rc = folder_make(quarantine, 0755, f);
+    for (size_t i = 0; !rc && i < sizeof files / sizeof *files; i++) {
+        free(path);
+        path = path_join(folder, files[i].name);
+        rc = path ? file_create(path, buf_span(files[i].bytes), files[i].mode, f) : fault_memory(f);
+    }
+    free(path);
+    free(quarantine);
+    buf_free(&pem);
+    buf_free(&vkey);
+    buf_free(&line);
+    buf_free(&note);
+    return rc;
+}
+
+void log_set_check(struct log *l, log_visitor *check, void *context)
+{
+    l->check = check;
+    l->check_context = context;
+}
+
+moment log_time(const struct log *l)
+{
+    moment now = moment_now();
+    return now < l->last ? l->last : now;
+}
+
+static enum outcome write_line(const struct log *l, struct span line, struct fault *f)
+{
+    uint64_t offset = tree_bytes(&l->tree);
+    for (size_t done = 0; done < line.len;) {
+        ssize_t n = pwrite(l->fd, line.data + done, line.len - done, (off_t)(offset + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return fault_errno(f, "cannot write", l->entries);
+        done += (size_t)n;
+    }
+    log_step("entry-written");
+    if (fdatasync(l->fd) != 0)
+        return fault_errno(f, "cannot make durable", l->entries);
+    log_step("entry-synced");
+    return OK;
+}
+
+/* From the first written byte on: a failure leaves the disk in a state that only a fresh look can tell. */
+static enum outcome commit(struct log *l, const struct entry *e, struct span line, struct fault *f)
+{
+    struct buf note = BUF(LIMIT_NOTE);
+    struct checkpoint c;
+    struct merkle_edge edge = l->tree.edge;
+    enum outcome rc = write_line(l, line, f);
+    if (rc)
+        goto out;
+    merkle_push(&edge, &e->leaf);
+    rc = sign_checkpoint(&l->key, l->secret, &edge, &c, &note, f);
+    if (rc)
+        goto out;
+    log_step("checkpoint-signed");
+    rc = file_replace(l->checkpoint, buf_span(&note), 0644, f);
+    if (rc)
+        goto out;
+    log_step("checkpoint-shown");
+    rc = tree_push(&l->tree, &e->leaf, line.len - 1, f);
+    if (rc)
+        goto out;
+    buf_free(&l->note);
+    l->note = note;
+    note = BUF(LIMIT_NOTE); /* taken by the log */
+    l->root = c.root;
+    l->last = e->time;
+    if (stat(l->checkpoint, &l->seen) != 0)
+        l->seen = (struct stat){.st_ino = 0}; /* log_changed will say so */
+    if (l->visit)
+        rc = l->visit(l->visit_context, e, f);
+    l->broken = rc != OK;
+out:
+    buf_free(&note);
+    return rc;
+}
+
+enum outcome log_append(struct log *l, enum entry_type type, const char *ceremony, const json_t *body,
+                        uint64_t *ret_seq, struct fault *f)
+{
+    if (!l->lock || l->poisoned || l->broken)
+        return fault_set(f, E_REFUSED, "log %s: %s", l->entries,
+                         l->lock ? "an append failed before; close the log and open it again"
+                                 : "nothing is appended without the append lock");
+    struct entry e = {.json = NULL};
+    struct buf line = BUF(LIMIT_ENTRY + 1);
+    enum outcome rc = entry_compose(type, log_size(l), log_time(l), ceremony, body, &line, f);
+    if (!rc)
+        rc = entry_parse(buf_span(&line), &e, f);
+    if (!rc && l->check)
+        rc = l->check(l->check_context, &e, f);
+    if (rc)
+        goto out;
+    buf_puts(&line, "\n");
+    rc = line.failed ? fault_memory(f) : commit(l, &e, buf_span(&line), f);
+    if (rc)
+        l->poisoned = true;
+    else if (ret_seq)
+        *ret_seq = e.seq;
+out:
+    entry_clear(&e);
+    buf_free(&line);
+    return rc;
+}
+
+static enum outcome load_secret(struct log *l, struct fault *f)
+{
+    if (l->secret)
+        return OK;
+    uint8_t public[32];
+    struct buf pem = BUF(LIMIT_NOTE);
+    EVP_PKEY *secret = NULL;
+    enum outcome rc = file_read(l->key_file, true, &pem, f);
+    if (!rc)
+        rc = log_key_load(buf_span(&pem), &secret, public, f);
+    if (rc) {
+        fault_context(f, "log key %s", l->key_file);
+        goto out;
+    }
+    if (memcmp(public, l->key.public_key, sizeof public) != 0) {
+        rc = fault_set(f, E_REFUSED, "%s is not the key that the log's genesis names", l->key_file);
+        goto out;
+    }
+    l->secret = secret;
+    secret = NULL; /* taken by the log */
+out:
+    EVP_PKEY_free(secret);
+    buf_free(&pem);
+    return rc;
+}
+
+enum outcome log_begin(struct log *l, struct fault *f)
+{
+    if (l->lock)
+        return fault_set(f, E_BUSY, "log %s: the append lock is already held here", l->entries);
+    if (l->poisoned)
+        return fault_set(f, E_REFUSED, "log %s: an append failed before; close the log and open it again", l->entries);
+    enum outcome rc = lock_take(l->lock_file, true, &l->lock, f);
+    if (!rc)
+        rc = log_refresh(l, f);
+    if (!rc)
+        rc = load_secret(l, f);
+    if (!rc)
+        rc = log_open_entries(l, O_RDWR, &l->fd, f);
+    if (!rc)
+        rc = log_settle(l, f);
+    if (rc)
+        log_end(l);
+    return rc;
+}
+
+void log_end(struct log *l)
+{
+    if (l->fd >= 0)
+        close(l->fd);
+    l->fd = -1;
+    lock_release(l->lock);
+    l->lock = NULL;
+}
