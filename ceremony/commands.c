@@ -1,0 +1,126 @@
+#include "ceremony/tool.h"
+
+#define END {NULL, NULL, false, NULL}
+
+static const struct option none[] = {END};
+
+static const struct option init_options[] = {
+    {"environment", "E", false, "production, test or rehearsal; fixed for ever"},
+    {"origin", "O", false, "the log's name; made from policy, environment and chance where left out"},
+    END,
+};
+
+static const struct option explain_options[] = {
+    {"policy", "FILE", false, "judge by this file instead of the policy in force"},
+    {"token", "T", false, "the logical token"},
+    {"label", "L", false, "the object's label"},
+    {"type", "TYPE", false, "EC:P-256, EC:P-384, EC:P-521, RSA:BITS or AES:BITS"},
+    {"usage", "LIST", false, "sign, decrypt, derive, wrap; with commas between"},
+    {"class", "C", false, "private-key, secret-key, public-key, certificate or data"},
+    {"script", "S", false, "as if a ceremony of this script stood at this operation"},
+    {"approve", "PERSON[@TIME]", true, "as if this person had approved"},
+    {"reject", "PERSON[@TIME]", true, "as if this person had rejected"},
+    {"at", "TIME", false, "as if it were this time; now where left out"},
+    {"succession", NULL, false, "of adopt-policy: judged by the succession quorum"},
+    END,
+};
+
+static const struct option adopt_options[] = {
+    {"succession", NULL, false, "judged by the succession quorum: the usual one is lost for good"},
+    END,
+};
+
+static const struct option enrol_options[] = {
+    {"token", "T", false, "the logical token; may be left out where there is only one"},
+    {"elsewhere", "LAT,LON", false, "the HSM is not at its site now but at these coordinates"},
+    {"module", "FILE", false, "the module to work through; quorate-pkcs11.so beside this program where left out"},
+    END,
+};
+
+static const struct option settle_options[] = {
+    {"module", "FILE", false, "the module to work through; quorate-pkcs11.so beside this program where left out"},
+    END,
+};
+
+static const struct option status_options[] = {
+    {"offline", NULL, false, "do not ask the HSMs what answers now"},
+    {"module", "FILE", false, "the module to work through; quorate-pkcs11.so beside this program where left out"},
+    END,
+};
+
+static const struct option list_options[] = {
+    {"all", NULL, false, "those that are spent, rejected, void or expired as well"},
+    END,
+};
+
+static const struct option approve_options[] = {
+    {"as", "PERSON", false, "who approves: an id of the roster"},
+    {"key", "KEY", false, "a PEM file, or a pkcs11: URI (RFC 7512) of a card's key"},
+    {"certificate", "FILE", false, "the person's certificate; from the roster where left out"},
+    {"card-module", "FILE", false, "the card's PKCS#11 module; p11-kit's where left out"},
+    {"yes", NULL, false, "do not ask before signing"},
+    END,
+};
+
+static const struct option reject_options[] = {
+    {"as", "PERSON", false, "who rejects: an id of the roster"},
+    {"key", "KEY", false, "a PEM file, or a pkcs11: URI (RFC 7512) of a card's key"},
+    {"reason", "TEXT", false, "why; it is signed and logged"},
+    {"certificate", "FILE", false, "the person's certificate; from the roster where left out"},
+    {"card-module", "FILE", false, "the card's PKCS#11 module; p11-kit's where left out"},
+    {"yes", NULL, false, "do not ask before signing"},
+    END,
+};
+
+static const struct option log_show_options[] = {
+    {"from", "N", false, "begin at the entry with this number"},
+    {"type", "T", false, "entries of this type only"},
+    END,
+};
+
+const struct command commands[] = {
+    {"init", "", 0, 0, true, "Make an estate: its home, its log key and the log's first entry",
+     "The home and the first policy are the ones that the bindings name. The estate is named by the hash of its\n"
+     "first entry, which holds environment, origin, log key and the policy's digest.",
+     init_options, run_init},
+    {"policy", "", 0, 0, false, "Read, ask and adopt policies", "", none, NULL},
+    {"policy check", "FILE", 1, 1, true, "Say what is wrong with a policy, and what its people and sites cannot meet",
+     "Holds when the document is well formed and each of its quorums can be met today. A rule that is one loss\n"
+     "away from failing is named, but holds.",
+     none, run_policy_check},
+    {"policy explain", "OPERATION", 1, 1, true, "Say what the policy would answer, and why",
+     "Nothing is asked for and nothing is written. Sites count as the log knows them; without an estate as\n"
+     "declared, enrolled and at home.",
+     explain_options, run_policy_explain},
+    {"policy adopt", "FILE", 1, 1, true, "Put a policy in force, once enough people have approved it",
+     "The first time this leaves a request and says for whom it waits; the same command again, when they have\n"
+     "approved, writes the policy into the log. The first policy is judged by its own adopt-policy rule, each\n"
+     "later one by the policy before. The people's certificates are read from beside the file.",
+     adopt_options, run_policy_adopt},
+    {"enrol", "SITE", 1, 1, true, "Pin a site's HSM in the log",
+     "The HSM makes its transport and identity keys and a request is left; the same command again, when enough\n"
+     "people have approved, lets the HSM answer a challenge and pins it.",
+     enrol_options, run_enrol},
+    {"status", "", 0, 0, true, "Show the estate: policy, sites, keys, what waits, what falls due",
+     "Reads the log, and asks the HSMs what answers now unless --offline.", status_options, run_status},
+    {"request", "", 0, 0, false, "Look at what waits for people", "", none, NULL},
+    {"request list", "", 0, 0, true, "List pending requests and whom they wait for", "One line a request.",
+     list_options, run_request_list},
+    {"request show", "ID", 1, 1, true, "Show one request: what is asked, which rule, who voted, what is missing",
+     "ID is the request's id, or at least its first six digits.", none, run_request_show},
+    {"approve", "ID", 1, 1, true, "Approve a request with one's card",
+     "Shows what is approved and the id as words, to compare with a second device, then signs the request.\n"
+     "On a terminal it asks first. A card's PIN comes from the URI or is asked for; a wrong one is not tried twice.",
+     approve_options, run_approve},
+    {"reject", "ID", 1, 1, true, "Reject a request with one's card",
+     "A signed rejection outweighs the same person's approval, and closes the request where the rule says so.",
+     reject_options, run_reject},
+    {"settle", "", 0, 0, true, "Finish or roll back what a crash left half done",
+     "Touches only what no running process holds.", settle_options, run_settle},
+    {"log", "", 0, 0, false, "Read and verify the log", "", none, NULL},
+    {"log show", "", 0, 0, true, "Show the log's entries, one line each", "With --json each entry's exact bytes.",
+     log_show_options, run_log_show},
+    {"log check", "", 0, 0, true, "Verify the whole log: signature, tree and every entry",
+     "Prints size and root, for comparison with a checkpoint kept elsewhere.", none, run_log_check},
+    {NULL, NULL, 0, 0, false, NULL, NULL, NULL, NULL},
+};

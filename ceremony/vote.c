@@ -1,0 +1,206 @@
+#include <string.h>
+
+#include "ceremony/describe.h"
+#include "ceremony/key.h"
+#include "ceremony/terminal.h"
+#include "ceremony/tool.h"
+#include "core/encode.h"
+#include "core/file.h"
+#include "core/limits.h"
+#include "policy/signature.h"
+
+/* `quorate approve` and `quorate reject`: shows, asks, checks key and certificate, signs, hands over to the estate. */
+
+struct ballot {
+    struct estate *estate;
+    struct request *request;
+    const struct person *person;
+    X509 *certificate;
+    const char *reason; /* NULL: an approval */
+};
+
+/* Nobody signs in vain; the estate says it again under its lock. */
+static enum outcome ballot_open(const struct ballot *b, struct fault *f)
+{
+    const struct state_request *known = state_request(&b->estate->state, &b->request->id);
+    moment now = moment_now();
+
+    if (!known)
+        return fault_set(f, E_REFUSED, "the log knows no request %.12s", digest_hex(&b->request->id).hex);
+    if (known->state == REQUEST_PENDING && now < known->expires)
+        return OK;
+    return fault_set(f, E_REFUSED, "request %.12s takes no more votes: it is %s%s%s; what is still wanted must be asked for anew",
+                     digest_hex(&known->id).hex, request_word(known, now), known->why ? ": " : "",
+                     known->why ? known->why : "");
+}
+
+static enum outcome ballot_person(struct ballot *b, const char *id, struct fault *f)
+{
+    const struct policy *judging = NULL;
+    enum outcome o = estate_judging(b->estate, b->request, &judging, f);
+
+    if (o != OK)
+        return o;
+    b->person = policy_person(judging, id);
+    if (!b->person)
+        return fault_set(f, E_REFUSED, "%s is nobody in the policy %s", id, judging->file);
+    return OK;
+}
+
+static enum outcome ballot_certificate(struct ballot *b, const char *file, struct fault *f)
+{
+    struct buf bytes = BUF(LIMIT_CERTIFICATE);
+    struct signer signer;
+    enum outcome o =
+        file ? file_read(file, false, &bytes, f) : estate_certificate(b->estate, b->person, &bytes, f);
+
+    if (o == OK)
+        o = certificate_parse(buf_span(&bytes), &b->certificate, f);
+    if (o != OK && file)
+        fault_context(f, "%s", file);
+    if (o == OK)
+        o = certificate_digests(b->certificate, &signer, f);
+    if (o == OK && !digest_equal(&signer.fingerprint, &b->person->fingerprint))
+        o = fault_set(f, E_REFUSED, "the certificate is not that of %s: its fingerprint is sha256:%s, the policy has sha256:%s",
+                      b->person->id, digest_hex(&signer.fingerprint).hex, digest_hex(&b->person->fingerprint).hex);
+    buf_free(&bytes);
+    return o;
+}
+
+/* What is about to be signed, with the id as words; on standard error, for the answer is another matter. */
+static enum outcome ballot_show(const struct ballot *b, bool ask, struct fault *f)
+{
+    struct buf text = BUF(OUTPUT_MAX);
+    char question[256];
+
+    buf_puts(&text, b->person->id);
+    buf_puts(&text, b->reason ? " rejects: " : " approves: ");
+    subject_put(&text, b->request);
+    print_field(&text, "rule", "%s (policy version %u)", b->request->rule, b->request->policy_version);
+    print_field(&text, "expires", "%s", moment_format(b->request->expires).text);
+    if (b->reason)
+        print_field(&text, "reason", "%s", b->reason);
+    print_field(&text, "id", "%s", digest_hex(&b->request->id).hex);
+    print_words(&text, &b->request->id);
+    if (text.failed) {
+        buf_free(&text);
+        return fault_memory(f);
+    }
+    print_aside(&text);
+    buf_free(&text);
+    snprintf(question, sizeof question, "Sign this as %s?", b->person->id);
+    return ask ? terminal_confirm(question, f) : OK;
+}
+
+static enum outcome ballot_cast(const struct ballot *b, const struct key *key, struct fault *f)
+{
+    struct buf document = BUF(LIMIT_REQUEST), der = BUF(LIMIT_SIGNATURE);
+    struct span signed_bytes = buf_span(&b->request->bytes);
+    enum outcome o = key_matches(key, b->certificate, f);
+
+    if (o == OK && b->reason) {
+        o = rejection_compose(&b->request->id, b->reason, &document, f);
+        signed_bytes = buf_span(&document);
+    }
+    if (o == OK)
+        o = signature_make(key->private, b->certificate, signed_bytes, &der, f);
+    if (o == OK && b->reason)
+        o = estate_reject(b->estate, b->request, b->person->id, signed_bytes, buf_span(&der), f);
+    else if (o == OK)
+        o = estate_approve(b->estate, b->request, b->person->id, buf_span(&der), f);
+    buf_free(&der);
+    buf_free(&document);
+    return o;
+}
+
+static enum outcome ballot_tell_json(const struct ballot *b, const struct verdict *v, struct fault *f)
+{
+    json_t *j = json_object();
+
+    if (json_put_string(j, "person", b->person->id) && json_put_digest(j, "request", &b->request->id) &&
+        json_put(j, "verdict", verdict_details(v)) && json_put_string(j, "vote", b->reason ? "rejection" : "approval"))
+        return print_json(j, f);
+    json_decref(j);
+    return fault_memory(f);
+}
+
+/* Where the request stands now. */
+static enum outcome ballot_tell(const struct ballot *b, bool json, struct fault *f)
+{
+    struct verdict *v = NULL;
+    struct buf text = BUF(OUTPUT_MAX), where = BUF(OUTPUT_MAX);
+    enum outcome o = request_judge(b->estate, b->request, &v, f);
+
+    if (o != OK)
+        goto out;
+    if (json) {
+        o = ballot_tell_json(b, v, f);
+        goto out;
+    }
+    verdict_put_short(v, &where);
+    buf_putf(&text, "%s has %s request %.12s: ", b->person->id, b->reason ? "rejected" : "approved",
+             digest_hex(&b->request->id).hex);
+    print_toned(&text, v->decision == DECISION_ALLOW ? TONE_GOOD : v->decision == DECISION_PENDING ? TONE_WAIT : TONE_BAD,
+                decision_name(v->decision));
+    if (where.len > 0) {
+        buf_puts(&text, ", ");
+        printable_put(&text, buf_span(&where));
+    }
+    buf_puts(&text, "\n");
+    o = print_out(&text, f);
+out:
+    verdict_free(v);
+    buf_free(&where);
+    buf_free(&text);
+    return o;
+}
+
+static enum outcome ballot_run(const struct arguments *a, const char *reason, struct fault *f)
+{
+    struct ballot b = {.reason = reason};
+    struct key key = {0};
+    const char *as = NULL, *key_text = NULL;
+    bool ask = terminal_present() && !argument_flag(a, "yes");
+    enum outcome o = argument_want(a, "as", &as, f);
+
+    if (o == OK)
+        o = argument_want(a, "key", &key_text, f);
+    if (o == OK)
+        o = estate_open(argument(a, "bindings"), &b.estate, f);
+    if (o == OK)
+        o = request_named(b.estate, a->operands[0], &b.request, f);
+    if (o == OK)
+        o = ballot_open(&b, f);
+    if (o == OK)
+        o = ballot_person(&b, as, f);
+    if (o == OK)
+        o = ballot_certificate(&b, argument(a, "certificate"), f);
+    if (o == OK)
+        o = ballot_show(&b, ask, f);
+    if (o == OK)
+        o = key_open(key_text, argument(a, "card-module"), &key, f);
+    if (o == OK)
+        o = ballot_cast(&b, &key, f);
+    if (o == OK)
+        o = ballot_tell(&b, argument_flag(a, "json"), f);
+    key_close(&key);
+    X509_free(b.certificate);
+    request_free(b.request);
+    estate_close(b.estate);
+    return o;
+}
+
+enum outcome run_approve(const struct arguments *a, struct fault *f)
+{
+    return ballot_run(a, NULL, f);
+}
+
+enum outcome run_reject(const struct arguments *a, struct fault *f)
+{
+    const char *reason = NULL;
+    enum outcome o = argument_want(a, "reason", &reason, f);
+
+    if (o == OK && !utf8_printable(span_str(reason)))
+        o = fault_set(f, E_INVALID, "the reason must be one line of printable UTF-8");
+    return o == OK ? ballot_run(a, reason, f) : o;
+}
