@@ -5,21 +5,19 @@
 
 /* One entry of the log: canonical JSON {body, ceremony?, seq, time, type}, at most LIMIT_ENTRY bytes; the Merkle
  * leaf is exactly these bytes (design, section 9; docs/FORMAT.md lists the bodies). */
+/* clang-format off */
 #define ENTRY_TYPES(X)                                                                                                 \
-    X(GENESIS, "genesis")                                                                                              \
-    X(ENVIRONMENT, "environment")                                                                                      \
-    X(POLICY, "policy")                                                                                                \
-    X(SITE_ENROLLED, "site-enrolled") X(ARRIVED, "arrived") X(CEREMONY_OPENED, "ceremony-opened")                      \
-        X(ENTERED, "entered") X(LEFT, "left") X(STEP, "step") X(ANSWER, "answer") X(DEVIATION, "deviation")            \
-            X(EXHIBIT, "exhibit") X(REQUEST, "request") X(APPROVAL, "approval") X(REJECTION, "rejection")              \
-                X(INTENT, "intent") X(OFFER, "offer") X(RECEIPT, "receipt") X(ACCEPTED, "accepted")                    \
-                    X(PROVISIONAL, "provisional") X(BORN, "born") X(ROLLED_BACK, "rolled-back") X(ORPHAN, "orphan")    \
-                        X(USED, "used") X(MODIFIED, "modified") X(DESTROYED, "destroyed") X(REFUSED, "refused")        \
-                            X(SUSPENDED, "suspended") X(RESUMED, "resumed") X(PROMOTED, "promoted") X(DRILL, "drill")  \
-                                X(ARTIFACT, "artifact") X(COSIGNED, "cosigned") X(MOVED, "moved")                      \
-                                    X(RECOVERED, "recovered") X(LOG_KEY, "log-key") X(SITE_RETIRED, "site-retired")    \
-                                        X(ROSTER_CONFIRMED, "roster-confirmed") X(TIMESTAMP, "timestamp")              \
-                                            X(CEREMONY_CLOSED, "ceremony-closed")
+    X(GENESIS, "genesis") X(ENVIRONMENT, "environment") X(POLICY, "policy") X(SITE_ENROLLED, "site-enrolled")          \
+    X(ARRIVED, "arrived") X(CEREMONY_OPENED, "ceremony-opened") X(ENTERED, "entered") X(LEFT, "left")                  \
+    X(STEP, "step") X(ANSWER, "answer") X(DEVIATION, "deviation") X(EXHIBIT, "exhibit") X(REQUEST, "request")          \
+    X(APPROVAL, "approval") X(REJECTION, "rejection") X(INTENT, "intent") X(OFFER, "offer") X(RECEIPT, "receipt")      \
+    X(ACCEPTED, "accepted") X(PROVISIONAL, "provisional") X(BORN, "born") X(ROLLED_BACK, "rolled-back")                \
+    X(ORPHAN, "orphan") X(USED, "used") X(MODIFIED, "modified") X(DESTROYED, "destroyed") X(REFUSED, "refused")        \
+    X(SUSPENDED, "suspended") X(RESUMED, "resumed") X(PROMOTED, "promoted") X(DRILL, "drill") X(ARTIFACT, "artifact")  \
+    X(COSIGNED, "cosigned") X(MOVED, "moved") X(RECOVERED, "recovered") X(LOG_KEY, "log-key")                          \
+    X(SITE_RETIRED, "site-retired") X(ROSTER_CONFIRMED, "roster-confirmed") X(TIMESTAMP, "timestamp")                  \
+    X(CEREMONY_CLOSED, "ceremony-closed")
+/* clang-format on */
 
 enum entry_type {
 #define X(name, text) ENTRY_##name,
