@@ -5,30 +5,37 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Takes half a UTF-8 character off the end, where snprintf cut the text. */
-static void cut_cleanly(char *text, size_t size)
-{
-    size_t len = strlen(text), start = len;
+#include "core/encode.h"
 
-    if (len + 1 < size || len == 0)
-        return;
-    while (start > 0 && ((unsigned char)text[start - 1] & 0xC0) == 0x80)
-        start--;
-    if (start > 0 && (unsigned char)text[start - 1] >= 0xC0)
-        text[start - 1] = '\0';
-}
+#define FAULT_UNPRINTABLE "\xEF\xBF\xBD" /* U+FFFD */
 
 enum outcome fault_set(struct fault *f, enum outcome outcome, const char *format, ...)
 {
     char text[sizeof f->text]; /* the arguments may point into f->text */
+    struct span rest = {0};
+    size_t len = 0;
     va_list ap;
 
     va_start(ap, format);
     if (vsnprintf(text, sizeof text, format, ap) < 0)
-        snprintf(text, sizeof text, "an error whose text could not be written");
+        text[0] = '\0';
     va_end(ap);
-    cut_cleanly(text, sizeof text);
-    memcpy(f->text, text, sizeof text);
+    /* names and labels of strangers are in it: what could deceive a terminal, or was cut in half, is not shown */
+    for (rest = span_str(text); rest.len > 0;) {
+        struct span shown = span_str(FAULT_UNPRINTABLE);
+        uint32_t code = 0;
+        size_t n = utf8_next(rest, &code);
+
+        if (n > 0 && !code_control(code) && !code_deceptive(code))
+            shown = span_of(rest.data, n);
+        if (len + shown.len >= sizeof f->text)
+            break;
+        memcpy(f->text + len, shown.data, shown.len);
+        len += shown.len;
+        n = n == 0 ? 1 : n;
+        rest = span_of(rest.data + n, rest.len - n);
+    }
+    f->text[len] = '\0';
     f->outcome = outcome;
     return outcome;
 }

@@ -22,7 +22,7 @@ struct fault {
 };
 
 /* Sets the text and returns the outcome, so that `return fault_set(...)` and `goto out` read in one line.
- * f is never NULL. Text that does not fit is cut. */
+ * f is never NULL. Text that does not fit is cut; control characters, line ends among them, become U+FFFD. */
 enum outcome fault_set(struct fault *f, enum outcome outcome, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

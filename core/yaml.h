@@ -37,6 +37,8 @@ enum outcome yaml_fault_at(const struct yaml *node, struct fault *f);
 enum outcome yaml_members(const struct yaml *map, const char *names, struct fault *f);
 const struct yaml *yaml_get(const struct yaml *map, const char *key); /* NULL where absent */
 
+bool name_valid(const char *text); /* what yaml_name takes; safe as part of a file name */
+
 /* Readers of one node. */
 enum outcome yaml_text(const struct yaml *node, char **ret, struct fault *f); /* not empty; the caller's */
 enum outcome yaml_name(const struct yaml *node, char **ret,
