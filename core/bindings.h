@@ -16,7 +16,7 @@ struct binding {
     enum pin_kind pin_kind;
     char *pin_path;         /* PIN_FILE: absolute */
     struct strings courier; /* REACH_COURIER: the command */
-    unsigned line;
+    unsigned line, column;
 };
 struct bound_token {
     char *id;
