@@ -1,0 +1,62 @@
+#!/bin/bash
+# kill -9 at each durable step of a birth, then `quorate settle`: the key is on all three HSMs or on none, the log holds,
+# and the birth can be repeated or the key used.
+# shellcheck source=tests/integration/lib.sh
+. tests/integration/lib.sh
+MODULE=build/crash/quorate-pkcs11.so # dies at the step that QUORATE_CRASH_AT names
+
+# After a crash at step $1, with the estate in $D.
+settled() {
+    local found
+    must "$Q" settle
+    must "$Q" log check
+    found=$(count_on_hsms app-1 privkey)
+    case $found in
+    '0 0 0')
+        # Nothing half made is left either.
+        [ "$(objects)" = "$WITHOUT" ] || fail "step $1: rolled back, but not to what was there before"
+        must generate EC:secp384r1 app-1
+        ;;
+    '1 1 1')
+        must p11 --list-objects --type privkey
+        says app-1
+        ;;
+    *) fail "step $1: private keys at the sites: $found" ;;
+    esac
+    [ "$(count_on_hsms app-1 privkey)" = '1 1 1' ] || fail "step $1: not on three HSMs in the end"
+    one_key app-1
+    must "$Q" log check
+}
+
+# How many objects there are at each site.
+objects() {
+    local site
+    for site in $SITES; do
+        direct "$site" --list-objects 2>/dev/null | grep -c ' Object'
+    done
+}
+
+case_at_every_step_of_a_birth() {
+    local step rc approved=$D/approved
+    asks generate EC:secp384r1 app-1
+    approve "$ID" custodian-1 custodian-2 custodian-3
+    WITHOUT=$(objects)
+    mkdir "$approved"
+    cp -a "$D"/{bindings.yaml,policy.yaml,pins,people,tokens,estate} "$approved"
+    for step in $(seq 1 200); do
+        rc=0
+        QUORATE_CRASH_AT=$step generate EC:secp384r1 app-1 >"$D.step" 2>&1 || rc=$?
+        [ "$rc" != 0 ] || break
+        [ "$rc" = 137 ] || fail "step $step: ended with $rc instead of being killed: $(cat "$D.step")"
+        settled "$step"
+        rm -rf "$D"/{pins,people,tokens,estate}
+        cp -a "$approved"/. "$D"
+    done
+    rm -f "$D.step"
+    [ "$rc" = 0 ] || fail "no birth came to its end in $step steps"
+    [ "$step" -gt 10 ] || fail "the birth had only $step steps: was it killed at all?"
+    [ "$(count_on_hsms app-1 privkey)" = '1 1 1' ] || fail 'the last birth is not on three HSMs'
+    must "$Q" log check
+}
+
+cases
