@@ -1,0 +1,222 @@
+#include "module/lower.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/encode.h"
+
+/* Lower modules need not survive two C_Initialize at once. */
+static pthread_mutex_t initialising = PTHREAD_MUTEX_INITIALIZER;
+
+static enum outcome library_start(struct lower *l, struct fault *f)
+{
+    CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK};
+    pthread_mutex_lock(&initialising);
+    CK_RV rv = l->f->C_Initialize(&args);
+    pthread_mutex_unlock(&initialising);
+    if (rv != CKR_OK && rv != CKR_CRYPTOKI_ALREADY_INITIALIZED) {
+        rv_fault(f, "C_Initialize", rv);
+        return fault_context(f, "the HSM module %s", l->path);
+    }
+    l->ours = rv == CKR_OK;
+    return OK;
+}
+
+enum outcome lower_load(const char *path, struct lower **ret, struct fault *f)
+{
+    enum outcome outcome = E_MEMORY;
+    CK_C_GetFunctionList get = NULL;
+    struct lower *l = calloc(1, sizeof *l);
+    if (l == NULL || (l->path = strdup(path)) == NULL) {
+        outcome = fault_memory(f);
+        goto out;
+    }
+    l->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (l->library == NULL) {
+        const char *why = dlerror();
+        outcome = fault_set(f, E_DEVICE, "the HSM module %s cannot be loaded (%s): correct `module:` in the bindings",
+                            path, why != NULL ? why : "no reason given");
+        goto out;
+    }
+    void *symbol = dlsym(l->library, "C_GetFunctionList");
+    memcpy(&get, &symbol, sizeof get); /* POSIX lets a function pointer be a void *, ISO C does not convert it */
+    if (get == NULL || get(&l->f) != CKR_OK || l->f == NULL) {
+        outcome = fault_set(f, E_DEVICE,
+                            "%s is not a PKCS#11 module (C_GetFunctionList): correct `module:` in the "
+                            "bindings",
+                            path);
+        goto out;
+    }
+    outcome = library_start(l, f);
+    if (outcome != OK)
+        goto out;
+    *ret = l;
+    l = NULL; /* taken by *ret */
+out:
+    lower_release(l);
+    return outcome;
+}
+
+void lower_release(struct lower *l)
+{
+    if (l == NULL)
+        return;
+    if (l->ours)
+        l->f->C_Finalize(NULL);
+    if (l->library != NULL)
+        dlclose(l->library);
+    free(l->path);
+    free(l);
+}
+
+static size_t serial_length(const unsigned char *serial, size_t len)
+{
+    while (len > 0 && (serial[len - 1] == ' ' || serial[len - 1] == '\0'))
+        len--;
+    return len;
+}
+
+/* Whether the slot's token has this serial number; what it has instead is added to `seen`. */
+static bool slot_matches(const struct lower *l, CK_SLOT_ID slot, const char *serial, struct buf *seen)
+{
+    CK_TOKEN_INFO info;
+    if (l->f->C_GetTokenInfo(slot, &info) != CKR_OK)
+        return false;
+    struct span there = span_of(info.serialNumber, serial_length(info.serialNumber, sizeof info.serialNumber));
+    if (there.len == 0)
+        return false;
+    if (span_equal(there, span_str(serial)))
+        return true;
+    buf_puts(seen, seen->len > 0 ? ", " : "");
+    printable_put(seen, there);
+    return false;
+}
+
+enum outcome lower_find(const struct lower *l, const char *serial, CK_SLOT_ID *ret, struct fault *f)
+{
+    enum outcome outcome = OK;
+    CK_SLOT_ID slots[256], found_at = 0;
+    CK_ULONG count = sizeof slots / sizeof *slots;
+    size_t found = 0;
+    struct buf seen = BUF(512);
+    /* Slots are looked at anew when their number is asked for (PKCS#11 2.40, section 5.5, C_GetSlotList). */
+    CK_ULONG ignored = 0;
+    l->f->C_GetSlotList(CK_TRUE, NULL, &ignored);
+    CK_RV rv = l->f->C_GetSlotList(CK_TRUE, slots, &count);
+    if (rv != CKR_OK) {
+        outcome = rv_fault(f, "C_GetSlotList", rv);
+        goto out;
+    }
+    for (CK_ULONG i = 0; i < count; i++) {
+        if (slot_matches(l, slots[i], serial, &seen)) {
+            found_at = slots[i];
+            found++;
+        }
+    }
+    if (found == 0)
+        outcome = fault_set(f, E_ABSENT, "no token with serial number %s is there (%s shows: %s); connect it", serial,
+                            l->path, seen.len > 0 ? buf_str(&seen) : "none");
+    else if (found > 1)
+        outcome = fault_set(f, E_DEVICE, "%zu tokens of %s have the serial number %s: it must be one", found, l->path,
+                            serial);
+    else
+        *ret = found_at;
+out:
+    buf_free(&seen);
+    return outcome;
+}
+
+static const struct {
+    CK_RV rv;
+    const char *name;
+} rv_names[] = {
+#define RV(name)                                                                                                       \
+    {                                                                                                                  \
+        name, #name                                                                                                    \
+    }
+    RV(CKR_OK),
+    RV(CKR_HOST_MEMORY),
+    RV(CKR_SLOT_ID_INVALID),
+    RV(CKR_GENERAL_ERROR),
+    RV(CKR_FUNCTION_FAILED),
+    RV(CKR_ARGUMENTS_BAD),
+    RV(CKR_ATTRIBUTE_READ_ONLY),
+    RV(CKR_ATTRIBUTE_SENSITIVE),
+    RV(CKR_ATTRIBUTE_TYPE_INVALID),
+    RV(CKR_ATTRIBUTE_VALUE_INVALID),
+    RV(CKR_ACTION_PROHIBITED),
+    RV(CKR_DATA_INVALID),
+    RV(CKR_DATA_LEN_RANGE),
+    RV(CKR_DEVICE_ERROR),
+    RV(CKR_DEVICE_MEMORY),
+    RV(CKR_DEVICE_REMOVED),
+    RV(CKR_ENCRYPTED_DATA_INVALID),
+    RV(CKR_ENCRYPTED_DATA_LEN_RANGE),
+    RV(CKR_FUNCTION_NOT_SUPPORTED),
+    RV(CKR_KEY_HANDLE_INVALID),
+    RV(CKR_KEY_SIZE_RANGE),
+    RV(CKR_KEY_TYPE_INCONSISTENT),
+    RV(CKR_KEY_NOT_WRAPPABLE),
+    RV(CKR_KEY_UNEXTRACTABLE),
+    RV(CKR_KEY_FUNCTION_NOT_PERMITTED),
+    RV(CKR_MECHANISM_INVALID),
+    RV(CKR_MECHANISM_PARAM_INVALID),
+    RV(CKR_OBJECT_HANDLE_INVALID),
+    RV(CKR_OPERATION_ACTIVE),
+    RV(CKR_OPERATION_NOT_INITIALIZED),
+    RV(CKR_PIN_INCORRECT),
+    RV(CKR_PIN_INVALID),
+    RV(CKR_PIN_LEN_RANGE),
+    RV(CKR_PIN_EXPIRED),
+    RV(CKR_PIN_LOCKED),
+    RV(CKR_SESSION_CLOSED),
+    RV(CKR_SESSION_COUNT),
+    RV(CKR_SESSION_HANDLE_INVALID),
+    RV(CKR_SESSION_READ_ONLY),
+    RV(CKR_SESSION_EXISTS),
+    RV(CKR_SIGNATURE_INVALID),
+    RV(CKR_TEMPLATE_INCOMPLETE),
+    RV(CKR_TEMPLATE_INCONSISTENT),
+    RV(CKR_TOKEN_NOT_PRESENT),
+    RV(CKR_TOKEN_NOT_RECOGNIZED),
+    RV(CKR_TOKEN_WRITE_PROTECTED),
+    RV(CKR_UNWRAPPING_KEY_HANDLE_INVALID),
+    RV(CKR_UNWRAPPING_KEY_SIZE_RANGE),
+    RV(CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT),
+    RV(CKR_USER_ALREADY_LOGGED_IN),
+    RV(CKR_USER_NOT_LOGGED_IN),
+    RV(CKR_USER_PIN_NOT_INITIALIZED),
+    RV(CKR_USER_TYPE_INVALID),
+    RV(CKR_USER_ANOTHER_ALREADY_LOGGED_IN),
+    RV(CKR_USER_TOO_MANY_TYPES),
+    RV(CKR_WRAPPED_KEY_INVALID),
+    RV(CKR_WRAPPED_KEY_LEN_RANGE),
+    RV(CKR_WRAPPING_KEY_HANDLE_INVALID),
+    RV(CKR_WRAPPING_KEY_SIZE_RANGE),
+    RV(CKR_WRAPPING_KEY_TYPE_INCONSISTENT),
+    RV(CKR_RANDOM_NO_RNG),
+    RV(CKR_DOMAIN_PARAMS_INVALID),
+    RV(CKR_BUFFER_TOO_SMALL),
+    RV(CKR_CRYPTOKI_NOT_INITIALIZED),
+    RV(CKR_CRYPTOKI_ALREADY_INITIALIZED),
+    RV(CKR_FUNCTION_REJECTED),
+#undef RV
+};
+
+const char *rv_name(CK_RV rv)
+{
+    static _Thread_local char number[24];
+    for (size_t i = 0; i < sizeof rv_names / sizeof *rv_names; i++)
+        if (rv_names[i].rv == rv)
+            return rv_names[i].name;
+    snprintf(number, sizeof number, "0x%lX", rv);
+    return number;
+}
+
+enum outcome rv_fault(struct fault *f, const char *what, CK_RV rv)
+{
+    return fault_set(f, E_DEVICE, "%s: %s", what, rv_name(rv));
+}

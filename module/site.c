@@ -1,0 +1,133 @@
+#include "module/site.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/limits.h"
+
+/* Serial numbers of tokens whose PIN was refused in this process: a second try could be the one that locks it. */
+static char refused[LIMIT_SITES * LIMIT_TOKENS][33];
+static size_t refused_count;
+
+static bool pin_was_refused(const char *serial)
+{
+    for (size_t i = 0; i < refused_count; i++)
+        if (strcmp(refused[i], serial) == 0)
+            return true;
+    return refused_count == sizeof refused / sizeof *refused;
+}
+
+enum outcome site_fault(const struct site_link *s, const char *what, CK_RV rv, struct fault *f)
+{
+    rv_fault(f, what, rv);
+    return fault_context(f, "%s at %s", s->token, s->binding->site);
+}
+
+static enum outcome pin_log_in(struct site_link *s, struct fault *f)
+{
+    const struct binding *b = s->binding;
+    struct buf pin = BUF(LIMIT_PIN);
+    enum outcome outcome = OK;
+
+    if (pin_was_refused(b->serial)) {
+        outcome = fault_set(f, E_REFUSED,
+                            "%s at %s: its PIN was refused before and is not tried again; correct %s and "
+                            "start the program again",
+                            s->token, b->site, b->pin_path != NULL ? b->pin_path : "`pin:` in the bindings");
+        goto out;
+    }
+    if (b->pin_kind != PIN_PROTECTED_PATH) {
+        outcome = binding_pin(b, &pin, f);
+        if (outcome != OK) {
+            fault_context(f, "%s at %s", s->token, b->site);
+            goto out;
+        }
+    }
+    CK_RV rv = s->f->C_Login(s->session, CKU_USER, pin.data, (CK_ULONG)pin.len);
+    if (rv == CKR_PIN_INCORRECT || rv == CKR_PIN_LEN_RANGE || rv == CKR_PIN_INVALID || rv == CKR_PIN_LOCKED) {
+        snprintf(refused[refused_count++], sizeof *refused, "%s", b->serial);
+        outcome = site_fault(s, "the HSM refuses the PIN of the bindings; it is not tried again", rv, f);
+    } else if (rv != CKR_OK && rv != CKR_USER_ALREADY_LOGGED_IN) {
+        outcome = site_fault(s, "C_Login", rv, f);
+    }
+    s->log_out = rv == CKR_OK;
+out:
+    buf_free(&pin);
+    return outcome;
+}
+
+static enum outcome link_log_in(struct site_link *s, enum site_login how, struct fault *f)
+{
+    CK_SESSION_INFO info;
+    CK_RV rv = s->f->C_GetSessionInfo(s->session, &info);
+    if (rv != CKR_OK)
+        return site_fault(s, "C_GetSessionInfo", rv, f);
+    if (info.state == CKS_RW_USER_FUNCTIONS)
+        return OK;
+    if (how == SITE_APPLICATION)
+        return fault_set(f, E_REFUSED, "CKR_USER_NOT_LOGGED_IN: log in on %s first", s->token);
+    return pin_log_in(s, f);
+}
+
+enum outcome site_bound(const struct world *w, const char *token, const char *site, const struct binding **ret,
+                        struct fault *f)
+{
+    static const char *const ways[] = {"a module", "courier", "files carried by people", "cloning"};
+    const struct bindings *all = w->estate->bindings;
+    const struct binding *b = bindings_site(all, token, site);
+    if (b == NULL)
+        return fault_set(f, E_ABSENT, "%s at %s is not in the bindings %s: add it there", token, site, all->path);
+    if (b->reach != REACH_MODULE)
+        return fault_set(f, E_REFUSED, "%s:%u: site %s is reached by %s: not yet", all->path, b->line, site,
+                         ways[b->reach]);
+    *ret = b;
+    return OK;
+}
+
+enum outcome site_open(struct world *w, const char *token, const char *site, enum site_login how, struct site_link *ret,
+                       struct fault *f)
+{
+    struct site_link s = {.token = token};
+    struct lower *lower = NULL;
+    bool open = false;
+
+    enum outcome outcome = site_bound(w, token, site, &s.binding, f);
+    if (outcome != OK)
+        return outcome;
+    outcome = world_lower_want(w, s.binding->module, &lower, f);
+    if (outcome == OK)
+        outcome = lower_find(lower, s.binding->serial, &s.slot, f);
+    if (outcome != OK)
+        return fault_context(f, "%s at %s", token, site);
+    s.f = lower->f;
+    CK_RV rv = s.f->C_GetTokenInfo(s.slot, &s.info);
+    if (rv != CKR_OK) {
+        outcome = site_fault(&s, "C_GetTokenInfo", rv, f);
+        goto out;
+    }
+    rv = s.f->C_OpenSession(s.slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &s.session);
+    if (rv != CKR_OK) {
+        outcome = site_fault(&s, "C_OpenSession", rv, f);
+        goto out;
+    }
+    open = true;
+    outcome = link_log_in(&s, how, f);
+    if (outcome != OK)
+        goto out;
+    *ret = s;
+    open = false; /* taken by *ret */
+out:
+    if (open)
+        site_close(&s);
+    return outcome;
+}
+
+void site_close(struct site_link *s)
+{
+    if (s->binding == NULL)
+        return;
+    if (s->log_out)
+        s->f->C_Logout(s->session);
+    s->f->C_CloseSession(s->session);
+    *s = (struct site_link){.token = s->token};
+}

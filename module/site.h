@@ -1,0 +1,73 @@
+#ifndef QUORATE_MODULE_SITE_H
+#define QUORATE_MODULE_SITE_H
+
+#include "audit/document.h"
+#include "module/template.h"
+#include "module/world.h"
+
+/* A session on the HSM of one (token, site), for enrolment, births and recovery; the world's lock is held. */
+
+enum site_login {
+    SITE_MODULE,      /* a replica: the module logs in with the binding's PIN, and out at the end */
+    SITE_APPLICATION, /* the primary in a birth: the application's login, never one of our own */
+    SITE_EITHER /* the primary in enrolment and recovery: the application's where there is one, else as a replica */
+};
+
+struct site_link {
+    const char *token;             /* borrowed */
+    const struct binding *binding; /* its `site` is the site's id; NULL: not open */
+    CK_FUNCTION_LIST *f;
+    CK_SLOT_ID slot;
+    CK_SESSION_HANDLE session;
+    CK_TOKEN_INFO info;
+    bool log_out; /* we logged in */
+};
+
+/* The binding of a site that this process reaches; E_REFUSED for other ways, E_ABSENT where there is none. */
+enum outcome site_bound(const struct world *w, const char *token, const char *site, const struct binding **ret,
+                        struct fault *f);
+/* A R/W session, logged in. The token is found by serial number; a PIN that the HSM refused is not tried again in this
+ * process. SITE_APPLICATION without its login: E_REFUSED "CKR_USER_NOT_LOGGED_IN …". Texts name token and site. */
+enum outcome site_open(struct world *w, const char *token, const char *site, enum site_login how, struct site_link *ret,
+                       struct fault *f);
+void site_close(struct site_link *s); /* session objects end with it; an empty one is fine */
+
+/* E_DEVICE "TOKEN at SITE: what: CKR_NAME". */
+enum outcome site_fault(const struct site_link *s, const char *what, CK_RV rv, struct fault *f);
+
+/* Objects. Handles of all that match, at most max: E_DEVICE where there are more. */
+enum outcome site_find(const struct site_link *s, CK_ATTRIBUTE *match, CK_ULONG match_count, CK_OBJECT_HANDLE *ret,
+                       size_t max, size_t *ret_count, struct fault *f);
+/* The one object of that class with that CKA_ID among the token objects; E_ABSENT, E_DEVICE where there are several. */
+enum outcome site_find_one(const struct site_link *s, CK_OBJECT_CLASS class, struct span id, CK_OBJECT_HANDLE *ret,
+                           struct fault *f);
+enum outcome site_attribute(const struct site_link *s, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, struct buf *ret,
+                            struct fault *f);
+enum outcome site_attribute_ulong(const struct site_link *s, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type,
+                                  CK_ULONG *ret, struct fault *f);
+/* Reads every attribute of the template back: E_DEVICE names the first that the HSM holds otherwise. */
+enum outcome site_compare(const struct site_link *s, CK_OBJECT_HANDLE object, const struct template *t,
+                          struct fault *f);
+/* Destroys private, secret and public token objects with this CKA_ID and looks that none is left. */
+enum outcome site_destroy(const struct site_link *s, struct span id, struct fault *f);
+/* Gives both halves another CKA_ID; halves that have it already are left alone. E_ABSENT: neither is there. */
+enum outcome site_rename(const struct site_link *s, struct span id, struct span wanted, const char *label,
+                         struct fault *f);
+
+/* Public keys. SubjectPublicKeyInfo (DER) of a public key object, and the attributes of one (CKA_CLASS, CKA_KEY_TYPE
+ * and the value) from it: RSA, and EC over curves that libcrypto knows. */
+enum outcome site_spki(const struct site_link *s, CK_OBJECT_HANDLE public, struct buf *ret, struct fault *f);
+enum outcome spki_template(struct span spki, struct template *ret, struct fault *f);
+
+/* Signs a SHA-256 digest: ECDSA as raw r||s, RSA as PKCS#1 v1.5. */
+enum outcome site_sign(const struct site_link *s, CK_OBJECT_HANDLE key, const struct digest *digest, struct buf *ret,
+                       struct fault *f);
+/* The identity key signs a challenge; it must verify under the key given (SPKI). ret_signature may be NULL. */
+enum outcome site_challenge(const struct site_link *s, const struct digest *estate, struct span identity_id,
+                            struct span identity, const struct digest *challenge, struct buf *ret_signature,
+                            struct fault *f);
+/* The HSM at the other end is the enrolled one: serial number, identity by a fresh challenge, transport key. */
+enum outcome site_ready(const struct site_link *s, const struct digest *estate, const struct state_site *enrolled,
+                        struct fault *f);
+
+#endif

@@ -1,0 +1,117 @@
+#include <string.h>
+
+#include "core/encode.h"
+#include "core/limits.h"
+#include "module/site.h"
+
+/* DigestInfo of SHA-256 (RFC 8017, section 9.2, note 1). */
+static const uint8_t digest_info[] = {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
+                                      0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20};
+
+enum outcome site_sign(const struct site_link *s, CK_OBJECT_HANDLE key, const struct digest *digest, struct buf *ret,
+                       struct fault *f)
+{
+    CK_ULONG type = 0;
+    CK_BYTE input[sizeof digest_info + sizeof digest->bytes], signature[2048];
+    CK_ULONG input_len = 0, signature_len = sizeof signature;
+
+    enum outcome outcome = site_attribute_ulong(s, key, CKA_KEY_TYPE, &type, f);
+    if (outcome != OK)
+        return outcome;
+    if (type != CKK_RSA && type != CKK_EC)
+        return fault_set(f, E_REFUSED, "%s at %s: a key of type 0x%lX cannot sign here: not yet", s->token,
+                         s->binding->site, type);
+    if (type == CKK_RSA) {
+        memcpy(input, digest_info, sizeof digest_info);
+        input_len = sizeof digest_info;
+    }
+    memcpy(input + input_len, digest->bytes, sizeof digest->bytes);
+    input_len += sizeof digest->bytes;
+    CK_MECHANISM mechanism = {type == CKK_RSA ? CKM_RSA_PKCS : CKM_ECDSA, NULL, 0};
+    CK_RV rv = s->f->C_SignInit(s->session, &mechanism, key);
+    if (rv != CKR_OK)
+        return site_fault(s, "C_SignInit", rv, f);
+    rv = s->f->C_Sign(s->session, input, input_len, signature, &signature_len);
+    if (rv != CKR_OK)
+        return site_fault(s, "C_Sign", rv, f);
+    buf_clear(ret);
+    buf_put(ret, signature, signature_len);
+    return ret->failed ? fault_memory(f) : OK;
+}
+
+enum outcome site_challenge(const struct site_link *s, const struct digest *estate, struct span identity_id,
+                            struct span identity, const struct digest *challenge, struct buf *ret_signature,
+                            struct fault *f)
+{
+    CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
+    struct digest digest = {0};
+    struct buf signature = BUF(2048);
+
+    enum outcome outcome = site_find_one(s, CKO_PRIVATE_KEY, identity_id, &key, f);
+    if (outcome != OK) {
+        fault_context(f, "the identity key");
+        goto out;
+    }
+    if (!challenge_digest(estate, s->token, s->binding->site, challenge, &digest)) {
+        outcome = fault_memory(f);
+        goto out;
+    }
+    outcome = site_sign(s, key, &digest, &signature, f);
+    if (outcome == OK)
+        outcome = digest_signature_verify(identity, &digest, buf_span(&signature), f);
+    if (outcome != OK)
+        fault_context(f, "%s at %s: the HSM does not answer with its identity key", s->token, s->binding->site);
+    if (outcome == OK && ret_signature != NULL) {
+        buf_free(ret_signature);
+        *ret_signature = signature;
+        signature = BUF(2048); /* taken by *ret_signature */
+    }
+out:
+    buf_free(&signature);
+    return outcome;
+}
+
+static enum outcome public_equals(const struct site_link *s, const char *id_hex, struct span want, const char *what,
+                                  struct fault *f)
+{
+    struct buf id = BUF(255), spki = BUF(LIMIT_ATTRIBUTE);
+    CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
+    enum outcome outcome = hex_parse_buf(id_hex, &id, f);
+    if (outcome == OK)
+        outcome = site_find_one(s, CKO_PUBLIC_KEY, buf_span(&id), &key, f);
+    if (outcome == OK)
+        outcome = site_spki(s, key, &spki, f);
+    if (outcome == OK && !span_equal(buf_span(&spki), want))
+        outcome = fault_set(f, E_DEVICE, "%s at %s: it is not the one that was enrolled", s->token, s->binding->site);
+    if (outcome != OK)
+        fault_context(f, "the %s key", what);
+    buf_free(&id);
+    buf_free(&spki);
+    return outcome;
+}
+
+enum outcome site_ready(const struct site_link *s, const struct digest *estate, const struct state_site *enrolled,
+                        struct fault *f)
+{
+    struct buf id = BUF(255);
+    struct digest challenge = {0};
+    enum outcome outcome = OK;
+
+    if (strcmp(s->binding->serial, enrolled->serial) != 0) {
+        outcome = fault_set(f, E_REFUSED, "%s at %s: the bindings name serial number %s, %s was enrolled", s->token,
+                            s->binding->site, s->binding->serial, enrolled->serial);
+        goto out;
+    }
+    if (!random_bytes(challenge.bytes, sizeof challenge.bytes)) {
+        outcome = fault_set(f, E_IO, "no random bytes from the system");
+        goto out;
+    }
+    outcome = hex_parse_buf(enrolled->identity_id, &id, f);
+    if (outcome == OK)
+        outcome = site_challenge(s, estate, buf_span(&id), buf_span(&enrolled->identity), &challenge, NULL, f);
+    if (outcome == OK)
+        outcome = public_equals(s, enrolled->transport_id, buf_span(&enrolled->transport), "transport", f);
+out:
+    buf_free(&id);
+    return outcome;
+}

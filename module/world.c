@@ -1,0 +1,150 @@
+#include "module/world.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "module/crash.h"
+
+static _Atomic(struct world *) current;
+static _Thread_local char refusal[sizeof((struct fault *)0)->text];
+
+struct world *world_current(void)
+{
+    return atomic_load(&current);
+}
+
+void world_set_current(struct world *w)
+{
+    atomic_store(&current, w);
+}
+
+void refusal_set(const struct fault *f)
+{
+    refusal[0] = '\0';
+    if (f != NULL)
+        memcpy(refusal, f->text, sizeof refusal);
+}
+
+const char *refusal_text(void)
+{
+    return refusal;
+}
+
+struct lower *world_lower(const struct world *w, const char *path)
+{
+    for (size_t i = 0; i < w->lower_count; i++)
+        if (strcmp(w->lowers[i]->path, path) == 0)
+            return w->lowers[i];
+    return NULL;
+}
+
+enum outcome world_lower_want(struct world *w, const char *path, struct lower **ret, struct fault *f)
+{
+    struct lower *l = world_lower(w, path);
+    if (l == NULL) {
+        if (w->lower_count == sizeof w->lowers / sizeof *w->lowers)
+            return fault_set(f, E_MEMORY, "the bindings name more than %zu different HSM modules",
+                             sizeof w->lowers / sizeof *w->lowers);
+        enum outcome outcome = lower_load(path, &l, f);
+        if (outcome != OK)
+            return outcome;
+        w->lowers[w->lower_count++] = l;
+    }
+    *ret = l;
+    return OK;
+}
+
+struct shown_token *world_token(const struct world *w, const char *id)
+{
+    for (size_t i = 0; i < w->token_count; i++)
+        if (strcmp(w->tokens[i].bound->id, id) == 0)
+            return &w->tokens[i];
+    return NULL;
+}
+
+enum outcome world_look(struct world *w, struct shown_token *t, struct fault *f)
+{
+    const struct policy *policy = w->estate->policy;
+    const struct token *named = policy != NULL ? policy_token(policy, t->bound->id) : NULL;
+    struct lower *lower = NULL;
+    CK_SLOT_ID slot = 0;
+
+    t->lower = NULL;
+    t->binding = NULL;
+    t->primary_name[0] = '\0';
+    t->primary = t->primary_name;
+    if (named == NULL)
+        return fault_set(f, E_ABSENT, "no policy in force names the token %s: `quorate policy adopt` comes first",
+                         t->bound->id);
+    strncat(t->primary_name, named->primary, LIMIT_NAME);
+    t->binding = bindings_site(w->estate->bindings, t->bound->id, named->primary);
+    if (t->binding != NULL && t->binding->reach != REACH_MODULE)
+        t->binding = NULL;
+    if (t->binding == NULL)
+        return fault_set(f, E_ABSENT, "%s, the primary of %s, is not bound as a module in %s", t->primary, t->bound->id,
+                         w->estate->bindings->path);
+    enum outcome outcome = world_lower_want(w, t->binding->module, &lower, f);
+    if (outcome == OK)
+        outcome = lower_find(lower, t->binding->serial, &slot, f);
+    if (outcome != OK)
+        return fault_context(f, "%s, the primary of %s", t->primary, t->bound->id);
+    t->lower = lower;
+    t->lower_slot = slot;
+    return OK;
+}
+
+static void world_load_all(struct world *w)
+{
+    const struct bindings *b = w->estate->bindings;
+    struct fault ignored = {0};
+    /* What is not there shows as an empty slot; whoever needs it by name hears why. */
+    for (size_t i = 0; i < b->token_count; i++)
+        for (size_t j = 0; j < b->tokens[i].site_count; j++) {
+            struct lower *lower = NULL;
+            if (b->tokens[i].sites[j].reach == REACH_MODULE)
+                world_lower_want(w, b->tokens[i].sites[j].module, &lower, &ignored);
+        }
+    for (size_t i = 0; i < w->token_count; i++)
+        world_look(w, &w->tokens[i], &ignored);
+}
+
+enum outcome world_open(const char *given, struct world **ret, struct fault *f)
+{
+    enum outcome outcome = E_MEMORY;
+    struct world *w = calloc(1, sizeof *w);
+    if (w == NULL)
+        return fault_memory(f);
+    pthread_mutex_init(&w->lock, NULL);
+    crash_arm();
+    outcome = estate_open(given, &w->estate, f);
+    if (outcome != OK)
+        goto out;
+    const struct bindings *b = w->estate->bindings;
+    w->tokens = calloc(b->token_count + 1, sizeof *w->tokens);
+    if (w->tokens == NULL) {
+        outcome = fault_memory(f);
+        goto out;
+    }
+    w->token_count = b->token_count;
+    for (size_t i = 0; i < b->token_count; i++)
+        w->tokens[i].bound = &b->tokens[i];
+    world_load_all(w);
+    *ret = w;
+    w = NULL; /* taken by *ret */
+out:
+    world_close(w);
+    return outcome;
+}
+
+void world_close(struct world *w)
+{
+    if (w == NULL)
+        return;
+    for (size_t i = 0; i < w->lower_count; i++)
+        lower_release(w->lowers[i]);
+    free(w->tokens);
+    estate_close(w->estate);
+    pthread_mutex_destroy(&w->lock);
+    free(w);
+}
