@@ -2,7 +2,9 @@
 # build/ (what is shipped), build/asan, build/cov, build/tsan, build/crash (dies at a given step of the log, for tests).
 
 VARIANT ?= plain
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 PACKAGES := gcc make pkg-config libssl-dev libfyaml-dev libjansson-dev libp11-dev libp11-kit-dev \
             libcmocka-dev softhsm2 opensc openssl gnutls-bin libengine-pkcs11-openssl p11-kit p11-kit-modules
 LINT_PACKAGES := clang-tidy clang-format cppcheck
