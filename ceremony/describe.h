@@ -22,6 +22,10 @@ enum outcome request_put(struct estate *e, const struct request *r, struct buf *
 /* Loads the request that ID or its prefix names. */
 enum outcome request_named(struct estate *e, const char *id, struct request **ret, struct fault *f);
 
+/* One line of a list, or its JSON (NULL on memory): id, state, what, whom it waits for. */
+void request_row_put(struct estate *e, const struct state_request *known, moment now, struct buf *b);
+json_t *request_row_json(struct estate *e, const struct state_request *known, moment now);
+
 /* The verdict as of now, whoever judges. */
 enum outcome request_judge(struct estate *e, const struct request *r, struct verdict **ret, struct fault *f);
 

@@ -1,0 +1,64 @@
+#ifndef QUORATE_CEREMONY_CLAIMS_H
+#define QUORATE_CEREMONY_CLAIMS_H
+
+#include "core/json.h"
+
+/* What a verification states. Each claim is proven (mathematics and pinned keys), attested (somebody's word, recorded
+ * unalterably) or does not hold, with the first reason. */
+enum standing { PROVEN, ATTESTED };
+
+#define CLAIMS(X)                                                                                                      \
+    X(LOG, PROVEN, "log", "every entry is in the tree that the log's key signed, in order")                            \
+    X(FILES, PROVEN, "files", "no file is missing, none is altered, none too many")                                    \
+    X(POLICIES, PROVEN, "policies", "each policy in force was adopted as the one before it asks")                      \
+    X(REQUESTS, PROVEN, "requests", "each request is the document that was logged")                                    \
+    X(VOTES, PROVEN, "votes", "each approval and rejection is signed by the person it names")                          \
+    X(VERDICTS, PROVEN, "verdicts", "each verdict, computed again, is the same")                                       \
+    X(SITES, PROVEN, "sites", "each HSM answered its challenge with the keys that a quorum pinned")                    \
+    X(HARDWARE, ATTESTED, "hardware", "serial, model and firmware are as people read them")                            \
+    X(PLACES, ATTESTED, "places", "each HSM was where its entry says")                                                 \
+    X(BIRTHS, PROVEN, "births", "each key has its replicas' own signatures and their sites' receipts")                 \
+    X(SECRETS, ATTESTED, "secret-keys", "replicas of keys that cannot sign are as their sites say")                    \
+    X(USES, PROVEN, "uses", "each governed use signed exactly what was approved")                                      \
+    X(OPENING, PROVEN, "opening", "script, bindings and people are the ones that were approved")                       \
+    X(STEPS, PROVEN, "steps", "every step was recorded, in order, by those whom the script asks")                      \
+    X(PRESENCE, ATTESTED, "presence", "the people did what the record says")                                           \
+    X(CUSTODY, ATTESTED, "custody", "bags were opened as they were last sealed")                                       \
+    X(CERTIFICATES, PROVEN, "certificates", "each certificate is its profile's, the approved bytes, by the born key")  \
+    X(ARTIFACTS, PROVEN, "artifacts", "each artifact and exhibit record is the one that was logged")                   \
+    X(ATTESTATIONS, PROVEN, "attestations", "each participant signed the record and its deviations")                   \
+    X(CLOSING, PROVEN, "closing", "the record ends with the ceremony's close")                                         \
+    X(SOFTWARE, ATTESTED, "software", "the programs were those that the record names")                                 \
+    X(TIME, ATTESTED, "time", "times are the ceremony computer's")
+
+enum claim_id {
+#define X(name, standing, id, text) CLAIM_##name,
+    CLAIMS(X)
+#undef X
+        CLAIM_COUNT
+};
+
+struct claim {
+    unsigned checked;  /* things that this claim was checked on */
+    unsigned failures; /* how often it did not hold */
+    char *failure;     /* the first reason */
+    char *evidence;    /* what it rests on, in a few words; NULL */
+};
+struct claims {
+    struct claim items[CLAIM_COUNT];
+};
+
+void claims_clear(struct claims *c);
+void claim_holds(struct claims *c, enum claim_id id);
+/* Keeps the first reason. Always returns false, so that a check can end with it. */
+bool claim_fails(struct claims *c, enum claim_id id, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void claim_evidence(struct claims *c, enum claim_id id, const char *format, ...) __attribute__((format(printf, 3, 4)));
+bool claims_hold(const struct claims *c); /* none failed */
+
+const char *claim_name(enum claim_id id);
+enum standing claim_standing(enum claim_id id);
+
+void claims_put(const struct claims *c, struct buf *b); /* for people: a line each */
+json_t *claims_json(const struct claims *c);            /* {"claims": [{"claim", "evidence"?, "failure"?, "standing"}…], "holds"} */
+
+#endif

@@ -1,0 +1,17 @@
+#ifndef QUORATE_CEREMONY_CLIENT_H
+#define QUORATE_CEREMONY_CLIENT_H
+
+#include "core/json.h"
+
+/* The module, loaded as any application would, and its vendor interface (estate/vendor.h). */
+struct client;
+
+/* module: its file; NULL: quorate-pkcs11.so beside this program, else where `make install` puts it. bindings: as given on the
+ * command line, or NULL. */
+enum outcome client_open(const char *module, const char *bindings, struct client **ret, struct fault *f);
+void client_close(struct client *c); /* NULL is fine */
+
+/* Runs a verb; `question` is taken. OK and E_PENDING give the answer (json_decref). */
+enum outcome client_call(struct client *c, const char *verb, json_t *question_taken, json_t **ret, struct fault *f);
+
+#endif

@@ -1,0 +1,120 @@
+#include "ceremony/client.h"
+#include "ceremony/print.h"
+#include "ceremony/tool.h"
+#include "ceremony/waiting.h"
+#include "core/bindings.h"
+
+/* `quorate enrol` and `quorate settle`: what only the module can do, for it alone speaks with HSMs. */
+
+static enum outcome token_choose(const char *bindings_path, const char *given, struct buf *ret, struct fault *f)
+{
+    struct bindings *b = NULL;
+    enum outcome o = OK;
+
+    if (given) {
+        buf_puts(ret, given);
+        return ret->failed ? fault_memory(f) : OK;
+    }
+    o = bindings_load(bindings_path, &b, f);
+    if (o == OK && b->token_count != 1)
+        o = fault_set(f, E_INVALID, "the bindings name %zu tokens; say which one with --token", b->token_count);
+    if (o == OK) {
+        buf_puts(ret, b->tokens[0].id);
+        o = ret->failed ? fault_memory(f) : OK;
+    }
+    bindings_free(b);
+    return o;
+}
+
+static enum outcome enrol_tell(const struct arguments *a, const char *token, json_t *answer, enum outcome called,
+                               struct fault *f)
+{
+    const char *site = a->operands[0], *request = json_string_or_null(answer, "request"),
+               *missing = json_string_or_null(answer, "missing");
+    struct buf b = BUF(OUTPUT_MAX);
+    enum outcome o = OK;
+
+    if (called == E_PENDING) {
+        buf_puts(&b, "Enrolling ");
+        print_text(&b, site);
+        o = waiting_tell(argument_flag(a, "json"), buf_str(&b), request ? request : "", missing ? missing : "", f);
+    } else if (argument_flag(a, "json")) {
+        o = print_json(json_incref(answer), f);
+    } else {
+        print_text(&b, site);
+        buf_puts(&b, " of ");
+        print_text(&b, token);
+        buf_puts(&b, ": ");
+        print_toned(&b, TONE_GOOD, json_string_or_null(answer, "status"));
+        buf_puts(&b, "\n");
+        o = print_out(&b, f);
+    }
+    buf_free(&b);
+    return o;
+}
+
+enum outcome run_enrol(const struct arguments *a, struct fault *f)
+{
+    const char *bindings = argument(a, "bindings"), *elsewhere = argument(a, "elsewhere");
+    struct buf token = BUF(256);
+    struct client *c = NULL;
+    json_t *question = json_object(), *answer = NULL;
+    enum outcome o = token_choose(bindings, argument(a, "token"), &token, f);
+
+    if (o == OK && (!json_put_string(question, "site", a->operands[0]) ||
+                    !json_put_string(question, "token", buf_str(&token)) ||
+                    (elsewhere && !json_put_string(question, "elsewhere", elsewhere))))
+        o = fault_memory(f);
+    if (o == OK)
+        o = client_open(argument(a, "module"), bindings, &c, f);
+    if (o == OK) {
+        o = client_call(c, "enrol", question, &answer, f);
+        question = NULL; /* taken by client_call */
+    }
+    if (o == OK || o == E_PENDING)
+        o = enrol_tell(a, buf_str(&token), answer, o, f);
+    client_close(c);
+    json_decref(answer);
+    json_decref(question);
+    buf_free(&token);
+    return o;
+}
+
+enum outcome run_settle(const struct arguments *a, struct fault *f)
+{
+    struct client *c = NULL;
+    struct buf b = BUF(OUTPUT_MAX);
+    json_t *answer = NULL, *list = NULL, *item = NULL;
+    size_t i = 0;
+    enum outcome o = client_open(argument(a, "module"), argument(a, "bindings"), &c, f);
+
+    if (o == OK)
+        o = client_call(c, "settle", json_object(), &answer, f);
+    if (o == OK)
+        o = json_want_array(answer, "settled", &list, f);
+    if (o != OK)
+        goto out;
+    if (argument_flag(a, "json")) {
+        o = print_json(json_incref(answer), f);
+        goto out;
+    }
+    json_array_foreach(list, i, item)
+    {
+        char intent[32];
+
+        snprintf(intent, sizeof intent, "intent %" JSON_INTEGER_FORMAT,
+                 json_integer_value(json_object_get(item, "intent")));
+        buf_puts(&b, "  ");
+        print_cell(&b, TONE_PLAIN, intent, 14);
+        print_text(&b, json_string_or_null(item, "outcome"));
+        buf_puts(&b, "\n");
+    }
+    if (json_array_size(list) == 0)
+        buf_puts(&b, "Nothing was left half done.\n");
+    o = print_out(&b, f);
+out:
+    client_close(c);
+    json_decref(answer);
+    buf_free(&b);
+    return o;
+}

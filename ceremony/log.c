@@ -1,0 +1,146 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ceremony/print.h"
+#include "ceremony/summary.h"
+#include "ceremony/tool.h"
+#include "core/bindings.h"
+#include "core/file.h"
+#include "core/limits.h"
+#include "estate/estate.h"
+
+/* `quorate log show` and `log check`. */
+
+struct showing {
+    struct buf *out;
+    uint64_t from;
+    int type; /* -1: any */
+    bool json;
+};
+
+static enum outcome entry_show(void *context, const struct entry *e, struct fault *f)
+{
+    struct showing *s = context;
+    char seq[24];
+    enum outcome o = OK;
+
+    if (e->seq < s->from || (s->type >= 0 && e->type != (enum entry_type)s->type))
+        return OK;
+    if (s->json) {
+        o = json_canonical(e->json, s->out, f);
+    } else {
+        snprintf(seq, sizeof seq, "%5" PRIu64, e->seq);
+        print_cell(s->out, TONE_FAINT, seq, 5);
+        print_cell(s->out, TONE_FAINT, moment_format(e->time).text, 20);
+        print_cell(s->out, TONE_HEAD, entry_type_name(e->type), 15);
+        summary_put(s->out, e->type, e->body);
+    }
+    buf_puts(s->out, "\n");
+    if (o == OK && s->out->failed)
+        o = fault_memory(f);
+    /* A long log goes out as it is read: every line of it was verified before (run_log_show). */
+    if (o == OK && s->out->len > LIMIT_DOCUMENT) {
+        o = print_out(s->out, f);
+        buf_clear(s->out);
+    }
+    return o;
+}
+
+static enum outcome entry_pass(void *context, const struct entry *e, struct fault *f)
+{
+    (void)context;
+    (void)e;
+    (void)f;
+    return OK;
+}
+
+static enum outcome log_folder(const char *bindings, char **ret, struct fault *f)
+{
+    struct bindings *b = NULL;
+    enum outcome o = bindings_load(bindings, &b, f);
+
+    if (o == OK) {
+        *ret = path_join(b->home, "log");
+        if (!*ret)
+            o = fault_memory(f);
+    }
+    bindings_free(b);
+    return o;
+}
+
+static enum outcome from_read(const char *text, uint64_t *ret, struct fault *f)
+{
+    char *end = NULL;
+
+    if (!text)
+        return OK;
+    if (strspn(text, "0123456789") != strlen(text) || strlen(text) > 15)
+        return fault_set(f, E_INVALID, "--from %s: expected an entry's number", text);
+    *ret = strtoull(text, &end, 10);
+    return OK;
+}
+
+enum outcome run_log_show(const struct arguments *a, struct fault *f)
+{
+    struct buf b = BUF(OUTPUT_MAX);
+    const char *type = argument(a, "type");
+    struct showing s = {.out = &b, .type = type ? entry_type_parse(type) : -1, .json = argument_flag(a, "json")};
+    struct log *log = NULL;
+    char *folder = NULL;
+    enum outcome o = from_read(argument(a, "from"), &s.from, f);
+
+    if (o == OK && type && s.type < 0)
+        o = fault_set(f, E_INVALID, "--type %s: there is no such type of entry; docs/FORMAT.md lists them", type);
+    if (o == OK)
+        o = log_folder(argument(a, "bindings"), &folder, f);
+    if (o == OK)
+        o = log_open(folder, entry_pass, NULL, &log, f);
+    log_close(log);
+    log = NULL;
+    if (o == OK)
+        o = log_open(folder, entry_show, &s, &log, f);
+    if (o == OK)
+        o = print_out(&b, f);
+    log_close(log);
+    free(folder);
+    buf_free(&b);
+    return o;
+}
+
+/* Opening verifies the log's signature, tree and lines; the fold of it verifies that no entry contradicts another. */
+enum outcome run_log_check(const struct arguments *a, struct fault *f)
+{
+    struct estate *e = NULL;
+    struct buf b = BUF(OUTPUT_MAX);
+    struct digest root;
+    json_t *j = NULL;
+    enum outcome o = estate_open(argument(a, "bindings"), &e, f);
+
+    if (o != OK)
+        goto out;
+    log_root(e->log, &root);
+    if (argument_flag(a, "json")) {
+        j = json_object();
+        if (json_put_string(j, "origin", log_origin(e->log)) && json_put_digest(j, "root", &root) &&
+            json_put_integer(j, "size", (int64_t)log_size(e->log)) && json_put_string(j, "status", "holds")) {
+            o = print_json(j, f);
+            j = NULL; /* taken by print_json */
+        } else {
+            o = fault_memory(f);
+        }
+    } else {
+        print_text(&b, log_origin(e->log));
+        buf_puts(&b, ": ");
+        print_toned(&b, TONE_GOOD, "holds");
+        buf_puts(&b, "\n");
+        print_field(&b, "size", "%" PRIu64, log_size(e->log));
+        print_field(&b, "root", "%s", digest_hex(&root).hex);
+        o = print_out(&b, f);
+    }
+out:
+    json_decref(j);
+    buf_free(&b);
+    estate_close(e);
+    return o;
+}

@@ -1,0 +1,189 @@
+#include "ceremony/status.h"
+
+#include <string.h>
+
+#include "ceremony/client.h"
+#include "ceremony/summary.h"
+#include "core/limits.h"
+
+static enum outcome refusals_read(struct status *s, struct fault *f)
+{
+    struct log *log = s->estate->log;
+    uint64_t size = log_size(log), stop = size > STATUS_REFUSALS_READ ? size - STATUS_REFUSALS_READ : 0;
+    enum outcome o = OK;
+
+    for (uint64_t seq = size; o == OK && seq > stop && s->refusals.count < STATUS_REFUSALS; seq--) {
+        struct buf bytes = BUF(LIMIT_ENTRY), line = BUF(OUTPUT_MAX);
+        struct entry e = {0};
+
+        o = log_entry_bytes(log, seq - 1, &bytes, f);
+        if (o == OK)
+            o = entry_parse(buf_span(&bytes), &e, f);
+        if (o == OK && e.type == ENTRY_REFUSED) {
+            buf_puts(&line, moment_format(e.time).text);
+            buf_puts(&line, "  ");
+            summary_put(&line, e.type, e.body);
+            if (line.failed || !strings_add(&s->refusals, buf_str(&line)))
+                o = fault_memory(f);
+        }
+        entry_clear(&e);
+        buf_free(&line);
+        buf_free(&bytes);
+    }
+    return o;
+}
+
+static enum outcome due_add(struct status *s, struct buf *text, struct fault *f)
+{
+    enum outcome o = !text->failed && strings_add(&s->due, buf_str(text)) ? OK : fault_memory(f);
+
+    buf_free(text);
+    return o;
+}
+
+static enum outcome due_people(struct status *s, struct fault *f)
+{
+    const struct policy *p = s->estate->policy;
+    moment soon = s->now + (moment)STATUS_DUE_DAYS * 86400;
+    enum outcome o = OK;
+
+    for (size_t i = 0; o == OK && i < p->person_count; i++) {
+        const struct person *who = &p->people[i];
+        struct buf text = BUF(4096);
+
+        if (who->until == MOMENT_NEVER || who->until > soon)
+            continue;
+        buf_putf(&text, "%s %s on %s", who->id, who->until <= s->now ? "left" : "leaves",
+                 moment_format(who->until).text);
+        o = due_add(s, &text, f);
+    }
+    return o;
+}
+
+static enum outcome due_keys(struct status *s, struct fault *f)
+{
+    moment soon = s->now + (moment)STATUS_DUE_DAYS * 86400;
+    enum outcome o = OK;
+
+    for (size_t i = 0; o == OK && i < s->estate->state.key_count; i++) {
+        const struct state_key *k = &s->estate->state.keys[i];
+        moment until = k->destroyed ? MOMENT_NEVER : status_key_until(s, k);
+        struct buf text = BUF(4096);
+
+        if (until == MOMENT_NEVER || until > soon)
+            continue;
+        buf_putf(&text, "key \"%s\" of %s: its lifetime %s on %s", k->label, k->token,
+                 until <= s->now ? "ended" : "ends", moment_format(until).text);
+        o = due_add(s, &text, f);
+    }
+    return o;
+}
+
+static enum outcome due_gather(struct status *s, struct fault *f)
+{
+    struct remarks remarks = {0};
+    enum outcome o = due_people(s, f);
+
+    if (o == OK)
+        o = due_keys(s, f);
+    if (o == OK)
+        o = policy_check(s->estate->policy, s->now, &remarks, f);
+    for (size_t i = 0; o == OK && i < remarks.count; i++)
+        if (!strings_add(&s->due, remarks.items[i].text))
+            o = fault_memory(f);
+    remarks_free(&remarks);
+    return o;
+}
+
+/* What does not answer is a line of the status, not its end. */
+static void answering_ask(struct status *s, const struct arguments *a)
+{
+    struct client *c = NULL;
+    enum outcome o = OK;
+
+    if (argument_flag(a, "offline"))
+        return;
+    o = client_open(argument(a, "module"), argument(a, "bindings"), &c, &s->asking);
+    if (o == OK)
+        o = client_call(c, "tokens", json_object(), &s->answering, &s->asking);
+    s->asking.outcome = o;
+    client_close(c);
+}
+
+enum outcome status_gather(const struct arguments *a, struct status *ret, struct fault *f)
+{
+    struct status s = {.now = moment_now(), .agreement = {.outcome = OK}, .asking = {.outcome = OK}};
+    enum outcome o = estate_open(argument(a, "bindings"), &s.estate, f);
+
+    if (o != OK)
+        goto out;
+    s.agreement.outcome = estate_policy_in_force(s.estate, &s.agreement);
+    o = refusals_read(&s, f);
+    if (o == OK && s.estate->policy)
+        o = due_gather(&s, f);
+    if (o == OK)
+        answering_ask(&s, a);
+out:
+    if (o == OK)
+        *ret = s;
+    else
+        status_clear(&s);
+    return o;
+}
+
+void status_clear(struct status *s)
+{
+    json_decref(s->answering);
+    strings_free(&s->refusals);
+    strings_free(&s->due);
+    estate_close(s->estate);
+    *s = (struct status){0};
+}
+
+const json_t *status_answer(const struct status *s, const char *token, const char *site)
+{
+    const json_t *list = json_object_get(s->answering, "tokens");
+    size_t i = 0;
+    json_t *item = NULL;
+
+    json_array_foreach((json_t *)(uintptr_t)list, i, item)
+    {
+        const char *t = json_string_or_null(item, "token"), *where = json_string_or_null(item, "site");
+
+        if (t && where && strcmp(t, token) == 0 && strcmp(where, site) == 0)
+            return item;
+    }
+    return NULL;
+}
+
+moment status_key_until(const struct status *s, const struct state_key *k)
+{
+    const struct policy *p = s->estate->policy;
+    const struct rule *rule = p ? policy_match(p, OP_GENERATE, k->token, k->label, k->class_name, 1) : NULL;
+
+    if (!rule || (rule->key.lifetime.seconds == 0 && rule->key.lifetime.months == 0))
+        return MOMENT_NEVER;
+    return moment_add(k->born, rule->key.lifetime);
+}
+
+bool status_waits(const struct status *s, const struct state_request *r)
+{
+    return r->state == REQUEST_PENDING && s->now < r->expires;
+}
+
+enum outcome run_status(const struct arguments *a, struct fault *f)
+{
+    struct status s = {0};
+    struct buf b = BUF(OUTPUT_MAX);
+    enum outcome o = status_gather(a, &s, f);
+
+    if (o == OK && argument_flag(a, "json")) {
+        o = print_json(status_json(&s), f);
+    } else if (o == OK) {
+        status_put(&s, &b);
+        o = print_out(&b, f);
+    }
+    buf_free(&b);
+    status_clear(&s);
+    return o;
+}

@@ -1,0 +1,34 @@
+#ifndef QUORATE_CEREMONY_STATUS_H
+#define QUORATE_CEREMONY_STATUS_H
+
+#include "ceremony/describe.h"
+#include "ceremony/tool.h"
+
+/* What `quorate status` knows, gathered once, shown as text or as JSON. */
+struct status {
+    struct estate *estate;
+    moment now;
+    struct fault agreement;  /* E_…: why the bindings' policy file is not the one in force; OK: it is */
+    json_t *answering;       /* "tokens" of the module: what answers now; NULL: not asked */
+    struct fault asking;     /* why not; OK with an empty text: --offline */
+    struct strings refusals; /* the last ones, newest first */
+    struct strings due;      /* what falls due, what is one loss away */
+};
+
+#define STATUS_REFUSALS 5          /* shown */
+#define STATUS_REFUSALS_READ 10000 /* entries looked at for them */
+#define STATUS_DUE_DAYS 30
+
+enum outcome status_gather(const struct arguments *a, struct status *ret, struct fault *f);
+void status_clear(struct status *s);
+void status_put(const struct status *s, struct buf *b);
+json_t *status_json(const struct status *s); /* NULL on memory */
+
+/* What answers at this (token, site) now: {"serial", "site", "state", "token"}; NULL: nothing, or not asked. */
+const json_t *status_answer(const struct status *s, const char *token, const char *site);
+/* When the key's lifetime ends by the rule that its birth matched; MOMENT_NEVER where none is set. */
+moment status_key_until(const struct status *s, const struct state_key *k);
+/* A request that still waits. */
+bool status_waits(const struct status *s, const struct state_request *r);
+
+#endif

@@ -1,0 +1,191 @@
+#include <inttypes.h>
+#include <string.h>
+
+#include "ceremony/status.h"
+
+static void estate_put(const struct status *s, struct buf *b)
+{
+    const struct state *state = &s->estate->state;
+
+    print_head(b, "Estate");
+    print_field(b, "name", "%s", state->name);
+    print_field(b, "environment", "%s", state->environment);
+    print_field(b, "origin", "%s", state->origin);
+    print_field(b, "estate", "%s", digest_hex(&state->estate).hex);
+    print_field(b, "home", "%s", s->estate->bindings->home);
+}
+
+static void policy_put(const struct status *s, struct buf *b)
+{
+    const struct policy *p = s->estate->policy;
+
+    print_head(b, "Policy");
+    if (!p) {
+        print_field(b, "in force", "none yet: quorate policy adopt %s", s->estate->bindings->policy);
+        return;
+    }
+    print_field(b, "in force", "version %u", p->version);
+    print_field(b, "digest", "%s", digest_hex(&p->digest).hex);
+    if (s->agreement.outcome == OK)
+        print_field(b, "file", "%s, the same", s->estate->bindings->policy);
+    else
+        print_field(b, "file", "%s", s->agreement.text);
+}
+
+static void answer_put(const struct status *s, const char *token, const char *site, struct buf *b)
+{
+    const json_t *answer = status_answer(s, token, site);
+    const char *word = json_string_or_null(answer, "state");
+
+    if (!s->answering)
+        print_toned(b, TONE_FAINT, "not asked");
+    else if (!answer)
+        print_toned(b, TONE_BAD, "not seen");
+    else
+        print_text(b, word);
+}
+
+static void site_put(const struct status *s, const struct token *t, const char *site, struct buf *b)
+{
+    const struct state_site *known = state_site(&s->estate->state, t->id, site);
+    const char *place = known && known->placed ? known->place : "-";
+
+    buf_puts(b, "  ");
+    print_cell(b, TONE_PLAIN, t->id, 12);
+    print_cell(b, TONE_PLAIN, site, 12);
+    print_cell(b, TONE_FAINT, strcmp(t->primary, site) == 0 ? "primary" : "replica", 7);
+    print_cell(b, known ? TONE_GOOD : TONE_WAIT, known ? "enrolled" : "not enrolled", 12);
+    print_cell(b, TONE_PLAIN, known && strcmp(place, site) == 0 ? "at home" : place, 16);
+    print_cell(b, TONE_PLAIN, known ? known->serial : "-", 16);
+    answer_put(s, t->id, site, b);
+    buf_puts(b, "\n");
+}
+
+static void sites_put(const struct status *s, struct buf *b)
+{
+    const struct policy *p = s->estate->policy;
+
+    if (!p)
+        return;
+    print_head(b, "Tokens and sites");
+    for (size_t i = 0; i < p->token_count; i++) {
+        site_put(s, &p->tokens[i], p->tokens[i].primary, b);
+        for (size_t j = 0; j < p->tokens[i].replicas.count; j++)
+            site_put(s, &p->tokens[i], p->tokens[i].replicas.items[j], b);
+    }
+    if (s->asking.outcome != OK)
+        print_field(b, "not asked", "%s", s->asking.text);
+}
+
+static void keys_put(const struct status *s, struct buf *b)
+{
+    size_t shown = 0;
+
+    print_head(b, "Keys");
+    for (size_t i = 0; i < s->estate->state.key_count; i++) {
+        const struct state_key *k = &s->estate->state.keys[i];
+        moment until = status_key_until(s, k);
+
+        if (k->destroyed)
+            continue;
+        shown++;
+        buf_puts(b, "  ");
+        print_cell(b, TONE_PLAIN, k->token, 12);
+        print_cell(b, TONE_PLAIN, k->label, 20);
+        print_cell(b, TONE_PLAIN, k->type, 10);
+        print_text(b, moment_format(k->born).text);
+        if (until != MOMENT_NEVER) {
+            buf_puts(b, " until ");
+            print_text(b, moment_format(until).text);
+        }
+        for (size_t j = 0; j < k->sites.count; j++) {
+            buf_puts(b, j == 0 ? "  " : ", ");
+            print_text(b, k->sites.items[j]);
+        }
+        buf_puts(b, "\n");
+    }
+    if (shown == 0)
+        buf_puts(b, "  none\n");
+}
+
+static void waiting_put(const struct status *s, struct buf *b)
+{
+    size_t shown = 0;
+
+    print_head(b, "Waiting for people");
+    for (size_t i = 0; i < s->estate->state.request_count; i++) {
+        const struct state_request *r = &s->estate->state.requests[i];
+
+        if (!status_waits(s, r))
+            continue;
+        shown++;
+        buf_puts(b, "  ");
+        request_row_put(s->estate, r, s->now, b);
+    }
+    if (shown == 0)
+        buf_puts(b, "  nothing\n");
+}
+
+static void intent_put(const struct state_intent *t, struct buf *b)
+{
+    buf_puts(b, "  ");
+    print_toned(b, TONE_WAIT, t->state == INTENT_OPEN ? "open" : t->state == INTENT_BORN ? "not all told" : "settled");
+    buf_putf(b, "  intent %" PRIu64 "  ", t->seq);
+    headline_put(b, t->operation, NULL, t->label, t->token);
+    for (size_t i = 0; i < t->orphans.count; i++) {
+        buf_puts(b, i == 0 ? "  orphans at " : ", ");
+        print_text(b, t->orphans.items[i]);
+    }
+    buf_puts(b, "  (quorate settle)\n");
+}
+
+static void unsettled_put(const struct status *s, struct buf *b)
+{
+    const struct state *state = &s->estate->state;
+    bool headed = false;
+
+    for (size_t i = 0; i < state->intent_count; i++) {
+        const struct state_intent *t = &state->intents[i];
+
+        if (t->state != INTENT_OPEN && t->state != INTENT_BORN && t->orphans.count == 0)
+            continue;
+        if (!headed)
+            print_head(b, "Unsettled");
+        headed = true;
+        intent_put(t, b);
+    }
+    for (size_t i = 0; i < state->suspension_count; i++) {
+        if (i == 0)
+            print_head(b, "Suspended");
+        print_field(b, "scope", "%s", state->suspensions[i].scope);
+    }
+}
+
+static void lines_put(const char *head, const struct strings *lines, struct buf *b)
+{
+    if (lines->count > 0)
+        print_head(b, head);
+    for (size_t i = 0; i < lines->count; i++) {
+        buf_puts(b, "  ");
+        print_text(b, lines->items[i]);
+        buf_puts(b, "\n");
+    }
+}
+
+void status_put(const struct status *s, struct buf *b)
+{
+    struct digest root;
+
+    estate_put(s, b);
+    policy_put(s, b);
+    sites_put(s, b);
+    keys_put(s, b);
+    waiting_put(s, b);
+    unsettled_put(s, b);
+    lines_put("Last refusals", &s->refusals, b);
+    lines_put("Falls due", &s->due, b);
+    print_head(b, "Log");
+    log_root(s->estate->log, &root);
+    print_field(b, "size", "%" PRIu64, log_size(s->estate->log));
+    print_field(b, "root", "%s", digest_hex(&root).hex);
+}

@@ -1,0 +1,104 @@
+#ifndef QUORATE_CEREMONY_VERIFY_INNER_H
+#define QUORATE_CEREMONY_VERIFY_INNER_H
+
+#include "audit/log.h"
+#include "audit/state.h"
+#include "ceremony/claims.h"
+#include "ceremony/script.h"
+#include "ceremony/trust.h"
+#include "policy/evaluate.h"
+
+/* One verification (internal to ceremony/verify*.c). Entries are visited in order; each visitor checks an entry against
+ * the state before it, then the entry is applied. Checks never stop at the first failure: they say claim_fails. */
+
+struct verified_request {
+    struct request *request;
+    json_t *verdict; /* of its last intent; owned */
+};
+
+struct verified_artifact { /* an `artifact` entry of a ceremony */
+    struct digest digest;
+    char *kind, *step, *person;
+    uint64_t seq;
+};
+
+struct verified_use { /* a `used` entry */
+    char *step; /* of the ceremony; NULL outside */
+    char *label;
+    struct digest data; /* data.sha256 of its request */
+    uint64_t seq;
+};
+
+struct verified_ceremony {
+    char *id;
+    struct script *script;
+    json_t *people; /* [{person, role}] */
+    struct strings present;
+    size_t next; /* index of the expanded step that must be done next */
+    char *begun; /* id of a step begun and not done; NULL */
+    struct strings answered;   /* "STEP/NAME=VALUE" of the step at hand */
+    uint64_t *deviations;      /* seqs */
+    size_t deviation_count;
+    struct strings attested;   /* persons */
+    struct verified_artifact *artifacts;
+    size_t artifact_count;
+    struct verified_use *uses;
+    size_t use_count;
+    bool closed;
+};
+
+struct verifier {
+    const char *folder;
+    struct trust trust;
+    struct claims claims;
+    struct state state;
+    struct policy **policies; /* by digest, as they are met */
+    size_t policy_count;
+    const struct policy *judge; /* in force; the first before it is adopted */
+    struct verified_request *requests;
+    size_t request_count;
+    struct verified_ceremony *ceremonies;
+    size_t ceremony_count;
+    struct strings bags;     /* "ITEM=BAG" as last sealed */
+    struct strings expected; /* files that the entries name */
+    struct digest *roots;    /* of the tree at each size; roots[0] is the empty tree's */
+    struct merkle_edge edge;
+    struct checkpoint checkpoint;
+    char last_type[32];
+};
+
+/* Reads FOLDER/NAME, marks it as expected. False and FILES fails where it is missing or unreadable. */
+bool verify_file(struct verifier *v, const char *name, size_t max, struct buf *ret);
+/* The same, and its SHA-256 must be `digest`. */
+bool verify_file_digest(struct verifier *v, const char *name, size_t max, const struct digest *digest, struct buf *ret);
+/* `FOLDER/D.yaml` and its canonical form `FOLDER/D.json`, whose digest must be `canonical`. ret_yaml is the tree. */
+bool verify_document(struct verifier *v, const char *folder, const struct digest *digest, const struct digest *canonical,
+                     struct buf *ret_bytes, struct yaml **ret_yaml);
+/* After all entries: what the folder holds is what they named. */
+void verify_inventory(struct verifier *v);
+
+/* Visitors, before the entry is applied. */
+void verify_genesis(struct verifier *v, const struct entry *e);
+void verify_request(struct verifier *v, const struct entry *e);
+void verify_vote(struct verifier *v, const struct entry *e);
+void verify_intent(struct verifier *v, const struct entry *e);
+void verify_policy(struct verifier *v, const struct entry *e);
+void verify_enrolment(struct verifier *v, const struct entry *e);
+void verify_arrival(struct verifier *v, const struct entry *e);
+void verify_receipt(struct verifier *v, const struct entry *e);
+void verify_offer(struct verifier *v, const struct entry *e);
+void verify_birth(struct verifier *v, const struct entry *e);
+void verify_use(struct verifier *v, const struct entry *e);
+void verify_environment(struct verifier *v, const struct entry *e);
+void verify_ceremony(struct verifier *v, const struct entry *e); /* every entry that belongs to one */
+/* At a ceremony's close: artifacts, certificates, attestations. */
+void verify_certificates(struct verifier *v, struct verified_ceremony *c);
+
+/* The policy of that digest, read and checked once. NULL: POLICIES fails. canonical NULL: not known yet. */
+const struct policy *verify_policy_load(struct verifier *v, const struct digest *digest, const struct digest *canonical);
+struct verified_request *verified_request(struct verifier *v, const struct digest *id);
+struct verified_ceremony *verified_ceremony(struct verifier *v, const char *id);
+/* The ceremony as evidence for an intent; false where the intent names one that is not running. */
+bool verify_ceremony_fact(struct verifier *v, const char *ceremony, const char *step, struct ceremony_fact *ret);
+
+#endif
