@@ -2,6 +2,7 @@
 #define QUORATE_AUDIT_STATE_H
 
 #include "audit/entry.h"
+#include "audit/map.h"
 #include "core/yaml.h"
 
 /* The fold of the log and nothing else: policy in force, sites and places, requests and votes, open intents, keys and
@@ -56,7 +57,9 @@ struct state_intent {
     moment at;
     json_t *body;                      /* the whole entry's body; owned */
     struct strings offered, receipted; /* sites */
-    struct strings orphans;            /* sites that could not be settled */
+    struct strings orphans;            /* sites that could not be settled; `accepted` takes them off again */
+    struct state_offer *offers;        /* each with its digest, spare ones included */
+    size_t offer_count;
 };
 
 struct state_key {
@@ -89,7 +92,8 @@ struct state {
     struct digest genesis_policy;
     struct digest policy; /* in force; all zero before the first */
     unsigned policy_version;
-    uint64_t size; /* entries applied */
+    uint64_t policy_seq; /* of the entry that put it in force */
+    uint64_t size;       /* entries applied */
     moment last_time;
     struct state_site *sites;
     size_t site_count;
@@ -105,6 +109,8 @@ struct state {
     size_t ceremony_count;
     struct digest *refused; /* subjects refused without a request, under the policy in force */
     size_t refused_count;
+    struct map request_index; /* id -> place in requests */
+    struct map refused_index; /* subject -> place in refused */
 };
 
 void state_init(struct state *s);
@@ -114,6 +120,8 @@ void state_clear(struct state *s);
  * intent, approval of an unknown request, genesis not first) is E_INVALID with type and seq. On failure *s is unusable.
  */
 enum outcome state_apply(struct state *s, const struct entry *e, struct fault *f);
+/* Whether state_apply would take this entry: to be asked before it is written (log_set_check). Changes nothing. */
+enum outcome state_check(const struct state *s, const struct entry *e, struct fault *f);
 
 struct state_site *state_site(const struct state *s, const char *token,
                               const char *site); /* NULL if not enrolled or retired */

@@ -1,0 +1,145 @@
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit/fold.h"
+#include "core/limits.h"
+
+/* One HSM answers for one site: neither a serial number nor an identity may stand for two. */
+static void check_unique(struct fold *x, const char *token, const char *site, const char *serial,
+                         const struct buf *identity)
+{
+    for (size_t i = 0; i < x->look->site_count; i++) {
+        const struct state_site *o = &x->look->sites[i];
+        if (o->retired || (!strcmp(o->token, token) && !strcmp(o->site, site)))
+            continue;
+        if (!strcmp(o->serial, serial) || span_equal(buf_span(&o->identity), buf_span(identity)))
+            fold_fail(x, "serial number or identity key are those of the site \"%s\" of token \"%s\"", o->site,
+                      o->token);
+    }
+}
+
+static void read_enrolled(struct fold *x, struct buf *identity, struct buf *transport)
+{
+    struct buf raw = BUF(LIMIT_ATTRIBUTE);
+    fold_members(x, "answer challenge firmware hardware identity identity-id manufacturer model request serial site "
+                    "token transport transport-id verdict");
+    fold_hex(x, "identity", identity);
+    fold_hex(x, "transport", transport);
+    if (identity->len == 0 || transport->len == 0 || span_equal(buf_span(identity), buf_span(transport)))
+        fold_fail(x, "identity and transport must be two public keys");
+    fold_digest(x, "challenge");
+    fold_verdict(x);
+    static const char *const hex[] = {"answer", "identity-id", "transport-id"};
+    for (size_t i = 0; i < sizeof hex / sizeof *hex; i++) {
+        buf_clear(&raw);
+        fold_hex(x, hex[i], &raw);
+        if (raw.len == 0)
+            fold_fail(x, "the member \"%s\" is empty", hex[i]);
+    }
+    buf_free(&raw);
+}
+
+void fold_site_enrolled(struct fold *x)
+{
+    struct buf identity = BUF(LIMIT_ATTRIBUTE), transport = BUF(LIMIT_ATTRIBUTE);
+    read_enrolled(x, &identity, &transport);
+    const char *token = fold_text(x, "token"), *site = fold_text(x, "site"), *serial = fold_text(x, "serial");
+    const char *manufacturer = fold_label(x, "manufacturer"), *model = fold_label(x, "model");
+    const char *firmware = fold_label(x, "firmware"), *hardware = fold_text(x, "hardware");
+    struct state_request *r = fold_live_request(x, "enrol-site");
+    check_unique(x, token, site, serial, &identity);
+    if (!fold_goes(x))
+        goto out;
+    struct state *s = x->s;
+    struct state_site *before = state_site(s, token, site);
+    if (before)
+        before->retired = true; /* another HSM, or other keys, in its place */
+    fold_spend(x, r);
+    struct state_site *items = fold_room(x, s->sites, s->site_count, sizeof *items);
+    if (!items)
+        goto out;
+    s->sites = items;
+    items[s->site_count++] = (struct state_site){
+        .token = fold_copy(x, token),
+        .site = fold_copy(x, site),
+        .serial = fold_copy(x, serial),
+        .manufacturer = fold_copy(x, manufacturer),
+        .model = fold_copy(x, model),
+        .firmware = fold_copy(x, firmware),
+        .hardware = fold_copy(x, hardware),
+        .identity = identity,
+        .transport = transport,
+        .identity_id = fold_copy(x, fold_text(x, "identity-id")),
+        .transport_id = fold_copy(x, fold_text(x, "transport-id")),
+        .seq = x->e->seq,
+    };
+    identity = transport = BUF(0); /* taken by the site */
+out:
+    buf_free(&identity);
+    buf_free(&transport);
+}
+
+/* Degrees in decimal, as people and documents write them. */
+static const char *read_degrees(struct fold *x, const char *name, double limit)
+{
+    const char *text = fold_text(x, name);
+    char *end = NULL;
+    if (!x->rc && strspn(text, "-.0123456789") != strlen(text))
+        fold_fail(x, "the member \"%s\" is not in decimal degrees", name);
+    double degrees = x->rc ? 0 : strtod(text, &end);
+    if (!x->rc && (*end || !(fabs(degrees) <= limit)))
+        fold_fail(x, "the member \"%s\" is not within %.0f degrees", name, limit);
+    return text;
+}
+
+static void replace(struct fold *x, char **where, const char *text)
+{
+    free(*where);
+    *where = fold_copy(x, text);
+}
+
+void fold_arrived(struct fold *x)
+{
+    struct strings tags = {.items = NULL};
+    fold_members(x, "?bag country latitude longitude place ?received-by ?safe site tags token");
+    const char *latitude = read_degrees(x, "latitude", 90), *longitude = read_degrees(x, "longitude", 180);
+    const char *country = fold_label(x, "country"), *place = fold_text(x, "place");
+    fold_optional(x, "bag");
+    fold_optional(x, "received-by");
+    fold_optional(x, "safe");
+    fold_strings(x, "tags", &tags);
+    struct state_site *s = fold_site(x, fold_text(x, "token"), fold_text(x, "site"));
+    if (!fold_goes(x))
+        goto out;
+    replace(x, &s->latitude, latitude);
+    replace(x, &s->longitude, longitude);
+    replace(x, &s->country, country);
+    replace(x, &s->place, place);
+    strings_free(&s->tags);
+    s->tags = tags;
+    tags = (struct strings){.items = NULL}; /* taken by the site */
+    s->placed = true;
+    s->arrived = x->e->time;
+out:
+    strings_free(&tags);
+}
+
+void fold_drill(struct fold *x)
+{
+    struct state_site *s = fold_site(x, fold_text(x, "token"), fold_text(x, "site"));
+    if (fold_goes(x))
+        s->drilled = x->e->time;
+}
+
+void fold_site_retired(struct fold *x)
+{
+    struct state_site *s = fold_site(x, fold_text(x, "token"), fold_text(x, "site"));
+    struct state_request *r = fold_has(x, "request") ? fold_live_request(x, "retire-site") : NULL;
+    if (!fold_goes(x))
+        return;
+    if (r)
+        fold_spend(x, r);
+    s->retired = true;
+}

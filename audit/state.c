@@ -1,0 +1,178 @@
+#include "audit/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void state_init(struct state *s)
+{
+    *s = (struct state){.started = false};
+}
+
+static void site_clear(struct state_site *s)
+{
+    free(s->token);
+    free(s->site);
+    free(s->serial);
+    free(s->manufacturer);
+    free(s->model);
+    free(s->firmware);
+    free(s->hardware);
+    buf_free(&s->identity);
+    buf_free(&s->transport);
+    free(s->identity_id);
+    free(s->transport_id);
+    free(s->latitude);
+    free(s->longitude);
+    free(s->country);
+    free(s->place);
+    strings_free(&s->tags);
+}
+
+static void request_clear(struct state_request *r)
+{
+    for (size_t i = 0; i < r->vote_count; i++) {
+        free(r->votes[i].person);
+        free(r->votes[i].reason);
+    }
+    free(r->votes);
+    free(r->operation);
+    free(r->token);
+    free(r->label);
+    free(r->rule);
+    free(r->why);
+}
+
+static void intent_clear(struct state_intent *i)
+{
+    for (size_t n = 0; n < i->offer_count; n++)
+        free(i->offers[n].site);
+    free(i->offers);
+    free(i->operation);
+    free(i->token);
+    free(i->label);
+    json_decref(i->body);
+    strings_free(&i->offered);
+    strings_free(&i->receipted);
+    strings_free(&i->orphans);
+}
+
+static void key_clear(struct state_key *k)
+{
+    free(k->token);
+    free(k->label);
+    free(k->type);
+    free(k->class_name);
+    free(k->id);
+    buf_free(&k->public_key);
+    strings_free(&k->sites);
+}
+
+void state_clear(struct state *s)
+{
+    for (size_t i = 0; i < s->site_count; i++)
+        site_clear(&s->sites[i]);
+    for (size_t i = 0; i < s->request_count; i++)
+        request_clear(&s->requests[i]);
+    for (size_t i = 0; i < s->intent_count; i++)
+        intent_clear(&s->intents[i]);
+    for (size_t i = 0; i < s->key_count; i++)
+        key_clear(&s->keys[i]);
+    for (size_t i = 0; i < s->suspension_count; i++)
+        free(s->suspensions[i].scope);
+    for (size_t i = 0; i < s->ceremony_count; i++) {
+        free(s->ceremonies[i].id);
+        free(s->ceremonies[i].script);
+    }
+    free(s->sites);
+    free(s->requests);
+    free(s->intents);
+    free(s->keys);
+    free(s->suspensions);
+    free(s->ceremonies);
+    free(s->refused);
+    map_clear(&s->request_index);
+    map_clear(&s->refused_index);
+    free(s->environment);
+    free(s->origin);
+    free(s->name);
+    state_init(s);
+}
+
+struct state_site *state_site(const struct state *s, const char *token, const char *site)
+{
+    for (size_t i = s->site_count; i-- > 0;)
+        if (!s->sites[i].retired && !strcmp(s->sites[i].token, token) && !strcmp(s->sites[i].site, site))
+            return &s->sites[i];
+    return NULL;
+}
+
+struct state_request *state_request(const struct state *s, const struct digest *id)
+{
+    size_t at = 0;
+    return map_get(&s->request_index, id, &at) ? &s->requests[at] : NULL;
+}
+
+struct state_request *state_request_by_subject(const struct state *s, const struct digest *subject)
+{
+    for (size_t i = s->request_count; i-- > 0;) {
+        struct state_request *r = &s->requests[i];
+        if ((r->state == REQUEST_PENDING || r->state == REQUEST_INTENT) && digest_equal(&r->subject, subject))
+            return r;
+    }
+    return NULL;
+}
+
+struct state_intent *state_intent(const struct state *s, uint64_t seq)
+{
+    size_t low = 0, high = s->intent_count; /* in the order of seq */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (s->intents[middle].seq == seq)
+            return &s->intents[middle];
+        if (s->intents[middle].seq < seq)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+struct state_key *state_key(const struct state *s, const char *token, const char *class_name, const char *id_hex,
+                            const char *label)
+{
+    for (size_t i = s->key_count; i-- > 0;) {
+        struct state_key *k = &s->keys[i];
+        if (!k->destroyed && !strcmp(k->id, id_hex) && !strcmp(k->token, token) && !strcmp(k->class_name, class_name) &&
+            (!label || !strcmp(k->label, label)))
+            return k;
+    }
+    return NULL;
+}
+
+bool state_was_refused(const struct state *s, const struct digest *subject)
+{
+    size_t at = 0;
+    return map_get(&s->refused_index, subject, &at);
+}
+
+/* "key:LABEL@TOKEN": a label may hold '@', a token's id does not. */
+static bool scope_is_key(const char *scope, const char *token, const char *label)
+{
+    const char *name = scope + strlen("key:"), *at = strrchr(name, '@');
+    return at && !strcmp(at + 1, token) && strlen(label) == (size_t)(at - name) &&
+           !memcmp(name, label, (size_t)(at - name));
+}
+
+bool state_suspended(const struct state *s, const char *token, const char *label)
+{
+    for (size_t i = 0; i < s->suspension_count; i++) {
+        const char *scope = s->suspensions[i].scope;
+        if (!strcmp(scope, "estate"))
+            return true;
+        if (token && !strncmp(scope, "token:", 6) && !strcmp(scope + 6, token))
+            return true;
+        if (token && label && !strncmp(scope, "key:", 4) && scope_is_key(scope, token, label))
+            return true;
+    }
+    return false;
+}
