@@ -184,8 +184,9 @@ static enum outcome adoption_run(const struct adoption *a, struct fault *f)
         if (o != OK)
             goto out;
         if (answer.plain) {
-            o = fault_set(f, E_REFUSED, "a rule allows adopt-policy without anybody's approval; the entry would name no "
-                                        "request: require a quorum for it");
+            o = fault_set(f, E_REFUSED,
+                          "a rule allows adopt-policy without anybody's approval; the entry would name no "
+                          "request: require a quorum for it");
             goto out;
         }
         if (answer.verdict->decision != DECISION_ALLOW || !answer.request) {

@@ -127,8 +127,8 @@ static bool key_fits(P11KitUri *uri, const PKCS11_KEY *k)
 
     if (id && (id->ulValueLen != k->id_len || memcmp(id->pValue, k->id, k->id_len) != 0))
         return false;
-    if (label && (!k->label || strlen(k->label) != label->ulValueLen ||
-                  memcmp(label->pValue, k->label, label->ulValueLen) != 0))
+    if (label &&
+        (!k->label || strlen(k->label) != label->ulValueLen || memcmp(label->pValue, k->label, label->ulValueLen) != 0))
         return false;
     return true;
 }

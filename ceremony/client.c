@@ -93,13 +93,15 @@ static enum outcome client_start(struct client *c, const char *path, const char 
     if (rv != CKR_OK)
         return fault_set(f, E_DEVICE, "%s does not start (0x%lx)", path, rv);
     c->initialized = true;
-    if (!symbol_find(c->library, "C_GetInterface", &ask, sizeof ask) || ask(name, NULL, &found, 0) != CKR_OK || !found ||
-        !found->functions)
-        return fault_set(f, E_INVALID, "%s is not Quorate's module: it has no interface \"%s\"", path, VENDOR_INTERFACE);
+    if (!symbol_find(c->library, "C_GetInterface", &ask, sizeof ask) || ask(name, NULL, &found, 0) != CKR_OK ||
+        !found || !found->functions)
+        return fault_set(f, E_INVALID, "%s is not Quorate's module: it has no interface \"%s\"", path,
+                         VENDOR_INTERFACE);
     c->vendor = found->functions;
     if (c->vendor->major != 1)
-        return fault_set(f, E_INVALID, "%s has version %u of the interface, this program wants 1; install both from one build",
-                         path, c->vendor->major);
+        return fault_set(f, E_INVALID,
+                         "%s has version %u of the interface, this program wants 1; install both from one build", path,
+                         c->vendor->major);
     return OK;
 }
 

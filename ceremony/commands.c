@@ -1,6 +1,9 @@
 #include "ceremony/tool.h"
 
-#define END {NULL, NULL, false, NULL}
+#define END                                                                                                            \
+    {                                                                                                                  \
+        NULL, NULL, false, NULL                                                                                        \
+    }
 
 static const struct option none[] = {END};
 

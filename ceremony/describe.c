@@ -214,14 +214,7 @@ enum outcome request_put(struct estate *e, const struct request *r, struct buf *
         goto out;
     print_head(b, "Verdict as of now");
     verdict_put(v, &text);
-    for (const char *line = buf_str(&text); *line;) {
-        size_t len = strcspn(line, "\n");
-
-        buf_puts(b, "  ");
-        printable_put(b, span_of(line, len));
-        buf_puts(b, "\n");
-        line += len + (line[len] == '\n');
-    }
+    print_lines(b, &text);
 out:
     buf_free(&text);
     verdict_free(v);

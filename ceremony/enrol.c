@@ -61,9 +61,9 @@ enum outcome run_enrol(const struct arguments *a, struct fault *f)
     json_t *question = json_object(), *answer = NULL;
     enum outcome o = token_choose(bindings, argument(a, "token"), &token, f);
 
-    if (o == OK && (!json_put_string(question, "site", a->operands[0]) ||
-                    !json_put_string(question, "token", buf_str(&token)) ||
-                    (elsewhere && !json_put_string(question, "elsewhere", elsewhere))))
+    if (o == OK &&
+        (!json_put_string(question, "site", a->operands[0]) || !json_put_string(question, "token", buf_str(&token)) ||
+         (elsewhere && !json_put_string(question, "elsewhere", elsewhere))))
         o = fault_memory(f);
     if (o == OK)
         o = client_open(argument(a, "module"), bindings, &c, f);

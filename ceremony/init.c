@@ -12,9 +12,9 @@ static enum outcome init_tell(const struct estate *e, bool json, struct fault *f
     note_key_put(log_verifier(e->log), &vkey);
     if (json) {
         j = json_object();
-        if (json_put_string(j, "environment", e->state.environment) &&
-            json_put_digest(j, "estate", &e->state.estate) && json_put_string(j, "home", e->bindings->home) &&
-            json_put_string(j, "log-key", buf_str(&vkey)) && json_put_string(j, "origin", e->state.origin)) {
+        if (json_put_string(j, "environment", e->state.environment) && json_put_digest(j, "estate", &e->state.estate) &&
+            json_put_string(j, "home", e->bindings->home) && json_put_string(j, "log-key", buf_str(&vkey)) &&
+            json_put_string(j, "origin", e->state.origin)) {
             o = print_json(j, f);
         } else {
             json_decref(j);

@@ -50,7 +50,7 @@ static enum outcome pem_open(const char *path, struct key *ret, struct fault *f)
         goto out;
     bio = BIO_new_mem_buf(pem.data, (int)pem.len);
     if (bio)
-        private = PEM_read_bio_PrivateKey_ex(bio, NULL, passphrase_ask, &p, crypto_context(), NULL);
+    private = PEM_read_bio_PrivateKey_ex(bio, NULL, passphrase_ask, &p, crypto_context(), NULL);
     if (!private && asking.outcome != OK)
         o = fault_set(f, asking.outcome, "%s", asking.text);
     else if (!private)
@@ -86,8 +86,7 @@ static bool sample_sign(EVP_PKEY *key, const struct buf *sample, struct buf *ret
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     uint8_t signature[1024];
     size_t len = sizeof signature;
-    bool good = context &&
-                EVP_DigestSignInit_ex(context, NULL, "SHA256", crypto_context(), NULL, key, NULL) == 1 &&
+    bool good = context && EVP_DigestSignInit_ex(context, NULL, "SHA256", crypto_context(), NULL, key, NULL) == 1 &&
                 EVP_DigestSign(context, signature, &len, sample->data, sample->len) == 1;
 
     if (good)
@@ -99,8 +98,7 @@ static bool sample_sign(EVP_PKEY *key, const struct buf *sample, struct buf *ret
 static bool sample_verify(EVP_PKEY *key, const struct buf *sample, const struct buf *signature)
 {
     EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool good = context &&
-                EVP_DigestVerifyInit_ex(context, NULL, "SHA256", crypto_context(), NULL, key, NULL) == 1 &&
+    bool good = context && EVP_DigestVerifyInit_ex(context, NULL, "SHA256", crypto_context(), NULL, key, NULL) == 1 &&
                 EVP_DigestVerify(context, signature->data, signature->len, sample->data, sample->len) == 1;
 
     EVP_MD_CTX_free(context);

@@ -68,7 +68,8 @@ static enum outcome operands_check(const struct arguments *a, struct fault *f)
     return OK;
 }
 
-enum outcome arguments_read(const struct command *c, int count, char *const *words, struct arguments *ret, struct fault *f)
+enum outcome arguments_read(const struct command *c, int count, char *const *words, struct arguments *ret,
+                            struct fault *f)
 {
     struct arguments a = {.command = c};
     bool only_operands = false;
@@ -183,7 +184,8 @@ void help_put(const struct command *c, struct buf *b)
         return;
     }
     buf_putf(b, "usage: quorate %s [options]\n\n%s.\n\n", c ? c->name : "COMMAND",
-             c ? c->summary : "Quorate lets keys in HSMs be born, copied, used or destroyed only as a written policy says");
+             c ? c->summary
+               : "Quorate lets keys in HSMs be born, copied, used or destroyed only as a written policy says");
     list_put(c ? c->name : NULL, b);
     buf_puts(b, "\n`--help` after any of these says more. Exit status: 0 holds, 1 does not hold (refused, pending,\n"
                 "absent), 2 usage or environment.\n");

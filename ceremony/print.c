@@ -95,6 +95,19 @@ void print_field(struct buf *b, const char *name, const char *format, ...)
     buf_free(&text);
 }
 
+void print_lines(struct buf *b, const struct buf *text)
+{
+    for (const char *line = buf_str(text); *line;) {
+        size_t len = strcspn(line, "\n");
+
+        buf_puts(b, "  ");
+        printable_put(b, span_of(line, len));
+        buf_puts(b, "\n");
+        line += len + (line[len] == '\n');
+    }
+    b->failed = b->failed || text->failed;
+}
+
 void print_words(struct buf *b, const struct digest *d)
 {
     for (size_t i = 0; i < sizeof d->bytes; i += 4) {

@@ -12,13 +12,14 @@ enum tone { TONE_PLAIN, TONE_HEAD, TONE_GOOD, TONE_WAIT, TONE_BAD, TONE_FAINT };
 
 bool colours_wanted(void); /* standard output is a terminal, NO_COLOR is unset, TERM is not "dumb" */
 
-void print_text(struct buf *b, const char *text);                                /* NULL: "-" */
+void print_text(struct buf *b, const char *text); /* NULL: "-" */
 void print_toned(struct buf *b, enum tone t, const char *text);
 /* `text` blank-padded to `width` columns, counting characters. */
 void print_cell(struct buf *b, enum tone t, const char *text, unsigned width);
 void print_head(struct buf *b, const char *text); /* a heading on a line of its own */
 /* "  NAME            VALUE\n"; the value through printable_put. */
 void print_field(struct buf *b, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void print_lines(struct buf *b, const struct buf *text); /* each line of it indented */
 /* The 32 bytes as words, four to a line, eight lines, indented. */
 void print_words(struct buf *b, const struct digest *d);
 
@@ -30,6 +31,7 @@ enum outcome print_json(json_t *value_taken, struct fault *f);
 void print_aside(struct buf *b);
 
 struct verdict;
-json_t *verdict_details(const struct verdict *v); /* decision, rule, position, counted, sites, findings; NULL on memory */
+json_t *
+verdict_details(const struct verdict *v); /* decision, rule, position, counted, sites, findings; NULL on memory */
 
 #endif

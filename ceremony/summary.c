@@ -8,9 +8,9 @@
 #define LIMIT_ENTRY_TEXT (4u * 65536u) /* bytes of one line: an entry, its characters replaced */
 
 /* Members in the order in which a line reads best; anything else an entry has is for --json. Digests are cut. */
-static const char *const worth[] = {"operation", "label", "key-type", "token", "site",      "person", "scope",
-                                    "name",      "environment", "origin", "version", "decision", "outcome", "reason",
-                                    "why",       "closed", "intent", "request", "digest",   NULL};
+static const char *const worth[] = {"operation", "label",       "key-type", "token",   "site",     "person",  "scope",
+                                    "name",      "environment", "origin",   "version", "decision", "outcome", "reason",
+                                    "why",       "closed",      "intent",   "request", "digest",   NULL};
 
 static bool is_digest(const char *text)
 {
@@ -61,7 +61,8 @@ void summary_put(struct buf *b, enum entry_type type, const json_t *body)
     if (type == ENTRY_REFUSED && json_is_string(json_array_get(findings, 0)))
         buf_putf(&line, "%s%s", line.len > 0 ? ": " : "", json_string_value(json_array_get(findings, 0)));
     if (type == ENTRY_ARRIVED && json_is_array(at) && json_array_size(at) == 2)
-        buf_putf(&line, " at %s %s", json_string_value(json_array_get(at, 0)), json_string_value(json_array_get(at, 1)));
+        buf_putf(&line, " at %s %s", json_string_value(json_array_get(at, 0)),
+                 json_string_value(json_array_get(at, 1)));
     printable_put(b, buf_span(&line));
     b->failed = b->failed || line.failed;
     buf_free(&line);

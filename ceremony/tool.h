@@ -16,12 +16,12 @@ struct option {
 struct arguments;
 
 struct command {
-    const char *name;      /* "init", "policy check" */
-    const char *operands;  /* as help shows them: "FILE"; "" for none */
-    unsigned min, max;     /* number of operands */
-    bool json;             /* knows --json */
-    const char *summary;   /* one line, without a full stop */
-    const char *about;     /* what a reader of --help wants to know next */
+    const char *name;             /* "init", "policy check" */
+    const char *operands;         /* as help shows them: "FILE"; "" for none */
+    unsigned min, max;            /* number of operands */
+    bool json;                    /* knows --json */
+    const char *summary;          /* one line, without a full stop */
+    const char *about;            /* what a reader of --help wants to know next */
     const struct option *options; /* its own; --bindings, --json and --help are common */
     /* Everything but OK with an empty text: the output has said it already. NULL: a group, listed by its name. */
     enum outcome (*run)(const struct arguments *a, struct fault *f);
@@ -46,7 +46,8 @@ struct arguments {
 enum outcome command_find(int count, char *const *words, const struct command **ret, int *ret_taken, struct fault *f);
 /* Options may stand anywhere; `--name VALUE` or `--name=VALUE`; after `--` only operands. E_INVALID: unknown, repeated,
  * without its value, too many or too few operands. */
-enum outcome arguments_read(const struct command *c, int count, char *const *words, struct arguments *ret, struct fault *f);
+enum outcome arguments_read(const struct command *c, int count, char *const *words, struct arguments *ret,
+                            struct fault *f);
 void arguments_clear(struct arguments *a);
 
 const char *argument(const struct arguments *a, const char *name); /* the value, or NULL */

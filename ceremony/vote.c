@@ -29,9 +29,9 @@ static enum outcome ballot_open(const struct ballot *b, struct fault *f)
         return fault_set(f, E_REFUSED, "the log knows no request %.12s", digest_hex(&b->request->id).hex);
     if (known->state == REQUEST_PENDING && now < known->expires)
         return OK;
-    return fault_set(f, E_REFUSED, "request %.12s takes no more votes: it is %s%s%s; what is still wanted must be asked for anew",
-                     digest_hex(&known->id).hex, request_word(known, now), known->why ? ": " : "",
-                     known->why ? known->why : "");
+    return fault_set(
+        f, E_REFUSED, "request %.12s takes no more votes: it is %s%s%s; what is still wanted must be asked for anew",
+        digest_hex(&known->id).hex, request_word(known, now), known->why ? ": " : "", known->why ? known->why : "");
 }
 
 static enum outcome ballot_person(struct ballot *b, const char *id, struct fault *f)
@@ -51,8 +51,7 @@ static enum outcome ballot_certificate(struct ballot *b, const char *file, struc
 {
     struct buf bytes = BUF(LIMIT_CERTIFICATE);
     struct signer signer;
-    enum outcome o =
-        file ? file_read(file, false, &bytes, f) : estate_certificate(b->estate, b->person, &bytes, f);
+    enum outcome o = file ? file_read(file, false, &bytes, f) : estate_certificate(b->estate, b->person, &bytes, f);
 
     if (o == OK)
         o = certificate_parse(buf_span(&bytes), &b->certificate, f);
@@ -61,7 +60,8 @@ static enum outcome ballot_certificate(struct ballot *b, const char *file, struc
     if (o == OK)
         o = certificate_digests(b->certificate, &signer, f);
     if (o == OK && !digest_equal(&signer.fingerprint, &b->person->fingerprint))
-        o = fault_set(f, E_REFUSED, "the certificate is not that of %s: its fingerprint is sha256:%s, the policy has sha256:%s",
+        o = fault_set(f, E_REFUSED,
+                      "the certificate is not that of %s: its fingerprint is sha256:%s, the policy has sha256:%s",
                       b->person->id, digest_hex(&signer.fingerprint).hex, digest_hex(&b->person->fingerprint).hex);
     buf_free(&bytes);
     return o;
@@ -140,7 +140,10 @@ static enum outcome ballot_tell(const struct ballot *b, bool json, struct fault 
     verdict_put_short(v, &where);
     buf_putf(&text, "%s has %s request %.12s: ", b->person->id, b->reason ? "rejected" : "approved",
              digest_hex(&b->request->id).hex);
-    print_toned(&text, v->decision == DECISION_ALLOW ? TONE_GOOD : v->decision == DECISION_PENDING ? TONE_WAIT : TONE_BAD,
+    print_toned(&text,
+                v->decision == DECISION_ALLOW     ? TONE_GOOD
+                : v->decision == DECISION_PENDING ? TONE_WAIT
+                                                  : TONE_BAD,
                 decision_name(v->decision));
     if (where.len > 0) {
         buf_puts(&text, ", ");
