@@ -1,5 +1,3 @@
-#include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,16 +79,30 @@ out:
     buf_free(&transport);
 }
 
-/* Degrees in decimal, as people and documents write them. */
-static const char *read_degrees(struct fold *x, const char *name, double limit)
+/* Decimal degrees up to a limit: "-3.18". By hand, for strtod follows the host's locale. */
+static bool is_degrees(const char *text, int limit)
+{
+    int whole = 0;
+    bool zero = true;
+    text += *text == '-';
+    size_t digits = strspn(text, "0123456789");
+    for (size_t i = 0; i < digits && whole <= limit; i++)
+        whole = 10 * whole + (text[i] - '0');
+    text += digits;
+    if (*text == '.') {
+        size_t decimals = strspn(++text, "0123456789");
+        zero = strspn(text, "0") == decimals;
+        text += decimals;
+        digits = decimals ? digits : 0;
+    }
+    return digits > 0 && !*text && (whole < limit || (whole == limit && zero));
+}
+
+static const char *read_degrees(struct fold *x, const char *name, int limit)
 {
     const char *text = fold_text(x, name);
-    char *end = NULL;
-    if (!x->rc && strspn(text, "-.0123456789") != strlen(text))
-        fold_fail(x, "the member \"%s\" is not in decimal degrees", name);
-    double degrees = x->rc ? 0 : strtod(text, &end);
-    if (!x->rc && (*end || !(fabs(degrees) <= limit)))
-        fold_fail(x, "the member \"%s\" is not within %.0f degrees", name, limit);
+    if (!is_degrees(text, limit))
+        fold_fail(x, "the member \"%s\" is not in decimal degrees from -%d to %d", name, limit, limit);
     return text;
 }
 

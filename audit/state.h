@@ -48,6 +48,11 @@ struct state_request {
 };
 
 enum intent_state { INTENT_OPEN, INTENT_BORN /* done, sites not all told */, INTENT_SETTLED, INTENT_ROLLED_BACK };
+struct state_offer {
+    char *site;
+    struct digest offer;
+    bool answered; /* a receipt for it is in the log */
+};
 struct state_intent {
     uint64_t seq;
     struct digest digest; /* of the entry: CKA_ID and locks derive from it */

@@ -1,0 +1,231 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit/fold.h"
+
+static bool is_vote(const struct state_request *r, uint64_t seq, bool rejection)
+{
+    for (size_t i = 0; i < r->vote_count; i++)
+        if (r->votes[i].seq == seq && r->votes[i].rejection == rejection)
+            return true;
+    return false;
+}
+
+static void check_votes(struct fold *x, const struct state_request *r, const char *name, bool rejection)
+{
+    json_t *list = NULL, *item;
+    size_t i;
+    int64_t before = -1;
+    if (!x->rc)
+        x->rc = json_want_array(x->body, name, &list, x->f);
+    if (x->rc)
+        return;
+    json_array_foreach(list, i, item)
+    {
+        int64_t seq = json_is_integer(item) ? json_integer_value(item) : -1;
+        if (seq <= before || !is_vote(r, (uint64_t)seq, rejection))
+            fold_fail(x, "its %s are not the rising numbers of votes on its request", name);
+        before = seq;
+    }
+}
+
+/* Member "evidence": what the verdict rests on. */
+static void check_evidence(struct fold *x, const struct state_request *r)
+{
+    json_t *outer = x->body;
+    if (!x->rc)
+        x->rc = json_want_object(outer, "evidence", &x->body, x->f);
+    fold_members(x, "approvals at ?ceremony rejections ?step");
+    if (fold_moment(x, "at") > x->e->time)
+        fold_fail(x, "its verdict is for a time to come");
+    fold_optional(x, "ceremony");
+    fold_optional(x, "step");
+    if (r) {
+        check_votes(x, r, "approvals", false);
+        check_votes(x, r, "rejections", true);
+    }
+    x->body = outer;
+}
+
+static bool same(const char *a, const char *b)
+{
+    return !strcmp(a ? a : "", b ? b : "");
+}
+
+void fold_intent(struct fold *x)
+{
+    const char *operation = fold_text(x, "operation");
+    const char *token = fold_optional(x, "token"), *label = fold_optional(x, "label");
+    fold_verdict(x);
+    struct state_request *r = fold_live_request(x, operation);
+    check_evidence(x, r);
+    if (r && r->state != REQUEST_PENDING)
+        fold_fail(x, "the request is being carried out already");
+    if (r && (!same(r->token, token) || !same(r->label, label)))
+        fold_fail(x, "the request was for another token or label");
+    if (!fold_goes(x))
+        return;
+    struct state *s = x->s;
+    struct state_intent *items = fold_room(x, s->intents, s->intent_count, sizeof *items);
+    if (!items)
+        return;
+    s->intents = items;
+    items[s->intent_count++] = (struct state_intent){
+        .seq = x->e->seq,
+        .digest = x->e->digest,
+        .request = r->id,
+        .operation = fold_copy(x, operation),
+        .token = fold_copy(x, token),
+        .label = fold_copy(x, label),
+        .state = INTENT_OPEN,
+        .at = x->e->time,
+        .body = json_incref(x->e->body),
+    };
+    r->state = REQUEST_INTENT;
+    r->intent = x->e->seq;
+}
+
+/* The intent that member "intent" names. NULL after a fault. */
+static struct state_intent *want_intent(struct fold *x)
+{
+    uint64_t seq = fold_count(x, "intent");
+    struct state_intent *i = x->rc ? NULL : state_intent(x->look, seq);
+    if (!i)
+        fold_fail(x, "entry %" PRIu64 " is no intent", seq);
+    return i;
+}
+
+static struct state_offer *find_offer(const struct state_intent *i, const char *site, const struct digest *offer)
+{
+    for (size_t n = 0; n < i->offer_count; n++)
+        if (!strcmp(i->offers[n].site, site) && digest_equal(&i->offers[n].offer, offer))
+            return &i->offers[n];
+    return NULL;
+}
+
+static void add_site(struct fold *x, struct strings *sites, const char *site)
+{
+    if (!strings_have(sites, site) && !strings_add(sites, site))
+        fold_memory(x);
+}
+
+void fold_offer(struct fold *x)
+{
+    fold_members(x, "attributes-digest blobs challenge intent mechanism offer ?public-key site");
+    static const char *const digests[] = {"attributes-digest", "blobs", "challenge"};
+    for (size_t n = 0; n < sizeof digests / sizeof *digests; n++)
+        fold_digest(x, digests[n]);
+    struct digest offer = fold_digest(x, "offer");
+    const char *site = fold_text(x, "site");
+    fold_text(x, "mechanism");
+    if (fold_has(x, "public-key"))
+        fold_text(x, "public-key");
+    struct state_intent *i = want_intent(x);
+    if (i && i->state != INTENT_OPEN)
+        fold_fail(x, "its intent is closed");
+    if (i)
+        fold_site(x, i->token ? i->token : "", site);
+    if (i && find_offer(i, site, &offer))
+        fold_fail(x, "this offer is in the log already");
+    if (!fold_goes(x))
+        return;
+    struct state_offer *items = fold_room(x, i->offers, i->offer_count, sizeof *items);
+    if (!items)
+        return;
+    i->offers = items;
+    items[i->offer_count++] = (struct state_offer){.site = fold_copy(x, site), .offer = offer};
+    add_site(x, &i->offered, site);
+}
+
+void fold_receipt(struct fold *x)
+{
+    fold_members(x, "intent offer receipt site");
+    struct digest offer = fold_digest(x, "offer");
+    const char *site = fold_text(x, "site");
+    fold_digest(x, "receipt");
+    struct state_intent *i = want_intent(x);
+    struct state_offer *o = i ? find_offer(i, site, &offer) : NULL;
+    if (i && i->state != INTENT_OPEN && i->state != INTENT_BORN)
+        fold_fail(x, "its intent is closed");
+    if (!o || o->answered)
+        fold_fail(x, "no offer to the site \"%s\" waits for this receipt", site);
+    if (!fold_goes(x))
+        return;
+    o->answered = true;
+    add_site(x, &i->receipted, site);
+}
+
+static void remove_site(struct strings *sites, const char *site)
+{
+    for (size_t i = 0; i < sites->count; i++) {
+        if (strcmp(sites->items[i], site) != 0)
+            continue;
+        free(sites->items[i]);
+        sites->items[i] = sites->items[--sites->count];
+        return;
+    }
+}
+
+/* Every site that answered knows of the birth, or is an orphan. On a settled or rolled-back intent: orphans that have been
+ * settled since. */
+void fold_accepted(struct fold *x)
+{
+    struct strings sites = {.items = NULL};
+    fold_members(x, "intent sites");
+    fold_strings(x, "sites", &sites);
+    struct state_intent *i = want_intent(x);
+    if (i && i->state == INTENT_OPEN)
+        fold_fail(x, "its intent is open");
+    for (size_t n = 0; i && i->state == INTENT_BORN && n < i->receipted.count; n++)
+        if (!strings_have(&sites, i->receipted.items[n]) && !strings_have(&i->orphans, i->receipted.items[n]))
+            fold_fail(x, "the site \"%s\" is neither told nor an orphan", i->receipted.items[n]);
+    if (i && i->state != INTENT_BORN && sites.count == 0)
+        fold_fail(x, "its intent is closed");
+    for (size_t n = 0; i && i->state != INTENT_BORN && n < sites.count; n++)
+        if (!strings_have(&i->orphans, sites.items[n]))
+            fold_fail(x, "its intent is closed, and the site \"%s\" is no orphan of it", sites.items[n]);
+    if (!fold_goes(x))
+        goto out;
+    for (size_t n = 0; n < sites.count; n++)
+        remove_site(&i->orphans, sites.items[n]);
+    if (i->state == INTENT_BORN)
+        i->state = INTENT_SETTLED;
+out:
+    strings_free(&sites);
+}
+
+void fold_rolled_back(struct fold *x)
+{
+    fold_members(x, "intent reason");
+    fold_text(x, "reason");
+    struct state_intent *i = want_intent(x);
+    struct state_request *r = i ? state_request(x->look, &i->request) : NULL;
+    if (!r || i->state != INTENT_OPEN)
+        fold_fail(x, "its intent is closed");
+    if (!fold_goes(x))
+        return;
+    i->state = INTENT_ROLLED_BACK;
+    if (x->s->policy_seq < i->seq) {
+        r->state = REQUEST_PENDING;
+    } else { /* a policy came into force in between: it has to be asked again */
+        r->state = REQUEST_VOID;
+        if (asprintf(&r->why, "policy %u adopted", x->s->policy_version) < 0) {
+            r->why = NULL;
+            fold_memory(x);
+        }
+    }
+}
+
+void fold_orphan(struct fold *x)
+{
+    fold_members(x, "intent site");
+    const char *site = fold_text(x, "site");
+    struct state_intent *i = want_intent(x);
+    if (i && !strings_have(&i->offered, site))
+        fold_fail(x, "nothing was offered to the site \"%s\"", site);
+    if (i && strings_have(&i->orphans, site))
+        fold_fail(x, "the site \"%s\" is an orphan already", site);
+    if (fold_goes(x))
+        add_site(x, &i->orphans, site);
+}

@@ -1,0 +1,180 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit/fold.h"
+#include "core/limits.h"
+
+/* The intent that member "intent" names, if any: it must be open. */
+static struct state_intent *open_intent(struct fold *x)
+{
+    uint64_t seq = fold_has(x, "intent") ? fold_count(x, "intent") : 0;
+    struct state_intent *i = x->rc || !fold_has(x, "intent") ? NULL : state_intent(x->look, seq);
+    if (fold_has(x, "intent") && (!i || i->state != INTENT_OPEN))
+        fold_fail(x, "entry %" PRIu64 " is no open intent", seq);
+    return x->rc ? NULL : i;
+}
+
+struct newborn {
+    const char *class_name, *id, *label, *token, *type;
+    struct strings sites;
+    struct buf public_key;
+    struct digest fingerprint;
+    struct state_intent *intent;
+};
+
+/* At most one of its sites, the primary, holds the key without a receipt. */
+static void check_receipts(struct fold *x, const struct newborn *n)
+{
+    size_t without = 0;
+    for (size_t i = 0; i < n->sites.count; i++)
+        without += !strings_have(&n->intent->receipted, n->sites.items[i]);
+    if (without > 1)
+        fold_fail(x, "more than one of its sites gave no receipt");
+    if (strcmp(n->token, n->intent->token ? n->intent->token : "") != 0 ||
+        strcmp(n->label, n->intent->label ? n->intent->label : "") != 0)
+        fold_fail(x, "its intent was for another token or label");
+    if (!strcmp(n->class_name, "private-key") && n->public_key.len == 0)
+        fold_fail(x, "the member \"public-key\" is missing");
+}
+
+static void read_public_key(struct fold *x, struct newborn *n)
+{
+    struct digest d;
+    if (fold_has(x, "public-key") != fold_has(x, "fingerprint"))
+        fold_fail(x, "public-key and fingerprint stand together or not at all");
+    if (!fold_has(x, "public-key"))
+        return;
+    fold_hex(x, "public-key", &n->public_key);
+    n->fingerprint = fold_digest(x, "fingerprint");
+    if (!digest_one(&d, buf_span(&n->public_key)) || !digest_equal(&d, &n->fingerprint))
+        fold_fail(x, "the fingerprint is not that of the public key");
+    if (strcmp(n->class_name, "private-key") != 0)
+        fold_fail(x, "a secret key has no public half");
+}
+
+static void read_newborn(struct fold *x, struct newborn *n)
+{
+    struct buf id = BUF(LIMIT_ATTRIBUTE);
+    fold_members(x, "class ?fingerprint ?function id ?intent label ?public-key sites token type");
+    n->class_name = fold_text(x, "class");
+    n->label = fold_label(x, "label");
+    n->token = fold_text(x, "token");
+    n->type = fold_text(x, "type");
+    n->id = fold_label(x, "id");
+    fold_hex(x, "id", &id);
+    fold_optional(x, "function");
+    fold_strings(x, "sites", &n->sites);
+    if (strcmp(n->class_name, "private-key") != 0 && strcmp(n->class_name, "secret-key") != 0)
+        fold_fail(x, "what is born is a private-key or a secret-key, not \"%s\"", n->class_name);
+    if (n->sites.count == 0)
+        fold_fail(x, "it is born at no site");
+    read_public_key(x, n);
+    n->intent = open_intent(x);
+    if (n->intent)
+        check_receipts(x, n);
+    buf_free(&id);
+}
+
+void fold_born(struct fold *x)
+{
+    struct newborn n = {.class_name = NULL, .public_key = BUF(LIMIT_ATTRIBUTE)};
+    read_newborn(x, &n);
+    struct state_request *r = n.intent ? state_request(x->look, &n.intent->request) : NULL;
+    if (!fold_goes(x))
+        goto out;
+    struct state *s = x->s;
+    if (r) {
+        n.intent->state = INTENT_BORN;
+        r->state = REQUEST_SPENT;
+    }
+    struct state_key *items = fold_room(x, s->keys, s->key_count, sizeof *items);
+    if (!items)
+        goto out;
+    s->keys = items;
+    items[s->key_count++] = (struct state_key){
+        .token = fold_copy(x, n.token),
+        .label = fold_copy(x, n.label),
+        .type = fold_copy(x, n.type),
+        .class_name = fold_copy(x, n.class_name),
+        .id = fold_copy(x, n.id),
+        .fingerprint = n.fingerprint,
+        .public_key = n.public_key,
+        .sites = n.sites,
+        .born = x->e->time,
+        .seq = x->e->seq,
+        .intent = n.intent ? n.intent->seq : 0,
+    };
+    n.public_key = BUF(0); /* taken by the key, as are the sites */
+    n.sites = (struct strings){.items = NULL};
+out:
+    buf_free(&n.public_key);
+    strings_free(&n.sites);
+}
+
+/* The request that this entry is the end of: its own, or its intent's. NULL: none, a rule plainly allowed it. */
+static struct state_request *ended_request(struct fold *x, const char *operation)
+{
+    struct state_intent *i = open_intent(x);
+    struct state_request *of_intent = i ? state_request(x->look, &i->request) : NULL;
+    struct state_request *r = fold_has(x, "request") ? fold_live_request(x, operation) : of_intent;
+    if (r && of_intent && r != of_intent)
+        fold_fail(x, "its intent was for another request");
+    if (r && operation && strcmp(r->operation, operation) != 0)
+        fold_fail(x, "the request asked for \"%s\"", r->operation);
+    return r;
+}
+
+/* Which operation ends in `used` depends on the function: a sign is a use, C_WrapKey is wrap and use. */
+void fold_used(struct fold *x)
+{
+    fold_label(x, "label");
+    fold_text(x, "token");
+    struct state_request *r = ended_request(x, NULL);
+    if (fold_goes(x) && r)
+        fold_spend(x, r);
+}
+
+static struct state_key *want_key(struct fold *x)
+{
+    const char *class_name = fold_text(x, "class"), *id = fold_label(x, "id"), *label = fold_label(x, "label"),
+               *token = fold_text(x, "token");
+    struct state_key *k = x->rc ? NULL : state_key(x->look, token, class_name, id, label);
+    if (!k)
+        fold_fail(x, "no living key \"%s\" with this id is on the token \"%s\"", label, token);
+    return k;
+}
+
+void fold_modified(struct fold *x)
+{
+    struct state_key *k = want_key(x);
+    struct state_request *r = ended_request(x, "modify");
+    const char *label = fold_optional(x, "new-label"), *id = fold_optional(x, "new-id");
+    struct buf raw = BUF(LIMIT_ATTRIBUTE);
+    if (id)
+        fold_hex(x, "new-id", &raw);
+    buf_free(&raw);
+    if (!fold_goes(x))
+        return;
+    if (r)
+        fold_spend(x, r);
+    if (label) {
+        free(k->label);
+        k->label = fold_copy(x, label);
+    }
+    if (id) {
+        free(k->id);
+        k->id = fold_copy(x, id);
+    }
+}
+
+void fold_destroyed(struct fold *x)
+{
+    struct state_key *k = want_key(x);
+    struct state_request *r = ended_request(x, "destroy");
+    if (!fold_goes(x))
+        return;
+    if (r)
+        fold_spend(x, r);
+    k->destroyed = true;
+}
