@@ -27,7 +27,7 @@ CPPFLAGS := -I. -D_GNU_SOURCE -I/usr/include/p11-kit-1
 CFLAGS   := -std=c17 -fPIC -fvisibility=hidden $(WARNINGS) $(CFLAGS_$(VARIANT))
 LIBS        := -lfyaml -ljansson -lcrypto -lpthread -lm
 MODULE_LIBS := $(LIBS) -ldl
-TOOL_LIBS   := $(LIBS) -lp11 -ldl
+TOOL_LIBS   := $(LIBS) -lp11 -lp11-kit -ldl
 TEST_LIBS   := $(LIBS) -lcmocka -ldl
 
 FOUNDATION := $(sort $(wildcard core/*.c policy/*.c audit/*.c estate/*.c))
@@ -71,7 +71,7 @@ $(B)/quorate-pkcs11.so: $(call object,$(MODULE)) $(B)/libquorate.a module/export
 # A unit test sees the foundation and the module's and the tool's inner parts (all but the tool's main).
 $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call object,$(MODULE)) $(filter-out $(B)/obj/ceremony/main.o,$(call object,$(TOOL))) $(B)/libquorate.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $^ $(TEST_LIBS) -lp11
+	$(CC) $(CFLAGS) -o $@ $^ $(TEST_LIBS) -lp11 -lp11-kit
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
