@@ -77,6 +77,18 @@ struct verdict {
 const struct rule *policy_match(const struct policy *p, enum operation op, const char *token, const char *label,
                                 const char *class_name, int object);
 
+/* May a born key (e->key, e->at, e->sites) still be used: is it within the lifetime, and are its HSMs where the rule of
+ * its birth wants them by now (placed-within)? The rule is the first for `generate` of that token, label and class
+ * (private-key unless class_name is secret-key). policy_evaluate asks this for `use` itself; who passes a use through
+ * under `allow: true` without it must ask too. False: *ret_code is "lifetime" or "place", and the reason is appended to
+ * ret_text. */
+bool policy_key_in_order(const struct policy *p, const char *token, const char *label, const char *class_name,
+                         const struct evidence *e, const char **ret_code, struct buf *ret_text);
+
+/* Denied before any rule is asked: made under another policy, expired, suspended (unless the rule says while-suspended;
+ * suspend, resume and succession always go on), or a request that names another rule than the one that decides. Then
+ * deny: something that no approval can change; pending: people, a ceremony or sites are missing; allow. A request for
+ * adopt-policy with `succession` is judged by the policy's succession alone. E_MEMORY is the only fault. */
 enum outcome policy_evaluate(const struct policy *p, const struct request *r, const struct evidence *e,
                              struct verdict **ret, struct fault *f);
 void verdict_free(struct verdict *v);

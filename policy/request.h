@@ -18,9 +18,11 @@
  * "message"|"digest", sha256}.
  * The estate's: adopt-policy {policy {canonical, digest, version}, succession?}; enrol-site {token, site, serial,
  * manufacturer, model, firmware, hardware, identity, transport (SPKI, hex)}; open-ceremony {ceremony, script
- * {canonical, digest, id}, bindings, people}; suspend/resume {scope}. Attribute values in templates: booleans
- * "true"/"false", numbers as integers, classes, key types and mechanisms by their PKCS#11 names, labels as text,
- * everything else "hex:…", secrets "sha256:…" (with the nonce). */
+ * {canonical, digest, id}, bindings, people}; suspend, resume {scope}; retire-site, promote {token, site}; replicate
+ * {token, site, label?, class?, key?}; change-log-key {log-key}; readopt-log {checkpoint}. succession is "true".
+ *
+ * Attribute values in templates: booleans "true"/"false", numbers as integers, classes, key types and mechanisms by
+ * their PKCS#11 names, labels as text, everything else "hex:…", secrets "sha256:…" (with the nonce). */
 struct subject {
     json_t *json; /* owned */
     enum operation operation;
@@ -33,11 +35,14 @@ struct subject {
     bool succession;
     char key_type[24];                                /* "EC:P-384", "RSA:3072", "AES:256", "" where not a generation */
     bool can_sign, can_decrypt, can_derive, can_wrap; /* either half of the usage is asked */
+    bool extractable;                                 /* a template says so */
 };
 
 enum outcome subject_read(json_t *json_taken, struct subject **ret, struct fault *f); /* takes json even on failure */
 void subject_free(struct subject *s);
 
+/* {"ceremony"?, "expires", "log": {"root", "size"}, "made", "nonce", "policy": {"digest", "version"}, "rule", "step"?,
+ * "subject", "type"} */
 struct request {
     struct buf bytes; /* the canonical document */
     struct digest id; /* of the bytes */
@@ -54,7 +59,7 @@ struct request {
 };
 
 struct request_frame { /* what stands around the subject */
-    const char *rule;
+    const char *rule;  /* id of the rule that matches, "succession" or "otherwise" */
     struct digest policy;
     unsigned policy_version;
     moment made, expires;

@@ -1,0 +1,217 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/parse.h"
+
+#define PEOPLE_MAX 1000u
+#define KM_MAX 20016u /* half of the way around */
+
+enum outcome parse_quorum(const struct yaml *map, struct quorum *q, struct fault *f)
+{
+    const struct yaml *organisations = NULL, *within = NULL, *except = NULL, *reject_at = NULL;
+    struct span_of_time span = {0};
+    enum outcome o = OK;
+
+    if ((o = parse_not_yet(map, f)) != OK ||
+        (o = yaml_members(map, "of at-least ?organisations ?within ?except ?reject-at", f)) != OK)
+        return o;
+    organisations = yaml_get(map, "organisations");
+    within = yaml_get(map, "within");
+    except = yaml_get(map, "except");
+    reject_at = yaml_get(map, "reject-at");
+    q->line = map->line;
+    if ((o = yaml_strings(yaml_get(map, "of"), &q->of, f)) != OK ||
+        (o = yaml_count(yaml_get(map, "at-least"), 1, PEOPLE_MAX, &q->at_least, f)) != OK ||
+        (organisations != NULL && (o = yaml_count(organisations, 1, PEOPLE_MAX, &q->organisations, f)) != OK) ||
+        (except != NULL && (o = yaml_strings(except, &q->except, f)) != OK) ||
+        (reject_at != NULL && (o = yaml_count(reject_at, 1, PEOPLE_MAX, &q->reject_at, f)) != OK) ||
+        (within != NULL && (o = yaml_duration(within, &span, f)) != OK))
+        return o;
+    if (q->organisations > q->at_least)
+        return yaml_fault(organisations, f, "%u organisations need at-least: %u or more people", q->organisations,
+                          q->organisations);
+    if (within != NULL && (span.months != 0 || span.seconds <= 0))
+        return yaml_fault(within, f, "expected a time in seconds, minutes, hours, days or weeks");
+    q->within = span.seconds;
+    return OK;
+}
+
+static enum outcome parse_distance(const struct yaml *node, struct replica_rule *r, struct fault *f)
+{
+    unsigned km = 0;
+    enum outcome o = yaml_count(node, 1, KM_MAX, &km, f);
+
+    if (o == OK)
+        r->apart_km = km;
+    return o;
+}
+
+static enum outcome parse_replica_sites(const struct policy *p, const struct yaml *node, struct replica_rule *r,
+                                        struct fault *f)
+{
+    enum outcome o = yaml_strings(node, &r->sites, f);
+
+    for (size_t i = 0; o == OK && i < r->sites.count; i++)
+        if (policy_site(p, r->sites.items[i]) == NULL)
+            o = yaml_fault(parse_item(node, i), f, "no site %s is declared", r->sites.items[i]);
+    if (o == OK && r->sites.count < r->at_least)
+        o = yaml_fault(node, f, "%zu sites can never hold at-least: %u replicas", r->sites.count, r->at_least);
+    return o;
+}
+
+static enum outcome parse_replica_rule(const struct policy *p, const struct yaml *map, struct replica_rule *r,
+                                       struct fault *f)
+{
+    const struct yaml *apart = NULL, *tagged = NULL, *countries = NULL, *sites = NULL, *placed = NULL;
+    const struct yaml *hardware = NULL, *fresh = NULL;
+    unsigned choice = 0;
+    enum outcome o = OK;
+
+    if ((o = parse_not_yet(map, f)) != OK ||
+        (o = yaml_members(map,
+                          "at-least prove ?apart-km ?tagged ?countries ?sites ?placed-within ?hardware "
+                          "?fresh",
+                          f)) != OK)
+        return o;
+    r->present = true;
+    apart = yaml_get(map, "apart-km");
+    tagged = yaml_get(map, "tagged");
+    countries = yaml_get(map, "countries");
+    sites = yaml_get(map, "sites");
+    placed = yaml_get(map, "placed-within");
+    hardware = yaml_get(map, "hardware");
+    fresh = yaml_get(map, "fresh");
+    if ((o = yaml_count(yaml_get(map, "at-least"), 1, LIMIT_SITES - 1, &r->at_least, f)) != OK ||
+        (o = yaml_choice(yaml_get(map, "prove"), "attest signature", &choice, f)) != OK)
+        return o;
+    r->prove_signature = choice == 1;
+    if ((apart != NULL && (o = parse_distance(apart, r, f)) != OK) ||
+        (tagged != NULL && (o = yaml_strings(tagged, &r->tagged, f)) != OK) ||
+        (countries != NULL && (o = yaml_strings(countries, &r->countries, f)) != OK) ||
+        (sites != NULL && (o = parse_replica_sites(p, sites, r, f)) != OK) ||
+        (placed != NULL && (o = yaml_duration(placed, &r->placed_within, f)) != OK) ||
+        (fresh != NULL && (o = yaml_duration(fresh, &r->fresh, f)) != OK) || hardware == NULL)
+        return o;
+    if ((o = yaml_choice(hardware, "attested-by-people attested-by-vendor", &choice, f)) != OK)
+        return o;
+    return yaml_text(hardware, &r->hardware, f);
+}
+
+static bool number_within(const char *text, unsigned long min, unsigned long max)
+{
+    unsigned long value = 0;
+
+    if (*text < '1' || *text > '9' || strlen(text) > 6)
+        return false;
+    for (; *text >= '0' && *text <= '9'; text++)
+        value = value * 10 + (unsigned long)(*text - '0');
+    return *text == '\0' && value >= min && value <= max;
+}
+
+static bool key_type_known(const char *text)
+{
+    static const char *const fixed[] = {"EC:P-256", "EC:P-384", "EC:P-521", "EC:Ed25519",
+                                        "AES:128",  "AES:192",  "AES:256"};
+
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+        if (strcmp(text, fixed[i]) == 0)
+            return true;
+    return (strncmp(text, "RSA:", 4) == 0 && number_within(text + 4, 2048, 16384)) ||
+           (strncmp(text, "GENERIC:", 8) == 0 && number_within(text + 8, 128, 4096));
+}
+
+static enum outcome parse_key_rule(const struct yaml *map, struct key_rule *k, struct fault *f)
+{
+    const struct yaml *types = NULL, *usage = NULL, *lifetime = NULL;
+    unsigned choice = 0;
+    enum outcome o = OK;
+
+    if ((o = parse_not_yet(map, f)) != OK || (o = yaml_members(map, "?types ?usage ?lifetime", f)) != OK)
+        return o;
+    k->present = true;
+    types = yaml_get(map, "types");
+    usage = yaml_get(map, "usage");
+    lifetime = yaml_get(map, "lifetime");
+    if ((types != NULL && (o = yaml_strings(types, &k->types, f)) != OK) ||
+        (usage != NULL && (o = yaml_strings(usage, &k->usage, f)) != OK) ||
+        (lifetime != NULL && (o = yaml_duration(lifetime, &k->lifetime, f)) != OK))
+        return o;
+    for (size_t i = 0; i < k->types.count; i++)
+        if (!key_type_known(k->types.items[i]))
+            return yaml_fault(parse_item(types, i), f,
+                              "unknown key type %s; expected one such as EC:P-384, RSA:3072, "
+                              "AES:256 or GENERIC:256",
+                              k->types.items[i]);
+    for (size_t i = 0; i < k->usage.count; i++)
+        if ((o = yaml_choice(parse_item(usage, i), "sign decrypt derive wrap", &choice, f)) != OK)
+            return o;
+    return OK;
+}
+
+/* `extractable: closed` and `transport: {allow: [oaep-sha1]}`. */
+static enum outcome parse_wrapping(const struct yaml *extractable, const struct yaml *transport, struct rule *rule,
+                                   struct fault *f)
+{
+    unsigned choice = 0;
+    const struct yaml *allow = NULL;
+    enum outcome o = OK;
+
+    if (extractable != NULL && extractable->kind == YAML_SCALAR &&
+        strcmp(extractable->scalar, "trusted-wrap-only") == 0)
+        return yaml_fault(extractable, f, "not yet: trusted-wrap-only; this version only closes keys (closed)");
+    if (extractable != NULL && (o = yaml_choice(extractable, "closed", &choice, f)) != OK)
+        return o;
+    rule->extractable_closed = extractable != NULL;
+    if (transport == NULL)
+        return OK;
+    if ((o = yaml_members(transport, "allow", f)) != OK)
+        return o;
+    allow = yaml_get(transport, "allow");
+    if ((o = yaml_strings(allow, &rule->transport, f)) != OK)
+        return o;
+    for (size_t i = 0; i < rule->transport.count; i++)
+        if ((o = yaml_choice(parse_item(allow, i), "oaep-sha1", &choice, f)) != OK)
+            return o;
+    return OK;
+}
+
+/* What is asked of a new key says nothing about any other operation. */
+static enum outcome check_births_only(const struct yaml *map, const struct rule *rule, struct fault *f)
+{
+    static const char *const births[] = {"replicas", "key", "extractable", "transport"};
+
+    if (rule->operations == UINT32_C(1) << OP_GENERATE)
+        return OK;
+    for (size_t i = 0; i < map->count; i++)
+        for (size_t k = 0; k < sizeof births / sizeof *births; k++)
+            if (strcmp(map->keys[i]->scalar, births[k]) == 0)
+                return yaml_fault(map->keys[i], f, "%s can only be required of generate; give it a rule of its own",
+                                  births[k]);
+    return OK;
+}
+
+enum outcome parse_require(const struct policy *p, const struct yaml *map, struct rule *rule, struct fault *f)
+{
+    const struct yaml *quorum = NULL, *ceremony = NULL, *replicas = NULL, *key = NULL;
+    enum outcome o = OK;
+
+    if ((o = parse_not_yet(map, f)) != OK ||
+        (o = yaml_members(map, "?quorum ?ceremony ?replicas ?key ?extractable ?transport", f)) != OK ||
+        (o = check_births_only(map, rule, f)) != OK)
+        return o;
+    if (map->count == 0)
+        return yaml_fault(map, f, "an empty requirement; say what is required, or allow: true");
+    quorum = yaml_get(map, "quorum");
+    ceremony = yaml_get(map, "ceremony");
+    replicas = yaml_get(map, "replicas");
+    key = yaml_get(map, "key");
+    if (ceremony != NULL && (rule->operations & UINT32_C(1) << OP_OPEN_CEREMONY) != 0)
+        return yaml_fault(ceremony, f, "no ceremony is open yet where one is to be opened; leave it out");
+    rule->has_quorum = quorum != NULL;
+    if ((quorum != NULL && (o = parse_quorum(quorum, &rule->quorum, f)) != OK) ||
+        (ceremony != NULL && (o = yaml_strings(ceremony, &rule->ceremony, f)) != OK) ||
+        (replicas != NULL && (o = parse_replica_rule(p, replicas, &rule->replicas, f)) != OK) ||
+        (key != NULL && (o = parse_key_rule(key, &rule->key, f)) != OK))
+        return o;
+    return parse_wrapping(yaml_get(map, "extractable"), yaml_get(map, "transport"), rule, f);
+}

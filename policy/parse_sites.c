@@ -1,0 +1,144 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/parse.h"
+
+#define DEGREE_DECIMALS 9
+
+/* Degrees as written by people: "-3.18". Read digit by digit, for strtod follows the host's locale. */
+static enum outcome parse_degrees(const struct yaml *node, double limit, char **ret_text, double *ret, struct fault *f)
+{
+    const char *at = NULL;
+    double digits = 0, scale = 1;
+    bool negative = false;
+    int whole = 0, decimals = 0;
+    enum outcome o = yaml_text(node, ret_text, f);
+
+    if (o != OK)
+        return o;
+    at = *ret_text;
+    if (*at == '-') {
+        negative = true;
+        at++;
+    }
+    for (; *at >= '0' && *at <= '9' && whole <= 3; at++, whole++)
+        digits = digits * 10 + (*at - '0');
+    if (*at == '.' && whole > 0) {
+        at++;
+        for (; *at >= '0' && *at <= '9' && decimals <= DEGREE_DECIMALS; at++, decimals++, scale *= 10)
+            digits = digits * 10 + (*at - '0');
+        if (decimals == 0)
+            whole = 0;
+    }
+    if (*at != '\0' || whole == 0 || whole > 3 || decimals > DEGREE_DECIMALS || digits / scale > limit)
+        return yaml_fault(node, f, "expected degrees between -%.0f and %.0f such as 51.51", limit, limit);
+    *ret = negative ? -digits / scale : digits / scale;
+    return OK;
+}
+
+static enum outcome parse_place(const struct yaml *map, struct place *at, struct fault *f)
+{
+    const struct yaml *pair = yaml_get(map, "at"), *country = yaml_get(map, "country");
+    const struct yaml *tags = yaml_get(map, "tags");
+    enum outcome o = OK;
+
+    if (pair->kind != YAML_LIST || pair->count != 2)
+        return yaml_fault(pair, f, "expected [latitude, longitude]");
+    if ((o = parse_degrees(pair->items[0], 90, &at->latitude_text, &at->latitude, f)) != OK ||
+        (o = parse_degrees(pair->items[1], 180, &at->longitude_text, &at->longitude, f)) != OK)
+        return o;
+    if (country == NULL)
+        at->country = strdup("");
+    else if ((o = yaml_text(country, &at->country, f)) != OK)
+        return o;
+    if (at->country == NULL)
+        return fault_memory(f);
+    return tags == NULL ? OK : yaml_strings(tags, &at->tags, f);
+}
+
+static enum outcome parse_site(struct policy *p, const struct yaml *map, struct site *s, struct fault *f)
+{
+    enum outcome o = OK;
+
+    if ((o = yaml_members(map, "id at ?country ?tags", f)) != OK ||
+        (o = yaml_name(yaml_get(map, "id"), &s->id, f)) != OK)
+        return o;
+    s->line = map->line;
+    if (policy_site(p, s->id) != s)
+        return yaml_fault(yaml_get(map, "id"), f, "site %s is declared twice", s->id);
+    return parse_place(map, &s->at, f);
+}
+
+enum outcome parse_sites(struct policy *p, const struct yaml *list, struct fault *f)
+{
+    enum outcome o = parse_list(list, "sites", f);
+
+    if (o != OK)
+        return o;
+    p->sites = calloc(list->count + 1, sizeof *p->sites);
+    if (p->sites == NULL)
+        return fault_memory(f);
+    for (size_t i = 0; i < list->count; i++) {
+        p->site_count = i + 1;
+        if ((o = parse_site(p, list->items[i], &p->sites[i], f)) != OK)
+            return o;
+    }
+    return OK;
+}
+
+static enum outcome parse_replicas(const struct policy *p, const struct yaml *node, struct token *t, struct fault *f)
+{
+    enum outcome o = yaml_strings(node, &t->replicas, f);
+
+    if (o != OK)
+        return o;
+    if (t->replicas.count > LIMIT_SITES - 1)
+        return yaml_fault(node, f, "at most %u replica sites", LIMIT_SITES - 1);
+    for (size_t i = 0; i < t->replicas.count; i++) {
+        const struct yaml *at = node->kind == YAML_LIST ? node->items[i] : node;
+
+        if (policy_site(p, t->replicas.items[i]) == NULL)
+            return yaml_fault(at, f, "no site %s is declared", t->replicas.items[i]);
+        if (strcmp(t->replicas.items[i], t->primary) == 0)
+            return yaml_fault(at, f, "%s is the primary; a replica must be at another site", t->primary);
+    }
+    return OK;
+}
+
+static enum outcome parse_token(struct policy *p, const struct yaml *map, struct token *t, struct fault *f)
+{
+    const struct yaml *replicas = NULL;
+    enum outcome o = OK;
+
+    if ((o = yaml_members(map, "id primary ?replicas", f)) != OK ||
+        (o = yaml_name(yaml_get(map, "id"), &t->id, f)) != OK)
+        return o;
+    t->line = map->line;
+    if (policy_token(p, t->id) != t)
+        return yaml_fault(yaml_get(map, "id"), f, "token %s is declared twice", t->id);
+    if ((o = yaml_name(yaml_get(map, "primary"), &t->primary, f)) != OK)
+        return o;
+    if (policy_site(p, t->primary) == NULL)
+        return yaml_fault(yaml_get(map, "primary"), f, "no site %s is declared", t->primary);
+    replicas = yaml_get(map, "replicas");
+    return replicas == NULL ? OK : parse_replicas(p, replicas, t, f);
+}
+
+enum outcome parse_tokens(struct policy *p, const struct yaml *list, struct fault *f)
+{
+    enum outcome o = parse_list(list, "tokens", f);
+
+    if (o != OK)
+        return o;
+    if (list->count > LIMIT_TOKENS)
+        return yaml_fault(list, f, "at most %u tokens", LIMIT_TOKENS);
+    p->tokens = calloc(list->count + 1, sizeof *p->tokens);
+    if (p->tokens == NULL)
+        return fault_memory(f);
+    for (size_t i = 0; i < list->count; i++) {
+        p->token_count = i + 1;
+        if ((o = parse_token(p, list->items[i], &p->tokens[i], f)) != OK)
+            return o;
+    }
+    return OK;
+}
