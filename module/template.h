@@ -15,6 +15,9 @@ struct template
 void template_clear(struct template *t); /* wipes */
 enum outcome template_copy(const CK_ATTRIBUTE *items, CK_ULONG count, struct template *ret,
                            struct fault *f); /* duplicates, oversize, NULL values: E_INVALID by name */
+/* The same for calls that may go down unchanged, so that what was judged is what goes down: only duplicates and what
+ * cannot be copied are refused; NULL values stay, unknown attributes too. */
+enum outcome template_snapshot(const CK_ATTRIBUTE *items, CK_ULONG count, struct template *ret, struct fault *f);
 const CK_ATTRIBUTE *template_find(const struct template *t, CK_ATTRIBUTE_TYPE type);
 /* Adds or replaces; copies the value. */
 enum outcome template_set(struct template *t, CK_ATTRIBUTE_TYPE type, const void *value, CK_ULONG len, struct fault *f);
@@ -43,6 +46,16 @@ enum outcome key_template_complete(const CK_MECHANISM *mechanism, const CK_ATTRI
 /* Subject encoding (policy/request.h) and back. Back: only what the table of attributes knows. */
 enum outcome template_to_json(const struct template *t, json_t **ret, struct fault *f);
 enum outcome template_from_json(const json_t *json, struct template *ret, struct fault *f);
+
+/* A boolean of the template; `otherwise` where it is absent or no boolean. */
+bool template_bool(const struct template *t, CK_ATTRIBUTE_TYPE type, bool otherwise);
+
+/* PKCS#11 names and back; NULL or false where there is none here. */
+const char *object_class_name(CK_OBJECT_CLASS class);
+const char *key_type_name(CK_KEY_TYPE type);
+bool attribute_by_name(const char *text, CK_ATTRIBUTE_TYPE *ret);
+bool object_class_by_name(const char *text, CK_OBJECT_CLASS *ret);
+bool key_type_by_name(const char *text, CK_KEY_TYPE *ret);
 
 /* PKCS#11 names: "CKA_LABEL", "CKM_EC_KEY_PAIR_GEN", … or NULL. */
 const char *attribute_name(CK_ATTRIBUTE_TYPE type);

@@ -1,0 +1,53 @@
+#ifndef QUORATE_MODULE_GATE_H
+#define QUORATE_MODULE_GATE_H
+
+#include "estate/asking.h"
+#include "module/objects.h"
+#include "module/sessions.h"
+#include "module/world.h"
+
+/* The question that every creator, changer, exporter and user of a key asks before anything goes down. */
+
+struct question {
+    enum operation operation;
+    CK_SLOT_ID slot;
+    const char *function;          /* of PKCS#11, the one that does the work: C_Sign, not C_SignInit */
+    const CK_MECHANISM *mechanism; /* NULL: none */
+    const char *label;             /* "" where there is none */
+    const char *class_name;        /* as class_name() has it, or NULL */
+    int object;                    /* 1 token, 0 session, -1 neither */
+    const json_t *templates;       /* borrowed; NULL: not part of the subject */
+    const struct digest *key;      /* fingerprint in the log, or NULL */
+    const json_t *data;            /* borrowed, or NULL */
+};
+
+/* Takes the world's lock, having looked what others did to the estate in the meantime. Fails, with the reason as the
+ * thread's refusal, where the estate cannot be read or the policy in force is not at hand: CKR_DEVICE_ERROR. */
+CK_RV gate_open(struct world **ret);
+void gate_close(struct world *w);
+
+/* The rule that decides, NULL for `otherwise`. *ret_plain: it allows, and nothing of it is suspended. */
+const struct rule *gate_rule(const struct world *w, const struct question *q, bool *ret_plain);
+
+/* CKR_OK where it may go on: plainly, or, with `ret`, because enough people approved (ret->plain tells which; the
+ * caller's to clear). Otherwise the code that PKCS#11 wants for the operation, with the reason as the refusal. */
+CK_RV gate_ask(struct world *w, const struct question *q, struct answer *ret);
+/* gate_ask about an object that exists. */
+CK_RV gate_ask_object(struct world *w, enum operation operation, const char *function, CK_SLOT_ID slot,
+                      const struct object_facts *o);
+
+/* The refusal that an operation ends in, its text taken from f. */
+CK_RV gate_refuse(enum operation operation, const struct fault *f);
+/* What a fault of the estate or of an HSM is to the application; becomes the refusal. */
+CK_RV gate_fault(const struct fault *f);
+/* What was asked is wrong in itself: the finding is logged once as `refused`, so that people see it too. */
+void gate_log_finding(struct world *w, const struct question *q, const char *finding);
+
+/* Counts changes of the estate: what was judged under an older one is judged again. */
+uint64_t gate_generation(void);
+/* Whether the last look at the estate is young enough to go by what was judged then. Takes no lock. */
+bool gate_fresh(void);
+
+void gate_forget(void); /* at the end of a life */
+
+#endif

@@ -1,0 +1,118 @@
+#include <string.h>
+
+#include "core/encode.h"
+#include "module/objects.h"
+
+/* Labels that begin so are Quorate's own: transport and identity keys, checkpoints. */
+#define OWN_LABEL "quorate:"
+
+bool object_is_secret(const struct object_facts *o)
+{
+    return o->class == CKO_PRIVATE_KEY || o->class == CKO_SECRET_KEY;
+}
+
+const char *class_name(CK_OBJECT_CLASS class)
+{
+    switch (class) {
+    case CKO_PRIVATE_KEY:
+        return "private-key";
+    case CKO_SECRET_KEY:
+        return "secret-key";
+    case CKO_PUBLIC_KEY:
+        return "public-key";
+    case CKO_CERTIFICATE:
+        return "certificate";
+    case CKO_DATA:
+        return "data";
+    default:
+        return NULL;
+    }
+}
+
+/* CK_UNAVAILABLE_INFORMATION is larger than anything; so may be what a lower module makes up. */
+static bool value_there(const CK_ATTRIBUTE *a)
+{
+    return a->ulValueLen <= LIMIT_LABEL;
+}
+
+static CK_RV object_read_names(const struct session_view *view, CK_OBJECT_HANDLE lower, struct object_facts *o)
+{
+    uint8_t label[LIMIT_LABEL], id[LIMIT_LABEL];
+    CK_ATTRIBUTE items[] = {{CKA_LABEL, label, sizeof(label)}, {CKA_ID, id, sizeof(id)}};
+    struct buf hex = BUF(2 * LIMIT_LABEL);
+    CK_RV rv = view->below->C_GetAttributeValue(view->lower, lower, items, 2);
+
+    /* Data objects have no CKA_ID, some classes no label. */
+    if (rv != CKR_OK && rv != CKR_ATTRIBUTE_TYPE_INVALID && rv != CKR_BUFFER_TOO_SMALL)
+        return rv;
+    if (rv == CKR_BUFFER_TOO_SMALL)
+        o->label_bad = true;
+    if (value_there(&items[0])) {
+        memcpy(o->label, label, items[0].ulValueLen);
+        o->label_bad |= memchr(label, '\0', items[0].ulValueLen) != NULL;
+    }
+    if (value_there(&items[1])) {
+        hex_put(&hex, span_of(id, items[1].ulValueLen));
+        memcpy(o->id, buf_str(&hex), hex.len);
+        o->label_bad |= hex.failed;
+    }
+    buf_free(&hex);
+    return CKR_OK;
+}
+
+CK_RV object_read(const struct session_view *view, CK_OBJECT_HANDLE lower, struct object_facts *ret)
+{
+    struct object_facts o = {0};
+    CK_BBOOL on_token = CK_FALSE, is_private = CK_TRUE;
+    CK_ATTRIBUTE items[] = {{CKA_CLASS, &o.class, sizeof(o.class)},
+                            {CKA_TOKEN, &on_token, sizeof(on_token)},
+                            {CKA_PRIVATE, &is_private, sizeof(is_private)}};
+    CK_RV rv = view->below->C_GetAttributeValue(view->lower, lower, items, 3);
+
+    if (rv != CKR_OK)
+        return rv;
+    o.on_token = on_token != CK_FALSE;
+    o.is_private = is_private != CK_FALSE;
+    rv = object_read_names(view, lower, &o);
+    if (rv == CKR_OK)
+        *ret = o;
+    return rv;
+}
+
+const struct state_key *object_key(const struct world *w, CK_SLOT_ID slot, const struct object_facts *o)
+{
+    const char *token = w->tokens[slot].bound->id, *name = class_name(o->class);
+    const struct state *s = &w->estate->state;
+    const struct state_key *key = NULL;
+
+    if (!object_is_secret(o) || !o->on_token || o->label_bad)
+        return NULL;
+    key = state_key(s, token, name, o->id, o->label);
+    /* Renamed on the token by other means: it is still that key, and the log's label counts. */
+    if (!key && o->id[0])
+        key = state_key(s, token, name, o->id, NULL);
+    return key;
+}
+
+static bool id_is_own(const struct world *w, CK_SLOT_ID slot, const char *id)
+{
+    const struct state *s = &w->estate->state;
+    const char *token = w->tokens[slot].bound->id;
+
+    for (size_t i = 0; i < s->site_count; i++) {
+        if (strcmp(s->sites[i].token, token) != 0)
+            continue;
+        if (strcmp(s->sites[i].identity_id, id) == 0 || strcmp(s->sites[i].transport_id, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool object_shown(const struct world *w, CK_SLOT_ID slot, const struct object_facts *o)
+{
+    if (strncmp(o->label, OWN_LABEL, strlen(OWN_LABEL)) == 0)
+        return false;
+    if (o->id[0] && id_is_own(w, slot, o->id))
+        return false;
+    return !object_is_secret(o) || !o->on_token || object_key(w, slot, o);
+}

@@ -1,0 +1,272 @@
+#include "module/objects.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct table object_table = TABLE(struct object);
+
+/* From the lower module's handle to ours: buckets of indices, under the table's lock. */
+static uint32_t *buckets;
+static size_t bucket_count, mapped;
+
+static size_t bucket_of(CK_SLOT_ID slot, CK_OBJECT_HANDLE lower, size_t count)
+{
+    uint64_t mixed = (lower ^ slot << 48) * 0x9E3779B97F4A7C15u; /* Fibonacci hashing: 2^64 / the golden ratio */
+
+    return (size_t)(mixed >> 32) & (count - 1);
+}
+
+static struct object *object_at(uint32_t index)
+{
+    return table_at(&object_table, index, sizeof(struct object));
+}
+
+static bool buckets_grow(void)
+{
+    size_t count = bucket_count ? bucket_count * 2 : 256;
+    uint32_t *larger, *bucket;
+    struct object *o;
+
+    if (mapped < bucket_count)
+        return true;
+    larger = calloc(count, sizeof(*larger));
+    if (!larger)
+        return false;
+    for (uint32_t i = 1; i <= object_table.used; i++) {
+        o = object_at(i);
+        if (!atomic_load(&o->entry.handle))
+            continue;
+        bucket = &larger[bucket_of(atomic_load(&o->slot), atomic_load(&o->lower), count)];
+        o->next = *bucket;
+        *bucket = i;
+    }
+    free(buckets);
+    buckets = larger;
+    bucket_count = count;
+    return true;
+}
+
+static struct object *object_mapped(CK_SLOT_ID slot, CK_OBJECT_HANDLE lower)
+{
+    struct object *o;
+    uint32_t i = bucket_count ? buckets[bucket_of(slot, lower, bucket_count)] : 0;
+
+    for (; i; i = o->next) {
+        o = object_at(i);
+        if (atomic_load(&o->lower) == lower && atomic_load(&o->slot) == slot)
+            return o;
+    }
+    return NULL;
+}
+
+static void object_unmap(struct object *o)
+{
+    uint32_t *i = &buckets[bucket_of(atomic_load(&o->slot), atomic_load(&o->lower), bucket_count)];
+
+    while (*i != o->entry.index)
+        i = &object_at(*i)->next;
+    *i = o->next;
+    mapped--;
+    table_drop(&object_table, &o->entry);
+}
+
+/* A new entry, or the one that is there with new facts. NULL on memory. */
+static struct object *object_map(CK_SLOT_ID slot, CK_OBJECT_HANDLE lower, const struct object_facts *facts)
+{
+    struct object *o = object_mapped(slot, lower);
+    uint32_t *bucket;
+
+    if (o) {
+        o->facts = *facts;
+        return o;
+    }
+    if (!buckets_grow())
+        return NULL;
+    o = (struct object *)table_take(&object_table);
+    if (!o)
+        return NULL;
+    atomic_store(&o->lower, lower);
+    atomic_store(&o->slot, slot);
+    atomic_store(&o->judged, 0);
+    o->facts = *facts;
+    o->owner = CK_INVALID_HANDLE;
+    bucket = &buckets[bucket_of(slot, lower, bucket_count)];
+    o->next = *bucket;
+    *bucket = o->entry.index;
+    mapped++;
+    table_show(&o->entry);
+    return o;
+}
+
+/* The living entry of a handle, under the table's lock. */
+static struct object *object_of(CK_OBJECT_HANDLE handle)
+{
+    return table_get(&object_table, handle, sizeof(struct object));
+}
+
+bool object_look(CK_OBJECT_HANDLE handle, CK_SLOT_ID slot, struct object_facts *ret)
+{
+    struct object *o;
+    bool found = false;
+
+    pthread_mutex_lock(&object_table.lock);
+    o = object_of(handle);
+    if (o && atomic_load(&o->slot) == slot) {
+        *ret = o->facts;
+        found = true;
+    }
+    pthread_mutex_unlock(&object_table.lock);
+    return found;
+}
+
+void object_judged(CK_OBJECT_HANDLE handle, uint64_t generation, enum object_use use)
+{
+    struct object *o;
+
+    pthread_mutex_lock(&object_table.lock);
+    o = object_of(handle);
+    if (o)
+        atomic_store(&o->judged, generation << 2 | use);
+    pthread_mutex_unlock(&object_table.lock);
+}
+
+enum object_use object_use_known(CK_OBJECT_HANDLE handle, uint64_t generation)
+{
+    const struct object *o = object_of(handle);
+    uint64_t judged = o ? atomic_load_explicit(&o->judged, memory_order_acquire) : 0;
+
+    return o && judged >> 2 == generation && table_holds(&o->entry, handle) ? (enum object_use)(judged & 3)
+                                                                            : USE_UNKNOWN;
+}
+
+CK_RV object_add(const struct session_view *view, CK_OBJECT_HANDLE lower, const struct object_facts *facts,
+                 CK_OBJECT_HANDLE *ret)
+{
+    struct object *o;
+    CK_RV rv = CKR_HOST_MEMORY;
+
+    pthread_mutex_lock(&object_table.lock);
+    o = object_map(view->slot, lower, facts);
+    if (o) {
+        o->owner = facts->on_token ? CK_INVALID_HANDLE : view->handle;
+        *ret = atomic_load(&o->entry.handle);
+        rv = CKR_OK;
+    }
+    pthread_mutex_unlock(&object_table.lock);
+    return rv;
+}
+
+/* An object that was not seen before: whether it may be is asked with the world's lock held, so the search lets go of
+ * the table's meanwhile. CK_INVALID_HANDLE where it is hidden. */
+static CK_RV object_show(const struct session_view *view, CK_OBJECT_HANDLE lower, CK_OBJECT_HANDLE *ret)
+{
+    struct world *w = world_current();
+    struct object_facts facts;
+    bool shown;
+
+    *ret = CK_INVALID_HANDLE;
+    if (!w)
+        return CKR_CRYPTOKI_NOT_INITIALIZED;
+    if (object_read(view, lower, &facts) != CKR_OK)
+        return CKR_OK; /* gone meanwhile, or of a kind that does not say what it is */
+    pthread_mutex_lock(&w->lock);
+    shown = object_shown(w, view->slot, &facts) && (facts.on_token || !object_is_secret(&facts));
+    pthread_mutex_unlock(&w->lock);
+    return shown ? object_add(view, lower, &facts, ret) : CKR_OK;
+}
+
+CK_RV objects_show(const struct session_view *view, const CK_OBJECT_HANDLE *lower, CK_ULONG count,
+                   CK_OBJECT_HANDLE *ret, CK_ULONG *ret_count)
+{
+    CK_OBJECT_HANDLE handle;
+    CK_ULONG shown = 0;
+    struct object *o;
+    CK_RV rv = CKR_OK;
+
+    for (CK_ULONG i = 0; i < count && rv == CKR_OK; i++) {
+        pthread_mutex_lock(&object_table.lock);
+        o = object_mapped(view->slot, lower[i]);
+        handle = o ? atomic_load(&o->entry.handle) : CK_INVALID_HANDLE;
+        pthread_mutex_unlock(&object_table.lock);
+        if (!handle)
+            rv = object_show(view, lower[i], &handle);
+        if (handle)
+            ret[shown++] = handle;
+    }
+    *ret_count = shown;
+    return rv;
+}
+
+void object_renew(const struct session_view *view, CK_OBJECT_HANDLE handle)
+{
+    CK_OBJECT_HANDLE lower = handle;
+    struct object_facts facts;
+    struct object *o;
+
+    if (!object_lower(&lower, view->slot) || object_read(view, lower, &facts) != CKR_OK) {
+        object_forget(handle);
+        return;
+    }
+    pthread_mutex_lock(&object_table.lock);
+    o = object_of(handle);
+    if (o) {
+        o->facts = facts;
+        atomic_store(&o->judged, 0);
+    }
+    pthread_mutex_unlock(&object_table.lock);
+}
+
+void object_forget(CK_OBJECT_HANDLE handle)
+{
+    struct object *o;
+
+    pthread_mutex_lock(&object_table.lock);
+    o = object_of(handle);
+    if (o)
+        object_unmap(o);
+    pthread_mutex_unlock(&object_table.lock);
+}
+
+/* With session CK_INVALID_HANDLE: those of the slot, all or the private ones; else those that the session made. */
+static void objects_sweep(CK_SESSION_HANDLE session, CK_SLOT_ID slot, bool private_only)
+{
+    struct object *o;
+    bool goes;
+
+    pthread_mutex_lock(&object_table.lock);
+    for (uint32_t i = 1; i <= object_table.used; i++) {
+        o = object_at(i);
+        if (!atomic_load(&o->entry.handle))
+            continue;
+        if (session)
+            goes = o->owner == session;
+        else
+            goes = atomic_load(&o->slot) == slot && (!private_only || o->facts.is_private);
+        if (goes)
+            object_unmap(o);
+    }
+    pthread_mutex_unlock(&object_table.lock);
+}
+
+void objects_forget_private(CK_SLOT_ID slot)
+{
+    objects_sweep(CK_INVALID_HANDLE, slot, true);
+}
+
+void objects_forget_session(CK_SESSION_HANDLE session)
+{
+    objects_sweep(session, 0, false);
+}
+
+void objects_forget_slot(CK_SLOT_ID slot)
+{
+    objects_sweep(CK_INVALID_HANDLE, slot, false);
+}
+
+void objects_forget(void)
+{
+    table_forget(&object_table);
+    buckets = NULL; /* the parent's */
+    bucket_count = 0;
+    mapped = 0;
+}

@@ -1,0 +1,77 @@
+#ifndef QUORATE_MODULE_OBJECTS_H
+#define QUORATE_MODULE_OBJECTS_H
+
+#include "module/sessions.h"
+
+/* Objects as applications see them: virtual handles over the lower module's. What is hidden never gets one. A private
+ * or secret token key that the log does not know as born, and whatever is Quorate's own, is hidden; a private or secret
+ * session key is shown only to those who made it through this module (others would be a birth's). */
+
+struct object_facts { /* as the lower module tells them */
+    CK_OBJECT_CLASS class;
+    bool on_token, is_private;
+    bool label_bad; /* too long, or with a NUL in it: no rule can name it */
+    char label[LIMIT_LABEL + 1];
+    char id[2 * LIMIT_LABEL + 1]; /* CKA_ID, hex */
+};
+bool object_is_secret(const struct object_facts *o); /* a private or secret key */
+const char *class_name(CK_OBJECT_CLASS class);       /* as rules and subjects have it, or NULL */
+
+/* What a use of it needs, as last judged. */
+enum object_use { USE_UNKNOWN, USE_FREE, USE_GOVERNED };
+
+struct object {
+    struct handle_entry entry;
+    _Atomic CK_OBJECT_HANDLE lower;
+    _Atomic CK_SLOT_ID slot;
+    _Atomic uint64_t judged;   /* generation of the policy << 2 | enum object_use */
+    struct object_facts facts; /* from here on under the table's lock */
+    CK_SESSION_HANDLE owner;   /* of a session object that was made here, else 0 */
+    uint32_t next;             /* index of the next in its bucket */
+};
+extern struct table object_table;
+
+/* Translates a handle of that slot; false where it stands for nothing. Takes no lock. */
+static inline bool object_lower(CK_OBJECT_HANDLE *handle, CK_SLOT_ID slot)
+{
+    struct object *o = table_get(&object_table, *handle, sizeof(*o));
+    CK_OBJECT_HANDLE lower;
+
+    if (!o || atomic_load_explicit(&o->slot, memory_order_acquire) != slot)
+        return false;
+    lower = atomic_load_explicit(&o->lower, memory_order_acquire);
+    if (!table_holds(&o->entry, *handle))
+        return false;
+    *handle = lower;
+    return true;
+}
+
+/* A copy of what is known of a living handle; false where it stands for nothing. */
+bool object_look(CK_OBJECT_HANDLE handle, CK_SLOT_ID slot, struct object_facts *ret);
+/* Keeps what a use needs; lost where the handle died meanwhile. */
+void object_judged(CK_OBJECT_HANDLE handle, uint64_t generation, enum object_use use);
+enum object_use object_use_known(CK_OBJECT_HANDLE handle, uint64_t generation);
+
+/* What the lower module says of an object. */
+CK_RV object_read(const struct session_view *view, CK_OBJECT_HANDLE lower, struct object_facts *ret);
+/* Whether an application may see it; the world's lock is held. */
+bool object_shown(const struct world *w, CK_SLOT_ID slot, const struct object_facts *o);
+/* The living key of the log that it is, or NULL; the world's lock is held. */
+const struct state_key *object_key(const struct world *w, CK_SLOT_ID slot, const struct object_facts *o);
+
+/* A handle for an object that was made, unwrapped or derived through this module. */
+CK_RV object_add(const struct session_view *view, CK_OBJECT_HANDLE lower, const struct object_facts *facts,
+                 CK_OBJECT_HANDLE *ret);
+/* Handles for those that may be seen among what a search found, in its order. */
+CK_RV objects_show(const struct session_view *view, const CK_OBJECT_HANDLE *lower, CK_ULONG count,
+                   CK_OBJECT_HANDLE *ret, CK_ULONG *ret_count);
+/* What it is called changed: read again. */
+void object_renew(const struct session_view *view, CK_OBJECT_HANDLE handle);
+
+void object_forget(CK_OBJECT_HANDLE handle);
+void objects_forget_private(CK_SLOT_ID slot);           /* at logout */
+void objects_forget_session(CK_SESSION_HANDLE session); /* its session objects */
+void objects_forget_slot(CK_SLOT_ID slot);              /* with the last session */
+void objects_forget(void);                              /* in a forked child */
+
+#endif

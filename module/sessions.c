@@ -1,0 +1,217 @@
+#include "module/sessions.h"
+
+#include "module/functions.h"
+#include "module/objects.h"
+#include "module/sign.h"
+#include "module/slots.h"
+
+struct table session_table = TABLE(struct session);
+
+CK_RV session_unknown(void)
+{
+    return life_going() ? CKR_SESSION_HANDLE_INVALID : CKR_CRYPTOKI_NOT_INITIALIZED;
+}
+
+/* A lower module calls back with its own handle; the application knows ours. */
+static CK_RV session_notified(CK_SESSION_HANDLE lower, CK_NOTIFICATION event, CK_VOID_PTR context)
+{
+    const struct session *s = context;
+    CK_SESSION_HANDLE handle = atomic_load(&s->entry.handle);
+
+    (void)lower;
+    return handle ? s->notify(handle, event, s->application) : CKR_OK;
+}
+
+static struct session *session_take(void)
+{
+    struct handle_entry *e;
+
+    pthread_mutex_lock(&session_table.lock);
+    e = table_take(&session_table);
+    pthread_mutex_unlock(&session_table.lock);
+    return (struct session *)e;
+}
+
+static void session_drop(struct session *s)
+{
+    pthread_mutex_lock(&session_table.lock);
+    table_drop(&session_table, &s->entry);
+    pthread_mutex_unlock(&session_table.lock);
+}
+
+static uint32_t sessions_used(void)
+{
+    uint32_t used;
+
+    pthread_mutex_lock(&session_table.lock);
+    used = session_table.used;
+    pthread_mutex_unlock(&session_table.lock);
+    return used;
+}
+
+static struct session *session_at(uint32_t index)
+{
+    struct session *s = table_at(&session_table, index, sizeof(*s));
+
+    return s && atomic_load(&s->entry.handle) ? s : NULL;
+}
+
+static bool slot_has_session(CK_SLOT_ID slot)
+{
+    const struct session *s;
+
+    for (uint32_t i = 1, n = sessions_used(); i <= n; i++) {
+        s = session_at(i);
+        if (s && atomic_load(&s->slot) == slot)
+            return true;
+    }
+    return false;
+}
+
+static CK_RV session_open_locked(struct world *w, CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify,
+                                 CK_SESSION_HANDLE *ret)
+{
+    struct shown_token *t = NULL;
+    CK_SESSION_HANDLE lower = CK_INVALID_HANDLE;
+    struct session *s = NULL;
+    CK_RV rv = slot_token(w, slot, &t);
+
+    if (rv != CKR_OK)
+        return rv;
+    s = session_take();
+    if (!s)
+        return CKR_HOST_MEMORY;
+    s->notify = notify;
+    s->application = application;
+    s->signing = NULL;
+    rv = t->lower->f->C_OpenSession(t->lower_slot, flags, notify ? s : NULL, notify ? session_notified : NULL, &lower);
+    if (rv != CKR_OK) {
+        session_drop(s);
+        return rv;
+    }
+    atomic_store(&s->below, t->lower->f);
+    atomic_store(&s->lower, lower);
+    atomic_store(&s->slot, slot);
+    atomic_store(&s->governed, false);
+    *ret = table_show(&s->entry);
+    return CKR_OK;
+}
+
+/* Ours is gone whatever the lower module answers: a session that it has lost is lost here too. */
+static CK_RV session_close_locked(struct session *s)
+{
+    CK_SESSION_HANDLE handle = atomic_load(&s->entry.handle);
+    CK_SLOT_ID slot = atomic_load(&s->slot);
+    CK_RV rv;
+
+    signing_end(s);
+    session_drop(s);
+    rv = atomic_load(&s->below)->C_CloseSession(atomic_load(&s->lower));
+    objects_forget_session(handle);
+    if (!slot_has_session(slot))
+        objects_forget_slot(slot);
+    return rv;
+}
+
+CK_RV our_C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, CK_VOID_PTR application, CK_NOTIFY notify,
+                        CK_SESSION_HANDLE_PTR session)
+{
+    struct world *w = world_current();
+    CK_RV rv;
+
+    if (!session)
+        return CKR_ARGUMENTS_BAD;
+    if (!w)
+        return CKR_CRYPTOKI_NOT_INITIALIZED;
+    pthread_mutex_lock(&w->lock);
+    rv = session_open_locked(w, slot, flags, application, notify, session);
+    pthread_mutex_unlock(&w->lock);
+    return rv;
+}
+
+CK_RV our_C_CloseSession(CK_SESSION_HANDLE session)
+{
+    struct world *w = world_current();
+    struct session_view view;
+    CK_RV rv = CKR_SESSION_HANDLE_INVALID;
+
+    if (!w)
+        return CKR_CRYPTOKI_NOT_INITIALIZED;
+    pthread_mutex_lock(&w->lock);
+    if (session_view(session, &view))
+        rv = session_close_locked(view.session);
+    pthread_mutex_unlock(&w->lock);
+    return rv;
+}
+
+/* One by one, never C_CloseAllSessions below: that would close sessions which are not the application's. */
+static void sessions_close_slot(bool any, CK_SLOT_ID slot)
+{
+    struct session *s;
+
+    for (uint32_t i = 1, n = sessions_used(); i <= n; i++) {
+        s = session_at(i);
+        if (s && (any || atomic_load(&s->slot) == slot))
+            session_close_locked(s);
+    }
+}
+
+CK_RV our_C_CloseAllSessions(CK_SLOT_ID slot)
+{
+    struct world *w = world_current();
+    struct shown_token *t = NULL;
+    CK_RV rv;
+
+    if (!w)
+        return CKR_CRYPTOKI_NOT_INITIALIZED;
+    pthread_mutex_lock(&w->lock);
+    rv = slot_token(w, slot, &t);
+    if (rv != CKR_SLOT_ID_INVALID)
+        sessions_close_slot(false, slot);
+    pthread_mutex_unlock(&w->lock);
+    return rv;
+}
+
+void sessions_close_all(struct world *w)
+{
+    pthread_mutex_lock(&w->lock);
+    sessions_close_slot(true, 0);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void sessions_forget(void)
+{
+    table_forget(&session_table);
+}
+
+CK_RV our_C_GetSessionInfo(CK_SESSION_HANDLE session, CK_SESSION_INFO_PTR info)
+{
+    struct session_view view;
+    CK_RV rv;
+
+    if (!session_view(session, &view))
+        return session_unknown();
+    if (!info)
+        return CKR_ARGUMENTS_BAD;
+    rv = view.below->C_GetSessionInfo(view.lower, info);
+    if (rv == CKR_OK)
+        info->slotID = view.slot;
+    return rv;
+}
+
+CK_RV our_C_Logout(CK_SESSION_HANDLE session)
+{
+    struct world *w = world_current();
+    struct session_view view;
+    CK_RV rv = CKR_SESSION_HANDLE_INVALID;
+
+    if (!w)
+        return CKR_CRYPTOKI_NOT_INITIALIZED;
+    pthread_mutex_lock(&w->lock);
+    if (session_view(session, &view)) {
+        rv = view.below->C_Logout(view.lower);
+        objects_forget_private(view.slot);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return rv;
+}

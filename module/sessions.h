@@ -1,0 +1,52 @@
+#ifndef QUORATE_MODULE_SESSIONS_H
+#define QUORATE_MODULE_SESSIONS_H
+
+#include "module/handles.h"
+#include "module/life.h"
+#include "module/world.h"
+
+/* The application's sessions: virtual handles over sessions of the primary's module. They are opened and closed with
+ * the world's lock held, and read without. */
+struct signing;
+
+struct session {
+    struct handle_entry entry;
+    _Atomic(CK_FUNCTION_LIST *) below;
+    _Atomic CK_SESSION_HANDLE lower;
+    _Atomic CK_SLOT_ID slot;
+    atomic_bool governed;    /* `signing` is set: C_Sign, C_SignUpdate and C_SignFinal are ours */
+    struct signing *signing; /* from here on under the world's lock */
+    CK_NOTIFY notify;
+    void *application;
+};
+extern struct table session_table;
+
+struct session_view {
+    struct session *session;
+    CK_FUNCTION_LIST *below;
+    CK_SESSION_HANDLE handle, lower;
+    CK_SLOT_ID slot;
+};
+
+/* What a handle stands for; false where it stands for nothing. Takes no lock. */
+static inline bool session_view(CK_SESSION_HANDLE handle, struct session_view *ret)
+{
+    struct session *s = table_get(&session_table, handle, sizeof(*s));
+
+    if (!s)
+        return false;
+    ret->session = s;
+    ret->handle = handle;
+    ret->below = atomic_load_explicit(&s->below, memory_order_acquire);
+    ret->lower = atomic_load_explicit(&s->lower, memory_order_acquire);
+    ret->slot = atomic_load_explicit(&s->slot, memory_order_acquire);
+    return table_holds(&s->entry, handle);
+}
+
+/* CKR_SESSION_HANDLE_INVALID, or CKR_CRYPTOKI_NOT_INITIALIZED where that is why. */
+CK_RV session_unknown(void);
+
+void sessions_close_all(struct world *w); /* C_Finalize: takes the world's lock */
+void sessions_forget(void);               /* in a forked child */
+
+#endif
