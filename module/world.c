@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "module/crash.h"
+#include "module/standing.h"
 
 static _Atomic(struct world *) current;
 static _Thread_local char refusal[sizeof((struct fault *)0)->text];
+static _Thread_local struct digest_text refused_request;
 
 struct world *world_current(void)
 {
@@ -22,8 +24,19 @@ void world_set_current(struct world *w)
 void refusal_set(const struct fault *f)
 {
     refusal[0] = '\0';
+    refused_request.hex[0] = '\0';
     if (f != NULL)
         memcpy(refusal, f->text, sizeof refusal);
+}
+
+void refusal_name(const struct digest *request)
+{
+    refused_request = digest_hex(request);
+}
+
+const char *refusal_request(void)
+{
+    return refused_request.hex;
 }
 
 const char *refusal_text(void)
@@ -141,6 +154,7 @@ void world_close(struct world *w)
 {
     if (w == NULL)
         return;
+    standing_clear(w);
     for (size_t i = 0; i < w->lower_count; i++)
         lower_release(w->lowers[i]);
     free(w->tokens);

@@ -3,8 +3,9 @@
 
 #include <pthread.h>
 
+#include "core/file.h"
 #include "core/limits.h"
-#include "estate/estate.h"
+#include "estate/asking.h"
 #include "module/lower.h"
 
 /* What one C_Initialize brings to life and C_Finalize ends. */
@@ -25,6 +26,13 @@ struct world {
     size_t lower_count;
     struct shown_token *tokens;
     size_t token_count;
+    /* The ceremony that this process runs (vendor verbs "ceremony" and "step"); give `context` and `requester` to every
+     * question to the estate. */
+    struct asking_context context;  /* .ceremony NULL outside a ceremony's step */
+    char *requester;                /* the person at the step, NULL: uid:N */
+    struct ceremony_fact fact;      /* what context.ceremony points to */
+    char *ceremony, *script, *step; /* the fact's texts */
+    struct lock *ceremony_lock;
 };
 
 /* given: a bindings path or NULL. Loads every lower module that the bindings name as such; one that cannot be loaded
@@ -42,8 +50,15 @@ enum outcome world_look(struct world *w, struct shown_token *t, struct fault *f)
 struct world *world_current(void);
 void world_set_current(struct world *w);
 
+/* Takes the lock of an open ceremony; E_BUSY where another process runs it. NULL gives it back. */
+enum outcome world_ceremony(struct world *w, const char *ceremony, struct fault *f);
+/* Where that ceremony is: its rules hold for `operation` (-1: none) from now on, asked for by `actor` (NULL: uid:N). */
+enum outcome world_step(struct world *w, const char *step, int operation, const char *actor, struct fault *f);
+
 /* Why the calling thread's last call was refused, for the vendor verb "refusal". */
-void refusal_set(const struct fault *f); /* NULL: it was not */
+void refusal_set(const struct fault *f);         /* NULL: it was not; forgets the request */
+void refusal_name(const struct digest *request); /* after refusal_set: the request that waits for people */
 const char *refusal_text(void);
+const char *refusal_request(void); /* "" where there is none */
 
 #endif

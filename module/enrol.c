@@ -1,0 +1,345 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/encode.h"
+#include "core/file.h"
+#include "core/limits.h"
+#include "module/birth.h"
+#include "module/recovery.h"
+#include "module/site_keys.h"
+
+#define HARDWARE "attested-by-people" /* vendors' attestations come later */
+
+struct enrolment {
+    struct world *world;
+    struct estate *estate;
+    const char *token, *site, *elsewhere;
+    struct site_link link;
+    struct site_keys keys;
+    char manufacturer[33], model[17], firmware[16];
+};
+
+/* Members of a token's info are padded with blanks. */
+static enum outcome info_text(const struct enrolment *n, const unsigned char *padded, size_t len, char *ret,
+                              struct fault *f)
+{
+    while (len > 0 && (padded[len - 1] == ' ' || padded[len - 1] == '\0'))
+        len--;
+    if (!utf8_printable(span_of(padded, len)))
+        return fault_set(f, E_DEVICE, "%s at %s: the HSM's manufacturer or model is not printable text", n->token,
+                         n->site);
+    memcpy(ret, padded, len);
+    ret[len] = '\0';
+    return OK;
+}
+
+static enum outcome info_read(struct enrolment *n, struct fault *f)
+{
+    const CK_TOKEN_INFO *info = &n->link.info;
+    snprintf(n->firmware, sizeof n->firmware, "%u.%u", info->firmwareVersion.major, info->firmwareVersion.minor);
+    enum outcome outcome = info_text(n, info->manufacturerID, sizeof info->manufacturerID, n->manufacturer, f);
+    if (outcome == OK)
+        outcome = info_text(n, info->model, sizeof info->model, n->model, f);
+    return outcome;
+}
+
+/* Is this a site of this token, and its HSM nobody else's? */
+static enum outcome target_check(const struct enrolment *n, struct fault *f)
+{
+    const struct estate *e = n->estate;
+    const struct binding *binding = NULL;
+    enum outcome outcome = estate_policy_in_force(n->estate, f);
+    if (outcome != OK)
+        return outcome;
+    const struct token *token = policy_token(e->policy, n->token);
+    if (token == NULL)
+        return fault_set(f, E_ABSENT, "the policy %s knows no token %s", e->policy->file, n->token);
+    if (strcmp(token->primary, n->site) != 0 && !strings_have(&token->replicas, n->site))
+        return fault_set(f, E_ABSENT, "%s:%u: %s is neither primary nor replica of the token %s", e->policy->file,
+                         token->line, n->site, n->token);
+    outcome = site_bound(n->world, n->token, n->site, &binding, f);
+    if (outcome != OK)
+        return outcome;
+    for (size_t i = 0; i < e->state.site_count; i++) {
+        const struct state_site *s = &e->state.sites[i];
+        bool same = strcmp(s->token, n->token) == 0 && strcmp(s->site, n->site) == 0;
+        if (!s->retired && !same && strcmp(s->serial, binding->serial) == 0)
+            return fault_set(f, E_REFUSED,
+                             "the HSM with serial number %s is enrolled as %s at %s: every site needs its "
+                             "own",
+                             binding->serial, s->token, s->site);
+    }
+    return OK;
+}
+
+/* The keys that the request names, where they are on the HSM with this serial number still. */
+static enum outcome request_keys(struct enrolment *n, const struct request *r, struct fault *f)
+{
+    struct buf identity = BUF(4096), transport = BUF(4096);
+    const char *serial = NULL, *identity_hex = NULL, *transport_hex = NULL;
+    const json_t *subject = r->subject->json;
+
+    enum outcome outcome = json_want_string(subject, "serial", &serial, f);
+    if (outcome == OK)
+        outcome = json_want_string(subject, "identity", &identity_hex, f);
+    if (outcome == OK)
+        outcome = json_want_string(subject, "transport", &transport_hex, f);
+    if (outcome == OK && strcmp(serial, n->link.binding->serial) != 0)
+        outcome = fault_set(f, E_ABSENT, "the request is about another HSM");
+    if (outcome == OK)
+        outcome = hex_parse_buf(identity_hex, &identity, f);
+    if (outcome == OK)
+        outcome = hex_parse_buf(transport_hex, &transport, f);
+    if (outcome == OK)
+        outcome = site_keys_find(&n->link, buf_span(&identity), buf_span(&transport), &n->keys, f);
+    buf_free(&identity);
+    buf_free(&transport);
+    return outcome;
+}
+
+/* Keys that people are being asked about: those of the newest living request for this site. E_ABSENT: none. */
+static enum outcome pending_keys(struct enrolment *n, struct fault *f)
+{
+    const struct state *state = &n->estate->state;
+    enum outcome outcome = E_ABSENT;
+    for (size_t i = state->request_count; i-- > 0 && outcome == E_ABSENT;) {
+        const struct state_request *known = &state->requests[i];
+        struct request *r = NULL;
+        if (known->state != REQUEST_PENDING || known->expires <= log_time(n->estate->log) || known->token == NULL ||
+            strcmp(known->operation, operation_name(OP_ENROL_SITE)) != 0 || strcmp(known->token, n->token) != 0)
+            continue;
+        outcome = estate_request(n->estate, &known->id, &r, f);
+        if (outcome == OK && (r->subject->site == NULL || strcmp(r->subject->site, n->site) != 0))
+            outcome = E_ABSENT;
+        if (outcome == OK)
+            outcome = request_keys(n, r, f);
+        request_free(r);
+    }
+    return outcome;
+}
+
+static enum outcome keys_provide(struct enrolment *n, struct fault *f)
+{
+    enum outcome outcome = pending_keys(n, f);
+    if (outcome != E_ABSENT)
+        return outcome;
+    outcome = site_keys_sweep(&n->link, &n->estate->state.estate, f);
+    if (outcome == OK)
+        outcome = site_keys_make(&n->link, &n->estate->state.estate, &n->keys, f);
+    return outcome;
+}
+
+/* What request and site-enrolled have in common. */
+static bool facts_put(const struct enrolment *n, json_t *body)
+{
+    return json_put_string(body, "firmware", n->firmware) && json_put_string(body, "hardware", HARDWARE) &&
+           json_put_bytes_hex(body, "identity", buf_span(&n->keys.identity)) &&
+           json_put_string(body, "manufacturer", n->manufacturer) && json_put_string(body, "model", n->model) &&
+           json_put_string(body, "serial", n->link.binding->serial) && json_put_string(body, "site", n->site) &&
+           json_put_string(body, "token", n->token) &&
+           json_put_bytes_hex(body, "transport", buf_span(&n->keys.transport));
+}
+
+static enum outcome enrolled_log(struct enrolment *n, const struct answer *a, struct fault *f)
+{
+    struct digest challenge = {0};
+    struct buf answer = BUF(2048);
+    json_t *body = json_object(), *more = json_object();
+    uint64_t intent = 0;
+
+    enum outcome outcome = random_bytes(challenge.bytes, sizeof challenge.bytes)
+                               ? OK
+                               : fault_set(f, E_IO, "no random bytes from the system");
+    if (outcome == OK)
+        outcome = request_keys(n, a->request, f);
+    if (outcome == OK)
+        outcome = site_challenge(&n->link, &n->estate->state.estate, buf_span(&n->keys.identity_id),
+                                 buf_span(&n->keys.identity), &challenge, &answer, f);
+    if (outcome != OK)
+        goto out;
+    if (!json_put_string(more, "site", n->site) || !facts_put(n, body) ||
+        !json_put_bytes_hex(body, "answer", buf_span(&answer)) || !json_put_digest(body, "challenge", &challenge) ||
+        !json_put_bytes_hex(body, "identity-id", buf_span(&n->keys.identity_id)) ||
+        !json_put_bytes_hex(body, "transport-id", buf_span(&n->keys.transport_id)) ||
+        !json_put_digest(body, "request", &a->request->id) || !json_put(body, "verdict", verdict_json(a->verdict))) {
+        outcome = fault_memory(f);
+        goto out;
+    }
+    outcome = estate_intend(n->estate, a->request, &n->world->context, more, &intent, f);
+    if (outcome == OK)
+        outcome = estate_append(n->estate, ENTRY_SITE_ENROLLED, body, NULL, f);
+out:
+    json_decref(body);
+    json_decref(more);
+    buf_free(&answer);
+    return outcome;
+}
+
+/* One coordinate in degrees, as it will stand in the log: digits, at most one point, perhaps a minus. Not by strtod,
+ * which follows the host's locale. */
+static bool coordinate_parse(const char *text, long limit)
+{
+    const char *p = text + (*text == '-');
+    size_t whole = strspn(p, "0123456789"), decimals = 0;
+    if (whole == 0 || whole > 3)
+        return false;
+    long value = strtol(p, NULL, 10);
+    if (p[whole] == '.') {
+        decimals = strspn(p + whole + 1, "0123456789");
+        if (decimals == 0 || p[whole + 1 + decimals] != '\0')
+            return false;
+    } else if (p[whole] != '\0') {
+        return false;
+    }
+    return value < limit || (value == limit && decimals == 0);
+}
+
+static enum outcome elsewhere_parse(const char *elsewhere, char ret_latitude[20], char ret_longitude[20],
+                                    struct fault *f)
+{
+    const char *comma = strchr(elsewhere, ',');
+    size_t len = comma != NULL ? (size_t)(comma - elsewhere) : 0;
+    ret_latitude[0] = ret_longitude[0] = '\0';
+    if (comma != NULL && len < 20 && strlen(comma + 1) < 20) {
+        memcpy(ret_latitude, elsewhere, len);
+        ret_latitude[len] = '\0';
+        strcpy(ret_longitude, comma + 1);
+    }
+    if (!coordinate_parse(ret_latitude, 90) || !coordinate_parse(ret_longitude, 180))
+        return fault_set(f, E_INVALID, "\"%s\" is not a place: LAT,LON in degrees is expected, as 51.51,-0.59",
+                         elsewhere);
+    return OK;
+}
+
+static enum outcome arrived_log(const struct enrolment *n, struct fault *f)
+{
+    const struct site *site = policy_site(n->estate->policy, n->site);
+    char latitude[20] = "", longitude[20] = "";
+    bool home = n->elsewhere == NULL;
+    json_t *body = json_object(), *tags = json_array();
+    bool good = body != NULL && tags != NULL;
+    enum outcome outcome = OK;
+
+    if (site == NULL)
+        outcome = fault_set(f, E_ABSENT, "the policy %s knows no site %s", n->estate->policy->file, n->site);
+    if (outcome == OK && !home)
+        outcome = elsewhere_parse(n->elsewhere, latitude, longitude, f);
+    if (outcome != OK)
+        goto out;
+    for (size_t i = 0; home && good && i < site->at.tags.count; i++)
+        good = json_array_append_new(tags, json_string(site->at.tags.items[i])) == 0;
+    good = good && json_put_string(body, "country", home ? site->at.country : "") &&
+           json_put_string(body, "latitude", home ? site->at.latitude_text : latitude) &&
+           json_put_string(body, "longitude", home ? site->at.longitude_text : longitude) &&
+           json_put_string(body, "place", home ? n->site : "elsewhere") && json_put_string(body, "site", n->site) &&
+           json_put_string(body, "token", n->token) && json_put(body, "tags", json_incref(tags));
+    outcome = good ? estate_append(n->estate, ENTRY_ARRIVED, body, NULL, f) : fault_memory(f);
+out:
+    json_decref(tags);
+    json_decref(body);
+    return outcome;
+}
+
+static enum outcome pending_report(const struct answer *a, json_t *report, struct fault *f)
+{
+    struct buf missing = BUF(4096);
+    verdict_put_short(a->verdict, &missing);
+    bool good = json_put_string(report, "missing", buf_str(&missing)) &&
+                json_put_digest(report, "request", &a->request->id) && json_put_string(report, "status", "pending");
+    buf_free(&missing);
+    return good ? OK : fault_memory(f);
+}
+
+static enum outcome people_ask(struct enrolment *n, json_t *report, bool *ret_enrolled, struct fault *f)
+{
+    struct answer a = {0};
+    struct buf why = BUF(1024);
+    json_t *subject = asking_subject(n->estate, OP_ENROL_SITE, n->world->requester);
+    enum outcome outcome = OK;
+
+    if (subject == NULL || !facts_put(n, subject)) {
+        json_decref(subject);
+        return fault_memory(f);
+    }
+    outcome = estate_ask(n->estate, subject, &n->world->context, &a, f);
+    if (outcome != OK)
+        goto out;
+    if (a.plain) {
+        outcome = fault_set(f, E_REFUSED, "the rule for enrol-site allows everybody: it must require people");
+    } else if (a.verdict->decision == DECISION_ALLOW && a.request != NULL) {
+        outcome = enrolled_log(n, &a, f);
+        *ret_enrolled = outcome == OK;
+    } else if (a.verdict->decision == DECISION_PENDING && a.request != NULL) {
+        outcome = pending_report(&a, report, f);
+    } else {
+        verdict_put_short(a.verdict, &why);
+        outcome = fault_set(f, E_REFUSED, "enrolment of %s at %s: %s", n->token, n->site, buf_str(&why));
+    }
+out:
+    buf_free(&why);
+    answer_clear(&a);
+    return outcome;
+}
+
+/* A crash between site-enrolled and arrived: the HSM answers once more, then it has arrived. */
+static enum outcome arrival_complete(struct enrolment *n, const struct state_site *enrolled, struct fault *f)
+{
+    if (enrolled->placed)
+        return fault_set(f, E_REFUSED, "%s at %s is enrolled already (log entry %llu)", n->token, n->site,
+                         (unsigned long long)enrolled->seq);
+    return site_ready(&n->link, &n->estate->state.estate, enrolled, f);
+}
+
+static enum outcome enrol_locked(struct enrolment *n, json_t *report, struct fault *f)
+{
+    char ignored[2][20];
+    bool enrolled = false;
+    enum outcome outcome = estate_refresh(n->estate, f);
+    if (outcome == OK)
+        outcome = target_check(n, f);
+    if (outcome == OK && n->elsewhere != NULL)
+        outcome = elsewhere_parse(n->elsewhere, ignored[0], ignored[1], f);
+    if (outcome == OK)
+        outcome = enrol_recover(n->estate, n->token, n->site, NULL, f);
+    if (outcome == OK)
+        outcome = site_open(n->world, n->token, n->site, SITE_EITHER, &n->link, f);
+    if (outcome != OK)
+        return outcome;
+    const struct state_site *known = state_site(&n->estate->state, n->token, n->site);
+    if (known != NULL) {
+        outcome = arrival_complete(n, known, f);
+        enrolled = outcome == OK;
+    } else {
+        outcome = info_read(n, f);
+        if (outcome == OK)
+            outcome = keys_provide(n, f);
+        if (outcome == OK)
+            outcome = people_ask(n, report, &enrolled, f);
+    }
+    if (enrolled)
+        outcome = arrived_log(n, f);
+    if (enrolled && outcome == OK && !json_put_string(report, "status", "enrolled"))
+        outcome = fault_memory(f);
+    return outcome;
+}
+
+enum outcome enrol_run(struct world *w, const char *token, const char *site, const char *elsewhere, json_t **ret,
+                       struct fault *f)
+{
+    struct enrolment n = {
+        .world = w, .estate = w->estate, .token = token, .site = site, .elsewhere = elsewhere, .keys = SITE_KEYS};
+    struct lock *lock = NULL;
+    json_t *report = json_object();
+
+    enum outcome outcome = report != NULL ? enrol_lock(w->estate, token, site, &lock, f) : fault_memory(f);
+    if (outcome == OK)
+        outcome = enrol_locked(&n, report, f);
+    if (outcome == OK)
+        *ret = json_incref(report);
+    site_close(&n.link);
+    site_keys_clear(&n.keys);
+    lock_release(lock);
+    json_decref(report);
+    return outcome;
+}

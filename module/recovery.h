@@ -1,0 +1,38 @@
+#ifndef QUORATE_MODULE_RECOVERY_H
+#define QUORATE_MODULE_RECOVERY_H
+
+#include "module/site.h"
+
+/* What births, enrolments and recovery do alike (internal to this part of the module). */
+
+/* home/births/: held while the request is carried out, never waited for: E_BUSY. */
+enum outcome birth_lock(const struct estate *e, const struct digest *request, struct lock **ret, struct fault *f);
+enum outcome enrol_lock(const struct estate *e, const char *token, const char *site, struct lock **ret,
+                        struct fault *f);
+
+/* Logs `rolled-back`; the reason is cut to what a log entry should hold. */
+enum outcome intent_roll_back(struct estate *e, uint64_t intent, const char *reason, struct fault *f);
+
+/* Rolls back intents of an enrolment that died; the enrolment's lock is held. report as in settle_run. */
+enum outcome enrol_recover(struct estate *e, const char *token, const char *site, json_t *report, struct fault *f);
+
+/* The sites of a birth, primary first, as its intent names them. */
+enum outcome intent_sites(const struct state_intent *i, struct strings *ret, struct fault *f);
+/* The CKA_ID that derives from an intent. */
+enum outcome intent_key_id(const struct digest *intent, struct buf *ret, struct fault *f);
+
+/* Destroys what a birth left at its sites, then logs `rolled-back`; or `orphan` for each site that could not be
+ * cleaned: the intent then stays open. E_DEVICE names that site. Removes the offers. */
+enum outcome intent_withdraw(struct world *w, uint64_t intent, const char *reason, struct fault *f);
+
+/* Logs `born` from what the intent says and the public key (empty for secret keys). */
+enum outcome intent_born(struct estate *e, uint64_t intent, struct span spki, struct fault *f);
+
+/* After `born`: the caller's CKA_ID at every site, `accepted`, offers removed. */
+enum outcome intent_complete(struct world *w, uint64_t intent, struct fault *f);
+
+/* Recovery of one token's births (NULL: of all tokens), and of enrolments where all; see settle_run. E_REFUSED names
+ * what could not be settled and keeps births on that token from beginning. */
+enum outcome settle_token(struct world *w, const char *token, json_t *report, struct fault *f);
+
+#endif

@@ -1,0 +1,209 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/encode.h"
+#include "module/birth.h"
+#include "module/recovery.h"
+
+/* Recovery (design, section 7, end): a birth that died before its key was permanent on the primary is rolled back, one
+ * that died after it is finished. */
+
+static bool intent_is(const struct state_intent *i, enum operation op)
+{
+    return strcmp(i->operation, operation_name(op)) == 0;
+}
+
+static enum outcome outcome_report(json_t *report, uint64_t intent, const char *text, struct fault *f)
+{
+    if (report == NULL)
+        return OK;
+    json_t *line = json_object();
+    if (json_put_integer(line, "intent", (int64_t)intent) && json_put_string(line, "outcome", text) &&
+        json_array_append(report, line) == 0) {
+        json_decref(line);
+        return OK;
+    }
+    json_decref(line);
+    return fault_memory(f);
+}
+
+/* Every site that the birth was for has answered with a receipt that is in the log (the primary needs none). */
+static bool receipts_complete(const struct state_intent *i, const struct strings *sites)
+{
+    for (size_t k = 1; k < sites->count; k++)
+        if (!strings_have(&i->receipted, sites->items[k]))
+            return false;
+    return true;
+}
+
+/* Whether the permanent key is there, whole: then the birth is past its point of no return. */
+static enum outcome primary_holds(struct world *w, const struct state_intent *i, const char *primary, bool *ret,
+                                  struct buf *ret_spki, struct fault *f)
+{
+    struct site_link link = {0};
+    struct buf id = BUF(32);
+    CK_OBJECT_HANDLE secret = CK_INVALID_HANDLE, public = CK_INVALID_HANDLE;
+    const char *class = json_string_or_null(i->body, "class");
+    bool pair = class != NULL && strcmp(class, "private-key") == 0;
+
+    enum outcome outcome = intent_key_id(&i->digest, &id, f);
+    if (outcome == OK)
+        outcome = site_open(w, i->token, primary, SITE_EITHER, &link, f);
+    if (outcome == OK)
+        outcome = site_find_one(&link, pair ? CKO_PRIVATE_KEY : CKO_SECRET_KEY, buf_span(&id), &secret, f);
+    if (outcome == OK && pair)
+        outcome = site_find_one(&link, CKO_PUBLIC_KEY, buf_span(&id), &public, f);
+    if (outcome == OK && pair)
+        outcome = site_spki(&link, public, ret_spki, f);
+    if (link.binding != NULL && (outcome == OK || outcome == E_ABSENT)) {
+        *ret = outcome == OK;
+        outcome = OK;
+    }
+    site_close(&link);
+    buf_free(&id);
+    return outcome;
+}
+
+static enum outcome birth_settle(struct world *w, uint64_t intent, const char **ret_text, struct fault *f)
+{
+    const struct state_intent *i = state_intent(&w->estate->state, intent);
+    struct strings sites = {0};
+    struct buf spki = BUF(4096);
+    bool holds = false;
+    enum outcome outcome = intent_sites(i, &sites, f);
+    if (outcome != OK)
+        goto out;
+    if (i->state == INTENT_OPEN) {
+        outcome = primary_holds(w, i, sites.items[0], &holds, &spki, f);
+        if (outcome != OK)
+            goto out;
+        if (!holds || !receipts_complete(i, &sites)) {
+            *ret_text = "rolled back";
+            outcome = intent_withdraw(w, intent, "the birth was interrupted before its key was permanent", f);
+            goto out;
+        }
+        outcome = intent_born(w->estate, intent, buf_span(&spki), f);
+    }
+    *ret_text = "finished";
+    if (outcome == OK)
+        outcome = intent_complete(w, intent, f);
+out:
+    strings_free(&sites);
+    buf_free(&spki);
+    return outcome;
+}
+
+/* One intent, where nobody is at it. The state may have moved on by the time the lock is ours. */
+static enum outcome intent_settle(struct world *w, uint64_t intent, json_t *report, struct fault *f)
+{
+    struct lock *lock = NULL;
+    const char *text = "";
+    struct digest request = state_intent(&w->estate->state, intent)->request;
+
+    enum outcome outcome = birth_lock(w->estate, &request, &lock, f);
+    if (outcome == E_BUSY)
+        return outcome_report(report, intent, "being carried out by another process", f);
+    if (outcome == OK)
+        outcome = estate_refresh(w->estate, f);
+    if (outcome != OK)
+        goto out;
+    const struct state_intent *i = state_intent(&w->estate->state, intent);
+    if (i->state != INTENT_OPEN && i->state != INTENT_BORN)
+        goto out;
+    outcome = birth_settle(w, intent, &text, f);
+    if (outcome == OK)
+        outcome = outcome_report(report, intent, text, f);
+out:
+    lock_release(lock);
+    return outcome;
+}
+
+static enum outcome enrolment_settle(struct world *w, uint64_t intent, json_t *report, struct fault *f)
+{
+    struct lock *lock = NULL;
+    char *token = NULL, *site = NULL;
+    const struct state_intent *i = state_intent(&w->estate->state, intent);
+    const char *named = json_string_or_null(i->body, "site");
+    enum outcome outcome = OK;
+
+    if (i->token == NULL || named == NULL)
+        return fault_set(f, E_INVALID, "the intent %llu names no site", (unsigned long long)intent);
+    token = strdup(i->token);
+    site = strdup(named);
+    outcome = token != NULL && site != NULL ? enrol_lock(w->estate, token, site, &lock, f) : fault_memory(f);
+    if (outcome == E_BUSY)
+        outcome = outcome_report(report, intent, "being carried out by another process", f);
+    else if (outcome == OK && (outcome = estate_refresh(w->estate, f)) == OK)
+        outcome = enrol_recover(w->estate, token, site, report, f);
+    lock_release(lock);
+    free(token);
+    free(site);
+    return outcome;
+}
+
+enum outcome enrol_recover(struct estate *e, const char *token, const char *site, json_t *report, struct fault *f)
+{
+    enum outcome outcome = OK;
+    for (size_t k = 0; k < e->state.intent_count && outcome == OK; k++) {
+        const struct state_intent *i = &e->state.intents[k];
+        const char *named = json_string_or_null(i->body, "site");
+        uint64_t seq = i->seq;
+        if (i->state != INTENT_OPEN || !intent_is(i, OP_ENROL_SITE) || i->token == NULL || named == NULL ||
+            strcmp(i->token, token) != 0 || strcmp(named, site) != 0)
+            continue;
+        outcome = intent_roll_back(e, seq, "the enrolment was interrupted", f);
+        if (outcome == OK)
+            outcome = outcome_report(report, seq, "rolled back", f);
+    }
+    return outcome;
+}
+
+/* What is to be settled now; the state changes under whoever walks it. */
+static enum outcome intents_list(const struct state *s, const char *token, uint64_t **ret, size_t *ret_count,
+                                 struct fault *f)
+{
+    size_t count = 0;
+    uint64_t *list = calloc(s->intent_count + 1, sizeof *list);
+    if (list == NULL)
+        return fault_memory(f);
+    for (size_t k = 0; k < s->intent_count; k++) {
+        const struct state_intent *i = &s->intents[k];
+        bool birth = intent_is(i, OP_GENERATE) && (i->state == INTENT_OPEN || i->state == INTENT_BORN);
+        bool enrolment = token == NULL && intent_is(i, OP_ENROL_SITE) && i->state == INTENT_OPEN;
+        if ((birth || enrolment) && i->token != NULL && (token == NULL || strcmp(i->token, token) == 0))
+            list[count++] = i->seq;
+    }
+    *ret = list;
+    *ret_count = count;
+    return OK;
+}
+
+enum outcome settle_token(struct world *w, const char *token, json_t *report, struct fault *f)
+{
+    uint64_t *list = NULL;
+    size_t count = 0, left = 0;
+    struct fault first = {0};
+    enum outcome outcome = estate_refresh(w->estate, f);
+    if (outcome == OK)
+        outcome = intents_list(&w->estate->state, token, &list, &count, f);
+    for (size_t k = 0; k < count && outcome == OK; k++) {
+        struct fault one = {0};
+        const struct state_intent *i = state_intent(&w->estate->state, list[k]);
+        enum outcome settled = intent_is(i, OP_GENERATE) ? intent_settle(w, list[k], report, &one)
+                                                         : enrolment_settle(w, list[k], report, &one);
+        if (settled == OK)
+            continue;
+        if (left++ == 0)
+            first = one;
+        outcome = outcome_report(report, list[k], one.text, f);
+    }
+    if (outcome == OK && left > 0)
+        outcome = fault_set(f, E_REFUSED, "an earlier birth is not settled: %s", first.text);
+    free(list);
+    return outcome;
+}
+
+enum outcome settle_run(struct world *w, json_t *report, struct fault *f)
+{
+    return settle_token(w, NULL, report, f);
+}
