@@ -103,6 +103,10 @@ static enum outcome event_next(struct reader *r, struct fy_event **ret, struct f
     if (mark != NULL && mark->line >= 0 && mark->column >= 0) {
         r->line = (unsigned)mark->line + 1;
         r->column = (unsigned)mark->column + 1;
+        if (event->type == FYET_SCALAR && r->column > 1) { /* the mark of a quoted text is behind its quote */
+            enum fy_scalar_style style = fy_token_scalar_style(event->scalar.value);
+            r->column -= style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
+        }
     }
     *ret = event;
     return OK;
