@@ -121,8 +121,6 @@ static enum outcome parse_rule_options(const struct yaml *map, struct rule *r, s
         return yaml_fault(expires, f, "only a rule with require makes requests that expire");
     if (expires != NULL && (o = yaml_duration(expires, &r->expires, f)) != OK)
         return o;
-    if (r->expires.seconds <= 0 && r->expires.months <= 0)
-        return yaml_fault(expires, f, "expected a time that is not zero");
     if (suspended != NULL && (o = yaml_bool(suspended, &r->while_suspended, f)) != OK)
         return o;
     return OK;

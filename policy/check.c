@@ -1,0 +1,224 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/quorum.h"
+#include "policy/replicas.h"
+
+/* What the declared people and sites can and cannot satisfy. */
+struct check {
+    const struct policy *policy;
+    moment at;
+    struct remarks remarks;
+    bool *marked; /* by person */
+    bool failed;  /* out of memory */
+};
+
+static void remark_add(struct check *c, enum remark_kind kind, const struct rule *rule, unsigned line,
+                       const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* rule NULL: the succession, or the document itself where line is 0. */
+static void remark_add(struct check *c, enum remark_kind kind, const struct rule *rule, unsigned line,
+                       const char *format, ...)
+{
+    struct buf text = BUF(LIMIT_DOCUMENT);
+    struct remark *grown = NULL;
+    char *taken = NULL;
+    va_list ap;
+
+    if (line == 0)
+        buf_putf(&text, "%s: ", c->policy->file);
+    else if (rule == NULL)
+        buf_putf(&text, "%s:%u: succession: ", c->policy->file, line);
+    else
+        buf_putf(&text, "%s:%u: rule \"%s\": ", c->policy->file, line, rule->id);
+    va_start(ap, format);
+    buf_vputf(&text, format, ap);
+    va_end(ap);
+    taken = buf_take(&text);
+    grown = taken == NULL ? NULL : realloc(c->remarks.items, (c->remarks.count + 1) * sizeof *grown);
+    if (grown == NULL) {
+        c->failed = true;
+        free(taken);
+    } else {
+        c->remarks.items = grown;
+        c->remarks.items[c->remarks.count++] = (struct remark){.kind = kind, .line = line, .text = taken};
+        taken = NULL; /* taken by the remarks */
+    }
+    buf_free(&text);
+}
+
+/* What the people of that day bring together, without the one of index `lost` (person_count: nobody is lost). */
+static struct capacity bring(struct check *c, const struct quorum *q, size_t lost)
+{
+    const struct policy *p = c->policy;
+    struct capacity found = {0};
+
+    for (size_t i = 0; i < p->person_count; i++)
+        c->marked[i] = i != lost && quorum_standing(p, q, &p->people[i], NULL, c->at) == STANDING_COUNTS;
+    if (!quorum_capacity(p, c->marked, c->at, &found))
+        c->failed = true;
+    return found;
+}
+
+static bool can_form(struct check *c, const struct quorum *q)
+{
+    struct capacity found = bring(c, q, c->policy->person_count);
+
+    return quorum_reached(q, &found);
+}
+
+static void check_quorum(struct check *c, const struct quorum *q, const struct rule *rule, unsigned line,
+                         enum remark_kind unmet)
+{
+    const struct policy *p = c->policy;
+    struct capacity found = bring(c, q, p->person_count);
+    struct strings losses = {0};
+    struct buf text = BUF(LIMIT_DOCUMENT);
+
+    names_put(&text, &q->of, "or");
+    if (!quorum_reached(q, &found)) {
+        remark_add(c, unmet, rule, line,
+                   "needs %u people of %u organisations who are %s; on %s the policy has %zu of %zu", q->at_least,
+                   q->organisations > 0 ? q->organisations : 1, buf_str(&text), moment_format(c->at).text, found.people,
+                   found.organisations);
+        goto out;
+    }
+    for (size_t i = 0; i < p->person_count; i++) {
+        found = bring(c, q, i);
+        if (!quorum_reached(q, &found) && !strings_add(&losses, p->people[i].id))
+            c->failed = true;
+    }
+    if (losses.count > 0) {
+        buf_clear(&text);
+        names_put(&text, &losses, "or");
+        remark_add(c, REMARK_FRAIL, rule, line, "could not be met any more without %s", buf_str(&text));
+    }
+out:
+    c->failed = c->failed || text.failed;
+    strings_free(&losses);
+    buf_free(&text);
+}
+
+/* The replica sites of a token that the rule accepts by where the policy says they are, without one. */
+static size_t replicas_possible(const struct check *c, const struct replica_rule *r, const struct token *t, size_t lost)
+{
+    const struct site *primary = policy_site(c->policy, t->primary);
+    struct spot at = {0}, spots[LIMIT_SITES - 1] = {0};
+
+    if (primary == NULL)
+        return 0;
+    at = (struct spot){.usable = true, .latitude = primary->at.latitude, .longitude = primary->at.longitude};
+    for (size_t i = 0; i < t->replicas.count; i++) {
+        const struct site *s = policy_site(c->policy, t->replicas.items[i]);
+
+        if (i != lost && s != NULL && (r->sites.count == 0 || strings_have(&r->sites, s->id)) &&
+            replicas_place_fits(r, s->at.country, &s->at.tags))
+            spots[i] = (struct spot){.usable = true, .latitude = s->at.latitude, .longitude = s->at.longitude};
+    }
+    return (size_t)__builtin_popcount(replicas_best(&at, spots, t->replicas.count, r->apart_km));
+}
+
+static void check_replicas(struct check *c, const struct rule *rule, const struct token *t)
+{
+    const struct replica_rule *r = &rule->replicas;
+    size_t found = replicas_possible(c, r, t, t->replicas.count);
+    struct strings losses = {0};
+    struct buf text = BUF(LIMIT_DOCUMENT);
+
+    if (found < r->at_least) {
+        remark_add(c, REMARK_UNMET, rule, rule->line,
+                   "needs %u replicas of token %s; %zu of its declared sites lie as the rule asks", r->at_least, t->id,
+                   found);
+        goto out;
+    }
+    for (size_t i = 0; i < t->replicas.count; i++)
+        if (replicas_possible(c, r, t, i) < r->at_least && !strings_add(&losses, t->replicas.items[i]))
+            c->failed = true;
+    if (losses.count > 0) {
+        names_put(&text, &losses, "or");
+        remark_add(c, REMARK_FRAIL, rule, rule->line, "no key of token %s could be born any more without site %s",
+                   t->id, buf_str(&text));
+    }
+out:
+    c->failed = c->failed || text.failed;
+    strings_free(&losses);
+    buf_free(&text);
+}
+
+static bool ceremony_can_open(struct check *c)
+{
+    const struct rule *r = policy_match(c->policy, OP_OPEN_CEREMONY, NULL, "", NULL, -1);
+
+    return r != NULL && r->effect != EFFECT_DENY && (!r->has_quorum || can_form(c, &r->quorum));
+}
+
+static void check_rule(struct check *c, const struct rule *rule)
+{
+    if (rule->has_quorum)
+        check_quorum(c, &rule->quorum, rule, rule->line, REMARK_UNMET);
+    if (rule->ceremony.count > 0 && !ceremony_can_open(c))
+        remark_add(c, REMARK_UNMET, rule, rule->line, "needs a ceremony, and nobody can open one under this policy");
+    for (size_t i = 0; rule->replicas.present && i < c->policy->token_count; i++) {
+        const struct token *t = &c->policy->tokens[i];
+
+        if (rule->tokens.count == 0 || strings_have(&rule->tokens, t->id))
+            check_replicas(c, rule, t);
+    }
+}
+
+/* An estate must not brick itself, nor be anyone's. */
+static void check_adoption(struct check *c)
+{
+    const struct rule *r = policy_match(c->policy, OP_ADOPT_POLICY, NULL, "", NULL, -1);
+
+    if (r == NULL)
+        remark_add(c, REMARK_BROKEN, NULL, 0, "no rule for adopt-policy: this policy could never be replaced");
+    else if (r->effect == EFFECT_DENY)
+        remark_add(c, REMARK_BROKEN, r, r->line, "denies adopt-policy: this policy could never be replaced");
+    else if (r->effect == EFFECT_ALLOW || !r->has_quorum)
+        remark_add(c, REMARK_BROKEN, r, r->line, "lets anyone replace the policy; adopt-policy needs a quorum");
+    else if (!can_form(c, &r->quorum))
+        remark_add(c, REMARK_BROKEN, r, r->line,
+                   "the declared people cannot bring its quorum together: this policy could never be replaced");
+    else if (r->ceremony.count > 0 && !ceremony_can_open(c))
+        remark_add(c, REMARK_BROKEN, r, r->line,
+                   "adopt-policy needs a ceremony that nobody can open: this policy could never be replaced");
+    if (c->policy->succession.at_least == 0)
+        remark_add(c, REMARK_BROKEN, NULL, 0,
+                   "no succession: say who decides when the quorum for adopt-policy is lost");
+    else
+        check_quorum(c, &c->policy->succession, NULL, c->policy->succession.line, REMARK_BROKEN);
+}
+
+enum outcome policy_check(const struct policy *p, moment at, struct remarks *ret, struct fault *f)
+{
+    struct check c = {.policy = p, .at = at};
+    enum outcome o = OK;
+
+    c.marked = calloc(p->person_count + 1, sizeof *c.marked);
+    if (c.marked == NULL) {
+        o = fault_memory(f);
+        goto out;
+    }
+    check_adoption(&c);
+    for (size_t i = 0; i < p->rule_count; i++)
+        check_rule(&c, &p->rules[i]);
+    if (c.failed) {
+        o = fault_memory(f);
+        goto out;
+    }
+    *ret = c.remarks;
+    c.remarks = (struct remarks){0}; /* taken by the caller */
+out:
+    free(c.marked);
+    remarks_free(&c.remarks);
+    return o;
+}
+
+void remarks_free(struct remarks *r)
+{
+    for (size_t i = 0; i < r->count; i++)
+        free(r->items[i].text);
+    free(r->items);
+    *r = (struct remarks){0};
+}
