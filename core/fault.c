@@ -62,5 +62,7 @@ enum outcome fault_errno(struct fault *f, const char *what, const char *path)
     char reason[128] = "";
     int error = errno;
 
-    return fault_set(f, E_IO, "%s %s: %s", what, path, strerror_r(error, reason, sizeof reason));
+    fault_set(f, E_IO, "%s %s: %s", what, path, strerror_r(error, reason, sizeof reason));
+    errno = error; /* the caller may want to look at it */
+    return E_IO;
 }

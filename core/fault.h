@@ -32,7 +32,7 @@ enum outcome fault_context(struct fault *f, const char *format, ...) __attribute
 /* E_MEMORY with the standard text. */
 enum outcome fault_memory(struct fault *f);
 
-/* E_IO: "what PATH: strerror(errno)". */
+/* E_IO: "what PATH: strerror(errno)". Keeps errno. */
 enum outcome fault_errno(struct fault *f, const char *what, const char *path);
 
 #endif

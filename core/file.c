@@ -54,7 +54,7 @@ static enum outcome folder_open(const char *path, int *ret_folder, const char **
         return fault_memory(f);
     fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
-        fault_errno(f, "cannot open the folder", folder);
+        fault_errno(f, "cannot open the folder of", path);
         if (errno == ENOENT)
             f->outcome = E_ABSENT;
         free(folder);
@@ -114,11 +114,10 @@ enum outcome file_read(const char *path, bool trusted, struct buf *ret, struct f
         return o;
     fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
-        int error = errno;
         o = fault_errno(f, "cannot open", path);
-        if (error == ENOENT)
+        if (errno == ENOENT)
             o = f->outcome = E_ABSENT;
-        else if (error == ELOOP)
+        else if (errno == ELOOP)
             o = fault_set(f, E_REFUSED, "%s is a symbolic link; name the file itself", path);
         goto out;
     }
@@ -216,9 +215,8 @@ static enum outcome file_write(const char *path, struct span bytes, mode_t mode,
         goto out;
     if ((replace ? renameat(folder, buf_str(&temporary), folder, name)
                  : name_freely(folder, buf_str(&temporary), name)) != 0) {
-        int error = errno;
         o = fault_errno(f, "cannot write", path);
-        if (error == EEXIST && !replace)
+        if (errno == EEXIST && !replace)
             o = fault_set(f, E_BUSY, "%s is there already", path);
         unlinkat(folder, buf_str(&temporary), 0);
         goto out;

@@ -3,26 +3,26 @@
 
 /* Every limit of the project stands here. */
 
-#define LIMIT_DOCUMENT (1024u * 1024u) /* bytes: policy, bindings, script, trust file */
-#define LIMIT_REQUEST 65535u           /* bytes: canonical request */
-#define LIMIT_ENTRY 65535u             /* bytes: one log entry without its newline */
-#define LIMIT_TAIL (1024u * 1024u)     /* bytes: what a crash may leave behind the signed log entries */
-#define LIMIT_SIGNATURE 65535u         /* bytes: one CMS approval */
-#define LIMIT_CERTIFICATE 16384u       /* bytes: one certificate, DER or PEM */
-#define LIMIT_NOTE 65535u              /* bytes: one signed note */
-#define LIMIT_OFFER (256u * 1024u)     /* bytes: one offer with its proofs and approvals */
-#define LIMIT_YAML_DEPTH 24            /* nesting of a YAML or JSON document */
-#define LIMIT_YAML_NODES 200000        /* nodes in one document */
-#define LIMIT_APPROVALS 256            /* approval and rejection files beside one request */
-#define LIMIT_PENDING 4096             /* pending requests in one home */
-#define LIMIT_TEMPLATE 64              /* attributes in one governed template */
-#define LIMIT_ATTRIBUTE 8192           /* bytes: one attribute value in a governed template */
-#define LIMIT_LABEL 255                /* bytes: a label */
-#define LIMIT_NAME 64                  /* bytes: ids of people, sites, tokens */
-#define LIMIT_TOKENS 64                /* logical tokens in one estate */
-#define LIMIT_SITES 16                 /* sites of one logical token */
-#define LIMIT_PIN 256                  /* bytes */
-#define LIMIT_BLOB 16384               /* bytes: one wrapped key */
+#define LIMIT_DOCUMENT (1024u * 1024u)           /* bytes: policy, bindings, script, trust file */
+#define LIMIT_REQUEST 65535u                     /* bytes: canonical request */
+#define LIMIT_ENTRY 65535u                       /* bytes: one log entry without its newline */
+#define LIMIT_TAIL (1024u * 1024u)               /* bytes: what a crash may leave behind the signed log entries */
+#define LIMIT_SIGNATURE 65535u                   /* bytes: one CMS approval */
+#define LIMIT_CERTIFICATE 16384u                 /* bytes: one certificate, DER or PEM */
+#define LIMIT_NOTE 65535u                        /* bytes: one signed note */
+#define LIMIT_OFFER (256u * 1024u)               /* bytes: one offer with its proofs and approvals */
+#define LIMIT_YAML_DEPTH 24                      /* nesting of a YAML or JSON document */
+#define LIMIT_YAML_NODES 200000                  /* nodes in one document */
+#define LIMIT_APPROVALS 256                      /* approval and rejection files beside one request */
+#define LIMIT_PENDING 4096                       /* pending requests in one home */
+#define LIMIT_TEMPLATE 64                        /* attributes in one governed template */
+#define LIMIT_ATTRIBUTE 8192                     /* bytes: one attribute value in a governed template */
+#define LIMIT_LABEL 255                          /* bytes: a label */
+#define LIMIT_NAME 64                            /* bytes: ids of people, sites, tokens */
+#define LIMIT_TOKENS 64                          /* logical tokens in one estate */
+#define LIMIT_SITES 16                           /* sites of one logical token */
+#define LIMIT_PIN 256                            /* bytes */
+#define LIMIT_BLOB 16384                         /* bytes: one wrapped key */
 #define LIMIT_ARTIFACT (16u * 1024u * 1024u)     /* bytes: one artifact of a ceremony */
 #define LIMIT_TRANSCRIPT (1024u * 1024u * 1024u) /* bytes: all entries of one transcript */
 

@@ -1,0 +1,258 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/bindings.h"
+#include "core/file.h"
+
+static char folder[64], path[100];
+
+static int folder_setup(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/quorate-bind-XXXXXX");
+    umask(022);
+    unsetenv("QUORATE_BINDINGS");
+    if (mkdtemp(folder) == NULL)
+        return -1;
+    snprintf(path, sizeof path, "%s/bindings.yaml", folder);
+    return 0;
+}
+
+static int folder_teardown(void **state)
+{
+    char command[100];
+
+    (void)state;
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+static void written(const char *at, const char *text)
+{
+    struct fault f = {0};
+
+    assert_int_equal(file_replace(at, span_str(text), 0600, &f), OK);
+}
+
+#define HEAD "home: ./estate\npolicy: policy.yaml\ntokens:\n  root:\n"
+#define SLOUGH "    slough: {module: /usr/lib/x.so, serial: 24ec434da03aa98a, pin: \"file:pins/root-slough\"}\n"
+
+static void test_all_ways(void **state)
+{
+    struct bindings *b = NULL;
+    struct fault f = {0};
+    struct digest d;
+    char expected[120];
+    const struct binding *site;
+    static const char text[] = HEAD SLOUGH "    cardiff: {courier: [ssh, -v, -v, hsm@cardiff]}\n"
+                                           "    glasgow: {carried: true}\n"
+                                           "  apps:\n"
+                                           "    slough: {module: lib/y.so, serial: \"1\", pin: prompt}\n"
+                                           "    cardiff: {module: lib/y.so, serial: \"2\", pin: protected-path}\n";
+
+    (void)state;
+    written(path, text);
+    if (bindings_load(path, &b, &f) != OK)
+        fail_msg("%s", f.text);
+    assert_string_equal(b->path, path);
+    snprintf(expected, sizeof expected, "%s/estate", folder);
+    assert_string_equal(b->home, expected);
+    snprintf(expected, sizeof expected, "%s/policy.yaml", folder);
+    assert_string_equal(b->policy, expected);
+    assert_true(digest_one(&d, span_str(text)));
+    assert_true(digest_equal(&d, &b->digest));
+    assert_int_equal(b->token_count, 2);
+    assert_int_equal(bindings_token(b, "root")->site_count, 3);
+    assert_null(bindings_token(b, "gone"));
+    assert_null(bindings_site(b, "gone", "slough"));
+    assert_null(bindings_site(b, "root", "gone"));
+    site = bindings_site(b, "root", "slough");
+    assert_int_equal(site->reach, REACH_MODULE);
+    assert_string_equal(site->module, "/usr/lib/x.so");
+    assert_string_equal(site->serial, "24ec434da03aa98a");
+    assert_int_equal(site->pin_kind, PIN_FILE);
+    snprintf(expected, sizeof expected, "%s/pins/root-slough", folder);
+    assert_string_equal(site->pin_path, expected);
+    assert_int_equal(site->line, 5);
+    site = bindings_site(b, "root", "cardiff");
+    assert_int_equal(site->reach, REACH_COURIER);
+    assert_int_equal(site->courier.count, 4);
+    assert_string_equal(site->courier.items[3], "hsm@cardiff");
+    assert_int_equal(bindings_site(b, "root", "glasgow")->reach, REACH_CARRIED);
+    snprintf(expected, sizeof expected, "%s/lib/y.so", folder);
+    assert_string_equal(bindings_site(b, "apps", "slough")->module, expected);
+    assert_int_equal(bindings_site(b, "apps", "slough")->pin_kind, PIN_PROMPT);
+    assert_int_equal(bindings_site(b, "apps", "cardiff")->pin_kind, PIN_PROTECTED_PATH);
+    bindings_free(b);
+}
+
+static void test_where_they_are(void **state)
+{
+    struct bindings *b = NULL;
+    struct fault f = {0};
+    char expected[120];
+
+    (void)state;
+    written(path, HEAD SLOUGH);
+    setenv("QUORATE_BINDINGS", path, 1);
+    assert_int_equal(bindings_load(NULL, &b, &f), OK);
+    bindings_free(b);
+    b = NULL;
+    assert_int_equal(bindings_load("", &b, &f), OK);
+    bindings_free(b);
+    b = NULL;
+    assert_int_equal(bindings_load("/nonexistent/b.yaml", &b, &f), E_ABSENT);
+    assert_non_null(strstr(f.text, "/nonexistent/b.yaml"));
+    snprintf(expected, sizeof expected, "%s/gone.yaml", folder);
+    assert_int_equal(bindings_load(expected, &b, &f), E_ABSENT);
+    assert_int_equal(chdir(folder), 0);
+    assert_int_equal(bindings_load("bindings.yaml", &b, &f), OK);
+    assert_string_equal(b->path, path);
+    bindings_free(b);
+    assert_int_equal(chdir("/"), 0);
+    unsetenv("QUORATE_BINDINGS");
+}
+
+static void test_others_may_not_write(void **state)
+{
+    struct bindings *b = NULL;
+    struct fault f = {0};
+
+    (void)state;
+    written(path, HEAD SLOUGH);
+    assert_int_equal(chmod(path, 0666), 0);
+    assert_int_equal(bindings_load(path, &b, &f), E_REFUSED);
+    assert_null(b);
+}
+
+static void test_wrong_documents(void **state)
+{
+    static const char *const rows[][2] = {
+        {"policy: p\ntokens: {a: {b: {carried: true}}}\n", ":1:1: the key \"home\" is missing"},
+        {"home: h\ntokens: {a: {b: {carried: true}}}\n", ":1:1: the key \"policy\" is missing"},
+        {"home: h\npolicy: p\n", ":1:1: the key \"tokens\" is missing"},
+        {"home: h\npolicy: p\ntokens: {}\n", ":3:9: a map of 1 to "},
+        {"home: h\npolicy: p\ntokens: [a]\n", ":3:9: a map of 1 to "},
+        {"home: h\npolicy: p\ntokens: {a: {}}\n", ":3:13: the sites of token \"a\""},
+        {"home:\npolicy: p\ntokens: {a: {b: {carried: true}}}\n", ":1:1: nothing stands here"},
+        {HEAD "    Slough: {carried: true}\n", ":5:5: \"Slough\" is no name"},
+        {HEAD "    a: {carried: true}\nhouse: x\n", ":6:1: unknown key \"house\", did you mean \"home\"?"},
+        {HEAD "    a: {carrid: true}\n", ":5:9: unknown key \"carrid\", did you mean \"carried\"?"},
+        {HEAD "    a: {carried: false}\n", ":5:18: carried is either true or left out"},
+        {HEAD "    a: {carried: maybe}\n", ":5:18: \"maybe\" is not known here"},
+        {HEAD "    a: {}\n", ":5:8: exactly one way"},
+        {HEAD "    a: carried\n", ":5:8: a map was expected"},
+        {HEAD "    a: {carried: true, courier: [x]}\n", ":5:8: exactly one way"},
+        {HEAD "    a: {carried: true, pin: prompt}\n", ":5:8: serial and pin belong to"},
+        {HEAD "    a: {courier: []}\n", ":5:18: the courier's command"},
+        {HEAD "    a: {courier: ssh}\n", ":5:18: the courier's command"},
+        {HEAD "    a: {courier: [ssh, [x]]}\n", ":5:24: text was expected, not a list"},
+        {HEAD "    a: {module: m.so, pin: prompt}\n", ":5:8: a site with a module needs"},
+        {HEAD "    a: {module: m.so, serial: x}\n", ":5:8: a site with a module needs"},
+        {HEAD "    a: {module: m.so, serial: x, pin: 1234}\n", ":5:39: a way to the PIN was expected"},
+        {HEAD "    a: {module: m.so, serial: x, pin: 'file:'}\n", ":5:39: a way to the PIN was expected"},
+        {HEAD "    a: {module: m.so, serial: 'x ', pin: prompt}\n", ":5:31: \"x \" is no serial number"},
+        {HEAD "    a: {module: m.so, serial: x2345678901234567, pin: prompt}\n", ":5:31: \"x2345678901234567\" is no"},
+        {HEAD "    a: {module: m.so, serial: x, pin: prompt}\n    b: {module: ./m.so, serial: x, pin: prompt}\n",
+         ":6:5: site \"b\" has the serial number x that line 5 has already"},
+        {HEAD "    a: {module: m.so, serial: x, pin: sealed}\n", ":5:39: not yet: "},
+        {HEAD "    a: {cloned: acme}\n", ":5:17: not yet: "},
+        {HEAD "    a: {module: m.so, serial: x, pin: prompt, attach: one-at-a-time}\n", ":5:55: not yet: "},
+        {HEAD "    a: {module: m.so, serial: x, pin: prompt, login: module}\n", ":5:54: not yet: "},
+        {"home-mirrors: [/media/a]\n" HEAD "    a: {carried: true}\n", ":1:15: not yet: "},
+        {HEAD "    a: {carried: true}\n    a: {carried: true}\n", ":6:5: the key \"a\" is repeated"},
+        {"home: [", ":1:8: "},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct bindings *b = NULL;
+        struct fault f = {0};
+
+        written(path, rows[i][0]);
+        assert_int_equal(bindings_load(path, &b, &f), E_INVALID);
+        assert_null(b);
+        assert_memory_equal(f.text, path, strlen(path));
+        if (strncmp(f.text + strlen(path), rows[i][1], strlen(rows[i][1])) != 0)
+            fail_msg("row %zu: \"%s\" instead of \"%s\"", i, f.text + strlen(path), rows[i][1]);
+        assert_null(strstr(f.text, "1234\""));
+    }
+}
+
+static void pin_is(const char *content, const char *expected)
+{
+    struct bindings *b = NULL;
+    struct buf pin = BUF(300);
+    struct fault f = {0};
+    const struct binding *site;
+
+    assert_int_equal(bindings_load(path, &b, &f), OK);
+    site = bindings_site(b, "root", "slough");
+    if (content != NULL)
+        written(site->pin_path, content);
+    if (expected == NULL) {
+        assert_int_equal(binding_pin(site, &pin, &f), E_DEVICE);
+        assert_non_null(strstr(f.text, site->pin_path));
+        assert_null(content != NULL && content[0] > ' ' ? strstr(f.text, content) : NULL);
+    } else {
+        assert_int_equal(binding_pin(site, &pin, &f), OK);
+        assert_string_equal(buf_str(&pin), expected);
+    }
+    buf_free(&pin);
+    bindings_free(b);
+}
+
+static void test_pins(void **state)
+{
+    struct bindings *b = NULL;
+    struct buf pin = BUF(10);
+    struct fault f = {0};
+    char at[200], longer[260];
+
+    (void)state;
+    written(path, HEAD SLOUGH "    cardiff: {module: m.so, serial: x, pin: prompt}\n    glasgow: {carried: true}\n");
+    snprintf(at, sizeof at, "%s/pins", folder);
+    assert_int_equal(folder_make(at, 0700, &f), OK);
+    pin_is(NULL, NULL);
+    pin_is("1234\n", "1234");
+    pin_is("1234", "1234");
+    pin_is("12 34 ", "12 34 ");
+    pin_is("", NULL);
+    pin_is("\n", NULL);
+    pin_is("1234\n\n", NULL);
+    pin_is("1234\n5678\n", NULL);
+    pin_is("1234\r\n", NULL);
+    memset(longer, '1', sizeof longer);
+    longer[257] = '\0';
+    pin_is(longer, NULL);
+    longer[256] = '\0';
+    pin_is(longer, longer);
+    assert_int_equal(bindings_load(path, &b, &f), OK);
+    assert_int_equal(binding_pin(bindings_site(b, "root", "cardiff"), &pin, &f), E_REFUSED);
+    assert_int_equal(binding_pin(bindings_site(b, "root", "glasgow"), &pin, &f), E_REFUSED);
+    assert_int_equal(chmod(bindings_site(b, "root", "slough")->pin_path, 0666), 0);
+    assert_int_equal(binding_pin(bindings_site(b, "root", "slough"), &pin, &f), E_DEVICE);
+    bindings_free(b);
+    buf_free(&pin);
+}
+
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, folder_setup, folder_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(test_all_ways),        IN_FOLDER(test_where_they_are), IN_FOLDER(test_others_may_not_write),
+        IN_FOLDER(test_wrong_documents), IN_FOLDER(test_pins),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
