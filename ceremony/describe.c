@@ -177,13 +177,16 @@ static void votes_put(struct buf *b, const struct state_request *known)
         buf_puts(b, "  none yet\n");
 }
 
-enum outcome request_put(struct estate *e, const struct request *r, struct buf *b, struct fault *f)
+bool request_closed(const struct state_request *known)
+{
+    return known && (known->state == REQUEST_SPENT || known->state == REQUEST_VOID || known->state == REQUEST_REJECTED);
+}
+
+void request_put(const struct estate *e, const struct request *r, const struct verdict *v, struct buf *b)
 {
     const struct state_request *known = state_request(&e->state, &r->id);
     moment now = moment_now();
-    struct verdict *v = NULL;
     struct buf text = BUF(OUTPUT_MAX);
-    enum outcome o = OK;
 
     buf_puts(b, "Request ");
     print_toned(b, TONE_HEAD, digest_hex(&r->id).hex);
@@ -207,17 +210,29 @@ enum outcome request_put(struct estate *e, const struct request *r, struct buf *
     print_field(b, "rule", "%s (policy version %u)", r->rule, r->policy_version);
     if (known)
         votes_put(b, known);
-    if (known && (known->state == REQUEST_SPENT || known->state == REQUEST_VOID || known->state == REQUEST_REJECTED))
-        goto out;
-    o = request_judge(e, r, &v, f);
-    if (o != OK)
-        goto out;
-    print_head(b, "Verdict as of now");
-    verdict_put(v, &text);
-    print_lines(b, &text);
-out:
+    if (v) {
+        print_head(b, "Verdict as of now");
+        verdict_put(v, &text);
+        print_lines(b, &text);
+    }
     buf_free(&text);
-    verdict_free(v);
+}
+
+enum outcome request_holds(const struct state_request *known, const struct verdict *v)
+{
+    if (known && known->state == REQUEST_SPENT)
+        return OK;
+    if (!v || v->decision == DECISION_DENY)
+        return E_REFUSED;
+    return v->decision == DECISION_PENDING ? E_PENDING : OK;
+}
+
+enum outcome estate_reach(const char *bindings, struct estate **ret, struct fault *f)
+{
+    enum outcome o = estate_open(bindings, ret, f);
+
+    if (o == E_ABSENT)
+        f->outcome = o = E_IO;
     return o;
 }
 

@@ -16,8 +16,17 @@ void subject_put(struct buf *b, const struct request *r);
 const char *request_word(const struct state_request *r, moment now);
 enum tone request_tone(const struct state_request *r, moment now);
 
-/* Everything about one request: subject, state, votes, verdict with findings, id as words. */
-enum outcome request_put(struct estate *e, const struct request *r, struct buf *b, struct fault *f);
+/* Opens the estate. That there is none is a fault of the environment here (E_IO), not an answer. */
+enum outcome estate_reach(const char *bindings, struct estate **ret, struct fault *f);
+
+/* Spent, void or rejected: no vote changes it, and it is judged no more. */
+bool request_closed(const struct state_request *known);
+
+/* Everything about one request: subject, state, votes, verdict with findings (NULL: closed), id as words. */
+void request_put(const struct estate *e, const struct request *r, const struct verdict *v, struct buf *b);
+
+/* Whether what is asked may happen: OK, E_PENDING or E_REFUSED with an empty text. v: as of now, NULL where it is closed. */
+enum outcome request_holds(const struct state_request *known, const struct verdict *v);
 
 /* Loads the request that ID or its prefix names. */
 enum outcome request_named(struct estate *e, const char *id, struct request **ret, struct fault *f);

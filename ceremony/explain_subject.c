@@ -152,56 +152,139 @@ static const char *function_of(enum operation op)
     return "C_Sign";
 }
 
-/* The members that only the estate's own operations have; what is not known yet stands as zeros. */
-static bool own_put(const struct question *q, const struct asker *a, json_t *subject)
+/* Members that only the command itself would know stand as these. */
+#define UNKNOWN_DIGEST "0000000000000000000000000000000000000000000000000000000000000000"
+#define UNKNOWN_TEXT "-"
+
+static bool names_put_all(json_t *object, const char *const *names, const char *value)
 {
-    json_t *policy = NULL;
     bool good = true;
 
-    if (q->operation == OP_ADOPT_POLICY) {
-        policy = json_object();
-        good = json_put_digest(policy, "canonical", &a->policy->canonical) &&
-               json_put_digest(policy, "digest", &a->policy->digest) &&
-               json_put_integer(policy, "version", (int64_t)a->policy->version + 1);
-        if (good)
-            good = json_put(subject, "policy", policy);
-        else
-            json_decref(policy);
-        return good && (!q->succession || json_put_string(subject, "succession", "true"));
-    }
-    if (q->operation == OP_SUSPEND || q->operation == OP_RESUME)
+    for (size_t i = 0; good && names[i]; i++)
+        good = json_put_string(object, names[i], value);
+    return good;
+}
+
+static bool policy_put(const struct question *q, const struct asker *a, json_t *subject)
+{
+    json_t *policy = json_object();
+    bool good = json_put_digest(policy, "canonical", &a->policy->canonical) &&
+                json_put_digest(policy, "digest", &a->policy->digest) &&
+                json_put_integer(policy, "version", (int64_t)a->policy->version + 1);
+
+    good = good && json_put(subject, "policy", json_incref(policy)) &&
+           (!q->succession || json_put_string(subject, "succession", "true"));
+    json_decref(policy);
+    return good;
+}
+
+static bool opening_put(json_t *subject)
+{
+    static const char *const digests[] = {"canonical", "digest", NULL};
+    json_t *script = json_object(), *bindings = json_object();
+    bool good = names_put_all(script, digests, UNKNOWN_DIGEST) && json_put_string(script, "id", UNKNOWN_TEXT) &&
+                names_put_all(bindings, digests, UNKNOWN_DIGEST) && json_put(subject, "script", json_incref(script)) &&
+                json_put(subject, "bindings", json_incref(bindings)) && json_put(subject, "people", json_array()) &&
+                json_put_string(subject, "ceremony", UNKNOWN_TEXT);
+
+    json_decref(script);
+    json_decref(bindings);
+    return good;
+}
+
+static bool site_put(const struct asker *a, const char *token, json_t *subject)
+{
+    const struct token *t = policy_token(a->policy, token);
+
+    return json_put_string(subject, "site", t ? t->primary : UNKNOWN_TEXT);
+}
+
+/* The members that only the estate's own operations have. */
+static bool own_put(const struct question *q, const struct asker *a, const char *token, json_t *subject)
+{
+    static const char *const hardware[] = {"serial",   "manufacturer", "model",     "firmware",
+                                           "hardware", "identity",     "transport", NULL};
+
+    switch (q->operation) {
+    case OP_ADOPT_POLICY:
+        return policy_put(q, a, subject);
+    case OP_ENROL_SITE:
+        return site_put(a, token, subject) && names_put_all(subject, hardware, UNKNOWN_TEXT);
+    case OP_RETIRE_SITE:
+    case OP_PROMOTE:
+    case OP_REPLICATE:
+        return site_put(a, token, subject);
+    case OP_OPEN_CEREMONY:
+        return opening_put(subject);
+    case OP_SUSPEND:
+    case OP_RESUME:
         return json_put_string(subject, "scope", "estate");
-    return true;
+    case OP_CHANGE_LOG_KEY:
+        return json_put_string(subject, "log-key", UNKNOWN_TEXT);
+    case OP_READOPT_LOG:
+        return json_put_string(subject, "checkpoint", UNKNOWN_TEXT);
+    default:
+        return true;
+    }
+}
+
+static bool has_token(enum operation op)
+{
+    return op <= OP_SET_PIN || op == OP_ENROL_SITE || op == OP_RETIRE_SITE || op == OP_PROMOTE || op == OP_REPLICATE;
+}
+
+/* The token in question: the one given, else the policy's only one; NULL where the operation has none. */
+static enum outcome token_choose(const struct question *q, const struct policy *p, const char **ret, struct fault *f)
+{
+    if (!has_token(q->operation)) {
+        if (q->token)
+            return fault_set(f, E_INVALID, "--token does not go with %s", operation_name(q->operation));
+        return OK;
+    }
+    if (!q->token && p->token_count != 1)
+        return fault_set(f, E_INVALID, "the policy declares %zu tokens; say which one with --token", p->token_count);
+    *ret = q->token ? q->token : p->tokens[0].id;
+    return OK;
+}
+
+static enum outcome words_fit(const struct question *q, struct fault *f)
+{
+    if (q->operation != OP_GENERATE && (q->type || q->usage))
+        return fault_set(f, E_INVALID, "--type and --usage go with generate");
+    if (q->succession && q->operation != OP_ADOPT_POLICY)
+        return fault_set(f, E_INVALID, "--succession goes with adopt-policy");
+    if ((q->label || q->class_name) && q->operation > OP_SET_PIN)
+        return fault_set(f, E_INVALID, "--label and --class do not go with %s", operation_name(q->operation));
+    return OK;
 }
 
 enum outcome question_subject(const struct question *q, const struct asker *a, json_t **ret, struct fault *f)
 {
     json_t *subject = json_object();
-    bool pkcs11 = q->operation <= OP_SET_PIN;
-    bool good = json_put_string(subject, "environment", a->environment) &&
-                json_put_string(subject, "estate", a->estate_hex) &&
-                json_put_string(subject, "operation", operation_name(q->operation)) &&
-                json_put_string(subject, "origin", a->origin) && json_put_string(subject, "requester", "uid:0") &&
-                (!q->token || json_put_string(subject, "token", q->token)) &&
-                (!q->label || json_put_string(subject, "label", q->label)) &&
-                (!q->class_name || json_put_string(subject, "class", q->class_name)) && own_put(q, a, subject);
-    enum outcome o = good ? OK : fault_memory(f);
+    bool pkcs11 = q->operation <= OP_SET_PIN, object = pkcs11 && q->operation < OP_INITIALISE;
+    const char *token = NULL;
+    enum outcome o = words_fit(q, f);
 
-    if (o == OK && q->operation != OP_GENERATE && (q->type || q->usage))
-        o = fault_set(f, E_INVALID, "--type and --usage go with generate");
-    if (o == OK && q->succession && q->operation != OP_ADOPT_POLICY)
-        o = fault_set(f, E_INVALID, "--succession goes with adopt-policy");
-    if (o == OK && pkcs11 && q->operation != OP_INITIALISE && q->operation != OP_SET_PIN &&
-        !json_put_string(subject, "object", "token"))
+    if (o == OK)
+        o = token_choose(q, a->policy, &token, f);
+    if (o == OK && !(json_put_string(subject, "environment", a->environment) &&
+                     json_put_string(subject, "estate", a->estate_hex) &&
+                     json_put_string(subject, "operation", operation_name(q->operation)) &&
+                     json_put_string(subject, "origin", a->origin) && json_put_string(subject, "requester", "uid:0") &&
+                     (!token || json_put_string(subject, "token", token)) &&
+                     (!q->label || json_put_string(subject, "label", q->label)) &&
+                     (!q->class_name || json_put_string(subject, "class", q->class_name)) &&
+                     (!object || json_put_string(subject, "object", "token")) && own_put(q, a, token, subject)))
         o = fault_memory(f);
     if (o == OK && q->operation == OP_GENERATE)
         o = birth_put(q, subject, f);
     else if (o == OK && pkcs11 && !json_put_string(subject, "function", function_of(q->operation)))
         o = fault_memory(f);
-    if (o == OK)
+    if (o == OK) {
         *ret = subject;
-    else
-        json_decref(subject);
+        subject = NULL; /* taken by the caller */
+    }
+    json_decref(subject);
     return o;
 }
 

@@ -75,7 +75,7 @@ enum outcome run_request_list(const struct arguments *a, struct fault *f)
     moment now = moment_now();
     size_t shown = 0;
     bool json = argument_flag(a, "json");
-    enum outcome o = list ? estate_open(argument(a, "bindings"), &e, f) : fault_memory(f);
+    enum outcome o = list ? estate_reach(argument(a, "bindings"), &e, f) : fault_memory(f);
 
     for (size_t i = 0; o == OK && i < e->state.request_count; i++) {
         const struct state_request *known = &e->state.requests[i];
@@ -137,15 +137,12 @@ static json_t *id_words(const struct digest *id)
     return j;
 }
 
-static enum outcome show_json(struct estate *e, const struct request *r, struct fault *f)
+static enum outcome show_json(const struct estate *e, const struct request *r, const struct verdict *v, struct fault *f)
 {
     const struct state_request *known = state_request(&e->state, &r->id);
-    struct verdict *v = NULL;
     json_t *j = json_object(), *document = NULL;
     enum outcome o = json_parse_canonical(buf_span(&r->bytes), &document, f);
 
-    if (o == OK && known && (known->state == REQUEST_PENDING || known->state == REQUEST_INTENT))
-        o = request_judge(e, r, &v, f);
     if (o == OK && (!json_put_digest(j, "id", &r->id) || !json_put(j, "request", json_incref(document)) ||
                     !json_put_string(j, "state", known ? request_word(known, moment_now()) : "unknown") ||
                     !json_put(j, "votes", votes_json(known)) || !json_put(j, "words", id_words(&r->id)) ||
@@ -157,7 +154,6 @@ static enum outcome show_json(struct estate *e, const struct request *r, struct 
     }
     json_decref(document);
     json_decref(j);
-    verdict_free(v);
     return o;
 }
 
@@ -165,19 +161,29 @@ enum outcome run_request_show(const struct arguments *a, struct fault *f)
 {
     struct estate *e = NULL;
     struct request *r = NULL;
+    struct verdict *v = NULL;
     struct buf b = BUF(OUTPUT_MAX);
-    enum outcome o = estate_open(argument(a, "bindings"), &e, f);
+    const struct state_request *known = NULL;
+    enum outcome o = estate_reach(argument(a, "bindings"), &e, f);
 
     if (o == OK)
         o = request_named(e, a->operands[0], &r, f);
+    if (o != OK)
+        goto out;
+    known = state_request(&e->state, &r->id);
+    if (!request_closed(known))
+        o = request_judge(e, r, &v, f);
     if (o == OK && argument_flag(a, "json")) {
-        o = show_json(e, r, f);
+        o = show_json(e, r, v, f);
     } else if (o == OK) {
-        o = request_put(e, r, &b, f);
-        if (o == OK)
-            o = print_out(&b, f);
+        request_put(e, r, v, &b);
+        o = print_out(&b, f);
     }
+    if (o == OK)
+        o = request_holds(state_request(&e->state, &r->id), v);
+out:
     buf_free(&b);
+    verdict_free(v);
     request_free(r);
     estate_close(e);
     return o;

@@ -113,7 +113,7 @@ static void answering_ask(struct status *s, const struct arguments *a)
 enum outcome status_gather(const struct arguments *a, struct status *ret, struct fault *f)
 {
     struct status s = {.now = moment_now(), .agreement = {.outcome = OK}, .asking = {.outcome = OK}};
-    enum outcome o = estate_open(argument(a, "bindings"), &s.estate, f);
+    enum outcome o = estate_reach(argument(a, "bindings"), &s.estate, f);
 
     if (o != OK)
         goto out;
@@ -183,6 +183,8 @@ enum outcome run_status(const struct arguments *a, struct fault *f)
         status_put(&s, &b);
         o = print_out(&b, f);
     }
+    if (o == OK && s.estate->policy && s.agreement.outcome != OK)
+        o = E_REFUSED; /* nothing governed happens until the file is the one in force; the status says so */
     buf_free(&b);
     status_clear(&s);
     return o;

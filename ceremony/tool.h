@@ -76,5 +76,7 @@ enum outcome run_approve(const struct arguments *a, struct fault *f);
 enum outcome run_reject(const struct arguments *a, struct fault *f);
 enum outcome run_log_show(const struct arguments *a, struct fault *f);
 enum outcome run_log_check(const struct arguments *a, struct fault *f);
+enum outcome run_transcript(const struct arguments *a, struct fault *f);
+enum outcome run_verify(const struct arguments *a, struct fault *f);
 
 #endif

@@ -169,7 +169,7 @@ static enum outcome ballot_run(const struct arguments *a, const char *reason, st
     if (o == OK)
         o = argument_want(a, "key", &key_text, f);
     if (o == OK)
-        o = estate_open(argument(a, "bindings"), &b.estate, f);
+        o = estate_reach(argument(a, "bindings"), &b.estate, f);
     if (o == OK)
         o = request_named(b.estate, a->operands[0], &b.request, f);
     if (o == OK)
