@@ -171,7 +171,7 @@ static void test_wrong_documents(void **state)
         {HEAD "    a: {module: m.so, serial: x, pin: prompt, login: module}\n", ":5:54: not yet: "},
         {"home-mirrors: [/media/a]\n" HEAD "    a: {carried: true}\n", ":1:15: not yet: "},
         {HEAD "    a: {carried: true}\n    a: {carried: true}\n", ":6:5: the key \"a\" is repeated"},
-        {"home: [", ":1:8: "},
+        {"home: [", ":2:1: flow sequence without"},
     };
 
     (void)state;
