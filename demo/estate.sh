@@ -76,11 +76,11 @@ estate_newest() {
     ls -t "$D/estate/requests" | head -n 1
 }
 
-# $1: id of the request; then the people.
+# $1: id of the request; then the people. APPROVING: how `run` shows it.
 estate_approve() {
     local id=$1 person
     shift
     for person in "$@"; do
-        run "$Q approve ${id:0:16} --as $person --key \"\$(cat $D/people/$person.uri)\" --yes"
+        run "$Q approve ${id:0:16} --as $person --key \"\$(cat $D/people/$person.uri)\" --yes" "${APPROVING:-}"
     done
 }

@@ -19,16 +19,23 @@ say() {
     printf '%s\n' "$@" | fold -s -w 100
 }
 
-# Runs one command text after printing it. $2 `quiet`: its output is shown only where it fails.
+# Runs one command text after printing it. $2: `quiet`, its output is shown only where it fails; `brief`, what it says
+# beside its result is not.
 run() {
     local out rc=0
     printf '\n%s\n' "$1" | sed '2s/^/  $ /; 3,$s/^/    /'
-    if [ "${2:-}" = quiet ]; then
+    case ${2:-} in
+    quiet)
         out=$(eval "$1" 2>&1) || rc=$?
         [ "$rc" = 0 ] || printf '%s\n' "$out"
-    else
-        eval "$1" 2>&1 | sed 's/^/    /' || rc=$?
-    fi
+        ;;
+    brief)
+        eval "$1" 2>"$D/stderr" | sed 's/^/    /' || rc=$?
+        [ "$rc" = 0 ] || cat "$D/stderr"
+        rm -f "$D/stderr"
+        ;;
+    *) eval "$1" 2>&1 | sed 's/^/    /' || rc=$? ;;
+    esac
     if [ "$rc" != 0 ]; then
         printf '\nThe demonstration stops here: that command ended with %s.\n' "$rc" >&2
         exit 1
@@ -73,13 +80,13 @@ run "$Q policy check $D/policy.yaml"
 step 'The estate starts: its log, and a policy that two of the authority approve'
 run "$Q init --environment rehearsal"
 refused "$Q policy adopt $D/policy.yaml"
-estate_approve "$(estate_newest)" authority-1 authority-2
+APPROVING=brief estate_approve "$(estate_newest)" authority-1 authority-2
 run "$Q policy adopt $D/policy.yaml"
 
 step 'The three sites are enrolled: each HSM makes its transport and identity keys'
 for site in $SITES; do
     refused "$Q enrol $site"
-    estate_approve "$(estate_newest)" authority-1 authority-3
+    APPROVING=brief estate_approve "$(estate_newest)" authority-1 authority-3
     run "$Q enrol $site"
 done
 
@@ -93,7 +100,9 @@ run "$Q request list"
 refused "$Q request show ${request:0:16}"
 
 step 'Three custodians of two organisations approve'
-estate_approve "$request" custodian-1 custodian-2 custodian-3
+say 'Each sees what they approve, and the id of the request as words, to compare with a second device.'
+estate_approve "$request" custodian-1
+APPROVING=brief estate_approve "$request" custodian-2 custodian-3
 
 step 'The same command again: the key is born'
 run "$birth"

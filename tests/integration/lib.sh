@@ -27,7 +27,7 @@ test_policy() {
       replicas: {at-least: 2, prove: signature}
       extractable: closed
       transport: {allow: [oaep-sha1]}
-      expires: 3 seconds'
+    expires: 3 seconds'
     LEAVER=$leaver BRIEF=$brief awk '
         /^  - id: witness-1$/ { print ENVIRON["LEAVER"] }
         /^  - id: birth of an application key pair$/ { print ENVIRON["BRIEF"] }
