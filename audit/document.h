@@ -63,7 +63,8 @@ enum outcome digest_signature_verify(struct span spki, const struct digest *dige
                                      struct fault *f);
 
 /* Everything that makes a receipt good: identity signature by `identity` (SPKI), fields equal to the offer's, the
- * replica's proof by the offer's public key over the statement. */
+ * replica's proof by the offer's public key over the statement. A private key whose offered attributes have CKA_SIGN
+ * "true" must prove itself by a signature; only keys that cannot sign, and secret keys, may be attested. */
 enum outcome receipt_verify(const struct receipt *r, const struct offer *o, const struct digest *offer_digest,
                             struct span identity, const char *serial, struct fault *f);
 

@@ -117,6 +117,16 @@ void fold_strings(struct fold *x, const char *name, struct strings *ret)
     }
 }
 
+void fold_texts(struct fold *x, const char *name)
+{
+    json_t *list = NULL, *item;
+    size_t i;
+    if (!x->rc)
+        x->rc = json_want_array(x->body, name, &list, x->f);
+    json_array_foreach(list, i, item) if (!json_is_string(item))
+        fold_fail(x, "the member \"%s\" is not a list of texts", name);
+}
+
 void fold_verdict(struct fold *x)
 {
     struct strings counted = {.items = NULL};

@@ -29,6 +29,7 @@ moment fold_moment(struct fold *x, const char *name);
 uint64_t fold_count(struct fold *x, const char *name);
 void fold_hex(struct fold *x, const char *name, struct buf *ret);         /* ret->max is the bound */
 void fold_strings(struct fold *x, const char *name, struct strings *ret); /* no repeats, none empty; the caller's */
+void fold_texts(struct fold *x, const char *name);                        /* a list of any texts */
 void fold_verdict(struct fold *x); /* member "verdict": {counted, decision, rule}, the decision must be allow */
 
 /* Copies into the state; NULL stays NULL. */

@@ -97,11 +97,10 @@ static void refuse_subject(struct fold *x, const struct digest *subject)
 
 void fold_refused(struct fold *x)
 {
-    struct strings findings = {.items = NULL};
     fold_members(x, "?closed findings ?label operation ?request requester subject ?token");
     struct digest subject = fold_digest(x, "subject");
     const char *closed = fold_optional(x, "closed");
-    fold_strings(x, "findings", &findings);
+    fold_texts(x, "findings");
     fold_text(x, "operation");
     fold_text(x, "requester");
     fold_optional(x, "label");
@@ -119,13 +118,11 @@ void fold_refused(struct fold *x)
     if (closed && (!r || r->state != REQUEST_PENDING))
         fold_fail(x, "only a pending request can be closed");
     if (!fold_goes(x))
-        goto out;
+        return;
     if (closed) {
         r->state = rejected ? REQUEST_REJECTED : REQUEST_VOID;
         r->why = fold_copy(x, closed);
     } else if (!r) {
         refuse_subject(x, &subject);
     }
-out:
-    strings_free(&findings);
 }
