@@ -18,21 +18,20 @@ case_policies() {
     local line
     must "$Q" policy check "$D/policy.yaml"
     spoiled_policy '/^version:/d' version
-    spoiled_policy 's/^version: 1/version: 0/' version
+    spoiled_policy 's/^version: 1/version: 0/' 'out of range'
     spoiled_policy 's/^version: 1/version: one/' one
     spoiled_policy 's/^quorate: 1/quorate: 2/' quorate
     spoiled_policy 's/^semantics: 1/semantics: 9/' semantics
     spoiled_policy 's/^otherwise: deny/otherwise: allow/' otherwise
     spoiled_policy 's/^otherwise: deny/otherwize: deny/' otherwize otherwise
     spoiled_policy 's/^name: demo/name: demo\nname: demo/' name
-    spoiled_policy '/^succession/d' succession
-    spoiled_policy '0,/roles: \[key-custodian\]/s//roles: []/' roles
+    spoiled_policy '0,/roles: \[key-custodian\]/s//roles: []/' 'not empty'
     spoiled_policy 's/id: custodian-2$/id: custodian-1/' custodian-1
-    spoiled_policy '0,/fingerprint: sha256:./s//fingerprint: sha256:/' fingerprint
+    spoiled_policy '0,/fingerprint: sha256:./s//fingerprint: sha256:/' SHA-256
     spoiled_policy '0,/from: 2024-01-01/s//from: 2024-13-01/' 2024-13-01
     spoiled_policy 's/replicas: \[cardiff, glasgow\]/replicas: [cardiff, leeds]/' leeds
     spoiled_policy 's/at-least: 3, organisations: 2, within/at-least: 0, organisations: 2, within/' 0
-    spoiled_policy 's/"^(root|oca)-"/"^(root|oca-"/' oca-
+    spoiled_policy 's/"^(root|oca)-"/"^(root|oca-"/' 'regular expression'
     spoiled_policy 's/operation: suspend/operation: suspence/' suspence
     spoiled_policy 's/within: 15 minutes/within: 15 parsecs/' parsecs
     spoiled_policy 's/^name: demo/name: \&a demo/' anchor
@@ -40,6 +39,22 @@ case_policies() {
     # The line is the right one.
     line=$(grep -n '^semantics:' "$D/policy.yaml" | cut -d: -f1)
     spoiled_policy 's/^semantics: 1/semantics: 9/' "spoiled.yaml:$line:"
+}
+
+# Well formed, but it would lock everybody out.
+case_policies_that_brick() {
+    sed '/^succession/d' "$D/policy.yaml" >"$D/spoiled.yaml"
+    ends 1 "$Q" policy check "$D/spoiled.yaml"
+    says succession
+    sed 's/\[adopt-policy, /[/' "$D/policy.yaml" >"$D/spoiled.yaml"
+    ends 1 "$Q" policy check "$D/spoiled.yaml"
+    says adopt-policy
+    # Neither can become the first policy.
+    cp "$D/spoiled.yaml" "$D/policy.yaml"
+    if "$Q" init --environment test; then
+        ends 1 "$Q" policy adopt "$D/policy.yaml"
+        [ -z "$(ls "$D/estate/requests")" ] || fail 'a policy that cannot be changed again waits for approval'
+    fi
 }
 
 case_two_people_with_one_certificate() {
@@ -64,9 +79,9 @@ case_bindings() {
     spoiled_bindings '/^home:/d' home
     spoiled_bindings 's/^home:/hone:/' hone home
     spoiled_bindings 's/^home: estate/home: estate\nhome: estate/' home
-    spoiled_bindings 's/^policy:.*/policy: [a, b]/' policy
+    spoiled_bindings 's/^policy:.*/policy: [a, b]/' list
     spoiled_bindings '/^ *glasgow/s/serial: "[0-9a-f]*", //' serial
-    spoiled_bindings '/^ *glasgow/s/pin: "file:/pin: "fire:/' fire
+    spoiled_bindings '/^ *glasgow/s/pin: "file:/pin: "fire:/' file:PATH
     spoiled_bindings '/^ *glasgow/s/module: [^,]*/module: 7, nodule: 8/' nodule
     spoiled_bindings '/^tokens:/,$d' tokens
 }
@@ -84,7 +99,7 @@ case_usage() {
     ends 2 "$Q" init --environment moonbase
     says production test rehearsal
     ends 2 "$Q" policy check
-    ends 2 "$Q" policy check "$D/absent.yaml"
+    ends 1 "$Q" policy check "$D/absent.yaml"
     says absent.yaml
     ends 2 "$Q" approve
     must "$Q" --help
@@ -93,8 +108,8 @@ case_usage() {
 }
 
 case_no_estate_yet() {
-    ends 2 "$Q" status
-    says init
+    ends 1 "$Q" status
+    says 'quorate init'
     ! generate EC:secp384r1 app-1 >/dev/null 2>&1 || fail 'a birth without an estate'
 }
 
