@@ -81,6 +81,22 @@ static const struct option log_show_options[] = {
     END,
 };
 
+static const struct option run_options[] = {
+    {"people", "FILE", false, "who fills which role; asked for where left out"},
+    {"answers", "FILE", false, "run unattended, with people, keys and answers from this file; not in production"},
+    {"module", "FILE", false, "the module to work through; quorate-pkcs11.so beside this program where left out"},
+    END,
+};
+
+static const struct option attest_options[] = {
+    {"as", "PERSON", false, "who attests: an id of the roster"},
+    {"key", "KEY", false, "a PEM file, or a pkcs11: URI (RFC 7512) of a card's key"},
+    {"out", "FILE", false, "where the signature goes"},
+    {"card-module", "FILE", false, "the card's PKCS#11 module; p11-kit's where left out"},
+    {"yes", NULL, false, "do not ask before signing"},
+    END,
+};
+
 const struct command commands[] = {
     {"init", "", 0, 0, true, "Make an estate: its home, its log key and the log's first entry",
      "The home and the first policy are the ones that the bindings name. The estate is named by the hash of its\n"
@@ -125,5 +141,17 @@ const struct command commands[] = {
      log_show_options, run_log_show},
     {"log check", "", 0, 0, true, "Verify the whole log: signature, tree and every entry",
      "Prints size and root, for comparison with a checkpoint kept elsewhere.", none, run_log_check},
+    {"script", "", 0, 0, false, "Check and print ceremony scripts", "", none, NULL},
+    {"script check", "FILE", 1, 1, true, "Say what is wrong with a script, or what it holds",
+     "Counts acts, steps and minutes. Nothing is asked for and nothing is written.", none, run_script_check},
+    {"script print", "FILE", 1, 1, false, "The script for paper, with room for times, initials and answers",
+     "What is followed in the room on paper while the same file runs.", none, run_script_print},
+    {"run", "SCRIPT", 1, 1, false, "Run a ceremony: open it, do its steps in order, close it",
+     "Opening waits for people, as the policy says; the same command again goes on, and after a break or a crash it\n"
+     "goes on exactly where the ceremony stood.",
+     run_options, run_run},
+    {"attest", "DOCUMENT", 1, 1, false, "Sign an attestation of a ceremony with one's card",
+     "Shows checkpoint, statement and deviations, then signs. The runner calls it for each participant.",
+     attest_options, run_attest},
     {NULL, NULL, 0, 0, false, NULL, NULL, NULL, NULL},
 };

@@ -78,5 +78,9 @@ enum outcome run_log_show(const struct arguments *a, struct fault *f);
 enum outcome run_log_check(const struct arguments *a, struct fault *f);
 enum outcome run_transcript(const struct arguments *a, struct fault *f);
 enum outcome run_verify(const struct arguments *a, struct fault *f);
+enum outcome run_script_check(const struct arguments *a, struct fault *f);
+enum outcome run_script_print(const struct arguments *a, struct fault *f);
+enum outcome run_run(const struct arguments *a, struct fault *f);
+enum outcome run_attest(const struct arguments *a, struct fault *f);
 
 #endif
