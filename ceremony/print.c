@@ -8,7 +8,7 @@
 #include "core/encode.h"
 #include "policy/evaluate.h"
 
-#define FIELD_WIDTH 14
+#define FIELD_WIDTH 16
 
 bool colours_wanted(void)
 {

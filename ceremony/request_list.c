@@ -17,7 +17,7 @@ static void missing_put(struct estate *e, const struct state_request *known, str
     if (o != OK)
         buf_puts(ret, f.text);
     else if (v->decision == DECISION_ALLOW)
-        buf_puts(ret, "nobody: ask again to have it done");
+        buf_puts(ret, "approved: ask again to have it done");
     else
         verdict_put_short(v, ret);
     verdict_free(v);

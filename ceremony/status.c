@@ -89,7 +89,7 @@ static enum outcome due_gather(struct status *s, struct fault *f)
     if (o == OK)
         o = policy_check(s->estate->policy, s->now, &remarks, f);
     for (size_t i = 0; o == OK && i < remarks.count; i++)
-        if (!strings_add(&s->due, remarks.items[i].text))
+        if (!strings_add(&s->risks, remarks.items[i].text))
             o = fault_memory(f);
     remarks_free(&remarks);
     return o;
@@ -136,6 +136,7 @@ void status_clear(struct status *s)
     json_decref(s->answering);
     strings_free(&s->refusals);
     strings_free(&s->due);
+    strings_free(&s->risks);
     estate_close(s->estate);
     *s = (struct status){0};
 }

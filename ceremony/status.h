@@ -12,7 +12,8 @@ struct status {
     json_t *answering;       /* "tokens" of the module: what answers now; NULL: not asked */
     struct fault asking;     /* why not; OK with an empty text: --offline */
     struct strings refusals; /* the last ones, newest first */
-    struct strings due;      /* what falls due, what is one loss away */
+    struct strings due;      /* people and keys whose time is near or over */
+    struct strings risks;    /* what policy_check remarks */
 };
 
 #define STATUS_REFUSALS 5          /* shown */

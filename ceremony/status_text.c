@@ -184,6 +184,7 @@ void status_put(const struct status *s, struct buf *b)
     unsettled_put(s, b);
     lines_put("Last refusals", &s->refusals, b);
     lines_put("Falls due", &s->due, b);
+    lines_put("At risk", &s->risks, b);
     print_head(b, "Log");
     log_root(s->estate->log, &root);
     print_field(b, "size", "%" PRIu64, log_size(s->estate->log));

@@ -27,6 +27,11 @@ static enum outcome ballot_open(const struct ballot *b, struct fault *f)
 
     if (!known)
         return fault_set(f, E_REFUSED, "the log knows no request %.12s", digest_hex(&b->request->id).hex);
+    for (size_t i = 0; i < known->vote_count; i++)
+        if (known->votes[i].rejection == (b->reason != NULL) && strcmp(known->votes[i].person, b->person->id) == 0)
+            return fault_set(f, E_REFUSED, "%s has %s request %.12s already, at %s", b->person->id,
+                             b->reason ? "rejected" : "approved", digest_hex(&known->id).hex,
+                             moment_format(known->votes[i].at).text);
     if (known->state == REQUEST_PENDING && now < known->expires)
         return OK;
     return fault_set(
@@ -98,6 +103,8 @@ static enum outcome ballot_cast(const struct ballot *b, const struct key *key, s
     struct span signed_bytes = buf_span(&b->request->bytes);
     enum outcome o = key_matches(key, b->certificate, f);
 
+    if (o != OK)
+        fault_context(f, "%s", b->person->id);
     if (o == OK && b->reason) {
         o = rejection_compose(&b->request->id, b->reason, &document, f);
         signed_bytes = buf_span(&document);
@@ -128,6 +135,8 @@ static enum outcome ballot_tell_json(const struct ballot *b, const struct verdic
 static enum outcome ballot_tell(const struct ballot *b, bool json, struct fault *f)
 {
     struct verdict *v = NULL;
+    static const enum tone tones[] = {
+        [DECISION_DENY] = TONE_BAD, [DECISION_PENDING] = TONE_WAIT, [DECISION_ALLOW] = TONE_GOOD};
     struct buf text = BUF(OUTPUT_MAX), where = BUF(OUTPUT_MAX);
     enum outcome o = request_judge(b->estate, b->request, &v, f);
 
@@ -140,16 +149,11 @@ static enum outcome ballot_tell(const struct ballot *b, bool json, struct fault 
     verdict_put_short(v, &where);
     buf_putf(&text, "%s has %s request %.12s: ", b->person->id, b->reason ? "rejected" : "approved",
              digest_hex(&b->request->id).hex);
-    print_toned(&text,
-                v->decision == DECISION_ALLOW     ? TONE_GOOD
-                : v->decision == DECISION_PENDING ? TONE_WAIT
-                                                  : TONE_BAD,
-                decision_name(v->decision));
-    if (where.len > 0) {
-        buf_puts(&text, ", ");
-        printable_put(&text, buf_span(&where));
-    }
+    print_toned(&text, tones[v->decision], buf_str(&where));
     buf_puts(&text, "\n");
+    for (size_t i = 0; i < v->finding_count; i++)
+        if (v->findings[i].kind == FINDING_NOTE && strstr(v->findings[i].text, b->person->id))
+            print_field(&text, "note", "%s", v->findings[i].text);
     o = print_out(&text, f);
 out:
     verdict_free(v);
@@ -173,9 +177,9 @@ static enum outcome ballot_run(const struct arguments *a, const char *reason, st
     if (o == OK)
         o = request_named(b.estate, a->operands[0], &b.request, f);
     if (o == OK)
-        o = ballot_open(&b, f);
-    if (o == OK)
         o = ballot_person(&b, as, f);
+    if (o == OK)
+        o = ballot_open(&b, f);
     if (o == OK)
         o = ballot_certificate(&b, argument(a, "certificate"), f);
     if (o == OK)

@@ -19,7 +19,7 @@ enum outcome waiting_tell(bool json, const char *what, const char *request_hex, 
         print_toned(&b, TONE_WAIT, what);
         buf_puts(&b, " waits for people\n");
         print_field(&b, "request", "%s", request_hex);
-        print_field(&b, "waits for", "%s", missing);
+        print_field(&b, "verdict", "%s", missing);
         print_field(&b, "next", "quorate approve %.12s --as PERSON --key KEY, then this command again", request_hex);
         o = print_out(&b, f);
     }
