@@ -285,7 +285,7 @@ static enum outcome bindings_place(const char *path, char **ret_path, char **ret
         return fault_memory(f);
     real = realpath(folder, NULL);
     if (real == NULL) {
-        o = fault_errno(f, "cannot find the folder of the bindings", path);
+        fault_errno(f, "cannot find the folder of the bindings", path);
         o = f->outcome = E_ABSENT;
         goto out;
     }

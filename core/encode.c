@@ -32,7 +32,7 @@ static enum outcome hex_check(const char *text, size_t len, struct fault *f)
 
 static uint8_t hex_byte(const char *pair)
 {
-    return (uint8_t)(digit_value(hex_digits, pair[0]) << 4 | digit_value(hex_digits, pair[1]));
+    return (uint8_t)((unsigned)digit_value(hex_digits, pair[0]) << 4 | (unsigned)digit_value(hex_digits, pair[1]));
 }
 
 enum outcome hex_parse(const char *text, uint8_t *ret, size_t want, struct fault *f)
@@ -68,7 +68,7 @@ void base64_put(struct buf *b, struct span bytes)
     for (size_t i = 0; i < bytes.len; i += 3) {
         size_t left = bytes.len - i;
         uint32_t group = (uint32_t)bytes.data[i] << 16;
-        char four[4];
+        char four[4] = {'=', '=', '=', '='};
 
         if (left > 1)
             group |= (uint32_t)bytes.data[i + 1] << 8;
@@ -76,8 +76,10 @@ void base64_put(struct buf *b, struct span bytes)
             group |= bytes.data[i + 2];
         four[0] = base64_digits[group >> 18];
         four[1] = base64_digits[group >> 12 & 63];
-        four[2] = left > 1 ? base64_digits[group >> 6 & 63] : '=';
-        four[3] = left > 2 ? base64_digits[group & 63] : '=';
+        if (left > 1)
+            four[2] = base64_digits[group >> 6 & 63];
+        if (left > 2)
+            four[3] = base64_digits[group & 63];
         buf_put(b, four, sizeof four);
     }
 }

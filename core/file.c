@@ -48,22 +48,23 @@ static enum outcome folder_open(const char *path, int *ret_folder, const char **
 {
     char *folder = path_folder(path);
     const char *slash = strrchr(path, '/');
+    enum outcome o = OK;
     int fd = -1;
 
     if (folder == NULL)
         return fault_memory(f);
     fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
-        fault_errno(f, "cannot open the folder of", path);
+        o = fault_errno(f, "cannot open the folder of", path);
         if (errno == ENOENT)
-            f->outcome = E_ABSENT;
-        free(folder);
-        return f->outcome;
+            o = f->outcome = E_ABSENT;
+        goto out;
     }
-    free(folder);
     *ret_folder = fd;
     *ret_name = slash == NULL ? path : slash + 1;
-    return OK;
+out:
+    free(folder);
+    return o;
 }
 
 /* Nobody but root and us may have written it. A sticky folder lets others add files, never change ours. */

@@ -114,13 +114,15 @@ static enum outcome event_next(struct reader *r, struct fy_event **ret, struct f
 
 static enum outcome node_new(struct reader *r, enum yaml_kind kind, struct yaml **ret, struct fault *f)
 {
+    struct document *made = NULL; /* any node may turn out to be the root */
     struct yaml *node = NULL;
 
     if (++r->nodes > LIMIT_YAML_NODES)
         return fault_at(r, f, "the document has too many nodes");
-    node = calloc(1, sizeof(struct document)); /* any node may turn out to be the root */
-    if (node == NULL)
+    made = calloc(1, sizeof *made);
+    if (made == NULL)
         return fault_memory(f);
+    node = &made->root;
     node->kind = kind;
     node->line = r->line;
     node->column = r->column;

@@ -95,7 +95,7 @@ static enum outcome unknown_key(const struct yaml *key, const char *names, struc
 
 enum outcome yaml_members(const struct yaml *map, const char *names, struct fault *f)
 {
-    const char *at = names;
+    const char *at = NULL;
     struct span name;
     bool optional;
 

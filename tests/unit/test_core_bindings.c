@@ -1,40 +1,19 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "tests/unit/scratch.h"
 
-#include <cmocka.h>
+#include <string.h>
 
 #include "core/bindings.h"
 #include "core/file.h"
 
-static char folder[64], path[100];
+static char path[100];
 
-static int folder_setup(void **state)
+static int bindings_make(void **state)
 {
-    (void)state;
-    strcpy(folder, "/tmp/quorate-bind-XXXXXX");
-    umask(022);
     unsetenv("QUORATE_BINDINGS");
-    if (mkdtemp(folder) == NULL)
+    if (scratch_make(state) != 0)
         return -1;
-    snprintf(path, sizeof path, "%s/bindings.yaml", folder);
+    snprintf(path, sizeof path, "%s/bindings.yaml", scratch);
     return 0;
-}
-
-static int folder_teardown(void **state)
-{
-    char command[100];
-
-    (void)state;
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
 }
 
 static void written(const char *at, const char *text)
@@ -65,9 +44,9 @@ static void test_all_ways(void **state)
     if (bindings_load(path, &b, &f) != OK)
         fail_msg("%s", f.text);
     assert_string_equal(b->path, path);
-    snprintf(expected, sizeof expected, "%s/estate", folder);
+    snprintf(expected, sizeof expected, "%s/estate", scratch);
     assert_string_equal(b->home, expected);
-    snprintf(expected, sizeof expected, "%s/policy.yaml", folder);
+    snprintf(expected, sizeof expected, "%s/policy.yaml", scratch);
     assert_string_equal(b->policy, expected);
     assert_true(digest_one(&d, span_str(text)));
     assert_true(digest_equal(&d, &b->digest));
@@ -81,7 +60,7 @@ static void test_all_ways(void **state)
     assert_string_equal(site->module, "/usr/lib/x.so");
     assert_string_equal(site->serial, "24ec434da03aa98a");
     assert_int_equal(site->pin_kind, PIN_FILE);
-    snprintf(expected, sizeof expected, "%s/pins/root-slough", folder);
+    snprintf(expected, sizeof expected, "%s/pins/root-slough", scratch);
     assert_string_equal(site->pin_path, expected);
     assert_int_equal(site->line, 5);
     site = bindings_site(b, "root", "cardiff");
@@ -89,7 +68,7 @@ static void test_all_ways(void **state)
     assert_int_equal(site->courier.count, 4);
     assert_string_equal(site->courier.items[3], "hsm@cardiff");
     assert_int_equal(bindings_site(b, "root", "glasgow")->reach, REACH_CARRIED);
-    snprintf(expected, sizeof expected, "%s/lib/y.so", folder);
+    snprintf(expected, sizeof expected, "%s/lib/y.so", scratch);
     assert_string_equal(bindings_site(b, "apps", "slough")->module, expected);
     assert_int_equal(bindings_site(b, "apps", "slough")->pin_kind, PIN_PROMPT);
     assert_int_equal(bindings_site(b, "apps", "cardiff")->pin_kind, PIN_PROTECTED_PATH);
@@ -113,9 +92,9 @@ static void test_where_they_are(void **state)
     b = NULL;
     assert_int_equal(bindings_load("/nonexistent/b.yaml", &b, &f), E_ABSENT);
     assert_non_null(strstr(f.text, "/nonexistent/b.yaml"));
-    snprintf(expected, sizeof expected, "%s/gone.yaml", folder);
+    snprintf(expected, sizeof expected, "%s/gone.yaml", scratch);
     assert_int_equal(bindings_load(expected, &b, &f), E_ABSENT);
-    assert_int_equal(chdir(folder), 0);
+    assert_int_equal(chdir(scratch), 0);
     assert_int_equal(bindings_load("bindings.yaml", &b, &f), OK);
     assert_string_equal(b->path, path);
     bindings_free(b);
@@ -221,7 +200,7 @@ static void test_pins(void **state)
 
     (void)state;
     written(path, HEAD SLOUGH "    cardiff: {module: m.so, serial: x, pin: prompt}\n    glasgow: {carried: true}\n");
-    snprintf(at, sizeof at, "%s/pins", folder);
+    snprintf(at, sizeof at, "%s/pins", scratch);
     assert_int_equal(folder_make(at, 0700, &f), OK);
     pin_is(NULL, NULL);
     pin_is("1234\n", "1234");
@@ -246,13 +225,16 @@ static void test_pins(void **state)
     buf_free(&pin);
 }
 
-#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, folder_setup, folder_teardown)
+#define WITH_BINDINGS(test) cmocka_unit_test_setup_teardown(test, bindings_make, scratch_remove)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(test_all_ways),        IN_FOLDER(test_where_they_are), IN_FOLDER(test_others_may_not_write),
-        IN_FOLDER(test_wrong_documents), IN_FOLDER(test_pins),
+        WITH_BINDINGS(test_all_ways),
+        WITH_BINDINGS(test_where_they_are),
+        WITH_BINDINGS(test_others_may_not_write),
+        WITH_BINDINGS(test_wrong_documents),
+        WITH_BINDINGS(test_pins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -194,7 +194,7 @@ static void test_printable(void **state)
     struct buf b = BUF(100);
 
     (void)state;
-    printable_put(&b, span_of("a\0\x1b[\xE2\x80\xAE\xC3", 8));
+    printable_put(&b, span_of("a\0\x1b[\xE2\x80\xA8\xC3", 8));
     assert_string_equal(buf_str(&b), "a\xEF\xBF\xBD\xEF\xBF\xBD[\xEF\xBF\xBD\xEF\xBF\xBD");
     buf_free(&b);
 }
@@ -205,7 +205,7 @@ static void word_of(uint8_t byte, char ret[16])
 
     words_put(&b, span_of(&byte, 1));
     assert_false(b.failed);
-    strcpy(ret, buf_str(&b));
+    memcpy(ret, buf_str(&b), b.len + 1);
     buf_free(&b);
 }
 

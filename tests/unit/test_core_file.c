@@ -1,45 +1,10 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "tests/unit/scratch.h"
 
-#include <cmocka.h>
+#include <dirent.h>
+#include <string.h>
+#include <sys/wait.h>
 
 #include "core/file.h"
-
-static char folder[64];
-
-static int folder_setup(void **state)
-{
-    (void)state;
-    strcpy(folder, "/tmp/quorate-file-XXXXXX");
-    umask(022);
-    return mkdtemp(folder) == NULL ? -1 : 0;
-}
-
-static int folder_teardown(void **state)
-{
-    char command[100];
-
-    (void)state;
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
-}
-
-/* A path in the folder; of the last call only. */
-static const char *in(const char *name)
-{
-    static char path[200];
-
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
 
 static void holds(const char *name, const char *expected)
 {
@@ -66,16 +31,14 @@ static void refused(const char *name, bool trusted, enum outcome expected)
 /* Names in the folder, dot files among them. */
 static unsigned entries(void)
 {
-    char command[100];
+    DIR *folder = opendir(scratch);
     unsigned count = 0;
-    FILE *out;
 
-    snprintf(command, sizeof command, "ls -A '%s' | wc -l", folder);
-    out = popen(command, "r");
-    assert_non_null(out);
-    assert_int_equal(fscanf(out, "%u", &count), 1);
-    pclose(out);
-    return count;
+    assert_non_null(folder);
+    while (readdir(folder) != NULL)
+        count++;
+    closedir(folder);
+    return count - 2; /* . and .. */
 }
 
 static void test_replace_and_create(void **state)
@@ -152,9 +115,9 @@ static void test_trust(void **state)
     refused("a", true, E_REFUSED);
     assert_int_equal(file_read(in("a"), false, &b, &f), OK);
     assert_int_equal(chmod(in("a"), 0600), 0);
-    assert_int_equal(chmod(folder, 0770), 0);
+    assert_int_equal(chmod(scratch, 0770), 0);
     refused("a", true, E_REFUSED);
-    assert_int_equal(chmod(folder, 01777), 0);
+    assert_int_equal(chmod(scratch, 01777), 0);
     assert_int_equal(file_read(in("a"), true, &b, &f), OK);
     buf_free(&b);
 }
@@ -170,7 +133,7 @@ static void test_trust_asks_for_the_owner(void **state)
     assert_int_equal(chown(in("a"), 12345, 0), 0);
     refused("a", true, E_REFUSED);
     assert_int_equal(chown(in("a"), 0, 0), 0);
-    assert_int_equal(chown(folder, 12345, 0), 0);
+    assert_int_equal(chown(scratch, 12345, 0), 0);
     refused("a", true, E_REFUSED);
 }
 
@@ -191,7 +154,7 @@ static void test_folders(void **state)
     assert_int_equal(folder_make(in("b"), 0700, &f), E_REFUSED);
     assert_int_equal(symlink("sub", in("link")), 0);
     assert_int_equal(folder_make(in("link"), 0700, &f), E_REFUSED);
-    assert_int_equal(folder_list(folder, &names, &f), OK);
+    assert_int_equal(folder_list(scratch, &names, &f), OK);
     assert_int_equal(names.count, 4);
     assert_string_equal(names.items[0], "B");
     assert_string_equal(names.items[1], "b");
@@ -314,22 +277,20 @@ static void test_lock_of_a_removed_file(void **state)
     lock_release(b);
 }
 
-#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, folder_setup, folder_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(test_replace_and_create),
-        IN_FOLDER(test_replace_does_not_follow_a_link),
-        IN_FOLDER(test_read_refuses),
-        IN_FOLDER(test_trust),
-        IN_FOLDER(test_trust_asks_for_the_owner),
-        IN_FOLDER(test_folders),
+        IN_SCRATCH(test_replace_and_create),
+        IN_SCRATCH(test_replace_does_not_follow_a_link),
+        IN_SCRATCH(test_read_refuses),
+        IN_SCRATCH(test_trust),
+        IN_SCRATCH(test_trust_asks_for_the_owner),
+        IN_SCRATCH(test_folders),
         cmocka_unit_test(test_paths),
-        IN_FOLDER(test_lock_excludes),
-        IN_FOLDER(test_lock_outlives_a_child),
-        IN_FOLDER(test_lock_waits_and_ends_with_its_process),
-        IN_FOLDER(test_lock_of_a_removed_file),
+        IN_SCRATCH(test_lock_excludes),
+        IN_SCRATCH(test_lock_outlives_a_child),
+        IN_SCRATCH(test_lock_waits_and_ends_with_its_process),
+        IN_SCRATCH(test_lock_of_a_removed_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
