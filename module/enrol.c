@@ -288,7 +288,10 @@ static enum outcome arrival_complete(struct enrolment *n, const struct state_sit
     if (enrolled->placed)
         return fault_set(f, E_REFUSED, "%s at %s is enrolled already (log entry %llu)", n->token, n->site,
                          (unsigned long long)enrolled->seq);
-    return site_ready(&n->link, &n->estate->state.estate, enrolled, f);
+    enum outcome outcome = site_keys_pinned(enrolled, &n->keys, f);
+    if (outcome == OK)
+        outcome = site_ready(&n->link, &n->estate->state.estate, enrolled->serial, &n->keys, f);
+    return outcome;
 }
 
 static enum outcome enrol_locked(struct enrolment *n, json_t *report, struct fault *f)

@@ -91,43 +91,17 @@ enum outcome intent_key_id(const struct digest *intent, struct buf *ret, struct 
     return hex_parse_buf(hex, ret, f);
 }
 
-/* Calls for every `offer` entry of this intent. */
-typedef enum outcome offer_visitor(void *context, const json_t *body, struct fault *f);
-static enum outcome offers_visit(const struct estate *e, uint64_t intent, offer_visitor *visit, void *context,
-                                 struct fault *f)
+/* Offers are wanted only while a site may still have to answer. */
+static enum outcome offers_remove(const struct estate *e, const struct state_intent *i, struct fault *f)
 {
     enum outcome outcome = OK;
-    struct buf bytes = BUF(LIMIT_ENTRY);
-    for (uint64_t seq = intent + 1; seq < log_size(e->log) && outcome == OK; seq++) {
-        struct entry entry = {0};
-        int64_t of = -1;
-        buf_clear(&bytes);
-        outcome = log_entry_bytes(e->log, seq, &bytes, f);
-        if (outcome != OK)
-            break;
-        outcome = entry_parse(buf_span(&bytes), &entry, f);
-        if (outcome == OK && entry.type == ENTRY_OFFER)
-            outcome = json_want_integer(entry.body, "intent", &of, f);
-        if (outcome == OK && of == (int64_t)intent)
-            outcome = visit(context, entry.body, f);
-        entry_clear(&entry);
+    for (size_t k = 0; k < i->offer_count && outcome == OK; k++) {
+        char name[80];
+        snprintf(name, sizeof name, "%s.json", digest_hex(&i->offers[k].offer).hex);
+        char *path = estate_path(e, "offers", name);
+        outcome = path != NULL ? file_remove(path, f) : fault_memory(f);
+        free(path);
     }
-    buf_free(&bytes);
-    return outcome;
-}
-
-static enum outcome offer_remove(void *context, const json_t *body, struct fault *f)
-{
-    const struct estate *e = context;
-    const char *digest = NULL;
-    char name[80];
-    enum outcome outcome = json_want_string(body, "offer", &digest, f);
-    if (outcome != OK)
-        return outcome;
-    snprintf(name, sizeof name, "%.64s.json", digest);
-    char *path = estate_path(e, "offers", name);
-    outcome = path != NULL ? file_remove(path, f) : fault_memory(f);
-    free(path);
     return outcome;
 }
 
@@ -142,58 +116,86 @@ static enum outcome site_withdraw(struct world *w, const char *token, const char
     return outcome;
 }
 
-/* One site; one that is not cleaned becomes an orphan, once. */
-static enum outcome withdraw_or_orphan(struct world *w, uint64_t intent, const char *token, const char *site,
-                                       bool primary, struct span id, bool *ret_orphan, struct fault *f)
+/* One site. The primary must be cleaned; a replica that was offered the key and is not becomes an orphan. */
+static enum outcome withdraw_or_orphan(struct world *w, const struct state_intent *i, const char *site, bool primary,
+                                       struct span id, bool *ret_orphan, struct fault *f)
 {
     struct fault why = {0};
-    const struct state_intent *i = state_intent(&w->estate->state, intent);
-    bool touched = primary || (i != NULL && strings_have(&i->offered, site));
-    bool known = i != NULL && strings_have(&i->orphans, site);
-    enum outcome outcome = site_withdraw(w, token, site, primary, id, &why);
-    if (outcome == OK || !touched)
+    bool offered = strings_have(&i->offered, site);
+    enum outcome outcome = site_withdraw(w, i->token, site, primary, id, &why);
+    if (outcome == OK || (!primary && !offered))
         return OK;
-    *ret_orphan = true;
-    if (!known)
-        outcome = intent_append(w->estate, ENTRY_ORPHAN, intent, "site", json_string(site), f);
-    else
-        outcome = OK;
-    if (outcome == OK)
-        fault_set(f, E_DEVICE,
-                  "what a birth left on %s at %s could not be destroyed (%s); no key is born on %s until "
-                  "`quorate settle` has cleared it",
-                  token, site, why.text, token);
-    return outcome;
+    *ret_orphan = !primary;
+    fault_set(f, E_DEVICE,
+              "what a birth left on %s at %s could not be destroyed (%s); no key is born on %s until `quorate settle` "
+              "has cleared it",
+              i->token, site, why.text, i->token);
+    return primary ? E_DEVICE : OK;
 }
 
 enum outcome intent_withdraw(struct world *w, uint64_t intent, const char *reason, struct fault *f)
 {
     struct estate *e = w->estate;
-    struct strings sites = {0};
+    struct strings sites = {0}, orphans = {0};
     struct buf id = BUF(32);
-    char *token = NULL;
-    bool orphans = false;
     const struct state_intent *i = state_intent(&e->state, intent);
-    enum outcome outcome = OK;
 
     if (i == NULL)
         return fault_set(f, E_ABSENT, "the log knows no intent %llu", (unsigned long long)intent);
-    outcome = intent_sites(i, &sites, f);
+    enum outcome outcome = intent_sites(i, &sites, f);
     if (outcome == OK)
         outcome = intent_key_id(&i->digest, &id, f);
-    if (outcome == OK && (token = strdup(i->token)) == NULL)
-        outcome = fault_memory(f);
-    for (size_t k = 0; k < sites.count && outcome == OK; k++)
-        outcome = withdraw_or_orphan(w, intent, token, sites.items[k], k == 0, buf_span(&id), &orphans, f);
+    for (size_t k = 0; k < sites.count && outcome == OK; k++) {
+        bool orphan = false;
+        outcome = withdraw_or_orphan(w, i, sites.items[k], k == 0, buf_span(&id), &orphan, f);
+        if (outcome == OK && orphan && !strings_have(&i->orphans, sites.items[k]) &&
+            !strings_add(&orphans, sites.items[k]))
+            outcome = fault_memory(f);
+    }
     if (outcome == OK)
-        outcome = offers_visit(e, intent, offer_remove, e, f);
-    if (outcome == OK && orphans)
-        outcome = E_DEVICE; /* f names the last of them */
-    else if (outcome == OK)
+        outcome = offers_remove(e, i, f);
+    /* From here on the state moves: i is not looked at any more. */
+    struct fault left = *f;
+    for (size_t k = 0; k < orphans.count && outcome == OK; k++)
+        outcome = intent_append(e, ENTRY_ORPHAN, intent, "site", json_string(orphans.items[k]), f);
+    if (outcome == OK)
         outcome = intent_roll_back(e, intent, reason, f);
+    if (outcome == OK && orphans.count > 0) {
+        *f = left;
+        outcome = E_DEVICE;
+    }
     strings_free(&sites);
+    strings_free(&orphans);
     buf_free(&id);
-    free(token);
+    return outcome;
+}
+
+static json_t *strings_json(const struct strings *s)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < s->count && list != NULL; i++)
+        if (json_array_append_new(list, json_string(s->items[i])) != 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    return list;
+}
+
+enum outcome intent_clear_orphans(struct world *w, uint64_t intent, struct fault *f)
+{
+    struct strings cleared = {0};
+    struct buf id = BUF(32);
+    const struct state_intent *i = state_intent(&w->estate->state, intent);
+    enum outcome outcome = intent_key_id(&i->digest, &id, f);
+    for (size_t k = 0; k < i->orphans.count && outcome == OK; k++) {
+        outcome = site_withdraw(w, i->token, i->orphans.items[k], false, buf_span(&id), f);
+        if (outcome == OK && !strings_add(&cleared, i->orphans.items[k]))
+            outcome = fault_memory(f);
+    }
+    if (outcome == OK)
+        outcome = intent_append(w->estate, ENTRY_ACCEPTED, intent, "sites", strings_json(&cleared), f);
+    strings_free(&cleared);
+    buf_free(&id);
     return outcome;
 }
 
@@ -240,17 +242,6 @@ static enum outcome site_name_key(struct world *w, const char *token, const char
     return outcome;
 }
 
-static json_t *strings_json(const struct strings *s)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < s->count && list != NULL; i++)
-        if (json_array_append_new(list, json_string(s->items[i])) != 0) {
-            json_decref(list);
-            list = NULL;
-        }
-    return list;
-}
-
 enum outcome intent_complete(struct world *w, uint64_t intent, struct fault *f)
 {
     struct estate *e = w->estate;
@@ -271,7 +262,7 @@ enum outcome intent_complete(struct world *w, uint64_t intent, struct fault *f)
         outcome = site_name_key(w, i->token, sites.items[k], k == 0, buf_span(&id), buf_span(&wanted),
                                 i->label != NULL ? i->label : "", f);
     if (outcome == OK)
-        outcome = offers_visit(e, intent, offer_remove, e, f);
+        outcome = offers_remove(e, i, f);
     if (outcome == OK)
         outcome = intent_append(e, ENTRY_ACCEPTED, intent, "sites", strings_json(&sites), f);
     strings_free(&sites);

@@ -21,9 +21,12 @@ enum outcome intent_sites(const struct state_intent *i, struct strings *ret, str
 /* The CKA_ID that derives from an intent. */
 enum outcome intent_key_id(const struct digest *intent, struct buf *ret, struct fault *f);
 
-/* Destroys what a birth left at its sites, then logs `rolled-back`; or `orphan` for each site that could not be
- * cleaned: the intent then stays open. E_DEVICE names that site. Removes the offers. */
+/* Destroys what a birth left at its sites and logs `rolled-back`, before it `orphan` for each replica that was offered the
+ * key and could not be cleaned: E_DEVICE then names the last of them. Where the primary could not be cleaned the intent
+ * stays open. Removes the offers. */
 enum outcome intent_withdraw(struct world *w, uint64_t intent, const char *reason, struct fault *f);
+/* Cleans the orphans of an intent that was rolled back, and logs `accepted`. */
+enum outcome intent_clear_orphans(struct world *w, uint64_t intent, struct fault *f);
 
 /* Logs `born` from what the intent says and the public key (empty for secret keys). */
 enum outcome intent_born(struct estate *e, uint64_t intent, struct span spki, struct fault *f);

@@ -107,11 +107,14 @@ static enum outcome intent_settle(struct world *w, uint64_t intent, json_t *repo
         outcome = estate_refresh(w->estate, f);
     if (outcome != OK)
         goto out;
-    const struct state_intent *i = state_intent(&w->estate->state, intent);
-    if (i->state != INTENT_OPEN && i->state != INTENT_BORN)
-        goto out;
-    outcome = birth_settle(w, intent, &text, f);
-    if (outcome == OK)
+    enum intent_state state = state_intent(&w->estate->state, intent)->state;
+    if (state == INTENT_OPEN || state == INTENT_BORN)
+        outcome = birth_settle(w, intent, &text, f);
+    if (outcome == OK && state_intent(&w->estate->state, intent)->orphans.count > 0) {
+        text = "rolled back";
+        outcome = intent_clear_orphans(w, intent, f);
+    }
+    if (outcome == OK && text[0] != '\0')
         outcome = outcome_report(report, intent, text, f);
 out:
     lock_release(lock);
@@ -168,7 +171,8 @@ static enum outcome intents_list(const struct state *s, const char *token, uint6
         return fault_memory(f);
     for (size_t k = 0; k < s->intent_count; k++) {
         const struct state_intent *i = &s->intents[k];
-        bool birth = intent_is(i, OP_GENERATE) && (i->state == INTENT_OPEN || i->state == INTENT_BORN);
+        bool birth =
+            intent_is(i, OP_GENERATE) && (i->state == INTENT_OPEN || i->state == INTENT_BORN || i->orphans.count > 0);
         bool enrolment = token == NULL && intent_is(i, OP_ENROL_SITE) && i->state == INTENT_OPEN;
         if ((birth || enrolment) && i->token != NULL && (token == NULL || strcmp(i->token, token) == 0))
             list[count++] = i->seq;

@@ -66,8 +66,5 @@ enum outcome site_sign(const struct site_link *s, CK_OBJECT_HANDLE key, const st
 enum outcome site_challenge(const struct site_link *s, const struct digest *estate, struct span identity_id,
                             struct span identity, const struct digest *challenge, struct buf *ret_signature,
                             struct fault *f);
-/* The HSM at the other end is the enrolled one: serial number, identity by a fresh challenge, transport key. */
-enum outcome site_ready(const struct site_link *s, const struct digest *estate, const struct state_site *enrolled,
-                        struct fault *f);
 
 #endif

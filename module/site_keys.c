@@ -230,3 +230,53 @@ enum outcome site_keys_sweep(const struct site_link *s, const struct digest *est
         outcome = leftovers_sweep(s, tag, IDENTITY_LABEL, &public_class, f);
     return outcome;
 }
+
+enum outcome site_keys_pinned(const struct state_site *enrolled, struct site_keys *ret, struct fault *f)
+{
+    struct site_keys k = SITE_KEYS;
+    buf_put(&k.identity, enrolled->identity.data, enrolled->identity.len);
+    buf_put(&k.transport, enrolled->transport.data, enrolled->transport.len);
+    enum outcome outcome = k.identity.failed || k.transport.failed ? fault_memory(f) : OK;
+    if (outcome == OK)
+        outcome = hex_parse_buf(enrolled->identity_id, &k.identity_id, f);
+    if (outcome == OK)
+        outcome = hex_parse_buf(enrolled->transport_id, &k.transport_id, f);
+    if (outcome == OK) {
+        site_keys_clear(ret);
+        *ret = k;
+        k = SITE_KEYS; /* taken by *ret */
+    }
+    site_keys_clear(&k);
+    return outcome;
+}
+
+static enum outcome transport_check(const struct site_link *s, const struct site_keys *pinned, struct fault *f)
+{
+    struct buf spki = BUF(4096);
+    CK_OBJECT_HANDLE public = CK_INVALID_HANDLE, private = CK_INVALID_HANDLE;
+    enum outcome outcome = site_find_one(s, CKO_PRIVATE_KEY, buf_span(&pinned->transport_id), &private, f);
+    if (outcome == OK)
+        outcome = site_find_one(s, CKO_PUBLIC_KEY, buf_span(&pinned->transport_id), &public, f);
+    if (outcome == OK)
+        outcome = site_spki(s, public, &spki, f);
+    if (outcome == OK && !span_equal(buf_span(&spki), buf_span(&pinned->transport)))
+        outcome = fault_set(f, E_DEVICE, "%s at %s: it is not the one that was enrolled", s->token, s->binding->site);
+    if (outcome != OK)
+        fault_context(f, "the transport key");
+    buf_free(&spki);
+    return outcome;
+}
+
+enum outcome site_ready(const struct site_link *s, const struct digest *estate, const char *serial,
+                        const struct site_keys *pinned, struct fault *f)
+{
+    struct digest challenge = {0};
+    if (strcmp(s->binding->serial, serial) != 0)
+        return fault_set(f, E_REFUSED, "%s at %s: the bindings name serial number %s, %s was enrolled", s->token,
+                         s->binding->site, s->binding->serial, serial);
+    if (!random_bytes(challenge.bytes, sizeof challenge.bytes))
+        return fault_set(f, E_IO, "no random bytes from the system");
+    enum outcome outcome =
+        site_challenge(s, estate, buf_span(&pinned->identity_id), buf_span(&pinned->identity), &challenge, NULL, f);
+    return outcome == OK ? transport_check(s, pinned, f) : outcome;
+}

@@ -13,6 +13,12 @@ struct site_keys {
 #define SITE_KEYS ((struct site_keys){BUF(4096), BUF(4096), BUF(255), BUF(255)})
 void site_keys_clear(struct site_keys *k);
 
+/* A copy of what the log has pinned. */
+enum outcome site_keys_pinned(const struct state_site *enrolled, struct site_keys *ret, struct fault *f);
+/* The HSM at the other end is the enrolled one: serial number, identity by a fresh challenge, transport key. */
+enum outcome site_ready(const struct site_link *s, const struct digest *estate, const char *serial,
+                        const struct site_keys *pinned, struct fault *f);
+
 /* Makes both pairs. */
 enum outcome site_keys_make(const struct site_link *s, const struct digest *estate, struct site_keys *ret,
                             struct fault *f);

@@ -1,6 +1,5 @@
 #include <string.h>
 
-#include "core/encode.h"
 #include "core/limits.h"
 #include "module/site.h"
 
@@ -68,50 +67,5 @@ enum outcome site_challenge(const struct site_link *s, const struct digest *esta
     }
 out:
     buf_free(&signature);
-    return outcome;
-}
-
-static enum outcome public_equals(const struct site_link *s, const char *id_hex, struct span want, const char *what,
-                                  struct fault *f)
-{
-    struct buf id = BUF(255), spki = BUF(LIMIT_ATTRIBUTE);
-    CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
-    enum outcome outcome = hex_parse_buf(id_hex, &id, f);
-    if (outcome == OK)
-        outcome = site_find_one(s, CKO_PUBLIC_KEY, buf_span(&id), &key, f);
-    if (outcome == OK)
-        outcome = site_spki(s, key, &spki, f);
-    if (outcome == OK && !span_equal(buf_span(&spki), want))
-        outcome = fault_set(f, E_DEVICE, "%s at %s: it is not the one that was enrolled", s->token, s->binding->site);
-    if (outcome != OK)
-        fault_context(f, "the %s key", what);
-    buf_free(&id);
-    buf_free(&spki);
-    return outcome;
-}
-
-enum outcome site_ready(const struct site_link *s, const struct digest *estate, const struct state_site *enrolled,
-                        struct fault *f)
-{
-    struct buf id = BUF(255);
-    struct digest challenge = {0};
-    enum outcome outcome = OK;
-
-    if (strcmp(s->binding->serial, enrolled->serial) != 0) {
-        outcome = fault_set(f, E_REFUSED, "%s at %s: the bindings name serial number %s, %s was enrolled", s->token,
-                            s->binding->site, s->binding->serial, enrolled->serial);
-        goto out;
-    }
-    if (!random_bytes(challenge.bytes, sizeof challenge.bytes)) {
-        outcome = fault_set(f, E_IO, "no random bytes from the system");
-        goto out;
-    }
-    outcome = hex_parse_buf(enrolled->identity_id, &id, f);
-    if (outcome == OK)
-        outcome = site_challenge(s, estate, buf_span(&id), buf_span(&enrolled->identity), &challenge, NULL, f);
-    if (outcome == OK)
-        outcome = public_equals(s, enrolled->transport_id, buf_span(&enrolled->transport), "transport", f);
-out:
-    buf_free(&id);
     return outcome;
 }

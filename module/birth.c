@@ -1,0 +1,166 @@
+#include "module/birth.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/encode.h"
+#include "module/birth_work.h"
+
+static bool members_put(const struct birth_work *k, json_t *more)
+{
+    const struct subject *s = k->b->request->subject;
+    json_t *sites = json_array();
+    bool good = sites != NULL && json_array_append_new(sites, json_string(k->b->token->primary)) == 0;
+    for (size_t i = 0; i < k->site_count && good; i++)
+        good = json_array_append_new(sites, json_string(k->sites[i].site)) == 0;
+    good = good && json_put(more, "sites", json_incref(sites)) && json_put_string(more, "function", s->function) &&
+           json_put_string(more, "class", k->b->template->pair ? "private-key" : "secret-key") &&
+           json_put_string(more, "type", s->key_type);
+    if (good && k->b->template->id.len > 0)
+        good = json_put_bytes_hex(more, "caller-id", buf_span(&k->b->template->id));
+    json_decref(sites);
+    return good;
+}
+
+/* Step 4. */
+static enum outcome birth_intend(struct birth_work *k, struct fault *f)
+{
+    json_t *more = json_object();
+    enum outcome outcome = more != NULL && members_put(k, more) ? OK : fault_memory(f);
+    if (outcome == OK)
+        outcome = estate_intend(k->estate, k->b->request, k->b->context, more, &k->intent, f);
+    json_decref(more);
+    if (outcome != OK)
+        return outcome;
+    k->intended = true;
+    const struct state_intent *i = state_intent(&k->estate->state, k->intent);
+    if (i == NULL)
+        return fault_set(f, E_IO, "the log does not show the intent that was just written");
+    k->intent_digest = i->digest;
+    return intent_key_id(&i->digest, &k->id, f);
+}
+
+/* Sites may have been suspended, or the policy changed, while keys travelled (design, section 7, step 8). */
+static enum outcome birth_recheck(struct birth_work *k, struct fault *f)
+{
+    enum outcome outcome = estate_refresh(k->estate, f);
+    if (outcome != OK)
+        return outcome;
+    const struct state *s = &k->estate->state;
+    const struct state_intent *i = state_intent(s, k->intent);
+    if (i == NULL || i->state != INTENT_OPEN)
+        return fault_set(f, E_REFUSED, "the birth was rolled back by somebody else meanwhile");
+    if (!digest_equal(&s->policy, &k->b->request->policy))
+        return fault_set(f, E_REFUSED, "another policy was adopted during the birth: ask again under it");
+    if (!k->while_suspended && state_suspended(s, k->token, k->b->template->label))
+        return fault_set(f, E_REFUSED, "%s was suspended during the birth", k->token);
+    if (i->receipted.count < k->at_least)
+        return fault_set(f, E_REFUSED, "%zu of %u replicas answered", i->receipted.count, k->at_least);
+    return OK;
+}
+
+/* Steps 4 to 8, up to the point of no return. */
+static enum outcome birth_carry(struct birth_work *k, struct fault *f)
+{
+    enum outcome outcome = birth_intend(k, f);
+    if (outcome == OK)
+        outcome = birth_make(k, f);
+    for (size_t i = 0; i < k->site_count && outcome == OK; i++)
+        outcome = birth_send(k, &k->sites[i], f);
+    if (outcome == OK)
+        outcome = birth_recheck(k, f);
+    if (outcome == OK)
+        outcome = birth_keep(k, f);
+    return outcome;
+}
+
+/* Step 10. The session objects end here in any case; what cannot be withdrawn now is left to recovery. */
+static void birth_withdraw(struct birth_work *k, struct fault *f)
+{
+    struct fault also = {0};
+    struct fault reason = *f;
+    if (k->session_secret != CK_INVALID_HANDLE)
+        k->primary.f->C_DestroyObject(k->primary.session, k->session_secret);
+    k->session_secret = CK_INVALID_HANDLE;
+    /* A log that cannot be written says nothing of what it holds: recovery will read it afresh. */
+    if (reason.outcome == E_IO || estate_refresh(k->estate, &also) != OK) {
+        fault_context(f, "the birth stopped; `quorate settle` ends it");
+        return;
+    }
+    if (intent_withdraw(k->world, k->intent, reason.text, &also) != OK)
+        fault_set(f, reason.outcome, "%.480s; and %.480s", reason.text, also.text);
+}
+
+static void work_clear(struct birth_work *k)
+{
+    for (size_t i = 0; i < k->site_count; i++) {
+        site_close(&k->sites[i].link);
+        site_keys_clear(&k->sites[i].pinned);
+        free(k->sites[i].site);
+        free(k->sites[i].serial);
+    }
+    site_close(&k->primary);
+    lock_release(k->lock);
+    buf_free(&k->id);
+    buf_free(&k->spki);
+    free(k->rule_id);
+}
+
+/* What can be known to fail before anybody is asked. */
+static enum outcome birth_check(const struct birth_work *k, struct fault *f)
+{
+    const struct key_template *t = k->b->template;
+    const char *class = t->pair ? "private-key" : "secret-key";
+    struct buf id = BUF(511);
+    enum outcome outcome = OK;
+    if (k->b->token->primary[0] == '\0' || k->b->request->subject->function == NULL)
+        return fault_set(f, E_INVALID, "no primary is known for %s", k->token);
+    if (t->id.len > 0) {
+        hex_put(&id, buf_span(&t->id));
+        if (id.failed)
+            outcome = fault_memory(f);
+        else if (state_key(&k->estate->state, k->token, class, buf_str(&id), NULL) != NULL)
+            outcome = fault_set(f, E_REFUSED, "a key with CKA_ID %s lives on %s already: choose another", buf_str(&id),
+                                k->token);
+    }
+    buf_free(&id);
+    return outcome;
+}
+
+enum outcome birth_run(const struct birth *b, CK_OBJECT_HANDLE *ret_secret, CK_OBJECT_HANDLE *ret_public,
+                       struct fault *f)
+{
+    struct birth_work k = {.b = b,
+                           .world = b->world,
+                           .estate = b->world->estate,
+                           .token = b->token->bound->id,
+                           .id = BUF(32),
+                           .spki = BUF(4096)};
+    struct fault later = {0};
+
+    enum outcome outcome = site_open(b->world, k.token, b->token->primary, SITE_APPLICATION, &k.primary, f);
+    if (outcome == OK)
+        outcome = settle_token(b->world, k.token, NULL, f);
+    if (outcome == OK)
+        outcome = birth_lock(k.estate, &b->request->id, &k.lock, f);
+    if (outcome == OK)
+        outcome = birth_check(&k, f);
+    if (outcome == OK)
+        outcome = birth_plan(&k, f);
+    if (outcome == OK)
+        outcome = birth_carry(&k, f);
+    if (outcome == OK)
+        outcome = intent_born(k.estate, k.intent, buf_span(&k.spki), f);
+    if (outcome != OK && k.intended && !k.held)
+        birth_withdraw(&k, f);
+    else if (outcome != OK && k.held)
+        fault_context(f, "the key is made, but not yet in the log as born; `quorate settle` ends it");
+    if (outcome == OK) {
+        /* Born is born: sites that cannot be told now are told by recovery. */
+        intent_complete(b->world, k.intent, &later);
+        *ret_secret = k.secret;
+        *ret_public = k.public;
+    }
+    work_clear(&k);
+    return outcome;
+}

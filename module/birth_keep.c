@@ -1,0 +1,49 @@
+#include "module/birth_work.h"
+
+static enum outcome copy_make(struct birth_work *k, CK_OBJECT_HANDLE from, bool secret, CK_OBJECT_HANDLE *ret,
+                              struct fault *f)
+{
+    struct template t = {0};
+    CK_RV rv = CKR_OK;
+    enum outcome outcome = template_set_bool(&t, CKA_TOKEN, true, f);
+    if (outcome == OK && secret)
+        outcome = template_set_bool(&t, CKA_EXTRACTABLE, false, f);
+    if (outcome == OK)
+        outcome = template_set(&t, CKA_ID, k->id.data, (CK_ULONG)k->id.len, f);
+    if (outcome == OK && (rv = k->primary.f->C_CopyObject(k->primary.session, from, t.items, t.count, ret)) != CKR_OK)
+        outcome = site_fault(&k->primary, "C_CopyObject to the token", rv, f);
+    template_clear(&t);
+    return outcome;
+}
+
+/* A session original can still be wrapped: none may outlive the birth. */
+static enum outcome original_destroy(struct birth_work *k, CK_OBJECT_HANDLE *handle, struct fault *f)
+{
+    if (*handle == CK_INVALID_HANDLE)
+        return OK;
+    CK_RV rv = k->primary.f->C_DestroyObject(k->primary.session, *handle);
+    if (rv != CKR_OK)
+        return site_fault(&k->primary, "destroying the session original", rv, f);
+    *handle = CK_INVALID_HANDLE;
+    return OK;
+}
+
+enum outcome birth_keep(struct birth_work *k, struct fault *f)
+{
+    const struct key_template *want = k->b->template;
+    enum outcome outcome = OK;
+    /* The public half first: the private one is what recovery goes by. */
+    if (want->pair)
+        outcome = copy_make(k, k->session_public, false, &k->public, f);
+    if (outcome == OK)
+        outcome = copy_make(k, k->session_secret, true, &k->secret, f);
+    if (outcome == OK)
+        outcome = site_compare(&k->primary, k->secret, &want->secret, f);
+    if (outcome == OK)
+        outcome = original_destroy(k, &k->session_secret, f);
+    if (outcome == OK)
+        outcome = original_destroy(k, &k->session_public, f);
+    if (outcome == OK)
+        k->held = true;
+    return outcome;
+}
