@@ -126,15 +126,16 @@ json_t *claims_json(const struct claims *c)
             json_decref(item);
             continue;
         }
-        good = json_put_string(item, "claim", claim_table[i].name) &&
-               json_put_string(item, "standing", claim_word(c, i));
+        good =
+            json_put_string(item, "claim", claim_table[i].name) && json_put_string(item, "standing", claim_word(c, i));
         if (good && c->items[i].evidence != NULL)
             good = json_put_string(item, "evidence", c->items[i].evidence);
         if (good && c->items[i].failure != NULL)
             good = json_put_string(item, "failure", c->items[i].failure);
         good = json_array_append_new(list, item) == 0 && good;
     }
-    good = json_put(result, "claims", list) && good && json_put_string(result, "holds", claims_hold(c) ? "true" : "false");
+    good =
+        json_put(result, "claims", list) && good && json_put_string(result, "holds", claims_hold(c) ? "true" : "false");
     if (good)
         return result;
     json_decref(result);

@@ -59,6 +59,7 @@ const char *claim_name(enum claim_id id);
 enum standing claim_standing(enum claim_id id);
 
 void claims_put(const struct claims *c, struct buf *b); /* for people: a line each */
-json_t *claims_json(const struct claims *c);            /* {"claims": [{"claim", "evidence"?, "failure"?, "standing"}…], "holds"} */
+json_t *
+claims_json(const struct claims *c); /* {"claims": [{"claim", "evidence"?, "failure"?, "standing"}…], "holds"} */
 
 #endif

@@ -97,6 +97,11 @@ static const struct option attest_options[] = {
     END,
 };
 
+static const struct option verify_options[] = {
+    {"trust", "FILE", false, "what the auditor brings: the log's verifier key and the first policy's digest"},
+    END,
+};
+
 const struct command commands[] = {
     {"init", "", 0, 0, true, "Make an estate: its home, its log key and the log's first entry",
      "The home and the first policy are the ones that the bindings name. The estate is named by the hash of its\n"
@@ -153,5 +158,11 @@ const struct command commands[] = {
     {"attest", "DOCUMENT", 1, 1, false, "Sign an attestation of a ceremony with one's card",
      "Shows checkpoint, statement and deviations, then signs. The runner calls it for each participant.",
      attest_options, run_attest},
+    {"transcript", "CEREMONY DIR", 2, 2, false, "Put everything that an absent auditor needs into one folder",
+     "The ceremony must be closed. DIR is made, or must be empty.", none, run_transcript},
+    {"verify", "DIR", 1, 1, true, "Verify a transcript, knowing only what the trust file says",
+     "States what is proven (mathematics and pinned keys) and what is attested (somebody's recorded word). One\n"
+     "statement that fails, and the transcript does not hold.",
+     verify_options, run_verify},
     {NULL, NULL, 0, 0, false, NULL, NULL, NULL, NULL},
 };

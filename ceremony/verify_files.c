@@ -41,8 +41,8 @@ bool verify_file_digest(struct verifier *v, const char *name, size_t max, const 
                        digest_hex(digest).hex);
 }
 
-bool verify_document(struct verifier *v, const char *folder, const struct digest *digest, const struct digest *canonical,
-                     struct buf *ret_bytes, struct yaml **ret_yaml)
+bool verify_document(struct verifier *v, const char *folder, const struct digest *digest,
+                     const struct digest *canonical, struct buf *ret_bytes, struct yaml **ret_yaml)
 {
     struct fault f = {OK, ""};
     struct buf json = BUF(LIMIT_DOCUMENT * 2), again = BUF(LIMIT_DOCUMENT * 2);

@@ -18,15 +18,30 @@ struct verified_request {
 
 struct verified_artifact { /* an `artifact` entry of a ceremony */
     struct digest digest;
-    char *kind, *step, *person;
+    char *kind, *step;
     uint64_t seq;
 };
 
+struct offer_record { /* an `offer` entry and what became of it */
+    uint64_t intent;
+    char *site;
+    struct digest digest, challenge;
+    struct buf public_key;
+    bool receipted; /* its receipt holds */
+};
+
 struct verified_use { /* a `used` entry */
-    char *step; /* of the ceremony; NULL outside */
+    char *step;       /* of the ceremony; NULL outside */
     char *label;
     struct digest data; /* data.sha256 of its request */
     uint64_t seq;
+};
+
+struct verified_signed { /* what a make-csr or issue-certificate step says it made */
+    bool certificate;    /* else a CSR */
+    char *label;
+    const char *token; /* borrowed from the script */
+    struct digest artifact, tbs, profile;
 };
 
 struct verified_ceremony {
@@ -34,16 +49,17 @@ struct verified_ceremony {
     struct script *script;
     json_t *people; /* [{person, role}] */
     struct strings present;
-    size_t next; /* index of the expanded step that must be done next */
-    char *begun; /* id of a step begun and not done; NULL */
-    struct strings answered;   /* "STEP/NAME=VALUE" of the step at hand */
-    uint64_t *deviations;      /* seqs */
+    size_t next;          /* index of the expanded step that must be done next */
+    uint64_t *deviations; /* seqs */
     size_t deviation_count;
-    struct strings attested;   /* persons */
+    struct strings deviated; /* ids of steps that have one */
+    struct strings attested; /* persons */
     struct verified_artifact *artifacts;
     size_t artifact_count;
     struct verified_use *uses;
     size_t use_count;
+    struct verified_signed *signed_things;
+    size_t signed_count;
     bool closed;
 };
 
@@ -59,12 +75,16 @@ struct verifier {
     size_t request_count;
     struct verified_ceremony *ceremonies;
     size_t ceremony_count;
-    struct strings bags;     /* "ITEM=BAG" as last sealed */
+    struct offer_record *offers;
+    size_t offer_count;
+    struct strings bags;     /* item, bag, item, bag …: as sealed, in order */
+    unsigned unsealed_bags;  /* opened, but never seen sealed */
     struct strings expected; /* files that the entries name */
     struct digest *roots;    /* of the tree at each size; roots[0] is the empty tree's */
     struct merkle_edge edge;
     struct checkpoint checkpoint;
-    char last_type[32];
+    enum entry_type last;
+    moment last_time;
 };
 
 /* Reads FOLDER/NAME, marks it as expected. False and FILES fails where it is missing or unreadable. */
@@ -72,10 +92,13 @@ bool verify_file(struct verifier *v, const char *name, size_t max, struct buf *r
 /* The same, and its SHA-256 must be `digest`. */
 bool verify_file_digest(struct verifier *v, const char *name, size_t max, const struct digest *digest, struct buf *ret);
 /* `FOLDER/D.yaml` and its canonical form `FOLDER/D.json`, whose digest must be `canonical`. ret_yaml is the tree. */
-bool verify_document(struct verifier *v, const char *folder, const struct digest *digest, const struct digest *canonical,
-                     struct buf *ret_bytes, struct yaml **ret_yaml);
+bool verify_document(struct verifier *v, const char *folder, const struct digest *digest,
+                     const struct digest *canonical, struct buf *ret_bytes, struct yaml **ret_yaml);
 /* After all entries: what the folder holds is what they named. */
 void verify_inventory(struct verifier *v);
+
+/* A text member of the body; "" where absent. */
+const char *entry_text(const struct entry *e, const char *name);
 
 /* Visitors, before the entry is applied. */
 void verify_genesis(struct verifier *v, const struct entry *e);
@@ -88,14 +111,22 @@ void verify_arrival(struct verifier *v, const struct entry *e);
 void verify_receipt(struct verifier *v, const struct entry *e);
 void verify_offer(struct verifier *v, const struct entry *e);
 void verify_birth(struct verifier *v, const struct entry *e);
+void verify_offers_free(struct verifier *v);
 void verify_use(struct verifier *v, const struct entry *e);
 void verify_environment(struct verifier *v, const struct entry *e);
 void verify_ceremony(struct verifier *v, const struct entry *e); /* every entry that belongs to one */
-/* At a ceremony's close: artifacts, certificates, attestations. */
+void verify_artifact(struct verifier *v, struct verified_ceremony *c, const struct entry *e);
+void verify_use_noted(struct verifier *v, struct verified_ceremony *c, const struct entry *e);
+void verify_step_result(struct verifier *v, struct verified_ceremony *c, const struct step *s, const struct entry *e);
+/* At a ceremony's close. */
 void verify_certificates(struct verifier *v, struct verified_ceremony *c);
+void verify_attestations_complete(struct verifier *v, struct verified_ceremony *c);
 
-/* The policy of that digest, read and checked once. NULL: POLICIES fails. canonical NULL: not known yet. */
-const struct policy *verify_policy_load(struct verifier *v, const struct digest *digest, const struct digest *canonical);
+bool person_present(const struct verified_ceremony *c, const char *person);
+bool deviation_on(const struct verified_ceremony *c, const char *step); /* the step has a deviation */
+
+/* The policy of that digest, read and checked once. NULL: POLICIES fails. */
+const struct policy *verify_policy_load(struct verifier *v, const struct digest *digest);
 struct verified_request *verified_request(struct verifier *v, const struct digest *id);
 struct verified_ceremony *verified_ceremony(struct verifier *v, const char *id);
 /* The ceremony as evidence for an intent; false where the intent names one that is not running. */

@@ -1,0 +1,41 @@
+#ifndef QUORATE_CEREMONY_CERTIFICATE_H
+#define QUORATE_CEREMONY_CERTIFICATE_H
+
+#include <openssl/evp.h>
+
+#include "ceremony/profile.h"
+#include "core/digest.h"
+#include "core/moment.h"
+
+/* Certificates and CSRs as bytes: composed from a profile, signed by a key that may live in an HSM, checked again
+ * field by field. DER throughout; what is not the only encoding of what it means is refused. */
+
+struct certificate_inputs { /* what the profile leaves open, fixed when the TBS is made */
+    struct span public_key; /* SubjectPublicKeyInfo, DER */
+    struct span issuer;     /* the issuer's certificate, DER; empty: self-signed */
+    uint8_t serial[16];     /* used as profile->serial_bits ask; from random_bytes */
+    moment not_before;
+};
+enum outcome certificate_compose(const struct profile *p, const struct certificate_inputs *in, struct buf *ret_tbs,
+                                 struct fault *f);
+/* CertificationRequestInfo (RFC 2986) with the profile's subject. */
+enum outcome csr_compose(const struct profile *p, struct span public_key, struct buf *ret_info, struct fault *f);
+
+/* Signs exactly these bytes (TBSCertificate or CertificationRequestInfo) and puts the signed structure together. The
+ * signature is verified before anything is returned. digest: "SHA256", "SHA384". */
+enum outcome signed_structure_make(EVP_PKEY *key, const char *digest, struct span tbs, struct buf *ret_der,
+                                   struct fault *f);
+/* The two parts of a signed structure: the exact bytes that were signed. */
+enum outcome signed_structure_open(struct span der, struct span *ret_tbs, struct fault *f);
+/* SHA-256 of what an HSM is given for such a signature: CKM_ECDSA the hash; CKM_RSA_PKCS its DigestInfo. */
+enum outcome signed_data_digest(struct span public_key, const char *digest, struct span tbs, struct digest *ret,
+                                struct fault *f);
+
+/* Every field against the profile, the key, and itself: DER length, version, serial (positive, enough bits), signature
+ * algorithm, issuer, validity (notAfter inclusive), subject, SPKI, each extension with its criticality and none more,
+ * signature by issuer_key (SPKI). E_REFUSED names the field. */
+enum outcome certificate_check(const struct profile *p, struct span der, struct span public_key, struct span issuer_key,
+                               struct fault *f);
+enum outcome csr_check(const struct profile *p, struct span der, struct span public_key, struct fault *f);
+
+#endif

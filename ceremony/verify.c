@@ -1,0 +1,208 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "ceremony/print.h"
+#include "ceremony/tool.h"
+#include "ceremony/verify_inner.h"
+#include "core/limits.h"
+
+/* `quorate verify DIR --trust FILE`: what somebody who was not in the room can know. */
+
+const char *entry_text(const struct entry *e, const char *name)
+{
+    const char *text = json_string_or_null(e->body, name);
+
+    return text != NULL ? text : "";
+}
+
+static void verify_entry(struct verifier *v, const struct entry *e)
+{
+    switch (e->type) {
+    case ENTRY_GENESIS:
+        verify_genesis(v, e);
+        break;
+    case ENTRY_REQUEST:
+        verify_request(v, e);
+        break;
+    case ENTRY_APPROVAL:
+    case ENTRY_REJECTION:
+        verify_vote(v, e);
+        break;
+    case ENTRY_INTENT:
+        verify_intent(v, e);
+        break;
+    case ENTRY_POLICY:
+        verify_policy(v, e);
+        break;
+    case ENTRY_SITE_ENROLLED:
+        verify_enrolment(v, e);
+        break;
+    case ENTRY_ARRIVED:
+        verify_arrival(v, e);
+        break;
+    case ENTRY_OFFER:
+        verify_offer(v, e);
+        break;
+    case ENTRY_RECEIPT:
+        verify_receipt(v, e);
+        break;
+    case ENTRY_BORN:
+        verify_birth(v, e);
+        break;
+    case ENTRY_USED:
+        verify_use(v, e);
+        break;
+    case ENTRY_ENVIRONMENT:
+        verify_environment(v, e);
+        break;
+    default:
+        break;
+    }
+    verify_ceremony(v, e);
+}
+
+/* The roots of the tree at every size so far: requests and attestations name one. */
+static bool root_keep(struct verifier *v, const struct digest *leaf)
+{
+    struct digest *grown = NULL;
+
+    if ((v->edge.size & (v->edge.size + 1)) == 0 || v->roots == NULL) {
+        grown = realloc(v->roots, (size_t)(v->edge.size * 2 + 4) * sizeof *grown);
+        if (grown == NULL)
+            return false;
+        v->roots = grown;
+        if (v->edge.size == 0)
+            merkle_root(&v->edge, &v->roots[0]);
+    }
+    merkle_push(&v->edge, leaf);
+    merkle_root(&v->edge, &v->roots[v->edge.size]);
+    return true;
+}
+
+static enum outcome verify_visit(void *context, const struct entry *e, struct fault *f)
+{
+    struct verifier *v = context;
+    enum outcome result = OK;
+
+    if (!root_keep(v, &e->leaf))
+        return fault_memory(f);
+    verify_entry(v, e);
+    result = state_apply(&v->state, e, f);
+    if (result == OK) {
+        v->last = e->type;
+        v->last_time = e->time;
+        claim_holds(&v->claims, CLAIM_LOG);
+        claim_holds(&v->claims, CLAIM_TIME);
+    }
+    return result;
+}
+
+static void verifier_run(struct verifier *v)
+{
+    struct fault f = {OK, ""};
+    struct buf entries = BUF(LIMIT_TRANSCRIPT), checkpoint = BUF(LIMIT_NOTE);
+
+    if (!verify_file(v, "checkpoint", LIMIT_NOTE, &checkpoint) ||
+        !verify_file(v, "entries", LIMIT_TRANSCRIPT, &entries))
+        claim_fails(&v->claims, CLAIM_LOG, "the log cannot be read");
+    else if (checkpoint_open(buf_span(&checkpoint), &v->trust.log_key, &v->checkpoint, &f) != OK ||
+             log_verify_bytes(buf_span(&entries), buf_span(&checkpoint), &v->trust.log_key, verify_visit, v, &f) != OK)
+        claim_fails(&v->claims, CLAIM_LOG, "%s", f.text);
+    else {
+        claim_evidence(&v->claims, CLAIM_LOG, "%llu entries, root %.16s", (unsigned long long)v->checkpoint.size,
+                       digest_hex(&v->checkpoint.root).hex);
+        claim_evidence(&v->claims, CLAIM_TIME, "to %s; no timestamp of an authority", moment_format(v->last_time).text);
+        claim_evidence(&v->claims, CLAIM_CUSTODY, "%u bags that the log never saw sealed", v->unsealed_bags);
+        if (v->last != ENTRY_CEREMONY_CLOSED)
+            claim_fails(&v->claims, CLAIM_CLOSING, "the last entry is not the close of a ceremony");
+    }
+    verify_inventory(v);
+    buf_free(&checkpoint);
+    buf_free(&entries);
+}
+
+static void ceremony_clear(struct verified_ceremony *c)
+{
+    for (size_t i = 0; i < c->artifact_count; i++) {
+        free(c->artifacts[i].kind);
+        free(c->artifacts[i].step);
+    }
+    for (size_t i = 0; i < c->use_count; i++)
+        free(c->uses[i].label);
+    for (size_t i = 0; i < c->signed_count; i++)
+        free(c->signed_things[i].label);
+    free(c->artifacts);
+    free(c->uses);
+    free(c->signed_things);
+    free(c->deviations);
+    free(c->id);
+    json_decref(c->people);
+    strings_free(&c->present);
+    strings_free(&c->deviated);
+    strings_free(&c->attested);
+    script_free(c->script);
+}
+
+static void verifier_clear(struct verifier *v)
+{
+    for (size_t i = 0; i < v->ceremony_count; i++)
+        ceremony_clear(&v->ceremonies[i]);
+    for (size_t i = 0; i < v->request_count; i++) {
+        request_free(v->requests[i].request);
+        json_decref(v->requests[i].verdict);
+    }
+    for (size_t i = 0; i < v->policy_count; i++)
+        policy_free(v->policies[i]);
+    verify_offers_free(v);
+    free(v->ceremonies);
+    free(v->requests);
+    free(v->policies);
+    free(v->roots);
+    strings_free(&v->bags);
+    strings_free(&v->expected);
+    state_clear(&v->state);
+    claims_clear(&v->claims);
+    trust_clear(&v->trust);
+}
+
+static enum outcome verify_tell(const struct verifier *v, bool json, struct fault *f)
+{
+    struct buf text = BUF(OUTPUT_MAX);
+    enum outcome result = OK;
+    bool holds = claims_hold(&v->claims);
+
+    if (json)
+        return print_json(claims_json(&v->claims), f);
+    claims_put(&v->claims, &text);
+    buf_puts(&text, "\n");
+    for (size_t i = 0; i < v->ceremony_count; i++)
+        if (v->ceremonies[i].closed)
+            buf_putf(&text, "ceremony %s: %zu steps, %zu deviations\n", v->ceremonies[i].id,
+                     v->ceremonies[i].script->step_count, v->ceremonies[i].deviation_count);
+    print_toned(&text, holds ? TONE_GOOD : TONE_BAD, holds ? "The transcript holds." : "The transcript does NOT hold.");
+    buf_puts(&text, "\n");
+    result = print_out(&text, f);
+    buf_free(&text);
+    return result;
+}
+
+enum outcome run_verify(const struct arguments *a, struct fault *f)
+{
+    struct verifier v = {.folder = a->operands[0]};
+    const char *trust = NULL;
+    enum outcome result = argument_want(a, "trust", &trust, f);
+
+    state_init(&v.state);
+    if (result == OK)
+        result = trust_load(trust, &v.trust, f);
+    if (result == OK) {
+        verifier_run(&v);
+        result = verify_tell(&v, argument_flag(a, "json"), f);
+    }
+    if (result == OK && !claims_hold(&v.claims)) {
+        f->text[0] = '\0';
+        result = E_REFUSED;
+    }
+    verifier_clear(&v);
+    return result;
+}

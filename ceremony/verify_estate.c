@@ -1,0 +1,202 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit/document.h"
+#include "ceremony/verify_inner.h"
+#include "core/encode.h"
+#include "core/limits.h"
+#include "policy/signature.h"
+
+/* The people's certificates, each by its fingerprint, no two with one key. */
+static bool roster_verify(struct verifier *v, const struct policy *p)
+{
+    struct fault f = {OK, ""};
+    struct buf *ders = calloc(p->person_count + 1, sizeof *ders);
+    struct span *spans = calloc(p->person_count + 1, sizeof *spans);
+    bool good = ders != NULL && spans != NULL;
+    char name[128];
+
+    for (size_t i = 0; good && i < p->person_count; i++) {
+        snprintf(name, sizeof name, "people/%s.der", digest_hex(&p->people[i].fingerprint).hex);
+        good = verify_file_digest(v, name, LIMIT_CERTIFICATE, &p->people[i].fingerprint, &ders[i]);
+        spans[i] = buf_span(&ders[i]);
+    }
+    if (good && roster_check(p, spans, &f) != OK)
+        good = claim_fails(&v->claims, CLAIM_POLICIES, "%s", f.text);
+    for (size_t i = 0; ders != NULL && i < p->person_count; i++)
+        buf_free(&ders[i]);
+    free(ders);
+    free(spans);
+    return good;
+}
+
+const struct policy *verify_policy_load(struct verifier *v, const struct digest *digest)
+{
+    struct fault f = {OK, ""};
+    struct buf bytes = BUF(LIMIT_DOCUMENT);
+    struct policy *policy = NULL, **grown = NULL;
+    char name[128];
+
+    for (size_t i = 0; i < v->policy_count; i++)
+        if (digest_equal(&v->policies[i]->digest, digest))
+            return v->policies[i];
+    snprintf(name, sizeof name, "policies/%s.yaml", digest_hex(digest).hex);
+    if (verify_file_digest(v, name, LIMIT_DOCUMENT, digest, &bytes)) {
+        if (policy_parse(name, buf_span(&bytes), &policy, &f) != OK)
+            claim_fails(&v->claims, CLAIM_POLICIES, "%s", f.text);
+        else if (!roster_verify(v, policy))
+            claim_fails(&v->claims, CLAIM_POLICIES, "%s: its people's certificates do not hold", name);
+        else
+            grown = realloc(v->policies, (v->policy_count + 1) * sizeof(*grown));
+    }
+    buf_free(&bytes);
+    if (grown == NULL) {
+        policy_free(policy);
+        return NULL;
+    }
+    v->policies = grown;
+    v->policies[v->policy_count++] = policy;
+    return policy;
+}
+
+void verify_genesis(struct verifier *v, const struct entry *e)
+{
+    struct fault f = {OK, ""};
+    struct digest policy;
+
+    if (strcmp(entry_text(e, "log-key"), v->trust.log_key_text) != 0) {
+        claim_fails(&v->claims, CLAIM_LOG, "genesis names another log key than the trust file");
+        return;
+    }
+    if (json_want_digest(e->body, "policy", &policy, &f) != OK || !digest_equal(&policy, &v->trust.policy)) {
+        claim_fails(&v->claims, CLAIM_POLICIES, "the first policy is not the one of the trust file");
+        return;
+    }
+    v->judge = verify_policy_load(v, &policy);
+    if (v->judge == NULL)
+        claim_fails(&v->claims, CLAIM_POLICIES, "the first policy cannot be read");
+}
+
+/* The request that an entry rests on: carried out after an intent with the same verdict, and of that operation. */
+static struct verified_request *request_of(struct verifier *v, const struct entry *e, enum operation op)
+{
+    struct fault f = {OK, ""};
+    struct verified_request *request = NULL;
+    json_t *verdict = json_object_get(e->body, "verdict");
+    struct digest id;
+
+    if (json_want_digest(e->body, "request", &id, &f) == OK)
+        request = verified_request(v, &id);
+    if (request == NULL || request->verdict == NULL || request->request->subject->operation != op)
+        return NULL;
+    return verdict == NULL || json_equal(verdict, request->verdict) ? request : NULL;
+}
+
+/* The members of the subject that the entry repeats are equal in both. */
+static bool members_equal(const json_t *body, const json_t *subject, const char *const *names, const char **ret_name)
+{
+    for (; *names != NULL; names++) {
+        const json_t *a = json_object_get(body, *names), *b = json_object_get(subject, *names);
+
+        if (a == NULL || b == NULL || !json_equal(a, b)) {
+            *ret_name = *names;
+            return false;
+        }
+    }
+    return true;
+}
+
+void verify_policy(struct verifier *v, const struct entry *e)
+{
+    static const char *const names[] = {"canonical", "digest", "version", NULL};
+    struct fault f = {OK, ""};
+    struct verified_request *request = request_of(v, e, OP_ADOPT_POLICY);
+    const json_t *asked = request != NULL ? json_object_get(request->request->subject->json, "policy") : NULL;
+    struct digest digest, canonical;
+    struct buf bytes = BUF(LIMIT_DOCUMENT);
+    const struct policy *policy = NULL;
+    const char *other = NULL;
+
+    if (asked == NULL || !members_equal(e->body, asked, names, &other)) {
+        claim_fails(&v->claims, CLAIM_POLICIES, "the policy of entry %llu is not one that was approved%s%s",
+                    (unsigned long long)e->seq, other != NULL ? ": another " : "", other != NULL ? other : "");
+    } else if (json_want_digest(e->body, "digest", &digest, &f) == OK &&
+               json_want_digest(e->body, "canonical", &canonical, &f) == OK &&
+               verify_document(v, "policies", &digest, &canonical, &bytes, NULL)) {
+        policy = verify_policy_load(v, &digest);
+        if (policy != NULL && v->state.policy_version == 0 && !digest_equal(&digest, &v->trust.policy))
+            claim_fails(&v->claims, CLAIM_POLICIES, "the first policy adopted is not the one of genesis");
+        else if (policy != NULL)
+            claim_holds(&v->claims, CLAIM_POLICIES);
+    }
+    if (policy == NULL)
+        claim_fails(&v->claims, CLAIM_POLICIES, "the policy of entry %llu cannot be read", (unsigned long long)e->seq);
+    else
+        v->judge = policy;
+    buf_free(&bytes);
+}
+
+static bool hex_member(const struct entry *e, const char *name, struct buf *ret)
+{
+    struct fault f = {OK, ""};
+
+    return hex_parse_buf(entry_text(e, name), ret, &f) == OK && ret->len != 0;
+}
+
+void verify_enrolment(struct verifier *v, const struct entry *e)
+{
+    static const char *const names[] = {"firmware", "hardware", "identity", "manufacturer", "model",
+                                        "serial",   "site",     "token",    "transport",    NULL};
+    struct fault f = {OK, ""};
+    struct verified_request *request = request_of(v, e, OP_ENROL_SITE);
+    struct buf identity = BUF(LIMIT_CERTIFICATE), answer = BUF(1024);
+    struct digest challenge, digest;
+    const char *other = NULL;
+
+    if (request == NULL || !members_equal(e->body, request->request->subject->json, names, &other))
+        claim_fails(&v->claims, CLAIM_SITES, "site %s of %s was not enrolled as approved%s%s", entry_text(e, "site"),
+                    entry_text(e, "token"), other != NULL ? ": another " : "", other != NULL ? other : "");
+    else if (!hex_member(e, "identity", &identity) || !hex_member(e, "answer", &answer) ||
+             json_want_digest(e->body, "challenge", &challenge, &f) != OK ||
+             !challenge_digest(&v->state.estate, entry_text(e, "token"), entry_text(e, "site"), &challenge, &digest))
+        claim_fails(&v->claims, CLAIM_SITES, "site %s of %s: challenge or answer cannot be read", entry_text(e, "site"),
+                    entry_text(e, "token"));
+    else if (digest_signature_verify(buf_span(&identity), &digest, buf_span(&answer), &f) != OK)
+        claim_fails(&v->claims, CLAIM_SITES, "site %s of %s did not answer its challenge: %s", entry_text(e, "site"),
+                    entry_text(e, "token"), f.text);
+    else
+        claim_holds(&v->claims, CLAIM_SITES);
+    claim_holds(&v->claims, CLAIM_HARDWARE);
+    claim_evidence(&v->claims, CLAIM_HARDWARE, "%s", entry_text(e, "hardware"));
+    buf_free(&answer);
+    buf_free(&identity);
+}
+
+void verify_arrival(struct verifier *v, const struct entry *e)
+{
+    if (state_site(&v->state, entry_text(e, "token"), entry_text(e, "site")) == NULL)
+        claim_fails(&v->claims, CLAIM_PLACES, "entry %llu: an HSM arrived that was never enrolled",
+                    (unsigned long long)e->seq);
+    else
+        claim_holds(&v->claims, CLAIM_PLACES);
+}
+
+void verify_environment(struct verifier *v, const struct entry *e)
+{
+    const char *name = NULL;
+    json_t *value = NULL;
+
+    claim_holds(&v->claims, CLAIM_SOFTWARE);
+    claim_evidence(&v->claims, CLAIM_SOFTWARE, "self-reported");
+    for (size_t i = 0; i < v->trust.software_names.count; i++) {
+        bool found = false;
+
+        json_object_foreach(e->body, name, value) found =
+            found || (strcmp(name, v->trust.software_names.items[i]) == 0 &&
+                      strcmp(json_string_value(value) != NULL ? json_string_value(value) : "",
+                             digest_hex(&v->trust.software[i]).hex) == 0);
+        if (!found)
+            claim_fails(&v->claims, CLAIM_SOFTWARE, "%s was not the one that the trust file expects",
+                        v->trust.software_names.items[i]);
+    }
+}

@@ -1,0 +1,204 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit/document.h"
+#include "ceremony/verify_inner.h"
+#include "core/encode.h"
+#include "core/limits.h"
+
+static struct state_intent *intent_of(struct verifier *v, const struct entry *e)
+{
+    int64_t seq = 0;
+    struct fault f = {OK, ""};
+
+    return json_want_integer(e->body, "intent", &seq, &f) == OK ? state_intent(&v->state, (uint64_t)seq) : NULL;
+}
+
+static struct offer_record *offer_find(struct verifier *v, uint64_t intent, const char *site)
+{
+    for (size_t i = 0; i < v->offer_count; i++)
+        if (v->offers[i].intent == intent && strcmp(v->offers[i].site, site) == 0)
+            return &v->offers[i];
+    return NULL;
+}
+
+void verify_offer(struct verifier *v, const struct entry *e)
+{
+    struct fault f = {OK, ""};
+    const struct state_intent *intent = intent_of(v, e);
+    struct offer_record *grown = realloc(v->offers, (v->offer_count + 1) * sizeof *grown), *o = NULL;
+    bool good = grown != NULL && intent != NULL;
+
+    if (grown != NULL)
+        v->offers = grown;
+    if (good) {
+        o = &v->offers[v->offer_count];
+        *o = (struct offer_record){
+            .intent = intent->seq, .site = strdup(entry_text(e, "site")), .public_key = BUF(LIMIT_CERTIFICATE)};
+        good = o->site != NULL && json_want_digest(e->body, "offer", &o->digest, &f) == OK &&
+               json_want_digest(e->body, "challenge", &o->challenge, &f) == OK &&
+               hex_parse_buf(entry_text(e, "public-key"), &o->public_key, &f) == OK;
+        v->offer_count++;
+    }
+    if (!good)
+        claim_fails(&v->claims, CLAIM_BIRTHS, "offer %llu cannot be read", (unsigned long long)e->seq);
+}
+
+/* The receipt answers the offer: identity, fields, the replica's own signature. */
+static bool receipt_holds(struct verifier *v, const struct entry *e, const struct state_intent *intent,
+                          struct offer_record *o, struct span bytes)
+{
+    struct fault f = {OK, ""};
+    struct receipt r = {0};
+    struct offer offer = {.estate = v->state.estate, .intent = intent->digest, .challenge = o->challenge};
+    const struct state_site *site = state_site(&v->state, intent->token, o->site);
+    bool good = false;
+
+    snprintf(offer.token, sizeof offer.token, "%s", intent->token);
+    snprintf(offer.site, sizeof offer.site, "%s", o->site);
+    offer.public_key = o->public_key; /* borrowed */
+    if (site == NULL)
+        claim_fails(&v->claims, CLAIM_BIRTHS, "receipt %llu is of a site that was not enrolled",
+                    (unsigned long long)e->seq);
+    else if (receipt_parse(bytes, &r, &f) != OK ||
+             receipt_verify(&r, &offer, &o->digest, buf_span(&site->identity), site->serial, &f) != OK)
+        claim_fails(&v->claims, CLAIM_BIRTHS, "the receipt of %s (entry %llu): %s", o->site, (unsigned long long)e->seq,
+                    f.text);
+    else
+        good = true;
+    if (good && o->public_key.len == 0)
+        claim_holds(&v->claims, CLAIM_SECRETS);
+    receipt_clear(&r);
+    return good;
+}
+
+void verify_receipt(struct verifier *v, const struct entry *e)
+{
+    struct fault f = {OK, ""};
+    const struct state_intent *intent = intent_of(v, e);
+    struct offer_record *o = intent != NULL ? offer_find(v, intent->seq, entry_text(e, "site")) : NULL;
+    struct buf bytes = BUF(LIMIT_OFFER);
+    struct digest digest, offer;
+    char name[128];
+
+    if (o == NULL || json_want_digest(e->body, "receipt", &digest, &f) != OK ||
+        json_want_digest(e->body, "offer", &offer, &f) != OK || !digest_equal(&offer, &o->digest)) {
+        claim_fails(&v->claims, CLAIM_BIRTHS, "receipt %llu answers no offer", (unsigned long long)e->seq);
+        return;
+    }
+    snprintf(name, sizeof name, "receipts/%s.json", digest_hex(&digest).hex);
+    if (!verify_file_digest(v, name, LIMIT_OFFER, &digest, &bytes))
+        claim_fails(&v->claims, CLAIM_BIRTHS, "the receipt of %s cannot be read", entry_text(e, "site"));
+    else
+        o->receipted = receipt_holds(v, e, intent, o, buf_span(&bytes));
+    buf_free(&bytes);
+}
+
+/* Every site that holds the key, the primary aside, has a receipt that holds, and there are enough of them. */
+static bool birth_replicas(struct verifier *v, const struct entry *e, const struct state_intent *intent,
+                           const struct rule *rule)
+{
+    const struct token *token = policy_token(v->judge, intent->token);
+    json_t *sites = json_object_get(e->body, "sites"), *site = NULL;
+    size_t index = 0, replicas = 0;
+
+    json_array_foreach(sites, index, site)
+    {
+        const char *id = json_string_value(site);
+        const struct offer_record *o = id != NULL ? offer_find(v, intent->seq, id) : NULL;
+
+        if (id != NULL && token != NULL && strcmp(id, token->primary) == 0)
+            continue;
+        if (o == NULL || !o->receipted)
+            return claim_fails(&v->claims, CLAIM_BIRTHS,
+                               "the key of entry %llu is said to be at %s, but there is no receipt",
+                               (unsigned long long)e->seq, id != NULL ? id : "?");
+        replicas++;
+    }
+    if (rule == NULL || replicas < rule->replicas.at_least)
+        return claim_fails(&v->claims, CLAIM_BIRTHS, "the key of entry %llu has %zu replicas, its rule asks for %u",
+                           (unsigned long long)e->seq, replicas, rule != NULL ? rule->replicas.at_least : 0);
+    return true;
+}
+
+/* Fingerprint and public key belong together, and are the ones that the sites were offered. */
+static bool birth_key(struct verifier *v, const struct entry *e, const struct state_intent *intent)
+{
+    struct fault f = {OK, ""};
+    struct buf spki = BUF(LIMIT_CERTIFICATE);
+    struct digest fingerprint, found;
+    bool good = true;
+
+    if (json_string_or_null(e->body, "public-key") != NULL)
+        good = hex_parse_buf(entry_text(e, "public-key"), &spki, &f) == OK &&
+               json_want_digest(e->body, "fingerprint", &fingerprint, &f) == OK &&
+               digest_one(&found, buf_span(&spki)) && digest_equal(&found, &fingerprint);
+    for (size_t i = 0; good && i < v->offer_count; i++)
+        if (v->offers[i].intent == intent->seq && v->offers[i].receipted)
+            good = span_equal(buf_span(&v->offers[i].public_key), buf_span(&spki));
+    buf_free(&spki);
+    if (!good)
+        claim_fails(&v->claims, CLAIM_BIRTHS, "the public key of entry %llu is not the one that the sites proved",
+                    (unsigned long long)e->seq);
+    return good;
+}
+
+void verify_birth(struct verifier *v, const struct entry *e)
+{
+    const struct state_intent *intent = NULL;
+    const struct verified_request *request = NULL;
+    const struct rule *rule = NULL;
+
+    if (v->judge == NULL)
+        return; /* said already */
+    if (json_object_get(e->body, "intent") == NULL) {
+        rule = policy_match(v->judge, OP_GENERATE, entry_text(e, "token"), entry_text(e, "label"),
+                            entry_text(e, "class"), 1);
+        if (rule == NULL || rule->effect != EFFECT_ALLOW)
+            claim_fails(&v->claims, CLAIM_BIRTHS, "key %s of entry %llu was born without an intent",
+                        entry_text(e, "label"), (unsigned long long)e->seq);
+        return;
+    }
+    intent = intent_of(v, e);
+    if (intent != NULL)
+        request = verified_request(v, &intent->request);
+    if (request == NULL || request->verdict == NULL || request->request->subject->operation != OP_GENERATE ||
+        strcmp(entry_text(e, "label"), request->request->subject->label) != 0 ||
+        strcmp(entry_text(e, "token"), request->request->subject->token) != 0 ||
+        strcmp(entry_text(e, "type"), request->request->subject->key_type) != 0) {
+        claim_fails(&v->claims, CLAIM_BIRTHS, "key %s of entry %llu is not the one that was approved",
+                    entry_text(e, "label"), (unsigned long long)e->seq);
+        return;
+    }
+    rule = policy_rule(v->judge, request->request->rule);
+    if (birth_key(v, e, intent) && birth_replicas(v, e, intent, rule))
+        claim_holds(&v->claims, CLAIM_BIRTHS);
+}
+
+void verify_use(struct verifier *v, const struct entry *e)
+{
+    struct fault f = {OK, ""};
+    const struct state_intent *intent = intent_of(v, e);
+    const struct verified_request *request = intent != NULL ? verified_request(v, &intent->request) : NULL;
+    json_t *data = NULL;
+    struct digest approved, signed_bytes;
+
+    if (request == NULL || request->verdict == NULL || request->request->subject->operation != OP_USE ||
+        strcmp(entry_text(e, "label"), request->request->subject->label) != 0 ||
+        json_want_object(request->request->subject->json, "data", &data, &f) != OK ||
+        json_want_digest(data, "sha256", &approved, &f) != OK ||
+        json_want_digest(e->body, "data", &signed_bytes, &f) != OK || !digest_equal(&approved, &signed_bytes))
+        claim_fails(&v->claims, CLAIM_USES, "use %llu of %s is not the one that was approved",
+                    (unsigned long long)e->seq, entry_text(e, "label"));
+    else
+        claim_holds(&v->claims, CLAIM_USES);
+}
+
+void verify_offers_free(struct verifier *v)
+{
+    for (size_t i = 0; i < v->offer_count; i++) {
+        free(v->offers[i].site);
+        buf_free(&v->offers[i].public_key);
+    }
+    free(v->offers);
+}
