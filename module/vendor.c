@@ -1,0 +1,165 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/limits.h"
+#include "module/birth.h"
+#include "module/vendor_table.h"
+
+typedef enum outcome verb_run(struct world *w, const json_t *question, json_t **ret, struct fault *f);
+
+static enum outcome verb_enrol(struct world *w, const json_t *question, json_t **ret, struct fault *f)
+{
+    const char *token = NULL, *site = NULL;
+    enum outcome outcome = json_want_string(question, "token", &token, f);
+    if (outcome == OK)
+        outcome = json_want_string(question, "site", &site, f);
+    if (outcome == OK)
+        outcome = enrol_run(w, token, site, json_string_or_null(question, "elsewhere"), ret, f);
+    const char *status = outcome == OK ? json_string_or_null(*ret, "status") : NULL;
+    if (status != NULL && strcmp(status, "pending") == 0) {
+        const char *missing = json_string_or_null(*ret, "missing");
+        return fault_set(f, E_PENDING, "%s", missing != NULL ? missing : "people have to approve");
+    }
+    return outcome;
+}
+
+static enum outcome verb_settle(struct world *w, const json_t *question, json_t **ret, struct fault *f)
+{
+    json_t *list = json_array(), *report = json_object();
+    (void)question;
+    enum outcome outcome = list != NULL ? settle_run(w, list, f) : fault_memory(f);
+    if (outcome == OK && !json_put(report, "settled", json_incref(list)))
+        outcome = fault_memory(f);
+    if (outcome == OK)
+        *ret = json_incref(report);
+    json_decref(list);
+    json_decref(report);
+    return outcome;
+}
+
+static enum outcome empty_answer(enum outcome outcome, json_t **ret, struct fault *f)
+{
+    json_t *empty = outcome == OK ? json_object() : NULL;
+    if (outcome == OK && empty == NULL)
+        return fault_memory(f);
+    if (outcome == OK)
+        *ret = empty;
+    return outcome;
+}
+
+static enum outcome verb_ceremony(struct world *w, const json_t *question, json_t **ret, struct fault *f)
+{
+    return empty_answer(world_ceremony(w, json_string_or_null(question, "ceremony"), f), ret, f);
+}
+
+static enum outcome verb_step(struct world *w, const json_t *question, json_t **ret, struct fault *f)
+{
+    const char *step = NULL, *name = json_string_or_null(question, "operation");
+    int operation = name != NULL ? operation_parse(name) : -1;
+    enum outcome outcome = json_want_string(question, "step", &step, f);
+    if (outcome == OK && name != NULL && operation < 0)
+        outcome = fault_set(f, E_INVALID, "\"%s\" is no operation", name);
+    if (outcome == OK)
+        outcome = world_step(w, step, operation, json_string_or_null(question, "actor"), f);
+    return empty_answer(outcome, ret, f);
+}
+
+static enum outcome verb_tokens(struct world *w, const json_t *question, json_t **ret, struct fault *f)
+{
+    (void)question;
+    return inspect_run(w, ret, f);
+}
+
+/* The calling thread's own: needs no world and no lock. */
+static enum outcome verb_refusal(struct world *w, const json_t *question, json_t **ret, struct fault *f)
+{
+    json_t *report = json_object();
+    (void)w;
+    (void)question;
+    bool good = json_put_string(report, "text", refusal_text());
+    if (good && refusal_request()[0] != '\0')
+        good = json_put_string(report, "request", refusal_request());
+    if (!good) {
+        json_decref(report);
+        return fault_memory(f);
+    }
+    *ret = report;
+    return OK;
+}
+
+static const struct {
+    const char *name, *members;
+    bool world; /* needs one, and its lock */
+    verb_run *run;
+} verbs[] = {
+    {"enrol", "?elsewhere site token", true, verb_enrol},
+    {"settle", "", true, verb_settle},
+    {"ceremony", "?ceremony", true, verb_ceremony},
+    {"step", "?actor ?operation step", true, verb_step},
+    {"tokens", "", true, verb_tokens},
+    {"refusal", "", false, verb_refusal},
+};
+
+static enum outcome verb_call(const char *name, const json_t *question, json_t **ret, struct fault *f)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        if (strcmp(verbs[i].name, name) != 0)
+            continue;
+        enum outcome outcome = json_members(question, verbs[i].members, f);
+        if (outcome != OK)
+            return outcome;
+        if (!verbs[i].world)
+            return verbs[i].run(NULL, question, ret, f);
+        struct world *w = world_current();
+        if (w == NULL)
+            return fault_set(f, E_REFUSED, "the module is not initialised: call C_Initialize first");
+        pthread_mutex_lock(&w->lock);
+        outcome = verbs[i].run(w, question, ret, f);
+        pthread_mutex_unlock(&w->lock);
+        return outcome;
+    }
+    return fault_set(f, E_INVALID, "the vendor interface has no verb \"%s\"", name);
+}
+
+static int vendor_call(const char *verb, const char *json, char **ret_json, char *text, size_t text_size)
+{
+    struct fault f = {0};
+    struct buf written = BUF(LIMIT_DOCUMENT);
+    json_t *question = NULL, *answer = NULL;
+    char *taken = NULL;
+    enum outcome outcome = E_INVALID;
+
+    if (verb == NULL || json == NULL || ret_json == NULL || (text == NULL && text_size > 0)) {
+        outcome = fault_set(&f, E_INVALID, "the vendor interface was called without verb, question or room");
+        goto out;
+    }
+    outcome = json_parse_canonical(span_str(json), &question, &f);
+    if (outcome == OK)
+        outcome = verb_call(verb, question, &answer, &f);
+    if (outcome != OK && outcome != E_PENDING)
+        goto out;
+    struct fault also = {0};
+    if (answer == NULL || json_canonical(answer, &written, &also) != OK || (taken = buf_take(&written)) == NULL)
+        outcome = fault_memory(&f);
+    else
+        *ret_json = taken;
+out:
+    if (text_size > 0)
+        snprintf(text, text_size, "%s", outcome == OK ? "" : f.text);
+    json_decref(question);
+    json_decref(answer);
+    buf_free(&written);
+    return outcome;
+}
+
+static void vendor_release(char *json)
+{
+    free(json);
+}
+
+const struct quorate_vendor *vendor_interface(void)
+{
+    static const struct quorate_vendor table = {1, 0, vendor_call, vendor_release};
+    return &table;
+}
