@@ -38,13 +38,14 @@ static enum outcome home_make(const struct bindings *b, struct fault *f)
     return result;
 }
 
-static enum outcome policy_load(const char *path, bool trusted, struct policy **ret, struct fault *f)
+/* name: under which its findings speak of it. */
+static enum outcome policy_load(const char *path, const char *name, struct policy **ret, struct fault *f)
 {
     struct buf bytes = BUF(LIMIT_DOCUMENT);
-    enum outcome result = file_read(path, trusted, &bytes, f);
+    enum outcome result = file_read(path, true, &bytes, f);
 
     if (result == OK)
-        result = policy_parse(path, buf_span(&bytes), ret, f);
+        result = policy_parse(name, buf_span(&bytes), ret, f);
     buf_free(&bytes);
     return result;
 }
@@ -76,7 +77,7 @@ enum outcome estate_create(const char *bindings_path, const char *environment, c
     result = bindings_load(bindings_path, &bindings, f);
     if (result != OK)
         goto out;
-    result = policy_load(bindings->policy, true, &policy, f);
+    result = policy_load(bindings->policy, bindings->policy, &policy, f);
     if (result != OK)
         goto out;
     if (origin == NULL) {
@@ -114,6 +115,19 @@ static enum outcome estate_visit(void *context, const struct entry *entry, struc
     return state_apply(&e->state, entry, f);
 }
 
+/* The bindings' file is the policy in force, byte for byte: what people know it by. */
+static bool policy_at_hand(const struct estate *e)
+{
+    struct buf bytes = BUF(LIMIT_DOCUMENT);
+    struct fault ignored = {OK, ""};
+    struct digest digest;
+    bool same = file_read(e->bindings->policy, true, &bytes, &ignored) == OK && digest_one(&digest, buf_span(&bytes)) &&
+                digest_equal(&digest, &e->state.policy);
+
+    buf_free(&bytes);
+    return same;
+}
+
 /* Loads the policy that the log says is in force, where that is not the one at hand. */
 static enum outcome policy_follow(struct estate *e, struct fault *f)
 {
@@ -127,7 +141,7 @@ static enum outcome policy_follow(struct estate *e, struct fault *f)
     path = estate_path(e, "policies", name);
     if (path == NULL)
         return fault_memory(f);
-    result = policy_load(path, true, &policy, f);
+    result = policy_load(path, policy_at_hand(e) ? e->bindings->policy : path, &policy, f);
     if (result == OK && !digest_equal(&policy->digest, &e->state.policy))
         result = fault_set(f, E_REFUSED, "%s is not the policy that the log has in force (digest %s): restore it", path,
                            digest_hex(&e->state.policy).hex);
