@@ -7,8 +7,6 @@
 
 /* Completion of governed templates (design, section 6): what is signed says everything that the key will be. */
 
-#define OWN_LABEL "quorate:"
-
 static const CK_ATTRIBUTE_TYPE usages[] = {CKA_ENCRYPT, CKA_DECRYPT,        CKA_SIGN,   CKA_SIGN_RECOVER, CKA_VERIFY,
                                            CKA_WRAP,    CKA_VERIFY_RECOVER, CKA_UNWRAP, CKA_DERIVE};
 #define USAGE_COUNT (sizeof(usages) / sizeof(*usages))

@@ -102,7 +102,7 @@ const struct rule *gate_rule(const struct world *w, const struct question *q, bo
 
 static json_t *question_subject(const struct world *w, const struct question *q)
 {
-    json_t *s = asking_subject(w->estate, q->operation, NULL);
+    json_t *s = asking_subject(w->estate, q->operation, w->requester);
     bool good = json_put_string(s, "token", question_token(w, q)) && json_put_string(s, "function", q->function);
 
     if (good && q->label[0])
@@ -173,6 +173,8 @@ static CK_RV answer_refuse(const struct world *w, const struct question *q, cons
     else
         fault_set(&f, E_REFUSED, "%s on %s: %s", q->function, question_token(w, q), buf_str(&text));
     rv = gate_refuse(q->operation, &f);
+    if (a->request)
+        refusal_name(&a->request->id);
     buf_free(&text);
     return rv;
 }
@@ -197,7 +199,7 @@ CK_RV gate_ask(struct world *w, const struct question *q, struct answer *ret)
                   q->function, question_token(w, q));
         return gate_refuse(q->operation, &f);
     }
-    if (estate_ask(w->estate, subject, NULL, &answer, &f) != OK)
+    if (estate_ask(w->estate, subject, &w->context, &answer, &f) != OK)
         return gate_fault(&f);
     if (answer.plain || (ret && answer.verdict->decision == DECISION_ALLOW))
         rv = CKR_OK;

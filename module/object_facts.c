@@ -3,12 +3,14 @@
 #include "core/encode.h"
 #include "module/objects.h"
 
-/* Labels that begin so are Quorate's own: transport and identity keys, checkpoints. */
-#define OWN_LABEL "quorate:"
-
 bool object_is_secret(const struct object_facts *o)
 {
     return o->class == CKO_PRIVATE_KEY || o->class == CKO_SECRET_KEY;
+}
+
+bool label_is_own(const char *label)
+{
+    return strncmp(label, OWN_LABEL, strlen(OWN_LABEL)) == 0;
 }
 
 const char *class_name(CK_OBJECT_CLASS class)
@@ -110,7 +112,7 @@ static bool id_is_own(const struct world *w, CK_SLOT_ID slot, const char *id)
 
 bool object_shown(const struct world *w, CK_SLOT_ID slot, const struct object_facts *o)
 {
-    if (strncmp(o->label, OWN_LABEL, strlen(OWN_LABEL)) == 0)
+    if (label_is_own(o->label))
         return false;
     if (o->id[0] && id_is_own(w, slot, o->id))
         return false;

@@ -2,6 +2,7 @@
 #define QUORATE_MODULE_OBJECTS_H
 
 #include "module/sessions.h"
+#include "module/template.h"
 
 /* Objects as applications see them: virtual handles over the lower module's. What is hidden never gets one. A private
  * or secret token key that the log does not know as born, and whatever is Quorate's own, is hidden; a private or secret
@@ -14,6 +15,7 @@ struct object_facts { /* as the lower module tells them */
     char label[LIMIT_LABEL + 1];
     char id[2 * LIMIT_LABEL + 1]; /* CKA_ID, hex */
 };
+bool label_is_own(const char *label);
 bool object_is_secret(const struct object_facts *o); /* a private or secret key */
 const char *class_name(CK_OBJECT_CLASS class);       /* as rules and subjects have it, or NULL */
 

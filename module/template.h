@@ -5,6 +5,9 @@
 
 #include "core/json.h"
 
+/* Labels that begin so are Quorate's own: transport and identity keys, checkpoints. */
+#define OWN_LABEL "quorate:"
+
 /* Templates of governed operations: copied once, completed, judged, logged and forwarded (design, section 6). */
 
 struct template

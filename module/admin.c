@@ -1,0 +1,80 @@
+#include "module/functions.h"
+#include "module/gate.h"
+#include "module/slots.h"
+
+/* Whole tokens and their PINs. No PIN is looked at, kept or logged. */
+
+static CK_RV token_ask(struct world *w, CK_SLOT_ID slot, enum operation operation, const char *function)
+{
+    struct question q = {.operation = operation, .slot = slot, .function = function, .label = "", .object = -1};
+
+    return gate_ask(w, &q, NULL);
+}
+
+/* The question, with the lock given back: a PIN pad may take minutes. */
+static CK_RV session_ask(const struct session_view *view, enum operation operation, const char *function)
+{
+    struct world *w = NULL;
+    CK_RV rv = gate_open(&w);
+
+    if (rv != CKR_OK)
+        return rv;
+    rv = token_ask(w, view->slot, operation, function);
+    gate_close(w);
+    return rv;
+}
+
+CK_RV our_C_InitToken(CK_SLOT_ID slot, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len, CK_UTF8CHAR_PTR label)
+{
+    struct shown_token *t = NULL;
+    struct world *w = NULL;
+    CK_RV rv;
+
+    if (!label)
+        return CKR_ARGUMENTS_BAD;
+    rv = gate_open(&w);
+    if (rv != CKR_OK)
+        return rv;
+    rv = slot_token(w, slot, &t);
+    if (rv == CKR_OK)
+        rv = token_ask(w, slot, OP_INITIALISE, "C_InitToken");
+    if (rv == CKR_OK)
+        rv = t->lower->f->C_InitToken(t->lower_slot, pin, pin_len, label);
+    gate_close(w);
+    return rv;
+}
+
+CK_RV our_C_InitPIN(CK_SESSION_HANDLE session, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len)
+{
+    struct session_view view;
+    CK_RV rv;
+
+    if (!session_view(session, &view))
+        return session_unknown();
+    rv = session_ask(&view, OP_INITIALISE, "C_InitPIN");
+    return rv == CKR_OK ? view.below->C_InitPIN(view.lower, pin, pin_len) : rv;
+}
+
+CK_RV our_C_SetPIN(CK_SESSION_HANDLE session, CK_UTF8CHAR_PTR old_pin, CK_ULONG old_len, CK_UTF8CHAR_PTR new_pin,
+                   CK_ULONG new_len)
+{
+    struct session_view view;
+    CK_RV rv;
+
+    if (!session_view(session, &view))
+        return session_unknown();
+    rv = session_ask(&view, OP_SET_PIN, "C_SetPIN");
+    return rv == CKR_OK ? view.below->C_SetPIN(view.lower, old_pin, old_len, new_pin, new_len) : rv;
+}
+
+CK_RV our_C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len)
+{
+    struct session_view view;
+    CK_RV rv = CKR_OK;
+
+    if (!session_view(session, &view))
+        return session_unknown();
+    if (user == CKU_SO)
+        rv = session_ask(&view, OP_INITIALISE, "C_Login");
+    return rv == CKR_OK ? view.below->C_Login(view.lower, user, pin, pin_len) : rv;
+}

@@ -1,0 +1,252 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/encode.h"
+#include "module/birth.h"
+#include "module/functions.h"
+#include "module/made.h"
+
+/* C_GenerateKey and C_GenerateKeyPair. `public` is all zero for a secret key. */
+struct generation {
+    struct world *world;
+    struct session_view view;
+    const char *function;
+    CK_MECHANISM mechanism;
+    bool pair;
+    struct template public, secret; /* as the caller gave them, read once */
+    struct asked asked;             /* what the private or secret half says */
+    CK_OBJECT_HANDLE *ret_public, *ret_secret;
+};
+
+static CK_RV generation_read(struct generation *g, const CK_ATTRIBUTE *public, CK_ULONG public_count,
+                             const CK_ATTRIBUTE *secret, CK_ULONG secret_count)
+{
+    CK_OBJECT_CLASS class = g->pair ? CKO_PRIVATE_KEY : CKO_SECRET_KEY;
+    struct fault f = {0};
+
+    if (template_snapshot(secret, secret_count, &g->secret, &f) != OK ||
+        template_snapshot(public, public_count, &g->public, &f) != OK ||
+        asked_read(&g->secret, class, &g->asked, &f) != OK)
+        return gate_fault(&f);
+    g->asked.class = class; /* whatever the template says, this is what the function makes */
+    return CKR_OK;
+}
+
+/* The public half has a rule of its own only where it would go by another name or to another place. */
+static CK_RV generation_plain_public(const struct generation *g, bool *ret_plain)
+{
+    struct asked public = {0};
+    struct question q;
+    struct fault f = {0};
+
+    *ret_plain = true;
+    if (!g->pair)
+        return CKR_OK;
+    if (asked_read(&g->public, CKO_PUBLIC_KEY, &public, &f) != OK)
+        return gate_fault(&f);
+    public.class = g->asked.class;
+    q = asked_question(OP_GENERATE, g->function, g->view.slot, &g->mechanism, &public);
+    if (strcmp(public.label, g->asked.label) != 0 || (public.on_token && !g->asked.on_token))
+        gate_rule(g->world, &q, ret_plain);
+    return CKR_OK;
+}
+
+/* What a rule plainly allows goes down as it came. */
+static CK_RV generate_plain(struct generation *g)
+{
+    CK_OBJECT_HANDLE public = CK_INVALID_HANDLE, secret = CK_INVALID_HANDLE;
+    CK_FUNCTION_LIST *below = g->view.below;
+    struct object_facts facts;
+    CK_RV rv;
+
+    if (g->pair)
+        rv = below->C_GenerateKeyPair(g->view.lower, &g->mechanism, g->public.items, g->public.count, g->secret.items,
+                                      g->secret.count, &public, &secret);
+    else
+        rv = below->C_GenerateKey(g->view.lower, &g->mechanism, g->secret.items, g->secret.count, &secret);
+    if (rv == CKR_OK)
+        rv = made_show(g->world, &g->view, secret, public, g->function, g->ret_secret);
+    if (rv == CKR_OK && g->pair)
+        rv = object_read(&g->view, public, &facts);
+    if (rv == CKR_OK && g->pair)
+        rv = object_add(&g->view, public, &facts, g->ret_public);
+    return rv;
+}
+
+/* As the HSM itself would answer for a private token object. */
+static CK_RV generation_login(const struct generation *g)
+{
+    CK_SESSION_INFO info = {0};
+    CK_RV rv = g->view.below->C_GetSessionInfo(g->view.lower, &info);
+
+    if (rv != CKR_OK)
+        return rv;
+    if (info.state == CKS_RO_PUBLIC_SESSION || info.state == CKS_RO_USER_FUNCTIONS)
+        return CKR_SESSION_READ_ONLY;
+    return info.state == CKS_RW_USER_FUNCTIONS ? CKR_OK : CKR_USER_NOT_LOGGED_IN;
+}
+
+static enum outcome id_check(const struct generation *g, const struct key_template *t, struct fault *f)
+{
+    const char *token = g->world->tokens[g->view.slot].bound->id;
+    struct buf hex = BUF(2 * LIMIT_LABEL);
+    const struct state_key *key = NULL;
+    enum outcome result = OK;
+
+    hex_put(&hex, buf_span(&t->id));
+    if (t->id.len)
+        key = state_key(&g->world->estate->state, token, class_name(g->asked.class), buf_str(&hex), NULL);
+    if (key)
+        result = fault_set(f, E_INVALID, "CKA_ID %s is that of the key \"%s\" on %s: choose another, or none",
+                           buf_str(&hex), key->label, token);
+    buf_free(&hex);
+    return result;
+}
+
+static enum outcome templates_json(const struct key_template *t, json_t **ret, struct fault *f)
+{
+    json_t *json = json_object(), *secret = NULL, *public = NULL;
+    enum outcome result = template_to_json(&t->secret, &secret, f);
+    bool good = result == OK;
+
+    if (good && t->pair) {
+        result = template_to_json(&t->public, &public, f);
+        good = result == OK && json_put(json, "public", public);
+    }
+    if (good)
+        good = json_put(json, t->pair ? "private" : "key", json_incref(secret));
+    json_decref(secret);
+    if (good) {
+        *ret = json;
+        return OK;
+    }
+    json_decref(json);
+    return result == OK ? fault_memory(f) : result;
+}
+
+static CK_RV generation_born(struct generation *g, const struct key_template *t, const struct answer *answer)
+{
+    struct birth b = {.world = g->world,
+                      .token = &g->world->tokens[g->view.slot],
+                      .mechanism = &g->mechanism,
+                      .template = t,
+                      .request = answer->request,
+                      .context = &g->world->context,
+                      .rule = answer->verdict->rule};
+    CK_OBJECT_HANDLE secret = CK_INVALID_HANDLE, public = CK_INVALID_HANDLE;
+    struct object_facts facts;
+    struct fault f = {0};
+    CK_RV rv;
+
+    if (birth_run(&b, &secret, &public, &f) != OK)
+        return gate_fault(&f);
+    rv = object_read(&g->view, secret, &facts);
+    if (rv == CKR_OK)
+        rv = object_add(&g->view, secret, &facts, g->ret_secret);
+    if (rv == CKR_OK && g->pair)
+        rv = object_read(&g->view, public, &facts);
+    if (rv == CKR_OK && g->pair)
+        rv = object_add(&g->view, public, &facts, g->ret_public);
+    return rv;
+}
+
+/* Under a rule that requires something: completed, judged, born at every site that the rule asks for. */
+static CK_RV generate_governed(struct generation *g, struct question *q)
+{
+    struct key_template t = {0};
+    struct answer answer = {0};
+    json_t *templates = NULL;
+    struct fault f = {0};
+    /* A secret key has no public half; a pair has one even where its template is empty. */
+    const CK_ATTRIBUTE *public = g->pair ? g->public.items : NULL;
+    CK_RV rv = generation_login(g);
+
+    if (rv != CKR_OK)
+        return rv;
+    if (key_template_complete(&g->mechanism, public, g->public.count, g->secret.items, g->secret.count, &t, &f) != OK ||
+        id_check(g, &t, &f) != OK || templates_json(&t, &templates, &f) != OK) {
+        if (f.outcome == E_INVALID)
+            gate_log_finding(g->world, q, f.text);
+        fault_context(&f, "%s on %s", g->function, g->world->tokens[g->view.slot].bound->id);
+        rv = gate_fault(&f);
+        goto out;
+    }
+    q->templates = templates;
+    rv = gate_ask(g->world, q, &answer);
+    if (rv == CKR_OK && answer.plain) {
+        fault_set(&f, E_BUSY, "the policy changed during the call: call again");
+        rv = gate_refuse(OP_GENERATE, &f);
+    } else if (rv == CKR_OK) {
+        rv = generation_born(g, &t, &answer);
+    }
+out:
+    answer_clear(&answer);
+    json_decref(templates);
+    key_template_clear(&t);
+    return rv;
+}
+
+static CK_RV generate(struct generation *g)
+{
+    struct question q = asked_question(OP_GENERATE, g->function, g->view.slot, &g->mechanism, &g->asked);
+    const struct rule *rule = NULL;
+    bool plain = false, plain_public = false;
+    CK_RV rv = gate_open(&g->world);
+
+    if (rv != CKR_OK)
+        return rv;
+    rule = gate_rule(g->world, &q, &plain);
+    rv = generation_plain_public(g, &plain_public);
+    if (rv != CKR_OK)
+        goto out;
+    if (plain && plain_public)
+        rv = generate_plain(g);
+    else if (plain || (rule && rule->effect == EFFECT_REQUIRE))
+        rv = generate_governed(g, &q);
+    else
+        rv = gate_ask(g->world, &q, NULL);
+out:
+    gate_close(g->world);
+    return rv;
+}
+
+CK_RV our_C_GenerateKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_ATTRIBUTE_PTR items, CK_ULONG count,
+                        CK_OBJECT_HANDLE_PTR key)
+{
+    struct generation g = {.function = "C_GenerateKey", .ret_secret = key};
+    CK_RV rv;
+
+    if (!session_view(session, &g.view))
+        return session_unknown();
+    if (!mechanism || !key || (count && !items))
+        return CKR_ARGUMENTS_BAD;
+    g.mechanism = *mechanism;
+    rv = generation_read(&g, NULL, 0, items, count);
+    if (rv == CKR_OK)
+        rv = generate(&g);
+    template_clear(&g.secret);
+    template_clear(&g.public);
+    return rv;
+}
+
+CK_RV our_C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_ATTRIBUTE_PTR public_items,
+                            CK_ULONG public_count, CK_ATTRIBUTE_PTR private_items, CK_ULONG private_count,
+                            CK_OBJECT_HANDLE_PTR public_key, CK_OBJECT_HANDLE_PTR private_key)
+{
+    struct generation g = {
+        .function = "C_GenerateKeyPair", .pair = true, .ret_public = public_key, .ret_secret = private_key};
+    CK_RV rv;
+
+    if (!session_view(session, &g.view))
+        return session_unknown();
+    if (!mechanism || !public_key || !private_key || (public_count && !public_items) ||
+        (private_count && !private_items))
+        return CKR_ARGUMENTS_BAD;
+    g.mechanism = *mechanism;
+    rv = generation_read(&g, public_items, public_count, private_items, private_count);
+    if (rv == CKR_OK)
+        rv = generate(&g);
+    template_clear(&g.secret);
+    template_clear(&g.public);
+    return rv;
+}

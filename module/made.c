@@ -1,0 +1,165 @@
+#include "module/made.h"
+
+#include <string.h>
+
+#include "core/encode.h"
+#include "module/site.h"
+
+enum outcome asked_read(const struct template *t, CK_OBJECT_CLASS class_otherwise, struct asked *ret, struct fault *f)
+{
+    const CK_ATTRIBUTE *class = template_find(t, CKA_CLASS), *label = template_find(t, CKA_LABEL);
+    struct asked a = {.class = class_otherwise, .on_token = template_bool(t, CKA_TOKEN, false)};
+
+    if (class && (!class->pValue || class->ulValueLen != sizeof(a.class)))
+        return fault_set(f, E_INVALID, "CKA_CLASS is not a CK_ULONG");
+    if (class)
+        memcpy(&a.class, class->pValue, sizeof(a.class));
+    if (label && label->pValue) {
+        if (label->ulValueLen > LIMIT_LABEL)
+            return fault_set(f, E_INVALID, "CKA_LABEL is longer than %d bytes", LIMIT_LABEL);
+        if (memchr(label->pValue, '\0', label->ulValueLen))
+            return fault_set(f, E_INVALID, "CKA_LABEL holds a NUL");
+        memcpy(a.label, label->pValue, label->ulValueLen);
+    }
+    if (label_is_own(a.label))
+        return fault_set(f, E_INVALID, "CKA_LABEL must not begin with \"" OWN_LABEL "\": that is Quorate's own");
+    *ret = a;
+    return OK;
+}
+
+struct question asked_question(enum operation operation, const char *function, CK_SLOT_ID slot,
+                               const CK_MECHANISM *mechanism, const struct asked *asked)
+{
+    return (struct question){.operation = operation,
+                             .slot = slot,
+                             .function = function,
+                             .mechanism = mechanism,
+                             .label = asked->label,
+                             .class_name = class_name(asked->class),
+                             .object = asked->on_token};
+}
+
+static struct site_link made_link(const struct world *w, const struct session_view *view)
+{
+    const struct shown_token *t = &w->tokens[view->slot];
+
+    return (struct site_link){
+        .token = t->bound->id, .binding = t->binding, .f = view->below, .slot = t->lower_slot, .session = view->lower};
+}
+
+static enum outcome size_text(const struct site_link *s, CK_OBJECT_HANDLE key, CK_ATTRIBUTE_TYPE type,
+                              const char *prefix, struct buf *ret, struct fault *f)
+{
+    struct buf value = BUF(LIMIT_ATTRIBUTE);
+    CK_ULONG bytes = 0;
+    enum outcome result;
+
+    if (type == CKA_VALUE_LEN) {
+        result = site_attribute_ulong(s, key, type, &bytes, f);
+    } else {
+        result = site_attribute(s, key, type, &value, f);
+        bytes = value.len;
+    }
+    if (result == OK)
+        buf_putf(ret, "%s:%lu", prefix, bytes * 8);
+    buf_free(&value);
+    return result;
+}
+
+static enum outcome curve_text(const struct site_link *s, CK_OBJECT_HANDLE key, struct buf *ret, struct fault *f)
+{
+    struct buf value = BUF(LIMIT_ATTRIBUTE), hex = BUF(2 * LIMIT_ATTRIBUTE);
+    enum outcome result = site_attribute(s, key, CKA_EC_PARAMS, &value, f);
+    const char *curve = NULL;
+
+    if (result == OK) {
+        hex_put(&hex, buf_span(&value));
+        curve = ec_curve_name(buf_str(&hex));
+        buf_putf(ret, "EC:%s", curve ? curve : buf_str(&hex));
+    }
+    buf_free(&hex);
+    buf_free(&value);
+    return result;
+}
+
+/* "EC:P-384", as rules name types; an HSM that does not tell leaves the key type alone: "CKK_AES", "0x15". */
+static void type_text(const struct site_link *s, CK_OBJECT_HANDLE key, struct buf *ret)
+{
+    struct fault ignored = {0};
+    CK_ULONG type = 0;
+    enum outcome result = site_attribute_ulong(s, key, CKA_KEY_TYPE, &type, &ignored);
+
+    if (result == OK)
+        switch (type) {
+        case CKK_EC:
+            result = curve_text(s, key, ret, &ignored);
+            break;
+        case CKK_RSA:
+            result = size_text(s, key, CKA_MODULUS, "RSA", ret, &ignored);
+            break;
+        case CKK_AES:
+            result = size_text(s, key, CKA_VALUE_LEN, "AES", ret, &ignored);
+            break;
+        case CKK_GENERIC_SECRET:
+            result = size_text(s, key, CKA_VALUE_LEN, "GENERIC", ret, &ignored);
+            break;
+        default:
+            result = E_ABSENT;
+        }
+    if (result != OK)
+        buf_putf(ret, "0x%lx", type);
+}
+
+static enum outcome born_log(struct world *w, const struct session_view *view, CK_OBJECT_HANDLE lower,
+                             CK_OBJECT_HANDLE public, const char *function, const struct object_facts *facts,
+                             struct fault *f)
+{
+    struct site_link link = made_link(w, view);
+    struct buf type = BUF(LIMIT_LABEL), spki = BUF(LIMIT_ATTRIBUTE);
+    struct digest fingerprint = {0};
+    json_t *body = json_object(), *sites = json_pack("[s]", w->tokens[view->slot].primary);
+    bool good = json_put(body, "sites", json_incref(sites)) &&
+                json_put_string(body, "class", class_name(facts->class)) && json_put_string(body, "id", facts->id) &&
+                json_put_string(body, "label", facts->label) && json_put_string(body, "token", link.token) &&
+                json_put_string(body, "function", function);
+    enum outcome result = OK;
+
+    type_text(&link, lower, &type);
+    good = good && json_put_string(body, "type", buf_str(&type));
+    if (public != CK_INVALID_HANDLE && site_spki(&link, public, &spki, f) == OK)
+        good = good && digest_one(&fingerprint, buf_span(&spki)) &&
+               json_put_bytes_hex(body, "public-key", buf_span(&spki)) &&
+               json_put_digest(body, "fingerprint", &fingerprint);
+    result = good ? estate_append(w->estate, ENTRY_BORN, body, NULL, f) : fault_memory(f);
+    json_decref(sites);
+    json_decref(body);
+    buf_free(&spki);
+    buf_free(&type);
+    return result;
+}
+
+CK_RV made_show(struct world *w, const struct session_view *view, CK_OBJECT_HANDLE lower, CK_OBJECT_HANDLE public,
+                const char *function, CK_OBJECT_HANDLE *ret)
+{
+    struct object_facts facts;
+    struct fault f = {0};
+    CK_RV rv = object_read(view, lower, &facts);
+
+    if (rv == CKR_OK && facts.label_bad) {
+        fault_set(&f, E_REFUSED, "%s: the new object's label is too long or holds a NUL", function);
+        rv = gate_refuse(OP_GENERATE, &f);
+    }
+    if (rv == CKR_OK && object_is_secret(&facts) && facts.on_token &&
+        born_log(w, view, lower, public, function, &facts, &f) != OK) {
+        fault_context(&f, "%s: the new key could not be logged and was destroyed", function);
+        rv = gate_fault(&f);
+    }
+    if (rv == CKR_OK)
+        rv = object_add(view, lower, &facts, ret);
+    if (rv != CKR_OK) {
+        view->below->C_DestroyObject(view->lower, lower);
+        if (public != CK_INVALID_HANDLE)
+            view->below->C_DestroyObject(view->lower, public);
+    }
+    return rv;
+}

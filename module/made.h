@@ -1,0 +1,26 @@
+#ifndef QUORATE_MODULE_MADE_H
+#define QUORATE_MODULE_MADE_H
+
+#include "module/gate.h"
+#include "module/template.h"
+
+/* Objects that were made below a moment ago, on their way to the application. */
+
+/* What a template says of the object that it makes, for the question; absent attributes as PKCS#11 has their default. */
+struct asked {
+    CK_OBJECT_CLASS class;
+    bool on_token;
+    char label[LIMIT_LABEL + 1];
+};
+/* E_INVALID: a label too long or with a NUL, a class that is no number. */
+enum outcome asked_read(const struct template *t, CK_OBJECT_CLASS class_otherwise, struct asked *ret, struct fault *f);
+/* The question about it. Borrows from `asked`. */
+struct question asked_question(enum operation operation, const char *function, CK_SLOT_ID slot,
+                               const CK_MECHANISM *mechanism, const struct asked *asked);
+
+/* A handle for an object that a rule plainly allowed. A private or secret token key is logged as `born` first; where
+ * that fails, it is destroyed again. public: the public half below, or CK_INVALID_HANDLE. The world's lock is held. */
+CK_RV made_show(struct world *w, const struct session_view *view, CK_OBJECT_HANDLE lower, CK_OBJECT_HANDLE public,
+                const char *function, CK_OBJECT_HANDLE *ret);
+
+#endif

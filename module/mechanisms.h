@@ -1,0 +1,13 @@
+#ifndef QUORATE_MODULE_MECHANISMS_H
+#define QUORATE_MODULE_MECHANISMS_H
+
+#include <p11-kit/pkcs11.h>
+#include <stdbool.h>
+
+/* A mechanism whose parameter carries handles: the lower module would take the application's for its own, and a second
+ * key would be used that nobody judged, or handed out. Such a mechanism does not exist here. */
+bool mechanism_carries_handles(CK_MECHANISM_TYPE m);
+/* Derivation: only mechanisms that are known to carry none. */
+bool mechanism_derives(CK_MECHANISM_TYPE m);
+
+#endif
