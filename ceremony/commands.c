@@ -19,7 +19,7 @@ static const struct option explain_options[] = {
     {"label", "L", false, "the object's label"},
     {"type", "TYPE", false, "EC:P-256, EC:P-384, EC:P-521, RSA:BITS or AES:BITS"},
     {"usage", "LIST", false, "sign, decrypt, derive, wrap; with commas between"},
-    {"class", "C", false, "private-key, secret-key, public-key, certificate or data"},
+    {"class", "C", false, "private-key (where left out), secret-key, public-key, certificate or data"},
     {"script", "S", false, "as if a ceremony of this script stood at this operation"},
     {"approve", "PERSON[@TIME]", true, "as if this person had approved"},
     {"reject", "PERSON[@TIME]", true, "as if this person had rejected"},

@@ -262,8 +262,12 @@ enum outcome question_subject(const struct question *q, const struct asker *a, j
 {
     json_t *subject = json_object();
     bool pkcs11 = q->operation <= OP_SET_PIN, object = pkcs11 && q->operation < OP_INITIALISE;
-    const char *token = NULL;
+    const char *token = NULL, *class_name = q->class_name;
     enum outcome o = words_fit(q, f);
+
+    /* A birth's class follows from its type. */
+    if (!class_name && object && q->operation != OP_GENERATE)
+        class_name = "private-key";
 
     if (o == OK)
         o = token_choose(q, a->policy, &token, f);
@@ -273,7 +277,7 @@ enum outcome question_subject(const struct question *q, const struct asker *a, j
                      json_put_string(subject, "origin", a->origin) && json_put_string(subject, "requester", "uid:0") &&
                      (!token || json_put_string(subject, "token", token)) &&
                      (!q->label || json_put_string(subject, "label", q->label)) &&
-                     (!q->class_name || json_put_string(subject, "class", q->class_name)) &&
+                     (!class_name || json_put_string(subject, "class", class_name)) &&
                      (!object || json_put_string(subject, "object", "token")) && own_put(q, a, token, subject)))
         o = fault_memory(f);
     if (o == OK && q->operation == OP_GENERATE)

@@ -10,7 +10,7 @@
 /* Members in the order in which a line reads best; anything else an entry has is for --json. Digests are cut. */
 static const char *const worth[] = {"operation", "label",       "key-type", "token",   "site",     "person",  "scope",
                                     "name",      "environment", "origin",   "version", "decision", "outcome", "reason",
-                                    "why",       "closed",      "intent",   "request", "digest",   NULL};
+                                    "why",       "closed",      "bytes",    "intent",  "request",  "digest",  NULL};
 
 static bool is_digest(const char *text)
 {
@@ -54,15 +54,15 @@ static void member_put(struct buf *b, const char *name, const json_t *value)
 void summary_put(struct buf *b, enum entry_type type, const json_t *body)
 {
     struct buf line = BUF(LIMIT_ENTRY_TEXT);
-    const json_t *findings = json_object_get(body, "findings"), *at = json_object_get(body, "at");
+    const json_t *findings = json_object_get(body, "findings");
+    const char *latitude = json_string_or_null(body, "latitude"), *longitude = json_string_or_null(body, "longitude");
 
     for (size_t i = 0; worth[i]; i++)
         member_put(&line, worth[i], json_object_get(body, worth[i]));
     if (type == ENTRY_REFUSED && json_is_string(json_array_get(findings, 0)))
         buf_putf(&line, "%s%s", line.len > 0 ? ": " : "", json_string_value(json_array_get(findings, 0)));
-    if (type == ENTRY_ARRIVED && json_is_array(at) && json_array_size(at) == 2)
-        buf_putf(&line, " at %s %s", json_string_value(json_array_get(at, 0)),
-                 json_string_value(json_array_get(at, 1)));
+    if (type == ENTRY_ARRIVED && latitude && longitude)
+        buf_putf(&line, " at %s %s", latitude, longitude);
     printable_put(b, buf_span(&line));
     b->failed = b->failed || line.failed;
     buf_free(&line);
