@@ -220,7 +220,7 @@ enum outcome run_policy_explain(const struct arguments *a, struct fault *f)
     if (o == OK)
         o = explain_tell(&x, v, argument_flag(a, "json"), f);
     if (o == OK && v->decision != DECISION_ALLOW)
-        o = v->decision == DECISION_PENDING ? E_PENDING : E_REFUSED; /* the findings say why */
+        o = print_said(v->decision == DECISION_PENDING ? E_PENDING : E_REFUSED, f);
     verdict_free(v);
     request_free(x.request);
     evidence_clear(&x.base);

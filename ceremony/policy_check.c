@@ -108,7 +108,7 @@ enum outcome run_policy_check(const struct arguments *a, struct fault *f)
         o = print_out(&b, f);
     }
     if (o == OK && !holds)
-        o = E_REFUSED; /* the remarks say why */
+        o = print_said(E_REFUSED, f);
 out:
     buf_free(&list);
     buf_free(&b);

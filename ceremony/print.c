@@ -143,6 +143,12 @@ enum outcome print_json(json_t *value_taken, struct fault *f)
     return o;
 }
 
+enum outcome print_said(enum outcome o, struct fault *f)
+{
+    f->text[0] = '\0';
+    return o;
+}
+
 void print_aside(struct buf *b)
 {
     if (!b->failed && b->len > 0)

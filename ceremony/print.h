@@ -27,6 +27,8 @@ void print_words(struct buf *b, const struct digest *d);
 enum outcome print_out(struct buf *b, struct fault *f);
 /* Canonical JSON and a newline to standard output; takes `value`. NULL: E_MEMORY. */
 enum outcome print_json(json_t *value_taken, struct fault *f);
+/* For a command that does not hold and has said why in its answer: wipes what stands in f, so that nothing is added. */
+enum outcome print_said(enum outcome o, struct fault *f);
 /* Writes to standard error: what a person reads beside the answer. */
 void print_aside(struct buf *b);
 

@@ -180,7 +180,7 @@ enum outcome run_request_show(const struct arguments *a, struct fault *f)
         o = print_out(&b, f);
     }
     if (o == OK)
-        o = request_holds(state_request(&e->state, &r->id), v);
+        o = print_said(request_holds(state_request(&e->state, &r->id), v), f);
 out:
     buf_free(&b);
     verdict_free(v);

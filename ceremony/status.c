@@ -185,7 +185,7 @@ enum outcome run_status(const struct arguments *a, struct fault *f)
         o = print_out(&b, f);
     }
     if (o == OK && s.estate->policy && s.agreement.outcome != OK)
-        o = E_REFUSED; /* nothing governed happens until the file is the one in force; the status says so */
+        o = print_said(E_REFUSED, f); /* nothing governed happens until the file is the one in force */
     buf_free(&b);
     status_clear(&s);
     return o;

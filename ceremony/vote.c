@@ -48,7 +48,7 @@ static enum outcome ballot_person(struct ballot *b, const char *id, struct fault
         return o;
     b->person = policy_person(judging, id);
     if (!b->person)
-        return fault_set(f, E_REFUSED, "%s is nobody in the policy %s", id, judging->file);
+        return fault_set(f, E_REFUSED, "\"%s\" is nobody in the policy %s", id, judging->file);
     return OK;
 }
 

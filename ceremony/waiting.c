@@ -24,5 +24,5 @@ enum outcome waiting_tell(bool json, const char *what, const char *request_hex, 
         o = print_out(&b, f);
     }
     buf_free(&b);
-    return o == OK ? E_PENDING : o;
+    return o == OK ? print_said(E_PENDING, f) : o;
 }
