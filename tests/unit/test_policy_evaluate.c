@@ -21,8 +21,7 @@
     "\"operation\":\"use\",\"token\":\"root\",\"function\":\"C_Sign\",\"class\":\"private-key\",\"label\":\"" label "\""
 #define PLAIN(operation) "\"operation\":\"" operation "\",\"token\":\"root\",\"function\":\"C_X\",\"label\":\"app-1\""
 #define DIGEST "\"0000000000000000000000000000000000000000000000000000000000000000\""
-#define ADOPT                                                                                                          \
-    "\"operation\":\"adopt-policy\",\"policy\":{\"canonical\":" DIGEST ",\"digest\":" DIGEST ",\"version\":4}"
+#define ADOPT "\"operation\":\"adopt-policy\",\"policy\":{\"canonical\":" DIGEST ",\"digest\":" DIGEST ",\"version\":4}"
 #define SUCCEED ADOPT ",\"succession\":\"true\""
 #define SCOPE(operation) "\"operation\":\"" operation "\",\"scope\":\"estate\""
 
@@ -35,8 +34,8 @@
 #define KEY(more) RULE("generate", "key: {" more "}")
 #define CEREMONY RULE("generate", "ceremony: [root-ceremony, rollover]")
 #define BORN(replicas, key)                                                                                            \
-    "  - {id: birth, when: {operation: generate, label: \"^app-\"}, require: {replicas: {at-least: 2, prove: attest"   \
-    replicas "}, key: {types: [EC:P-384]" key "}}}\n  - {id: r, when: {operation: use}, allow: true}\n"
+    "  - {id: birth, when: {operation: generate, label: \"^app-\"}, require: {replicas: {at-least: 2, prove: "         \
+    "attest" replicas "}, key: {types: [EC:P-384]" key "}}}\n  - {id: r, when: {operation: use}, allow: true}\n"
 
 struct row {
     const char *name, *rules, *subject;
@@ -91,8 +90,8 @@ static const struct row rows[] = {
      "otherwise", "", "otherwise"},
     {"token object", "  - {id: r, when: {operation: generate, object: token}, allow: true}\n", GENERATE, "", "", A, "r",
      "", "rule"},
-    {"session object only", "  - {id: r, when: {operation: generate, object: session}, allow: true}\n", GENERATE, "", "",
-     D, "otherwise", "", "otherwise"},
+    {"session object only", "  - {id: r, when: {operation: generate, object: session}, allow: true}\n", GENERATE, "",
+     "", D, "otherwise", "", "otherwise"},
     {"object not said", "  - {id: r, when: {operation: copy, object: token}, allow: true}\n", PLAIN("copy"), "", "", D,
      "otherwise", "", "otherwise"},
     {"wrap allowed", "  - {id: r, when: {operation: wrap}, allow: true}\n", PLAIN("wrap"), "", "", A, "r", "", "rule"},
@@ -109,10 +108,12 @@ static const struct row rows[] = {
     {"suspended, plain allow", "  - {id: r, when: {operation: use}, allow: true}\n", USE("app-1"), "", "suspended", D,
      "r", "", "suspended"},
     {"while-suspended",
-     "  - {id: r, when: {operation: generate}, require: {quorum: {of: key-custodian, at-least: 1}}, while-suspended: true}\n",
+     "  - {id: r, when: {operation: generate}, require: {quorum: {of: key-custodian, at-least: 1}}, while-suspended: "
+     "true}\n",
      GENERATE, "c1@1", "suspended", A, "r", "c1", "quorum"},
     {"while-suspended false",
-     "  - {id: r, when: {operation: generate}, require: {quorum: {of: key-custodian, at-least: 1}}, while-suspended: false}\n",
+     "  - {id: r, when: {operation: generate}, require: {quorum: {of: key-custodian, at-least: 1}}, while-suspended: "
+     "false}\n",
      GENERATE, "c1@1", "suspended", D, "r", "", "suspended"},
     {"resume while suspended", RULE("resume", "quorum: {of: authority, at-least: 2}"), SCOPE("resume"), "a1@1 a2@2",
      "suspended", A, "r", "a1 a2", "quorum"},
@@ -168,10 +169,10 @@ static const struct row rows[] = {
     {"three people of two organisations", THREE_OF_TWO, GENERATE, "c1@1 c2@2 c3@3", "", A, "r", "c1 c2 c3", "quorum"},
     {"three people of one organisation", THREE_OF_TWO, GENERATE, "c1@1 c2@2 admin@3", "", P, "r", "admin c1 c2",
      "quorum"},
-    {"a fourth of another organisation", THREE_OF_TWO, GENERATE, "c1@1 c2@2 admin@3 c5@4", "", A, "r",
-     "admin c1 c2 c5", "quorum"},
-    {"an alternate's organisation is their own", QUORUM("at-least: 2, organisations: 2"), GENERATE, "alt1@1 c2@2", "", A,
-     "r", "alt1 c2", "quorum"},
+    {"a fourth of another organisation", THREE_OF_TWO, GENERATE, "c1@1 c2@2 admin@3 c5@4", "", A, "r", "admin c1 c2 c5",
+     "quorum"},
+    {"an alternate's organisation is their own", QUORUM("at-least: 2, organisations: 2"), GENERATE, "alt1@1 c2@2", "",
+     A, "r", "alt1 c2", "quorum"},
     {"more organisations than there are", QUORUM("at-least: 5, organisations: 5"), GENERATE, "c1@1", "", D, "r", "c1",
      "quorum"},
 
@@ -207,8 +208,8 @@ static const struct row rows[] = {
      "rejection quorum !rejected"},
     {"reject-at 2, one person twice", QUORUM("at-least: 1, reject-at: 2"), GENERATE, "c1@1 -c3@3 -c3@4", "", A, "r",
      "c1", "rejection quorum !rejected"},
-    {"reject-at 2, principal and alternate are one", QUORUM("at-least: 1, reject-at: 2"), GENERATE, "c2@1 -c1@3 -alt1@4",
-     "", A, "r", "c2", "rejection quorum !rejected"},
+    {"reject-at 2, principal and alternate are one", QUORUM("at-least: 1, reject-at: 2"), GENERATE,
+     "c2@1 -c1@3 -alt1@4", "", A, "r", "c2", "rejection quorum !rejected"},
     {"reject-at 2, one key", QUORUM("at-least: 1, reject-at: 2"), GENERATE, "c2@1 -c3@3 -c4=c3@4", "", A, "r", "c2",
      "rejection !rejected"},
     {"reject-at 2, two", QUORUM("at-least: 1, reject-at: 2"), GENERATE, "c1@1 -c3@3 -c4@4", "", D, "r", "c1",
@@ -257,14 +258,14 @@ static const struct row rows[] = {
     {"only one is tagged so", REPLICAS(", tagged: north"), GENERATE, "", "", P, "r", "", "replicas site"},
     {"both tags", RULE("generate", "replicas: {at-least: 1, prove: attest, tagged: [mainland, north]}"), GENERATE, "",
      "", A, "r", "", "replicas"},
-    {"tagged where it is now", REPLICAS(", tagged: mainland"), GENERATE, "", "sites=slough,cardiff,glasgow@", P, "r", "",
-     "replicas site"},
+    {"tagged where it is now", REPLICAS(", tagged: mainland"), GENERATE, "", "sites=slough,cardiff,glasgow@", P, "r",
+     "", "replicas site"},
     {"countries", REPLICAS(", countries: [GB, FR]"), GENERATE, "", "sites=slough,cardiff,glasgow@", A, "r", "",
      "replicas"},
     {"in another country", REPLICAS(", countries: GB"), GENERATE, "", "sites=slough,cardiff,glasgow@", P, "r", "",
      "replicas site"},
-    {"of these sites", REPLICAS(", sites: [cardiff, glasgow]"), GENERATE, "", "sites=slough,cardiff,windsor", P, "r", "",
-     "replicas"},
+    {"of these sites", REPLICAS(", sites: [cardiff, glasgow]"), GENERATE, "", "sites=slough,cardiff,windsor", P, "r",
+     "", "replicas"},
     {"hardware attested by people", REPLICAS(", hardware: attested-by-people"), GENERATE, "", "", A, "r", "",
      "replicas"},
     {"hardware not attested", REPLICAS(", hardware: attested-by-people"), GENERATE, "", "sites=slough,cardiff,glasgow%",
@@ -278,8 +279,8 @@ static const struct row rows[] = {
     {"drilled too long ago", REPLICAS(", fresh: 12 hours"), GENERATE, "", "sites=slough,cardiff+,glasgow+", P, "r", "",
      "replicas site"},
     {"never drilled", REPLICAS(", fresh: 30 days"), GENERATE, "", "", P, "r", "", "replicas site"},
-    {"more replicas than declared", RULE("generate", "replicas: {at-least: 4, prove: attest}"), GENERATE, "", "", D, "r",
-     "", "replicas"},
+    {"more replicas than declared", RULE("generate", "replicas: {at-least: 4, prove: attest}"), GENERATE, "", "", D,
+     "r", "", "replicas"},
 
     /* the key itself */
     {"a listed type", KEY("types: [EC:P-256, EC:P-384]"), GENERATE, "", "", A, "r", "", "key"},
@@ -291,29 +292,31 @@ static const struct row rows[] = {
     {"AES by its bytes", KEY("types: AES:256"), SECRET("CKK_AES", "32"), "", "", A, "r", "", "key"},
     {"AES is no generic secret", KEY("types: GENERIC:256"), SECRET("CKK_AES", "32"), "", "", D, "r", "", "key"},
     {"a generic secret", KEY("types: GENERIC:256"), SECRET("CKK_GENERIC_SECRET", "32"), "", "", A, "r", "", "key"},
-    {"a type that is not said", KEY("types: EC:P-384"), BIRTH("app-1", TEMPLATES("\"CKA_SIGN\":\"true\"", "")), "", "", D,
-     "r", "", "key"},
+    {"a type that is not said", KEY("types: EC:P-384"), BIRTH("app-1", TEMPLATES("\"CKA_SIGN\":\"true\"", "")), "", "",
+     D, "r", "", "key"},
     {"listed usage", KEY("usage: sign"), GENERATE, "", "", A, "r", "", "key"},
     {"derive is not listed", KEY("usage: sign"), BIRTH("app-1", SIGNS_AND("CKA_DERIVE")), "", "", D, "r", "", "key"},
-    {"decrypt is not listed", KEY("usage: [sign, derive]"), BIRTH("app-1", SIGNS_AND("CKA_DECRYPT")), "", "", D, "r", "",
-     "key"},
+    {"decrypt is not listed", KEY("usage: [sign, derive]"), BIRTH("app-1", SIGNS_AND("CKA_DECRYPT")), "", "", D, "r",
+     "", "key"},
     {"unwrap is not listed", KEY("usage: [sign, derive]"), BIRTH("app-1", SIGNS_AND("CKA_UNWRAP")), "", "", D, "r", "",
      "key"},
     {"the public half's encrypt", KEY("usage: sign"),
      BIRTH("app-1", TEMPLATES("\"CKA_SIGN\":\"true\"", P384 ",\"CKA_ENCRYPT\":\"true\"")), "", "", D, "r", "", "key"},
-    {"all three listed", KEY("usage: [sign, derive, decrypt]"), BIRTH("app-1", SIGNS_AND("CKA_DECRYPT")), "", "", A, "r",
-     "", "key"},
+    {"all three listed", KEY("usage: [sign, derive, decrypt]"), BIRTH("app-1", SIGNS_AND("CKA_DECRYPT")), "", "", A,
+     "r", "", "key"},
     {"cannot prove by signature", REPLICAS(""), BIRTH("app-1", TEMPLATES("\"CKA_DERIVE\":\"true\"", P384)), "", "", D,
      "r", "", "key"},
     {"a secret key is attested", REPLICAS(""), SECRET("CKK_AES", "32"), "", "", A, "r", "", "replicas"},
-    {"extractable", RULE("generate", "extractable: closed"), BIRTH("app-1", SIGNS_AND("CKA_EXTRACTABLE")), "", "", D, "r",
-     "", "key"},
-    {"denied for its key whatever the quorum", RULE("generate", "key: {types: AES:256}, quorum: {of: key-custodian, at-least: 1}"),
-     GENERATE, "c1@1", "", D, "r", "c1", "key quorum"},
+    {"extractable", RULE("generate", "extractable: closed"), BIRTH("app-1", SIGNS_AND("CKA_EXTRACTABLE")), "", "", D,
+     "r", "", "key"},
+    {"denied for its key whatever the quorum",
+     RULE("generate", "key: {types: AES:256}, quorum: {of: key-custodian, at-least: 1}"), GENERATE, "c1@1", "", D, "r",
+     "c1", "key quorum"},
 
     /* use of a born key */
     {"use within the lifetime", BORN("", ", lifetime: 24 months"), USE("app-1"), "", "born=-700d", A, "r", "", "rule"},
-    {"use past the lifetime", BORN("", ", lifetime: 24 months"), USE("app-1"), "", "born=-731d", D, "r", "", "lifetime"},
+    {"use past the lifetime", BORN("", ", lifetime: 24 months"), USE("app-1"), "", "born=-731d", D, "r", "",
+     "lifetime"},
     {"use of a key of another rule", BORN("", ", lifetime: 24 months"), USE("tls-1"), "", "born=-999d", A, "r", "",
      "rule !lifetime"},
     {"placed in time", BORN(", apart-km: 100, placed-within: 7 days", ""), USE("app-1"), "",
@@ -334,8 +337,8 @@ static const struct row rows[] = {
      "r", "a1 a2", "quorum"},
     {"adoption by the wrong people", RULE("adopt-policy", "quorum: {of: authority, at-least: 2}"), ADOPT, "c1@1 c2@2",
      "", P, "r", "", "role quorum"},
-    {"succession", RULE("adopt-policy", "quorum: {of: authority, at-least: 2}"), SUCCEED, "a1@1 a2@2 c1@3 c2@4 c3@5", "",
-     A, "succession", "a1 a2 c1 c2 c3", "quorum"},
+    {"succession", RULE("adopt-policy", "quorum: {of: authority, at-least: 2}"), SUCCEED, "a1@1 a2@2 c1@3 c2@4 c3@5",
+     "", A, "succession", "a1 a2 c1 c2 c3", "quorum"},
     {"succession is not the rule's quorum", RULE("adopt-policy", "quorum: {of: authority, at-least: 2}"), SUCCEED,
      "a1@1 a2@2", "", P, "succession", "a1 a2", "quorum"},
     {"succession while suspended", "  []\n", SUCCEED, "a1@1 a2@2 c1@3 c2@4 c3@5", "suspended", A, "succession",
@@ -475,7 +478,9 @@ static void vote_read(struct scene *s, const char *word)
         assert_int_equal(sscanf(word, "%31[^@]@%lld", who, &at), 2);
         snprintf(key, sizeof key, "%s", who);
     }
-    *v = (struct vote){.kind = strcmp(who, "?") == 0 ? VOTE_UNUSABLE : rejects ? VOTE_REJECTION : VOTE_APPROVAL,
+    *v = (struct vote){.kind = strcmp(who, "?") == 0 ? VOTE_UNUSABLE
+                               : rejects             ? VOTE_REJECTION
+                                                     : VOTE_APPROVAL,
                        .fingerprint = fixture_print(who),
                        .at = T0 + at,
                        .seq = s->vote_count,
@@ -530,9 +535,10 @@ static bool row_compare(const struct row *row, const struct verdict *v)
         good = good && (*at == '!' ? !has_finding(v, at + 1) : has_finding(v, at));
     if (!good) {
         verdict_put(v, &said);
-        print_error("row \"%s\": wanted %s by %s, counted \"%s\", findings %s; counted \"%s\", and this came out:\n%s\n",
-                    row->name, decision_name(row->decision), row->rule, row->counted, row->finding, buf_str(&counted),
-                    buf_str(&said));
+        print_error(
+            "row \"%s\": wanted %s by %s, counted \"%s\", findings %s; counted \"%s\", and this came out:\n%s\n",
+            row->name, decision_name(row->decision), row->rule, row->counted, row->finding, buf_str(&counted),
+            buf_str(&said));
     }
     buf_free(&counted);
     buf_free(&said);
@@ -625,8 +631,9 @@ static void test_words(void **state)
         "alt1, alt2 and admin\n");
     buf_clear(&b);
     verdict_put_short(v, &b);
-    assert_string_equal(buf_str(&b), "waits, by policy.yaml:29: rule \"r\": 1 of 3 approvals by key-custodian from 1 of 2 "
-                                     "organisations; these can still approve: c3, c4, c5, alt1, alt2 and admin");
+    assert_string_equal(buf_str(&b),
+                        "waits, by policy.yaml:29: rule \"r\": 1 of 3 approvals by key-custodian from 1 of 2 "
+                        "organisations; these can still approve: c3, c4, c5, alt1, alt2 and admin");
     buf_clear(&b);
     assert_int_equal(json_canonical(json, &b, &f), OK);
     assert_string_equal(buf_str(&b), "{\"counted\":[\"c1\"],\"decision\":\"pending\",\"rule\":\"r\"}");
