@@ -5,7 +5,7 @@
 
 set -uo pipefail
 Q=$TREE/quorate
-MODULE=$TREE/quorate-pkcs11.so
+MODULE=$(cd "$TREE" && pwd)/quorate-pkcs11.so
 OUT= # what the last command said
 # shellcheck source=demo/estate.sh
 . demo/estate.sh
@@ -134,7 +134,7 @@ direct() {
 
 # openssl with the engine, on the module. pkcs11-tool's refusals are in OUT.
 through_engine() {
-    PKCS11_MODULE_PATH="$PWD/$MODULE" client openssl "$@"
+    PKCS11_MODULE_PATH="$MODULE" client openssl "$@"
 }
 
 # Asks for a birth that must be refused and leave one new request; its id is in ID.
@@ -217,7 +217,8 @@ cases() {
             echo "ok   ${D#build/}"
             rm -rf "$D" "$D.log"
         else
-            printf 'FAIL %s (what is left lies in %s)\n%s\n' "${D#build/}" "$D" "$(tail -n 25 "$D.log" | sed 's/^/     /')"
+            printf 'FAIL %s (what is left lies in %s)\n%s\n' "${D#build/}" "$D" \
+                "$( (sed -n '/^FAILED: /,$p' "$D.log" | head -n 40 | grep . || tail -n 25 "$D.log") | sed 's/^/     /')"
         fi
     done
 }

@@ -23,7 +23,7 @@ case_a_born_key_signs() {
     says 'Verified OK'
 
     gcc -Wall -Wextra -Werror -o "$D/libp11_sign" tests/integration/libp11_sign.c -lp11 -lcrypto
-    must client "$D/libp11_sign" "$PWD/$MODULE" root app-1 "$D/pins/root-slough"
+    must client "$D/libp11_sign" "$MODULE" root app-1 "$D/pins/root-slough"
     says 'signed and verified'
 }
 

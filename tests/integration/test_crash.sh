@@ -3,7 +3,7 @@
 # and the birth can be repeated or the key used.
 # shellcheck source=tests/integration/lib.sh
 . tests/integration/lib.sh
-MODULE=build/crash/quorate-pkcs11.so # dies at the step that QUORATE_CRASH_AT names
+MODULE=$PWD/build/crash/quorate-pkcs11.so # dies at the step that QUORATE_CRASH_AT names
 
 # After a crash at step $1, with the estate in $D.
 settled() {

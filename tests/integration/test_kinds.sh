@@ -62,7 +62,7 @@ case_aes_not_sensitive_is_refused_by_name() {
 }
 
 p11tool_generates() {
-    GNUTLS_PIN=$(pin slough) client p11tool --provider "$PWD/$MODULE" --batch --login --generate-privkey=ecdsa \
+    GNUTLS_PIN=$(pin slough) client p11tool --provider "$MODULE" --batch --login --generate-privkey=ecdsa \
         --curve=secp256r1 --label app-p11tool 'pkcs11:token=root'
 }
 
