@@ -1,0 +1,324 @@
+#ifndef QUORATE_TESTS_DEPTH_FIXTURE_H
+#define QUORATE_TESTS_DEPTH_FIXTURE_H
+
+/* An estate with three SoftHSM tokens and people who hold their keys in memory; for tests of module/'s inner parts. */
+
+#include <dlfcn.h>
+#include <ftw.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/encode.h"
+#include "core/file.h"
+#include "estate/asking.h"
+#include "module/birth.h"
+#include "module/recovery.h"
+#include "module/site_keys.h"
+#include "policy/signature.h"
+
+#define SOFTHSM "/usr/lib/softhsm/libsofthsm2.so"
+#define PIN "8642"
+
+struct depth_person {
+    const char *id, *organisation, *role;
+    EVP_PKEY *key;
+    X509 *certificate;
+    struct signer digests;
+};
+
+struct depth {
+    char folder[64];
+    char serials[3][33];
+    char bindings[128];
+    struct world *world;
+    CK_SESSION_HANDLE session; /* the application's, logged in on the primary; 0: none */
+};
+
+static const char *const depth_sites[] = {"slough", "cardiff", "glasgow"};
+static struct depth_person depth_people[] = {
+    {.id = "authority-1", .organisation = "Authority", .role = "authority"},
+    {.id = "authority-2", .organisation = "Authority", .role = "authority"},
+    {.id = "custodian-1", .organisation = "Operator", .role = "key-custodian"},
+    {.id = "custodian-2", .organisation = "Provider", .role = "key-custodian"},
+};
+enum { DEPTH_PEOPLE = sizeof depth_people / sizeof *depth_people };
+
+#define assert_good(call)                                                                                              \
+    do {                                                                                                               \
+        enum outcome outcome_ = (call);                                                                                \
+        if (outcome_ != OK)                                                                                            \
+            fail_msg("outcome %d: %s", outcome_, f.text);                                                              \
+    } while (0)
+#define assert_text(needle)                                                                                            \
+    do {                                                                                                               \
+        if (strstr(f.text, needle) == NULL)                                                                            \
+            fail_msg("\"%s\" is not in: %s", needle, f.text);                                                          \
+    } while (0)
+
+static inline void depth_write(const char *folder, const char *name, const char *text)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static inline void depth_run(const char *command)
+{
+    assert_int_equal(system(command), 0);
+}
+
+static inline void depth_person_make(struct depth_person *p, const char *folder)
+{
+    char path[256];
+    p->key = EVP_EC_gen("P-256");
+    p->certificate = X509_new();
+    X509_NAME *name = X509_get_subject_name(p->certificate);
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)p->id, -1, -1, 0);
+    X509_set_version(p->certificate, 2);
+    ASN1_INTEGER_set(X509_get_serialNumber(p->certificate), 1);
+    X509_gmtime_adj(X509_getm_notBefore(p->certificate), -60);
+    X509_gmtime_adj(X509_getm_notAfter(p->certificate), 86400);
+    X509_set_issuer_name(p->certificate, name);
+    X509_set_pubkey(p->certificate, p->key);
+    assert_true(X509_sign(p->certificate, p->key, EVP_sha256()) > 0);
+    struct fault f;
+    assert_good(certificate_digests(p->certificate, &p->digests, &f));
+    snprintf(path, sizeof path, "%s/people/%s.pem", folder, p->id);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(PEM_write_X509(file, p->certificate), 1);
+    fclose(file);
+}
+
+/* `rules`: what stands between `rules:` and `otherwise:`. */
+static inline void depth_policy(struct depth *d, const char *rules)
+{
+    struct buf b = BUF(65536);
+    buf_puts(&b, "quorate: 1\nsemantics: 1\nname: depth\nversion: 1\npeople:\n");
+    for (size_t i = 0; i < DEPTH_PEOPLE; i++)
+        buf_putf(
+            &b, "  - {id: %s, name: %s, organisation: %s, roles: [%s], fingerprint: \"sha256:%s\", from: 2024-01-01}\n",
+            depth_people[i].id, depth_people[i].id, depth_people[i].organisation, depth_people[i].role,
+            digest_hex(&depth_people[i].digests.fingerprint).hex);
+    buf_puts(&b, "sites:\n"
+                 "  - {id: slough, at: [51.51, -0.59], country: GB, tags: [gb-mainland]}\n"
+                 "  - {id: cardiff, at: [51.48, -3.18], country: GB, tags: [gb-mainland]}\n"
+                 "  - {id: glasgow, at: [55.86, -4.25], country: GB, tags: [gb-mainland]}\n"
+                 "tokens:\n  - {id: root, primary: slough, replicas: [cardiff, glasgow]}\nrules:\n"
+                 "  - {id: estate, when: {operation: [adopt-policy, enrol-site, suspend]}, require: {quorum: {of: "
+                 "authority, at-least: 2}}}\n");
+    buf_puts(&b, rules);
+    buf_puts(&b, "otherwise: deny\nsuccession: {quorum: {of: [authority, key-custodian], at-least: 2}}\n");
+    assert_false(b.failed);
+    depth_write(d->folder, "policy.yaml", buf_str(&b));
+    buf_free(&b);
+}
+
+static inline void depth_serials(struct depth *d)
+{
+    struct lower *l = NULL;
+    struct fault f;
+    CK_SLOT_ID slots[16];
+    CK_ULONG count = 16;
+    assert_good(lower_load(SOFTHSM, &l, &f));
+    assert_int_equal(l->f->C_GetSlotList(CK_TRUE, slots, &count), CKR_OK);
+    for (CK_ULONG i = 0; i < count; i++) {
+        CK_TOKEN_INFO info;
+        assert_int_equal(l->f->C_GetTokenInfo(slots[i], &info), CKR_OK);
+        for (size_t k = 0; k < 3; k++) {
+            char label[33];
+            snprintf(label, sizeof label, "root-%s", depth_sites[k]);
+            if (memcmp(info.label, label, strlen(label)) == 0) {
+                memcpy(d->serials[k], info.serialNumber, 16);
+                d->serials[k][16] = '\0';
+            }
+        }
+    }
+    lower_release(l);
+}
+
+static inline void depth_bindings(struct depth *d)
+{
+    char text[2048];
+    size_t used = (size_t)snprintf(text, sizeof text, "home: ./estate\npolicy: ./policy.yaml\ntokens:\n  root:\n");
+    for (size_t i = 0; i < 3; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used,
+                                 "    %s: {module: " SOFTHSM ", serial: %s, pin: \"file:pins/%s\"}\n", depth_sites[i],
+                                 d->serials[i], depth_sites[i]);
+    depth_write(d->folder, "bindings.yaml", text);
+}
+
+static inline void depth_approve(struct estate *e, const struct digest *id, const char *role)
+{
+    struct fault f;
+    struct request *r = NULL;
+    struct buf der = BUF(65536);
+    assert_good(estate_request(e, id, &r, &f));
+    for (size_t i = 0; i < DEPTH_PEOPLE; i++) {
+        if (strcmp(depth_people[i].role, role) != 0)
+            continue;
+        buf_clear(&der);
+        assert_good(signature_make(depth_people[i].key, depth_people[i].certificate, buf_span(&r->bytes), &der, &f));
+        assert_good(estate_approve(e, r, depth_people[i].id, buf_span(&der), &f));
+    }
+    buf_free(&der);
+    request_free(r);
+}
+
+static inline void depth_adopt(struct depth *d)
+{
+    struct fault f;
+    struct estate *e = NULL;
+    struct policy *p = NULL;
+    struct answer a = {0};
+    struct buf bytes = BUF(65536);
+    char path[160], name[256];
+    uint64_t intent = 0;
+    snprintf(path, sizeof path, "%s/policy.yaml", d->folder);
+    assert_good(estate_open(d->bindings, &e, &f));
+    assert_good(file_read(path, true, &bytes, &f));
+    assert_good(policy_parse(path, buf_span(&bytes), &p, &f));
+    assert_good(estate_roster_import(e, p, d->folder, &f));
+    for (int round = 0; round < 2; round++) {
+        struct asking_context context = {.judge = p};
+        json_t *subject = asking_subject(e, OP_ADOPT_POLICY, NULL), *policy = json_object();
+        assert_true(json_put_digest(policy, "canonical", &p->canonical) &&
+                    json_put_digest(policy, "digest", &p->digest));
+        assert_true(json_put_integer(policy, "version", 1) && json_put(subject, "policy", policy));
+        answer_clear(&a);
+        assert_good(estate_ask(e, subject, &context, &a, &f));
+        if (round == 0)
+            depth_approve(e, &a.request->id, "authority");
+        else
+            assert_good(estate_intend(e, a.request, &context, NULL, &intent, &f));
+    }
+    snprintf(name, sizeof name, "%s/estate/policies/%s.yaml", d->folder, digest_hex(&p->digest).hex);
+    assert_good(file_replace(name, buf_span(&bytes), 0644, &f));
+    json_t *body = json_object();
+    assert_true(json_put_digest(body, "canonical", &p->canonical) && json_put_digest(body, "digest", &p->digest) &&
+                json_put_digest(body, "request", &a.request->id) &&
+                json_put(body, "verdict", verdict_json(a.verdict)) && json_put_integer(body, "version", 1));
+    assert_good(estate_append(e, ENTRY_POLICY, body, NULL, &f));
+    json_decref(body);
+    buf_free(&bytes);
+    answer_clear(&a);
+    policy_free(p);
+    estate_close(e);
+}
+
+/* An estate with its policy in force and the world open; no site enrolled. */
+static inline void depth_make(struct depth *d, const char *rules)
+{
+    char command[512], path[160];
+    struct fault f;
+    memset(d, 0, sizeof *d);
+    snprintf(d->folder, sizeof d->folder, "/tmp/quorate-depth-XXXXXX");
+    assert_non_null(mkdtemp(d->folder));
+    snprintf(command, sizeof command,
+             "cd %s && mkdir tokens pins people && echo 'directories.tokendir = %s/tokens' >"
+             "softhsm2.conf",
+             d->folder, d->folder);
+    depth_run(command);
+    snprintf(path, sizeof path, "%s/softhsm2.conf", d->folder);
+    setenv("SOFTHSM2_CONF", path, 1);
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(command, sizeof command,
+                 "softhsm2-util --init-token --free --label root-%s --so-pin 97531 --pin " PIN
+                 " >/dev/null && printf '" PIN "\\n' >%s/pins/%s && chmod 600 %s/pins/%s",
+                 depth_sites[i], d->folder, depth_sites[i], d->folder, depth_sites[i]);
+        depth_run(command);
+    }
+    for (size_t i = 0; i < DEPTH_PEOPLE; i++)
+        depth_person_make(&depth_people[i], d->folder);
+    depth_policy(d, rules);
+    depth_serials(d);
+    depth_bindings(d);
+    snprintf(d->bindings, sizeof d->bindings, "%s/bindings.yaml", d->folder);
+    assert_good(estate_create(d->bindings, "rehearsal", NULL, &f));
+    depth_adopt(d);
+    assert_good(world_open(d->bindings, &d->world, &f));
+}
+
+static inline const char *depth_status(const json_t *report)
+{
+    const char *status = json_string_or_null(report, "status");
+    return status != NULL ? status : "";
+}
+
+/* Asks, has the authority approve, asks again. */
+static inline void depth_enrol(struct depth *d, const char *site)
+{
+    struct fault f;
+    json_t *report = NULL;
+    struct digest id;
+    assert_good(enrol_run(d->world, "root", site, NULL, &report, &f));
+    assert_string_equal(depth_status(report), "pending");
+    assert_good(digest_parse(json_string_or_null(report, "request"), &id, &f));
+    json_decref(report);
+    depth_approve(d->world->estate, &id, "authority");
+    assert_good(enrol_run(d->world, "root", site, NULL, &report, &f));
+    assert_string_equal(depth_status(report), "enrolled");
+    json_decref(report);
+}
+
+static inline void depth_login(struct depth *d)
+{
+    const struct shown_token *t = world_token(d->world, "root");
+    CK_UTF8CHAR pin[] = PIN;
+    assert_non_null(t->lower);
+    assert_int_equal(
+        t->lower->f->C_OpenSession(t->lower_slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &d->session),
+        CKR_OK);
+    assert_int_equal(t->lower->f->C_Login(d->session, CKU_USER, pin, sizeof pin - 1), CKR_OK);
+}
+
+static inline int depth_unlink(const char *path, const struct stat *s, int kind, struct FTW *where)
+{
+    (void)s;
+    (void)kind;
+    (void)where;
+    return remove(path);
+}
+
+static inline void depth_end(struct depth *d)
+{
+    world_close(d->world);
+    for (size_t i = 0; i < DEPTH_PEOPLE; i++) {
+        EVP_PKEY_free(depth_people[i].key);
+        X509_free(depth_people[i].certificate);
+    }
+    nftw(d->folder, depth_unlink, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* How many objects of one class with this label the HSM of a site holds. */
+static inline size_t depth_count(struct depth *d, const char *site, CK_OBJECT_CLASS class, const char *label)
+{
+    struct site_link link = {0};
+    struct fault f;
+    CK_OBJECT_HANDLE found[32];
+    size_t count = 0;
+    char text[64];
+    snprintf(text, sizeof text, "%s", label);
+    CK_ATTRIBUTE match[] = {{CKA_CLASS, &class, sizeof class}, {CKA_LABEL, text, strlen(text)}};
+    assert_good(site_open(d->world, "root", site, strcmp(site, "slough") == 0 ? SITE_EITHER : SITE_MODULE, &link, &f));
+    assert_good(site_find(&link, match, 2, found, 32, &count, &f));
+    site_close(&link);
+    return count;
+}
+
+#endif
