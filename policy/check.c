@@ -67,6 +67,23 @@ static bool can_form(struct check *c, const struct quorum *q)
     return quorum_reached(q, &found);
 }
 
+static void remark_short(struct check *c, enum remark_kind kind, const struct quorum *q, const struct rule *rule,
+                         unsigned line, const struct capacity *found)
+{
+    struct buf roles = BUF(LIMIT_DOCUMENT);
+    const struct moment_text day = moment_format(c->at);
+
+    names_put(&roles, &q->of, "or");
+    if (found->people < q->at_least)
+        remark_add(c, kind, rule, line, "needs %u people who are %s; the policy has %zu on %s", q->at_least,
+                   buf_str(&roles), found->people, day.text);
+    else
+        remark_add(c, kind, rule, line, "needs people of %u organisations who are %s; the policy has %zu on %s",
+                   q->organisations, buf_str(&roles), found->organisations, day.text);
+    c->failed = c->failed || roles.failed;
+    buf_free(&roles);
+}
+
 static void check_quorum(struct check *c, const struct quorum *q, const struct rule *rule, unsigned line,
                          enum remark_kind unmet)
 {
@@ -75,12 +92,8 @@ static void check_quorum(struct check *c, const struct quorum *q, const struct r
     struct strings losses = {0};
     struct buf text = BUF(LIMIT_DOCUMENT);
 
-    names_put(&text, &q->of, "or");
     if (!quorum_reached(q, &found)) {
-        remark_add(c, unmet, rule, line,
-                   "needs %u people of %u organisations who are %s; on %s the policy has %zu of %zu", q->at_least,
-                   q->organisations > 0 ? q->organisations : 1, buf_str(&text), moment_format(c->at).text, found.people,
-                   found.organisations);
+        remark_short(c, unmet, q, rule, line, &found);
         goto out;
     }
     for (size_t i = 0; i < p->person_count; i++) {
@@ -89,7 +102,6 @@ static void check_quorum(struct check *c, const struct quorum *q, const struct r
             c->failed = true;
     }
     if (losses.count > 0) {
-        buf_clear(&text);
         names_put(&text, &losses, "or");
         remark_add(c, REMARK_FRAIL, rule, line, "could not be met any more without %s", buf_str(&text));
     }

@@ -202,12 +202,14 @@ enum outcome signature_verify(struct span der, struct span document, const struc
         goto out;
     inside = CMS_get1_certs(cms);
     o = verify_inside(inside, si, der, document, ret, &named, f);
-    if (o == E_ABSENT && !named)
+    if (o == E_ABSENT && inside == NULL)
         o = verify_known(known, known_count, si, der, document, ret, &named, f);
     if (o == E_ABSENT && named)
         o = fault_set(f, E_REFUSED, "the signature does not hold over this document");
     else if (o == E_ABSENT)
-        o = fault_set(f, E_REFUSED, "the signer's certificate is neither in the signature nor on the roster");
+        o = fault_set(f, E_REFUSED,
+                      "the signer's certificate is neither in the signature file nor, where that holds none, on "
+                      "the roster");
 out:
     sk_X509_pop_free(inside, X509_free);
     CMS_ContentInfo_free(cms);

@@ -1,0 +1,180 @@
+#include <stdlib.h>
+
+#include "tests/unit/test_policy_fixture.h"
+
+/* What `policy check` says of rules that can never be met, or are one loss away from that. */
+
+#define ADOPT "  - {id: adopt, when: {operation: adopt-policy}, require: {quorum: {of: authority, at-least: 2}}}\n"
+#define ADOPT_LINE_NEXT 30u /* of the rule after it */
+#define END "otherwise: deny\nsuccession: {quorum: {of: [authority, key-custodian], at-least: 3}}\n"
+#define RULE(require) ADOPT "  - {id: r, when: {operation: generate}, require: {" require "}}\n"
+
+struct row {
+    const char *name, *rules, *end;
+    const char *remarks[5]; /* kind and text, in order: "broken ", "unmet ", "frail " before it */
+};
+
+static const struct row rows[] = {
+    {"nothing to say", ADOPT, END, {NULL}},
+    {"no rules", "  []\n", END, {"broken policy.yaml: no rule for adopt-policy: this policy could never be replaced"}},
+    {"no succession", ADOPT, "otherwise: deny\n", {"broken policy.yaml: no succession: "}},
+    {"succession cannot form",
+     ADOPT,
+     "otherwise: deny\nsuccession: {quorum: {of: witness, at-least: 9}}\n",
+     {"broken policy.yaml:31: succession: needs 9 people who are witness; the policy has 3 on 2026-06-01T00:00:00Z"}},
+    {"succession is frail",
+     ADOPT,
+     "otherwise: deny\nsuccession: {quorum: {of: authority, at-least: 3}}\n",
+     {"frail policy.yaml:31: succession: could not be met any more without a1, a2 or a3"}},
+    {"adoption denied",
+     "  - {id: adopt, when: {operation: adopt-policy}, deny: true}\n",
+     END,
+     {"broken policy.yaml:29: rule \"adopt\": denies adopt-policy"}},
+    {"adoption by anyone",
+     "  - {id: adopt, when: {operation: adopt-policy}, allow: true}\n",
+     END,
+     {"broken policy.yaml:29: rule \"adopt\": lets anyone replace the policy"}},
+    {"adoption without people",
+     "  - {id: adopt, when: {operation: adopt-policy}, require: {ceremony: x}}\n",
+     END,
+     {"broken policy.yaml:29: rule \"adopt\": lets anyone replace the policy",
+      "unmet policy.yaml:29: rule \"adopt\": needs a ceremony"}},
+    {"adoption cannot form",
+     "  - {id: adopt, when: {operation: adopt-policy}, require: {quorum: {of: authority, at-least: 4}}}\n",
+     END,
+     {"broken policy.yaml:29: rule \"adopt\": the declared people cannot bring its quorum together",
+      "unmet policy.yaml:29: rule \"adopt\": needs 4 people who are authority; the policy has 3 on "
+      "2026-06-01T00:00:00Z"}},
+    {"adoption is frail",
+     "  - {id: adopt, when: {operation: adopt-policy}, require: {quorum: {of: authority, at-least: 3}}}\n",
+     END,
+     {"frail policy.yaml:29: rule \"adopt\": could not be met any more without a1, a2 or a3"}},
+    {"adoption in a ceremony that nobody can open",
+     "  - {id: adopt, when: {operation: adopt-policy}, require: {ceremony: x, quorum: {of: authority, at-least: 2}}}\n",
+     END,
+     {"broken policy.yaml:29: rule \"adopt\": adopt-policy needs a ceremony that nobody can open",
+      "unmet policy.yaml:29: rule \"adopt\": needs a ceremony, and nobody can open one"}},
+    {"a ceremony that can open",
+     RULE("ceremony: x") "  - {id: open, when: {operation: open-ceremony}, require: {quorum: {of: authority, at-least: "
+                         "1}}}\n",
+     END,
+     {NULL}},
+    {"role that nobody holds",
+     RULE("quorum: {of: emperor, at-least: 1}"),
+     END,
+     {"unmet policy.yaml:30: rule \"r\": needs 1 people who are emperor; the policy has 0 on 2026-06-01T00:00:00Z"}},
+    /* c1 to c5, admin, and the alternates alt1 and alt2 of c1 in one place: six; the leaver and the newcomer do not count */
+    {"six custodians",
+     RULE("quorum: {of: key-custodian, at-least: 6}"),
+     END,
+     {"frail policy.yaml:30: rule \"r\": could not be met any more without c2, c3, c4, c5 or admin"}},
+    {"seven custodians",
+     RULE("quorum: {of: key-custodian, at-least: 7}"),
+     END,
+     {"unmet policy.yaml:30: rule \"r\": needs 7 people who are key-custodian; the policy has 6 on "
+      "2026-06-01T00:00:00Z"}},
+    {"an excluded role",
+     RULE("quorum: {of: key-custodian, at-least: 6, except: administrator}"),
+     END,
+     {"unmet policy.yaml:30: rule \"r\": needs 6 "}},
+    {"organisations", RULE("quorum: {of: key-custodian, at-least: 3, organisations: 3}"), END, {NULL}},
+    {"organisations that hang on each",
+     RULE("quorum: {of: witness, at-least: 3, organisations: 3}"),
+     END,
+     {"frail policy.yaml:30: rule \"r\": could not be met any more without alt1, alt3 or w1"}},
+    {"organisations that there are not",
+     RULE("quorum: {of: authority, at-least: 2, organisations: 2}"),
+     END,
+     {"unmet policy.yaml:30: rule \"r\": needs people of 2 organisations who are authority; the policy has 1 on "
+      "2026-06-01T00:00:00Z"}},
+    {"replicas in reserve", RULE("replicas: {at-least: 2, prove: attest}"), END, {NULL}},
+    {"replicas that hang on each",
+     RULE("replicas: {at-least: 2, prove: attest, apart-km: 100}"),
+     END,
+     {"frail policy.yaml:30: rule \"r\": no key of token root could be born any more without site cardiff or glasgow"}},
+    {"replicas too far",
+     RULE("replicas: {at-least: 1, prove: attest, apart-km: 1000}"),
+     END,
+     {"unmet policy.yaml:30: rule \"r\": needs 1 replicas of token root; 0 of its declared sites lie as the rule "
+      "asks"}},
+    {"replicas by tag",
+     RULE("replicas: {at-least: 2, prove: attest, tagged: north}"),
+     END,
+     {"unmet policy.yaml:30: rule \"r\": needs 2 replicas of token root; 1 of"}},
+    {"replicas by country",
+     RULE("replicas: {at-least: 1, prove: attest, countries: FR}"),
+     END,
+     {"unmet policy.yaml:30: rule \"r\": needs 1 replicas of token root; 0 of"}},
+    {"replicas by name",
+     RULE("replicas: {at-least: 1, prove: attest, sites: windsor}"),
+     END,
+     {"frail policy.yaml:30: rule \"r\": no key of token root could be born any more without site windsor"}},
+};
+
+static const char *kind_name(enum remark_kind kind)
+{
+    return kind == REMARK_BROKEN ? "broken" : kind == REMARK_UNMET ? "unmet" : "frail";
+}
+
+static bool row_holds(const struct row *row)
+{
+    struct policy *p = fixture_policy(row->rules, row->end);
+    struct remarks r = {0};
+    struct fault f = {0};
+    size_t want = 0;
+    bool good = policy_check(p, T0, &r, &f) == OK;
+
+    while (row->remarks[want] != NULL)
+        want++;
+    good = good && r.count == want;
+    for (size_t i = 0; good && i < want; i++) {
+        size_t n = strcspn(row->remarks[i], " ");
+
+        good = strncmp(kind_name(r.items[i].kind), row->remarks[i], n) == 0 &&
+               strncmp(r.items[i].text, row->remarks[i] + n + 1, strlen(row->remarks[i] + n + 1)) == 0;
+    }
+    for (size_t i = 0; !good && i < r.count; i++)
+        print_error("%s: %s %s\n", row->name, kind_name(r.items[i].kind), r.items[i].text);
+    if (!good && r.count == 0)
+        print_error("%s: no remark\n", row->name);
+    remarks_free(&r);
+    policy_free(p);
+    return good;
+}
+
+static void test_remarks(void **state)
+{
+    size_t wrong = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        wrong += !row_holds(&rows[i]);
+    assert_int_equal(wrong, 0);
+}
+
+/* The same policy a month later: the newcomer counts. */
+static void test_by_date(void **state)
+{
+    struct policy *p = fixture_policy(RULE("quorum: {of: key-custodian, at-least: 7}"), END);
+    struct remarks r = {0};
+    struct fault f = {0};
+
+    (void)state;
+    assert_int_equal(policy_check(p, T0 + 31 * 86400, &r, &f), OK);
+    assert_int_equal(r.count, 1);
+    assert_int_equal(r.items[0].kind, REMARK_FRAIL);
+    assert_int_equal(r.items[0].line, ADOPT_LINE_NEXT);
+    remarks_free(&r);
+    assert_int_equal(r.count, 0);
+    policy_free(p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_remarks),
+        cmocka_unit_test(test_by_date),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
