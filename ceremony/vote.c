@@ -58,6 +58,8 @@ static enum outcome ballot_certificate(struct ballot *b, const char *file, struc
     struct signer signer;
     enum outcome o = file ? file_read(file, false, &bytes, f) : estate_certificate(b->estate, b->person, &bytes, f);
 
+    if (o == E_ABSENT && file)
+        f->outcome = o = E_IO; /* a slip of the command line, not an answer */
     if (o == OK)
         o = certificate_parse(buf_span(&bytes), &b->certificate, f);
     if (o != OK && file)

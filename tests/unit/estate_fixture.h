@@ -123,7 +123,7 @@ static void sign(size_t i, size_t c, struct span document, struct buf *ret)
     assert_int_equal(o, OK);
 }
 
-static enum outcome approve(const struct request *r, size_t i, struct fault *f)
+static inline enum outcome approve(const struct request *r, size_t i, struct fault *f)
 {
     struct buf der = BUF(LIMIT_SIGNATURE);
     enum outcome o = E_MEMORY;
@@ -134,7 +134,7 @@ static enum outcome approve(const struct request *r, size_t i, struct fault *f)
     return o;
 }
 
-static enum outcome reject(const struct request *r, size_t i, const char *reason, struct fault *f)
+static inline enum outcome reject(const struct request *r, size_t i, const char *reason, struct fault *f)
 {
     struct buf der = BUF(LIMIT_SIGNATURE), document = BUF(LIMIT_REQUEST);
     enum outcome o = rejection_compose(&r->id, reason, &document, f);
@@ -148,7 +148,7 @@ static enum outcome reject(const struct request *r, size_t i, const char *reason
 }
 
 /* Adopts FILE as `quorate policy adopt` does, approved by ann and bob. */
-static void adopt(const char *name)
+static inline void adopt(const char *name)
 {
     struct estate *e = estate_at_hand;
     struct fault f = {OK, ""};
@@ -191,7 +191,7 @@ static void adopt(const char *name)
 }
 
 /* A question for a key of that label, as the module would ask it. */
-static json_t *question(const char *label)
+static inline json_t *question(const char *label)
 {
     json_t *s = asking_subject(estate_at_hand, OP_GENERATE, NULL);
 

@@ -1,0 +1,229 @@
+#include "tests/unit/estate_fixture.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+
+#include "ceremony/tool.h"
+
+/* The program itself, from a bare home to a policy in force: votes with PEM keys, and an end at each step of the log. */
+
+/* Runs a command line as a process of its own; its exit status. What it says is in scratch/said. */
+static int quorate(const char *line)
+{
+    pid_t child = fork();
+    int status = -1;
+
+    if (child == 0) {
+        char copy[512], *words[32] = {NULL}, *rest = copy;
+        int count = 0, said = open(in("said"), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+        snprintf(copy, sizeof copy, "%s", line);
+        for (char *word = strtok_r(copy, " ", &rest); word && count < 31; word = strtok_r(NULL, " ", &rest))
+            words[count++] = word;
+        dup2(said, STDOUT_FILENO);
+        dup2(said, STDERR_FILENO);
+        close(said);
+        setenv("QUORATE_BINDINGS", in("bindings.yaml"), 1);
+        _exit(tool_run(count, words));
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void says(const char *text)
+{
+    struct buf said = BUF(1u << 20);
+    struct fault f = {OK, ""};
+
+    assert_int_equal(file_read(in("said"), false, &said, &f), OK);
+    if (!strstr(buf_str(&said), text))
+        fail_msg("\"%s\" is not said, but: %s", text, buf_str(&said));
+    buf_free(&said);
+}
+
+static const char *adopt_line(const char *file)
+{
+    static char line[256];
+
+    snprintf(line, sizeof line, "quorate policy adopt %s/%s", scratch, file);
+    return line;
+}
+
+/* The newest request that waits. */
+static const char *waiting(void)
+{
+    static struct digest_text id;
+    struct fault f = {OK, ""};
+    const struct state *s = &estate_at_hand->state;
+
+    assert_int_equal(estate_refresh(estate_at_hand, &f), OK);
+    assert_true(s->request_count > 0);
+    id = digest_hex(&s->requests[s->request_count - 1].id);
+    return id.hex;
+}
+
+static const char *vote_line(const char *verb, const char *person, const char *key, const char *more)
+{
+    static char line[512];
+
+    snprintf(line, sizeof line, "quorate %s %.10s --as %s --key %s/%s.key %s", verb, waiting(), person, scratch, key,
+             more);
+    return line;
+}
+
+static int make(void **state)
+{
+    int rc = estate_make(state);
+
+    for (size_t i = 0; rc == 0 && i < PEOPLE; i++) {
+        char name[64];
+        FILE *out = NULL;
+
+        snprintf(name, sizeof name, "%s.key", person_ids[i]);
+        out = fopen(in(name), "w");
+        assert_non_null(out);
+        assert_true(PEM_write_PrivateKey(out, person_keys[i], NULL, NULL, 0, NULL, NULL));
+        fclose(out);
+    }
+    return rc;
+}
+
+static void test_first_policy(void **state)
+{
+    (void)state;
+    assert_int_equal(quorate("quorate policy explain use"), 1);
+    says("no policy is in force yet");
+    assert_int_equal(quorate(adopt_line("policy.yaml")), 1);
+    says("waits for people");
+    assert_int_equal(quorate("quorate request list"), 0);
+    says("adopt-policy");
+    assert_int_equal(quorate(vote_line("approve", "ann", "ann", "")), 0);
+    assert_int_equal(quorate(adopt_line("policy.yaml")), 1);
+    assert_int_equal(quorate(vote_line("approve", "bob", "bob", "--yes --json")), 0);
+    says("\"vote\":\"approval\"");
+    assert_int_equal(quorate(adopt_line("policy.yaml")), 0);
+    says("in force");
+    assert_int_equal(quorate(adopt_line("policy.yaml")), 0);
+    says("in force already");
+    assert_int_equal(quorate("quorate log check"), 0);
+    assert_int_equal(quorate("quorate status --offline"), 0);
+    assert_int_equal(quorate("quorate policy explain use"), 0);
+}
+
+static void test_what_cannot_be_first(void **state)
+{
+    (void)state;
+    policy_write("other.yaml", 2);
+    assert_int_equal(quorate(adopt_line("other.yaml")), 1);
+    says("not the policy that this estate was made with");
+    assert_int_equal(quorate(adopt_line("absent.yaml")), 2);
+    assert_int_equal(quorate(adopt_line("policy.yaml --succession")), 2);
+    text_write("other.yaml", "quorate: 1\n");
+    assert_int_equal(quorate(adopt_line("other.yaml")), 2);
+    says("other.yaml:1:");
+    assert_int_equal(unlink(in("people/cy.pem")), 0);
+    assert_int_equal(quorate(adopt_line("policy.yaml")), 1);
+    says("cy");
+    assert_int_equal(quorate("quorate request list"), 0);
+    says("No request waits");
+}
+
+static void test_votes_refused_before_signing(void **state)
+{
+    (void)state;
+    assert_int_equal(quorate(adopt_line("policy.yaml")), 1);
+    assert_int_equal(quorate(vote_line("approve", "ann", "bob", "")), 1);
+    says("the key does not belong to the certificate");
+    assert_int_equal(quorate(vote_line("approve", "eve", "ann", "")), 1);
+    says("\"eve\" is nobody");
+    assert_int_equal(quorate(vote_line("approve", "ann", "nobody", "")), 2);
+    says("nobody.key");
+    assert_int_equal(quorate(vote_line("approve", "ann", "ann", "--certificate /dev/absent")), 2);
+    assert_int_equal(quorate(vote_line("approve", "ann", "ann", "--certificate /dev/null")), 1);
+    assert_int_equal(quorate(vote_line("approve", "ann", "ann", "--card-module /dev/null")), 2);
+    assert_int_equal(quorate(vote_line("reject", "ann", "ann", "")), 2);
+    says("--reason");
+    assert_int_equal(quorate(vote_line("approve", "ann", "ann", "")), 0);
+    assert_int_equal(quorate(vote_line("approve", "ann", "ann", "")), 1);
+    says("already");
+    assert_int_equal(quorate("quorate approve abcdef --as ann --key k"), 1);
+    assert_int_equal(quorate("quorate approve abc --as ann --key k"), 2);
+}
+
+static void test_rejections_close(void **state)
+{
+    (void)state;
+    assert_int_equal(quorate(adopt_line("policy.yaml")), 1);
+    assert_int_equal(quorate(vote_line("reject", "ann", "ann", "--reason early")), 0);
+    assert_int_equal(quorate(vote_line("reject", "bob", "bob", "--reason early")), 0);
+    assert_int_equal(quorate(vote_line("approve", "cy", "cy", "")), 1);
+    says("rejected");
+    assert_int_equal(quorate(vote_line("reject", "cy", "cy", "--reason early")), 1);
+}
+
+static void test_later_policies(void **state)
+{
+    (void)state;
+    adopt("policy.yaml");
+    policy_write("second.yaml", 1);
+    text_write("policy.yaml", "");
+    assert_int_equal(quorate("quorate status --offline"), 1);
+    says("but the policy in force is");
+    policy_write("second.yaml", 2);
+    assert_int_equal(quorate(adopt_line("second.yaml")), 1);
+    assert_int_equal(quorate(vote_line("approve", "ann", "ann", "")), 0);
+    assert_int_equal(quorate(vote_line("approve", "bob", "bob", "")), 0);
+    assert_int_equal(quorate(adopt_line("second.yaml")), 0);
+    says("beware"); /* the bindings' file is not this one */
+    policy_write("first.yaml", 1);
+    assert_int_equal(quorate(adopt_line("first.yaml")), 1);
+    says("version 2 is in force");
+}
+
+static unsigned steps_left;
+
+static void end_here(const char *step)
+{
+    (void)step;
+    if (steps_left-- == 0)
+        _exit(99);
+}
+
+/* However early the command ends, the next one finishes it, and the log holds. */
+static void test_an_end_at_each_step(void **state)
+{
+    bool ended = true;
+
+    (void)state;
+    assert_int_equal(quorate(adopt_line("policy.yaml")), 1);
+    assert_int_equal(quorate(vote_line("approve", "ann", "ann", "")), 0);
+    assert_int_equal(quorate(vote_line("approve", "bob", "bob", "")), 0);
+    for (unsigned step = 0; ended; step++) {
+        char line[256];
+
+        snprintf(line, sizeof line, "cp -r %s/home %s/kept", scratch, scratch);
+        assert_int_equal(system(line), 0);
+        steps_left = step;
+        log_step_hook = end_here;
+        ended = quorate(adopt_line("policy.yaml")) == 99;
+        log_step_hook = NULL;
+        assert_int_equal(quorate(adopt_line("policy.yaml")), 0);
+        says("in force");
+        assert_int_equal(quorate("quorate log check"), 0);
+        assert_true(ended || step > 4);
+        snprintf(line, sizeof line, "rm -r %s/home && mv %s/kept %s/home", scratch, scratch, scratch);
+        assert_int_equal(system(line), 0);
+    }
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, make, estate_end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(test_first_policy),     CASE(test_what_cannot_be_first), CASE(test_votes_refused_before_signing),
+        CASE(test_rejections_close), CASE(test_later_policies),       CASE(test_an_end_at_each_step),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
