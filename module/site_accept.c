@@ -59,7 +59,8 @@ static enum outcome courier_unwrap(const struct site_link *s, const struct site_
     if (rv != CKR_OK)
         return site_fault(s, "unwrapping with the transport key", rv, f);
     outcome = site_attribute_ulong(s, *ret, CKA_VALUE_LEN, &len, f);
-    if (outcome == OK && len != 32)
+    /* SoftHSM says 0 of every key that it unwrapped. */
+    if (outcome == OK && len != 0 && len != 32)
         outcome = fault_set(f, E_REFUSED, "%s at %s: the offer's wrapping key has %lu bytes, 32 are expected", s->token,
                             s->binding->site, len);
     return outcome;
@@ -81,7 +82,7 @@ static enum outcome key_unwrap(const struct site_link *s, const struct offer *o,
                                                  (CK_ULONG)o->wrapped_key.len, t.items, t.count, ret)) != CKR_OK)
         outcome = site_fault(s, "unwrapping the key (CKM_AES_KEY_WRAP_PAD)", rv, f);
     if (outcome == OK)
-        outcome = site_compare(s, *ret, want, f);
+        outcome = site_compare(s, *ret, &t, f);
     template_clear(&t);
     return outcome;
 }

@@ -26,6 +26,7 @@
 #include "module/birth.h"
 #include "module/recovery.h"
 #include "module/site_keys.h"
+#include "module/template.h"
 #include "policy/signature.h"
 
 #define SOFTHSM "/usr/lib/softhsm/libsofthsm2.so"
@@ -285,6 +286,103 @@ static inline void depth_login(struct depth *d)
         t->lower->f->C_OpenSession(t->lower_slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &d->session),
         CKR_OK);
     assert_int_equal(t->lower->f->C_Login(d->session, CKU_USER, pin, sizeof pin - 1), CKR_OK);
+}
+
+/* One question for a key, as C_GenerateKeyPair and C_GenerateKey put it to the estate. */
+struct depth_question {
+    CK_MECHANISM mechanism;
+    struct key_template template;
+    struct answer answer;
+};
+
+static inline void depth_template(struct depth_question *q, CK_MECHANISM_TYPE mechanism, const char *label,
+                                  const char *id)
+{
+    static CK_BBOOL yes = CK_TRUE;
+    static CK_BYTE p384[] = {0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22}, f4[] = {1, 0, 1};
+    static CK_ULONG bits = 3072, len = 32;
+    char text[64], id_text[64];
+    struct fault f;
+    snprintf(text, sizeof text, "%s", label);
+    snprintf(id_text, sizeof id_text, "%s", id);
+    bool aes = mechanism == CKM_AES_KEY_GEN, rsa = mechanism == CKM_RSA_PKCS_KEY_PAIR_GEN;
+    CK_ATTRIBUTE secret[8] = {{CKA_TOKEN, &yes, 1},
+                              {CKA_PRIVATE, &yes, 1},
+                              {CKA_SENSITIVE, &yes, 1},
+                              {CKA_LABEL, text, strlen(text)},
+                              {CKA_ID, id_text, strlen(id_text)},
+                              {aes ? CKA_ENCRYPT : CKA_SIGN, &yes, 1},
+                              {CKA_VALUE_LEN, &len, sizeof len}};
+    CK_ATTRIBUTE public[6] = {{CKA_TOKEN, &yes, 1},
+                              {CKA_LABEL, text, strlen(text)},
+                              {CKA_ID, id_text, strlen(id_text)},
+                              {CKA_VERIFY, &yes, 1},
+                              {CKA_EC_PARAMS, p384, sizeof p384}};
+    if (rsa) {
+        public[4] = (CK_ATTRIBUTE){CKA_MODULUS_BITS, &bits, sizeof bits};
+        public[5] = (CK_ATTRIBUTE){CKA_PUBLIC_EXPONENT, f4, sizeof f4};
+    }
+    q->mechanism = (CK_MECHANISM){mechanism, NULL, 0};
+    assert_good(key_template_complete(&q->mechanism, aes ? NULL : public,
+                                      aes   ? 0
+                                      : rsa ? 6
+                                            : 5,
+                                      secret, aes ? 7 : 6, &q->template, &f));
+}
+
+/* Puts the question; *ret_decision is what comes out now. */
+static inline enum decision depth_ask(struct depth *d, struct depth_question *q, CK_MECHANISM_TYPE mechanism,
+                                      const char *label, const char *id)
+{
+    struct fault f;
+    json_t *secret = NULL, *public = NULL, *templates = json_object();
+    memset(q, 0, sizeof *q);
+    depth_template(q, mechanism, label, id);
+    assert_good(template_to_json(&q->template.secret, &secret, &f));
+    if (q->template.pair)
+        assert_good(template_to_json(&q->template.public, &public, &f));
+    assert_true(json_put(templates, q->template.pair ? "private" : "key", secret));
+    assert_true(!q->template.pair || json_put(templates, "public", public));
+    json_t *subject = asking_subject(d->world->estate, OP_GENERATE, NULL);
+    assert_true(json_put_string(subject, "token", "root") && json_put_string(subject, "label", label) &&
+                json_put_string(subject, "function", q->template.pair ? "C_GenerateKeyPair" : "C_GenerateKey") &&
+                json_put(subject, "mechanism", mechanism_json(&q->mechanism)) &&
+                json_put_string(subject, "class", q->template.pair ? "private-key" : "secret-key") &&
+                json_put_string(subject, "object", "token") && json_put(subject, "templates", templates));
+    assert_good(estate_ask(d->world->estate, subject, &d->world->context, &q->answer, &f));
+    return q->answer.verdict->decision;
+}
+
+static inline void depth_forget(struct depth_question *q)
+{
+    key_template_clear(&q->template);
+    answer_clear(&q->answer);
+}
+
+static inline enum outcome depth_birth(struct depth *d, struct depth_question *q, CK_OBJECT_HANDLE *ret_secret,
+                                       CK_OBJECT_HANDLE *ret_public, struct fault *f)
+{
+    struct birth b = {.world = d->world,
+                      .token = world_token(d->world, "root"),
+                      .mechanism = &q->mechanism,
+                      .template = &q->template,
+                      .request = q->answer.request,
+                      .context = &d->world->context,
+                      .rule = q->answer.verdict->rule};
+    return birth_run(&b, ret_secret, ret_public, f);
+}
+
+/* Asks, has two custodians approve, asks again. */
+static inline void depth_ask_approved(struct depth *d, struct depth_question *q, CK_MECHANISM_TYPE mechanism,
+                                      const char *label, const char *id)
+{
+    if (depth_ask(d, q, mechanism, label, id) == DECISION_PENDING) {
+        assert_non_null(q->answer.request);
+        depth_approve(d->world->estate, &q->answer.request->id, "key-custodian");
+        depth_forget(q);
+        assert_int_equal(depth_ask(d, q, mechanism, label, id), DECISION_ALLOW);
+    }
+    assert_int_equal(q->answer.verdict->decision, DECISION_ALLOW);
 }
 
 static inline int depth_unlink(const char *path, const struct stat *s, int kind, struct FTW *where)
