@@ -1,0 +1,163 @@
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "tests/unit/depth_fixture.h"
+
+/* A process that dies at any durable step of a birth's log leaves, after recovery, a whole key or none. */
+
+#define RULES                                                                                                          \
+    "  - id: pairs\n"                                                                                                  \
+    "    when: {operation: generate, token: root, label: \"^app-\"}\n"                                                 \
+    "    require: {quorum: {of: key-custodian, at-least: 2}, replicas: {at-least: 2, prove: signature}, transport: "   \
+    "{allow: [oaep-sha1]}}\n"
+#define LABEL "app-crash"
+
+static struct depth d;
+static unsigned steps_left;
+
+static void step_or_die(const char *step)
+{
+    (void)step;
+    if (--steps_left == 0)
+        raise(SIGKILL);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    depth_make(&d, RULES);
+    for (size_t i = 0; i < 3; i++)
+        depth_enrol(&d, depth_sites[i]);
+    world_close(d.world);
+    d.world = NULL;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    depth_end(&d);
+    return 0;
+}
+
+static void world_begin(void)
+{
+    struct fault f;
+    assert_good(world_open(d.bindings, &d.world, &f));
+}
+
+static void world_end(void)
+{
+    world_close(d.world);
+    d.world = NULL;
+}
+
+/* The child's whole life. 0: the birth went through. */
+static int child(unsigned step)
+{
+    struct depth_question q;
+    struct fault f;
+    CK_OBJECT_HANDLE secret = 0, public = 0;
+    if (world_open(d.bindings, &d.world, &f) != OK)
+        return 2;
+    depth_login(&d);
+    if (depth_ask(&d, &q, CKM_EC_KEY_PAIR_GEN, LABEL, "crash-id") != DECISION_ALLOW)
+        return 3;
+    steps_left = step;
+    log_step_hook = step_or_die;
+    return depth_birth(&d, &q, &secret, &public, &f) == OK ? 0 : 4;
+}
+
+static void approve_anew(void)
+{
+    struct depth_question q;
+    world_begin();
+    depth_ask_approved(&d, &q, CKM_EC_KEY_PAIR_GEN, LABEL, "crash-id");
+    depth_forget(&q);
+    world_end();
+}
+
+static size_t keys_living(void)
+{
+    const struct state *s = &d.world->estate->state;
+    size_t count = 0;
+    for (size_t i = 0; i < s->key_count; i++)
+        count += !s->keys[i].destroyed && strcmp(s->keys[i].label, LABEL) == 0;
+    return count;
+}
+
+static void check_settled(void)
+{
+    struct fault f;
+    json_t *report = json_array();
+    struct strings offers = {0};
+    const struct state *s = &d.world->estate->state;
+    char *path = estate_path(d.world->estate, "offers", NULL);
+    assert_good(settle_run(d.world, report, &f));
+    for (size_t i = 0; i < s->intent_count; i++)
+        assert_true(s->intents[i].state == INTENT_SETTLED || s->intents[i].state == INTENT_ROLLED_BACK);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(depth_count(&d, depth_sites[i], CKO_PRIVATE_KEY, LABEL), keys_living());
+        assert_int_equal(depth_count(&d, depth_sites[i], CKO_PUBLIC_KEY, LABEL), keys_living());
+    }
+    assert_good(folder_list(path, &offers, &f));
+    assert_int_equal(offers.count, 0);
+    strings_free(&offers);
+    free(path);
+    json_decref(report);
+}
+
+/* Destroys the born key behind the estate's back, so that the next round may use its CKA_ID again. */
+static void forget_keys(void)
+{
+    struct fault f;
+    for (size_t i = 0; i < 3; i++) {
+        struct site_link link = {0};
+        assert_good(site_open(d.world, "root", depth_sites[i], i == 0 ? SITE_EITHER : SITE_MODULE, &link, &f));
+        assert_good(site_destroy(&link, span_str("crash-id"), &f));
+        site_close(&link);
+    }
+    const struct state_key *k = state_key(&d.world->estate->state, "root", "private-key", "63726173682d6964", LABEL);
+    assert_non_null(k);
+    json_t *body = json_object();
+    assert_true(json_put_string(body, "class", "private-key") && json_put_string(body, "id", k->id) &&
+                json_put_string(body, "label", LABEL) && json_put_string(body, "token", "root"));
+    assert_good(estate_append(d.world->estate, ENTRY_DESTROYED, body, NULL, &f));
+    json_decref(body);
+}
+
+static void every_step(void **state)
+{
+    unsigned step = 1, finished = 0, rolled_back = 0;
+    bool died = true;
+    (void)state;
+    for (; died; step++) {
+        approve_anew();
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0)
+            _exit(child(step));
+        int status = 0;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        died = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+        if (!died)
+            assert_int_equal(WEXITSTATUS(status), 0);
+        world_begin();
+        check_settled();
+        const struct state_key *k =
+            state_key(&d.world->estate->state, "root", "private-key", "63726173682d6964", LABEL);
+        finished += k != NULL;
+        rolled_back += k == NULL;
+        if (k != NULL)
+            forget_keys();
+        world_end();
+    }
+    print_message("%u steps: %u rolled back, %u finished\n", step - 1, rolled_back, finished);
+    assert_true(rolled_back > 3 && finished > 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_step)};
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
