@@ -1,0 +1,185 @@
+#include "audit_state_fixture.h"
+
+static void closed_requests(void **context)
+{
+    (void)context;
+    struct state s;
+    found(&s);
+#define REFUSED "'findings':[],'operation':'use','requester':'uid:1','subject':'$us'"
+    static const struct row rows[] = {
+        {1, ENTRY_REQUEST, "{'operation':'use','request':'$u','rule':'r','subject':'$us'," LATER "}"},
+        {1, ENTRY_REQUEST, "{'operation':'use','request':'$v','rule':'r','subject':'$us'," LATER "}"},
+        {1, ENTRY_REFUSED, "{'request':'$u'," REFUSED "}"},
+        {1, ENTRY_REJECTION, "{'document':'$d','reason':'no','request':'$u','signature':'$sig'," VOTE "}"},
+        {0, ENTRY_REJECTION, "{'document':'$d','reason':'no','request':'$u','signature':'$sig'," VOTE "}"},
+        {0, ENTRY_REJECTION, "{'document':'$d','reason':'','request':'$u','signature':'$sig-2'," VOTE "}"},
+        {0, ENTRY_REFUSED, "{'closed':'rejected'," REFUSED "}"},
+        {0, ENTRY_REFUSED, "{'closed':'bored','request':'$u'," REFUSED "}"},
+        {0, ENTRY_REFUSED, "{'closed':'rejected','request':'$unknown'," REFUSED "}"},
+        {0, ENTRY_REFUSED,
+         "{'closed':'rejected','request':'$u','findings':[],'operation':'use','requester':'uid:1','subject':'$no'}"},
+        {0, ENTRY_REFUSED, "{'findings':[1],'operation':'use','requester':'uid:1','subject':'$no'}"},
+        {1, ENTRY_REFUSED, "{'closed':'rejected','request':'$u'," REFUSED "}"},
+        {0, ENTRY_REFUSED, "{'closed':'expired','request':'$u'," REFUSED "}"},
+        {1, ENTRY_REFUSED, "{'closed':'expired','request':'$v'," REFUSED "}"},
+        {0, ENTRY_APPROVAL, "{'request':'$u','signature':'$sig-3'," VOTE "}"},
+        {0, ENTRY_APPROVAL, "{'request':'$v','signature':'$sig-3'," VOTE "}"},
+    };
+    TELL(&s, rows);
+    struct digest subject = digest_named("us");
+    assert_int_equal(request_named(&s, "u")->state, REQUEST_REJECTED);
+    assert_int_equal(request_named(&s, "v")->state, REQUEST_VOID);
+    assert_null(state_request_by_subject(&s, &subject));
+    assert_false(state_was_refused(&s, &subject));
+    assert_string_equal(request_named(&s, "u")->votes[0].reason, "no");
+    state_clear(&s);
+}
+
+static void suspensions(void **context)
+{
+    (void)context;
+    struct state s;
+    found(&s);
+    static const struct row rows[] = {
+        {0, ENTRY_SUSPENDED, "{'scope':'everything'}"},
+        {0, ENTRY_SUSPENDED, "{'scope':'token:'}"},
+        {0, ENTRY_SUSPENDED, "{'scope':'key:a'}"},
+        {0, ENTRY_SUSPENDED, "{}"},
+        {0, ENTRY_RESUMED, "{'scope':'estate'}"},
+        {1, ENTRY_SUSPENDED, "{'scope':'token:root'}"},
+        {1, ENTRY_SUSPENDED, "{'scope':'token:root'}"},
+        {1, ENTRY_SUSPENDED, "{'scope':'key:a@b@spare'}"},
+        {0, ENTRY_SUSPENDED, "{'request':'$unknown','scope':'estate'}"},
+    };
+    TELL(&s, rows);
+    assert_true(state_suspended(&s, "root", "any"));
+    assert_false(state_suspended(&s, "spare", "any"));
+    assert_true(state_suspended(&s, "spare", "a@b"));
+    assert_false(state_suspended(&s, "spare", NULL));
+    assert_false(state_suspended(&s, NULL, NULL));
+    static const struct row resumed[] = {
+        {1, ENTRY_RESUMED, "{'scope':'token:root'}"},
+        {0, ENTRY_RESUMED, "{'scope':'token:root'}"},
+        {1, ENTRY_SUSPENDED, "{'scope':'estate'}"},
+    };
+    TELL(&s, resumed);
+    assert_true(state_suspended(&s, NULL, NULL));
+    assert_int_equal(s.suspension_count, 2);
+    state_clear(&s);
+}
+
+static void ceremonies(void **context)
+{
+    (void)context;
+    struct state s;
+    struct fault f;
+    found(&s);
+    static const struct row rows[] = {
+        {1, ENTRY_REQUEST, "{'operation':'open-ceremony','request':'$o','rule':'r','subject':'$s'," LATER "}"},
+        {0, ENTRY_CEREMONY_OPENED, "{'ceremony':'c-1','request':'$o','script':'keys'," VERDICT "}"},
+        {0, ENTRY_CEREMONY_OPENED, "{'ceremony':'c-1','request':'$o','script':{'id':'keys'}}"},
+        {0, ENTRY_CEREMONY_OPENED, "{'ceremony':'c-1','script':{'id':'keys'}," VERDICT "}"},
+        {0, ENTRY_CEREMONY_CLOSED, "{'ceremony':'c-1'}"},
+        {1, ENTRY_CEREMONY_OPENED, "{'ceremony':'c-1','request':'$o','script':{'id':'keys'}," VERDICT "}"},
+        {1, ENTRY_REQUEST, "{'operation':'open-ceremony','request':'$o2','rule':'r','subject':'$s'," LATER "}"},
+        {0, ENTRY_CEREMONY_OPENED, "{'ceremony':'c-1','request':'$o2','script':{'id':'keys'}," VERDICT "}"},
+    };
+    TELL(&s, rows);
+    assert_int_equal(give(&s, ENTRY_STEP, "c-2", "{}", &f), E_INVALID);
+    assert_int_equal(give(&s, ENTRY_STEP, "c-1", "{}", &f), OK);
+    assert_int_equal(give(&s, ENTRY_CEREMONY_OPENED, "c-1",
+                          "{'ceremony':'c-2','request':'$o2','script':{'id':'keys'}," VERDICT "}", &f),
+                     E_INVALID);
+    assert_string_equal(s.ceremonies[0].script, "keys");
+    assert_int_equal(give(&s, ENTRY_CEREMONY_CLOSED, "c-1", "{'ceremony':'c-1'}", &f), OK);
+    assert_int_equal(give(&s, ENTRY_CEREMONY_CLOSED, NULL, "{'ceremony':'c-1'}", &f), E_INVALID);
+    assert_int_equal(give(&s, ENTRY_STEP, "c-1", "{}", &f), E_INVALID);
+    assert_int_equal(give(&s, ENTRY_EXHIBIT, "c-1", "{}", &f), OK);
+    state_clear(&s);
+}
+
+static void sites(void **context)
+{
+    (void)context;
+    struct state s;
+    found(&s);
+    enrol(&s);
+    static const struct row rows[] = {
+        {1, ENTRY_REQUEST, "{'operation':'enrol-site','request':'$e3','rule':'r','subject':'$s3'," LATER "}"},
+        {1, ENTRY_SITE_ENROLLED, /* another HSM in the place of the first */
+         "{'identity':'ee','request':'$e3','serial':'3','site':'slough','token':'root','transport':'ff'," HSM "}"},
+        {0, ENTRY_SITE_RETIRED, "{'site':'leeds','token':'root'}"},
+        {0, ENTRY_SITE_RETIRED, "{'request':'$e3','site':'cardiff','token':'root'}"},
+        {1, ENTRY_SITE_RETIRED, "{'site':'cardiff','token':'root'}"},
+        {0, ENTRY_SITE_RETIRED, "{'site':'cardiff','token':'root'}"},
+        {1, ENTRY_RECOVERED, "{'bytes':1,'digest':'$d'}"},
+        {0, ENTRY_RECOVERED, "{'bytes':-1,'digest':'$d'}"},
+        {0, ENTRY_RECOVERED, "{'bytes':1}"},
+    };
+    TELL(&s, rows);
+    assert_string_equal(state_site(&s, "root", "slough")->serial, "3");
+    assert_false(state_site(&s, "root", "slough")->placed); /* it has not arrived yet */
+    assert_null(state_site(&s, "root", "cardiff"));
+    state_clear(&s);
+}
+
+/* The frame: numbers without gap, times that never go back. */
+static void frames(void **context)
+{
+    (void)context;
+    struct state s;
+    struct fault f;
+    found(&s);
+    json_t *body = json_object();
+    static const struct {
+        uint64_t seq;
+        moment time;
+        enum outcome outcome;
+    } rows[] = {{3, NOW, E_INVALID}, {5, NOW, E_INVALID}, {4, NOW - 1, E_INVALID},
+                {4, NOW, OK},        {5, NOW + 9, OK},    {6, NOW + 8, E_INVALID}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buf b = BUF(1024);
+        struct entry e;
+        assert_int_equal(entry_compose(ENTRY_STEP, rows[i].seq, rows[i].time, NULL, body, &b, &f), OK);
+        assert_int_equal(entry_parse(buf_span(&b), &e, &f), OK);
+        assert_int_equal(state_check(&s, &e, &f), rows[i].outcome);
+        assert_int_equal(state_apply(&s, &e, &f), rows[i].outcome);
+        entry_clear(&e);
+        buf_free(&b);
+    }
+    json_decref(body);
+    state_clear(&s);
+}
+
+/* Many requests are found by their ids, the newest by its subject. */
+static void many_requests(void **context)
+{
+    (void)context;
+    struct state s;
+    struct fault f;
+    char body[256], name[32];
+    found(&s);
+    for (unsigned i = 0; i < 5000; i++) {
+        snprintf(body, sizeof body, "{'operation':'use','request':'$q-%u','rule':'r','subject':'$same'," LATER "}", i);
+        assert_int_equal(give(&s, ENTRY_REQUEST, NULL, body, &f), OK);
+    }
+    for (unsigned i = 0; i < 5000; i++) {
+        snprintf(name, sizeof name, "q-%u", i);
+        struct state_request *r = request_named(&s, name);
+        assert_non_null(r);
+        assert_int_equal(r->seq, 4 + i);
+    }
+    assert_null(request_named(&s, "q-5000"));
+    struct digest subject = digest_named("same");
+    assert_int_equal(state_request_by_subject(&s, &subject)->seq, 5003);
+    state_clear(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(closed_requests), cmocka_unit_test(suspensions), cmocka_unit_test(ceremonies),
+        cmocka_unit_test(sites),           cmocka_unit_test(frames),      cmocka_unit_test(many_requests),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
