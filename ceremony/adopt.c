@@ -211,7 +211,7 @@ enum outcome run_policy_adopt(const struct arguments *args, struct fault *f)
 {
     struct adoption a = {.succession = argument_flag(args, "succession"), .json = argument_flag(args, "json")};
     char *folder = NULL;
-    enum outcome o = estate_reach(argument(args, "bindings"), &a.estate, f);
+    enum outcome o = estate_open(argument(args, "bindings"), &a.estate, f);
 
     if (o == OK)
         o = policy_file_read(args->operands[0], &a.policy, f);

@@ -227,15 +227,6 @@ enum outcome request_holds(const struct state_request *known, const struct verdi
     return v->decision == DECISION_PENDING ? E_PENDING : OK;
 }
 
-enum outcome estate_reach(const char *bindings, struct estate **ret, struct fault *f)
-{
-    enum outcome o = estate_open(bindings, ret, f);
-
-    if (o == E_ABSENT)
-        f->outcome = o = E_IO;
-    return o;
-}
-
 enum outcome request_named(struct estate *e, const char *id, struct request **ret, struct fault *f)
 {
     struct digest digest;

@@ -16,9 +16,6 @@ void subject_put(struct buf *b, const struct request *r);
 const char *request_word(const struct state_request *r, moment now);
 enum tone request_tone(const struct state_request *r, moment now);
 
-/* Opens the estate. That there is none is a fault of the environment here (E_IO), not an answer. */
-enum outcome estate_reach(const char *bindings, struct estate **ret, struct fault *f);
-
 /* Spent, void or rejected: no vote changes it, and it is judged no more. */
 bool request_closed(const struct state_request *known);
 

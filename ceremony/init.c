@@ -45,7 +45,7 @@ enum outcome run_init(const struct arguments *a, struct fault *f)
     if (o == OK)
         o = estate_create(bindings, environment, argument(a, "origin"), f);
     if (o == OK)
-        o = estate_reach(bindings, &e, f);
+        o = estate_open(bindings, &e, f);
     if (o == OK)
         o = init_tell(e, argument_flag(a, "json"), f);
     estate_close(e);

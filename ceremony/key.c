@@ -46,8 +46,6 @@ static enum outcome pem_open(const char *path, struct key *ret, struct fault *f)
     BIO *bio = NULL;
     enum outcome o = file_read(path, false, &pem, f);
 
-    if (o == E_ABSENT)
-        o = fault_set(f, E_IO, "there is no key file %s; expected one in PEM, or a pkcs11: URI", path);
     if (o != OK)
         goto out;
     bio = BIO_new_mem_buf(pem.data, (int)pem.len);

@@ -116,7 +116,7 @@ enum outcome run_log_check(const struct arguments *a, struct fault *f)
     struct buf b = BUF(OUTPUT_MAX);
     struct digest root;
     json_t *j = NULL;
-    enum outcome o = estate_reach(argument(a, "bindings"), &e, f);
+    enum outcome o = estate_open(argument(a, "bindings"), &e, f);
 
     if (o != OK)
         goto out;

@@ -8,8 +8,6 @@ enum outcome policy_file_read(const char *path, struct policy **ret, struct faul
     struct buf bytes = BUF(LIMIT_DOCUMENT);
     enum outcome o = file_read(path, false, &bytes, f);
 
-    if (o == E_ABSENT)
-        o = fault_set(f, E_IO, "there is no file %s", path); /* a slip of the command line, not an answer */
     if (o == OK)
         o = policy_parse(path, buf_span(&bytes), ret, f);
     buf_free(&bytes);

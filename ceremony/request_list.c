@@ -75,7 +75,7 @@ enum outcome run_request_list(const struct arguments *a, struct fault *f)
     moment now = moment_now();
     size_t shown = 0;
     bool json = argument_flag(a, "json");
-    enum outcome o = list ? estate_reach(argument(a, "bindings"), &e, f) : fault_memory(f);
+    enum outcome o = list ? estate_open(argument(a, "bindings"), &e, f) : fault_memory(f);
 
     for (size_t i = 0; o == OK && i < e->state.request_count; i++) {
         const struct state_request *known = &e->state.requests[i];
@@ -164,7 +164,7 @@ enum outcome run_request_show(const struct arguments *a, struct fault *f)
     struct verdict *v = NULL;
     struct buf b = BUF(OUTPUT_MAX);
     const struct state_request *known = NULL;
-    enum outcome o = estate_reach(argument(a, "bindings"), &e, f);
+    enum outcome o = estate_open(argument(a, "bindings"), &e, f);
 
     if (o == OK)
         o = request_named(e, a->operands[0], &r, f);

@@ -113,7 +113,7 @@ static void answering_ask(struct status *s, const struct arguments *a)
 enum outcome status_gather(const struct arguments *a, struct status *ret, struct fault *f)
 {
     struct status s = {.now = moment_now(), .agreement = {.outcome = OK}, .asking = {.outcome = OK}};
-    enum outcome o = estate_reach(argument(a, "bindings"), &s.estate, f);
+    enum outcome o = estate_open(argument(a, "bindings"), &s.estate, f);
 
     if (o != OK)
         goto out;

@@ -58,8 +58,6 @@ static enum outcome ballot_certificate(struct ballot *b, const char *file, struc
     struct signer signer;
     enum outcome o = file ? file_read(file, false, &bytes, f) : estate_certificate(b->estate, b->person, &bytes, f);
 
-    if (o == E_ABSENT && file)
-        f->outcome = o = E_IO; /* a slip of the command line, not an answer */
     if (o == OK)
         o = certificate_parse(buf_span(&bytes), &b->certificate, f);
     if (o != OK && file)
@@ -175,7 +173,7 @@ static enum outcome ballot_run(const struct arguments *a, const char *reason, st
     if (o == OK)
         o = argument_want(a, "key", &key_text, f);
     if (o == OK)
-        o = estate_reach(argument(a, "bindings"), &b.estate, f);
+        o = estate_open(argument(a, "bindings"), &b.estate, f);
     if (o == OK)
         o = request_named(b.estate, a->operands[0], &b.request, f);
     if (o == OK)
