@@ -27,6 +27,11 @@ enum outcome birth_run(const struct birth *b, CK_OBJECT_HANDLE *ret_secret, CK_O
  * uses the application's where there is one, else the binding's PIN on a session of its own. */
 enum outcome settle_run(struct world *w, json_t *report, struct fault *f);
 
+/* The same for the births of one token, before a question about it is asked: an intent that a dead process left keeps
+ * its request busy. Costs nothing where all is settled. E_REFUSED names what could not be settled and keeps births on that
+ * token from beginning. */
+enum outcome settle_token(struct world *w, const char *token, json_t *report, struct fault *f);
+
 /* `quorate enrol`: see estate/vendor.h. elsewhere NULL: arrived at the site's coordinates. */
 enum outcome enrol_run(struct world *w, const char *token, const char *site, const char *elsewhere, json_t **ret,
                        struct fault *f);

@@ -171,6 +171,11 @@ static CK_RV generate_governed(struct generation *g, struct question *q)
         rv = gate_fault(&f);
         goto out;
     }
+    /* What a process that died left half done keeps its request busy: settled before anybody is asked. */
+    if (settle_token(g->world, g->world->tokens[g->view.slot].bound->id, NULL, &f) != OK) {
+        rv = gate_fault(&f);
+        goto out;
+    }
     q->templates = templates;
     rv = gate_ask(g->world, q, &answer);
     if (rv == CKR_OK && answer.plain) {

@@ -34,8 +34,4 @@ enum outcome intent_born(struct estate *e, uint64_t intent, struct span spki, st
 /* After `born`: the caller's CKA_ID at every site, `accepted`, offers removed. */
 enum outcome intent_complete(struct world *w, uint64_t intent, struct fault *f);
 
-/* Recovery of one token's births (NULL: of all tokens), and of enrolments where all; see settle_run. E_REFUSED names
- * what could not be settled and keeps births on that token from beginning. */
-enum outcome settle_token(struct world *w, const char *token, json_t *report, struct fault *f);
-
 #endif
