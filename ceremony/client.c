@@ -25,6 +25,7 @@ struct interface {
 typedef CK_RV get_interface(CK_UTF8CHAR *name, CK_VERSION *version, struct interface **ret, CK_FLAGS flags);
 
 struct client {
+    char *path;
     void *library;
     CK_FUNCTION_LIST *functions;
     bool initialized;
@@ -114,8 +115,10 @@ enum outcome client_open(const char *module, const char *bindings, struct client
     if (o == OK)
         o = client_start(c, path, bindings, f);
     if (o == OK) {
+        c->path = path;
         *ret = c;
-        c = NULL; /* taken by the caller */
+        path = NULL; /* taken by c */
+        c = NULL;    /* taken by the caller */
     }
     client_close(c);
     free(path);
@@ -130,7 +133,18 @@ void client_close(struct client *c)
         c->functions->C_Finalize(NULL);
     if (c->library)
         dlclose(c->library);
+    free(c->path);
     free(c);
+}
+
+CK_FUNCTION_LIST *client_functions(const struct client *c)
+{
+    return c->functions;
+}
+
+const char *client_path(const struct client *c)
+{
+    return c->path;
 }
 
 enum outcome client_call(struct client *c, const char *verb, json_t *question_taken, json_t **ret, struct fault *f)

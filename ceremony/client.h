@@ -1,6 +1,8 @@
 #ifndef QUORATE_CEREMONY_CLIENT_H
 #define QUORATE_CEREMONY_CLIENT_H
 
+#include <p11-kit/pkcs11.h>
+
 #include "core/json.h"
 
 /* The module, loaded as any application would, and its vendor interface (estate/vendor.h). */
@@ -13,5 +15,8 @@ void client_close(struct client *c); /* NULL is fine */
 
 /* Runs a verb; `question` is taken. OK and E_PENDING give the answer (json_decref). */
 enum outcome client_call(struct client *c, const char *verb, json_t *question_taken, json_t **ret, struct fault *f);
+
+CK_FUNCTION_LIST *client_functions(const struct client *c);
+const char *client_path(const struct client *c); /* of the module's file */
 
 #endif
