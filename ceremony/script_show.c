@@ -2,6 +2,7 @@
 
 #include "ceremony/print.h"
 #include "ceremony/script.h"
+#include "ceremony/script_paragraph.h"
 #include "ceremony/tool.h"
 #include "core/encode.h"
 #include "core/limits.h"
@@ -74,33 +75,6 @@ enum outcome run_script_check(const struct arguments *a, struct fault *f)
     return o;
 }
 
-/* A paragraph of at most 96 columns, each line after an indent. */
-static void paragraph_put(struct buf *b, const char *indent, const char *before, const char *text, const char *after)
-{
-    struct buf whole = BUF(OUTPUT_MAX);
-    size_t column = 0;
-
-    buf_puts(&whole, before);
-    printable_put(&whole, span_str(text));
-    buf_puts(&whole, after);
-    for (const char *word = buf_str(&whole); *word != '\0';) {
-        size_t len = strcspn(word, " ");
-
-        if (column > 0 && column + 1 + len > 96) {
-            buf_puts(b, "\n");
-            column = 0;
-        }
-        buf_puts(b, column == 0 ? indent : " ");
-        column += len + (column > 0);
-        buf_put(b, word, len);
-        word += len;
-        word += strspn(word, " ");
-    }
-    buf_puts(b, "\n");
-    b->failed = b->failed || whole.failed;
-    buf_free(&whole);
-}
-
 /* What is written by hand while the step is done. */
 static void blanks_put(const struct step *step, struct buf *b)
 {
@@ -125,7 +99,7 @@ static void with_put(const struct step_value *v, struct buf *b)
     struct buf name = BUF(LIMIT_NAME + 8);
 
     buf_putf(&name, "%s: ", v->name);
-    paragraph_put(b, "        ", buf_str(&name), v->value, "");
+    paragraph_put(b, TONE_PLAIN, buf_str(&name), v->value, "");
     buf_free(&name);
 }
 
@@ -138,11 +112,11 @@ static void step_put(const struct step *step, struct buf *b)
     if (step->minutes > 0)
         buf_putf(b, ", %u min", step->minutes);
     buf_puts(b, "\n");
-    paragraph_put(b, "        ", "", step->text, "");
+    paragraph_put(b, TONE_PLAIN, "", step->text, "");
     if (step->say != NULL)
-        paragraph_put(b, "        ", "Say: \"", step->say, "\"");
+        paragraph_put(b, TONE_PLAIN, "Say: \"", step->say, "\"");
     if (step->expect != NULL)
-        paragraph_put(b, "        ", "Expect: ", step->expect, "");
+        paragraph_put(b, TONE_PLAIN, "Expect: ", step->expect, "");
     if (step->action->kind != ACTION_RECORD)
         for (size_t i = 0; i < step->with_count; i++)
             with_put(&step->with[i], b);
@@ -162,7 +136,7 @@ static void paper_put(const struct script *s, struct buf *b)
     print_text(b, s->title);
     buf_puts(b, "\n\n");
     if (s->classification != NULL)
-        paragraph_put(b, "", "Classification: ", s->classification, "");
+        buf_putf(b, "Classification: %s\n", s->classification);
     buf_putf(b, "Script: %s\nSHA-256: %s\n", s->id, digest_hex(&s->digest).hex);
     buf_puts(b, "Date: ____________________   Place: ________________________________________\n\n## People\n\n");
     for (size_t i = 0; i < s->role_count; i++)

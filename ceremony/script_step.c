@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "ceremony/script_inner.h"
-#include "policy/operation.h"
+#include "policy/parse.h"
 
 /* One step, expanded. */
 
@@ -77,6 +77,17 @@ static enum outcome do_parse(const struct yaml *node, struct step *ret, struct f
     return o;
 }
 
+/* What the answer must look like. */
+static enum outcome pattern_check(const struct yaml *node, const char *pattern, struct fault *f)
+{
+    regex_t compiled;
+
+    if (label_compile(pattern, &compiled, f) != OK)
+        return yaml_fault_at(node, f);
+    regfree(&compiled);
+    return OK;
+}
+
 static enum outcome with_parse(const struct yaml *map, const struct variables *v, struct step *ret, struct fault *f)
 {
     enum outcome o = OK;
@@ -96,6 +107,8 @@ static enum outcome with_parse(const struct yaml *map, const struct variables *v
         o = yaml_name(map->keys[i], &value->name, f);
         if (o == OK)
             o = text_fill(map->items[i], v, &value->value, f);
+        if (o == OK && ret->action->kind == ACTION_RECORD)
+            o = pattern_check(map->items[i], value->value, f);
     }
     return o;
 }

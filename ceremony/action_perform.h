@@ -1,0 +1,39 @@
+#ifndef QUORATE_CEREMONY_ACTION_PERFORM_H
+#define QUORATE_CEREMONY_ACTION_PERFORM_H
+
+#include "ceremony/run_ask.h"
+#include "ceremony/run_talk.h"
+
+/* The actions, one function each: fills `result` (an empty object at first), or leaves it empty and says *ret_undone. */
+typedef enum outcome action_perform(struct runner *r, const struct step *s, json_t *result, bool *ret_undone,
+                                    struct fault *f);
+
+action_perform perform_enter, perform_leave, perform_check_clock, perform_confirm, perform_record, perform_exhibit,
+    perform_read_aloud;
+action_perform perform_open_bag, perform_seal_bag;
+action_perform perform_generate, perform_approve, perform_attest, perform_certificate;
+
+/* Copies what was given into the result. */
+enum outcome result_take(json_t *result, const json_t *given, struct fault *f);
+
+/* Around an action with a side effect. Calls `find` for an effect that a former attempt had after `begun`; without one
+ * a deviation is demanded before it is tried again. *ret_found: the result stands, nothing is to be done. Otherwise
+ * the step's request is allowed and `begun` is in the log. */
+typedef enum outcome effect_find(struct runner *r, const struct step *s, uint64_t begun, json_t *result,
+                                 bool *ret_found, struct fault *f);
+enum outcome effect_begin(struct runner *r, const struct step *s, effect_find *find, json_t *result, bool *ret_found,
+                          struct fault *f);
+
+/* Asks the module for what step `s` does, with no intention to get it: makes its request, or finds the pending one. Safe
+ * only where the rule wants a quorum. */
+enum outcome request_ahead(struct runner *r, const struct step *s, struct digest *ret, struct fault *f);
+/* The pending request of this ceremony for this step; E_ABSENT: none. */
+enum outcome request_pending(struct runner *r, const struct step *s, struct request **ret, struct fault *f);
+/* Its verdict as of now, were the ceremony at that step. */
+enum outcome request_verdict(struct runner *r, const struct step *s, const struct request *request,
+                             struct verdict **ret, struct fault *f);
+
+/* The living key of the log. */
+const struct state_key *key_named(const struct runner *r, const char *token, const char *label);
+
+#endif
