@@ -185,8 +185,10 @@ static void section_of(const struct buf *pages, const struct command *c, struct 
 
     snprintf(head, sizeof head, ".SS \"quorate %s%s%s\"\n", c->name, *c->operands ? " " : "", c->operands);
     start = strstr(buf_str(pages), head);
-    if (!start)
+    if (!start) {
         fail_msg("no manual section for \"quorate %s %s\"", c->name, c->operands);
+        return;
+    }
     start += strlen(head);
     end = strstr(start, "\n.S");
     buf_put(ret, start, end ? (size_t)(end - start) : strlen(start));
