@@ -295,6 +295,14 @@ static enum outcome votes_missing(const struct estate *e, const struct request *
     return result;
 }
 
+/* By the log, and what it does not have (seq 0) last: the folder's order is that of names. */
+static int vote_compare(const void *left, const void *right)
+{
+    uint64_t a = ((const struct vote *)left)->seq - 1, b = ((const struct vote *)right)->seq - 1;
+
+    return (a > b) - (a < b);
+}
+
 enum outcome votes_gather(struct estate *e, const struct policy *judge, const struct request *r, bool log_new,
                           struct votes *ret, struct fault *f)
 {
@@ -314,6 +322,8 @@ enum outcome votes_gather(struct estate *e, const struct policy *judge, const st
         result = vote_take(e, judge, r, names.items[i], log_new, &votes, f);
     if (result == OK)
         result = votes_missing(e, r, &votes, f);
+    if (result == OK && votes.count > 1)
+        qsort(votes.items, votes.count, sizeof *votes.items, vote_compare);
     if (result == OK)
         *ret = votes;
     else
