@@ -124,7 +124,8 @@ static enum outcome templates_json(const struct key_template *t, json_t **ret, s
     return result == OK ? fault_memory(f) : result;
 }
 
-static CK_RV generation_born(struct generation *g, const struct key_template *t, const struct answer *answer)
+static CK_RV generation_born(struct generation *g, const struct question *q, const struct key_template *t,
+                             const struct answer *answer)
 {
     struct birth b = {.world = g->world,
                       .token = &g->world->tokens[g->view.slot],
@@ -136,10 +137,15 @@ static CK_RV generation_born(struct generation *g, const struct key_template *t,
     CK_OBJECT_HANDLE secret = CK_INVALID_HANDLE, public = CK_INVALID_HANDLE;
     struct object_facts facts;
     struct fault f = {0};
+    size_t intents = g->world->estate->state.intent_count;
     CK_RV rv;
 
-    if (birth_run(&b, &secret, &public, &f) != OK)
+    if (birth_run(&b, &secret, &public, &f) != OK) {
+        /* What ended a birth stands in its rolled-back entry; what kept one from beginning would be said nowhere. */
+        if (g->world->estate->state.intent_count == intents)
+            gate_log_finding(g->world, q, f.text);
         return gate_fault(&f);
+    }
     rv = object_read(&g->view, secret, &facts);
     if (rv == CKR_OK)
         rv = object_add(&g->view, secret, &facts, g->ret_secret);
@@ -182,7 +188,7 @@ static CK_RV generate_governed(struct generation *g, struct question *q)
         fault_set(&f, E_BUSY, "the policy changed during the call: call again");
         rv = gate_refuse(OP_GENERATE, &f);
     } else if (rv == CKR_OK) {
-        rv = generation_born(g, &t, &answer);
+        rv = generation_born(g, q, &t, &answer);
     }
 out:
     answer_clear(&answer);
