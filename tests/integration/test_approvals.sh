@@ -41,7 +41,7 @@ case_by_a_leaver() {
     stock_approval "$ID" custodian-6 custodian-6
     refused_birth app-1
     ends 1 "$Q" request show "$ID"
-    matches 'custodian-6.*2024-06-01'
+    says 'custodian-6 approved, which does not count: had left the roster'
 }
 
 case_twice_by_one_person() {

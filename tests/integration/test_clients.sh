@@ -30,7 +30,7 @@ case_a_born_key_signs() {
 # Quorate's own keys, and one that somebody put on the HSM behind its back.
 case_only_born_keys_are_seen() {
     direct slough --keypairgen --key-type EC:secp384r1 --label app-stranger --id 77
-    must p11 --list-objects
+    must p11 --list-objects --type privkey
     ! grep -qE 'app-stranger|quorate' <<<"$OUT" || fail 'shows what was never born here'
     openssl dgst -sha384 -binary <<<x >"$D/digest"
     ends 1 p11 --sign --mechanism ECDSA --id 77 --input-file "$D/digest" --output-file "$D/signature"
