@@ -161,6 +161,21 @@ static void unsettled_put(const struct status *s, struct buf *b)
     }
 }
 
+static void ceremonies_put(const struct status *s, struct buf *b)
+{
+    const struct state *state = &s->estate->state;
+    bool headed = false;
+
+    for (size_t i = 0; i < state->ceremony_count; i++) {
+        if (state->ceremonies[i].closed)
+            continue;
+        if (!headed)
+            print_head(b, "Open ceremonies");
+        headed = true;
+        print_field(b, state->ceremonies[i].id, "%s", state->ceremonies[i].script);
+    }
+}
+
 static void lines_put(const char *head, const struct strings *lines, struct buf *b)
 {
     if (lines->count > 0)
@@ -181,6 +196,7 @@ void status_put(const struct status *s, struct buf *b)
     sites_put(s, b);
     keys_put(s, b);
     waiting_put(s, b);
+    ceremonies_put(s, b);
     unsettled_put(s, b);
     lines_put("Last refusals", &s->refusals, b);
     lines_put("Falls due", &s->due, b);
