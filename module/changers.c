@@ -39,7 +39,6 @@ struct change {
     struct session_view view;
     CK_OBJECT_HANDLE object, lower;
     struct object_facts facts;
-    const struct state_key *key; /* in the log; NULL: it is none */
     struct template template;
     const char *new_label; /* NULL: as before */
     struct buf new_id;     /* hex */
@@ -50,7 +49,7 @@ struct change {
 static enum outcome change_read(struct change *c, struct fault *f)
 {
     const CK_ATTRIBUTE *id = template_find(&c->template, CKA_ID);
-    const struct state_key *other = NULL;
+    const struct state_key *key = object_key(c->world, c->view.slot, &c->facts), *other = NULL;
 
     if (asked_read(&c->template, c->facts.class, &c->asked, f) != OK)
         return f->outcome;
@@ -62,10 +61,10 @@ static enum outcome change_read(struct change *c, struct fault *f)
         return fault_set(f, E_INVALID, "CKA_ID is longer than %d bytes", LIMIT_LABEL);
     c->has_new_id = true;
     hex_put(&c->new_id, span_of(id->pValue, id->ulValueLen));
-    if (!c->key || !c->new_id.len)
+    if (!key || !c->new_id.len)
         return OK;
-    other = state_key(&c->world->estate->state, c->key->token, c->key->class_name, buf_str(&c->new_id), NULL);
-    if (other && other != c->key)
+    other = state_key(&c->world->estate->state, key->token, key->class_name, buf_str(&c->new_id), NULL);
+    if (other && other != key)
         return fault_set(f, E_INVALID, "CKA_ID %s is that of the key \"%s\": choose another", buf_str(&c->new_id),
                          other->label);
     return OK;
@@ -74,10 +73,10 @@ static enum outcome change_read(struct change *c, struct fault *f)
 static CK_RV change_ask(struct change *c)
 {
     struct object_facts renamed = c->facts;
-    CK_RV rv = alone_check(OP_MODIFY, "C_SetAttributeValue", c->key);
+    CK_RV rv = gate_ask_object(c->world, OP_MODIFY, "C_SetAttributeValue", c->view.slot, &c->facts);
 
     if (rv == CKR_OK)
-        rv = gate_ask_object(c->world, OP_MODIFY, "C_SetAttributeValue", c->view.slot, &c->facts);
+        rv = alone_check(OP_MODIFY, "C_SetAttributeValue", object_key(c->world, c->view.slot, &c->facts));
     if (rv != CKR_OK || !c->new_label)
         return rv;
     /* Under the new label too; without an id it is not taken for the key that it is now. */
@@ -113,7 +112,6 @@ static CK_RV change(struct change *c)
     c->lower = c->object;
     if (!object_look(c->object, c->view.slot, &c->facts) || !object_lower(&c->lower, c->view.slot))
         return CKR_OBJECT_HANDLE_INVALID;
-    c->key = object_key(c->world, c->view.slot, &c->facts);
     if (change_read(c, &f) != OK)
         return gate_fault(&f);
     rv = change_ask(c);
@@ -159,9 +157,9 @@ static CK_RV destroy(struct world *w, const struct session_view *view, CK_OBJECT
 
     if (!object_look(object, view->slot, &facts) || !object_lower(&lower, view->slot))
         return CKR_OBJECT_HANDLE_INVALID;
-    rv = alone_check(OP_DESTROY, "C_DestroyObject", object_key(w, view->slot, &facts));
+    rv = gate_ask_object(w, OP_DESTROY, "C_DestroyObject", view->slot, &facts);
     if (rv == CKR_OK)
-        rv = gate_ask_object(w, OP_DESTROY, "C_DestroyObject", view->slot, &facts);
+        rv = alone_check(OP_DESTROY, "C_DestroyObject", object_key(w, view->slot, &facts));
     if (rv == CKR_OK)
         rv = view->below->C_DestroyObject(view->lower, lower);
     if (rv != CKR_OK)
