@@ -4,6 +4,16 @@
 
 /* `quorate request list` and `request show`. */
 
+/* What is missing, or stands against it; rule and position are for `request show`. */
+static void findings_put(const struct verdict *v, struct buf *ret)
+{
+    enum finding_kind wanted = v->decision == DECISION_PENDING ? FINDING_MISSING : FINDING_AGAINST;
+
+    for (size_t i = 0; i < v->finding_count; i++)
+        if (v->findings[i].kind == wanted)
+            buf_putf(ret, "%s%s", ret->len > 0 ? "; " : "", v->findings[i].text);
+}
+
 /* In one line: whom the request waits for. A request whose policy or file is gone says so instead. */
 static void missing_put(struct estate *e, const struct state_request *known, struct buf *ret)
 {
@@ -19,7 +29,7 @@ static void missing_put(struct estate *e, const struct state_request *known, str
     else if (v->decision == DECISION_ALLOW)
         buf_puts(ret, "approved: ask again to have it done");
     else
-        verdict_put_short(v, ret);
+        findings_put(v, ret);
     verdict_free(v);
     request_free(r);
 }
