@@ -5,11 +5,24 @@
 #define OPERATIONS(X)                                                                                                  \
     X(GENERATE, "generate")                                                                                            \
     X(IMPORT, "import")                                                                                                \
-    X(DERIVE, "derive") X(COPY, "copy") X(MODIFY, "modify") X(WRAP, "wrap") X(USE, "use") X(DESTROY, "destroy")        \
-        X(INITIALISE, "initialise") X(SET_PIN, "set-pin") X(ADOPT_POLICY, "adopt-policy") X(ENROL_SITE, "enrol-site")  \
-            X(RETIRE_SITE, "retire-site") X(OPEN_CEREMONY, "open-ceremony") X(REPLICATE, "replicate")                  \
-                X(PROMOTE, "promote") X(SUSPEND, "suspend") X(RESUME, "resume") X(CHANGE_LOG_KEY, "change-log-key")    \
-                    X(READOPT_LOG, "readopt-log")
+    X(DERIVE, "derive")                                                                                                \
+    X(COPY, "copy")                                                                                                    \
+    X(MODIFY, "modify")                                                                                                \
+    X(WRAP, "wrap")                                                                                                    \
+    X(USE, "use")                                                                                                      \
+    X(DESTROY, "destroy")                                                                                              \
+    X(INITIALISE, "initialise")                                                                                        \
+    X(SET_PIN, "set-pin")                                                                                              \
+    X(ADOPT_POLICY, "adopt-policy")                                                                                    \
+    X(ENROL_SITE, "enrol-site")                                                                                        \
+    X(RETIRE_SITE, "retire-site")                                                                                      \
+    X(OPEN_CEREMONY, "open-ceremony")                                                                                  \
+    X(REPLICATE, "replicate")                                                                                          \
+    X(PROMOTE, "promote")                                                                                              \
+    X(SUSPEND, "suspend")                                                                                              \
+    X(RESUME, "resume")                                                                                                \
+    X(CHANGE_LOG_KEY, "change-log-key")                                                                                \
+    X(READOPT_LOG, "readopt-log")
 
 enum operation {
 #define X(name, text) OP_##name,

@@ -71,7 +71,7 @@ static bool spot_find(struct judge *j, const struct replica_rule *r, const struc
                       const char **country, const struct strings **tags)
 {
     const struct site *home = policy_site(j->policy, fact->site);
-    struct moment_text by = {""};
+    struct moment_text by;
 
     if (fact->at_home || (r->placed_within.seconds == 0 && r->placed_within.months == 0) || home == NULL) {
         *spot = (struct spot){.usable = true, .latitude = fact->latitude, .longitude = fact->longitude};

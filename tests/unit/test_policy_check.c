@@ -128,10 +128,9 @@ static bool row_holds(const struct row *row)
         want++;
     good = good && r.count == want;
     for (size_t i = 0; good && i < want; i++) {
-        size_t n = strcspn(row->remarks[i], " ");
+        const char *kind = kind_name(r.items[i].kind), *text = row->remarks[i] + strlen(kind) + 1;
 
-        good = strncmp(kind_name(r.items[i].kind), row->remarks[i], n) == 0 &&
-               strncmp(r.items[i].text, row->remarks[i] + n + 1, strlen(row->remarks[i] + n + 1)) == 0;
+        good = strncmp(row->remarks[i], kind, strlen(kind)) == 0 && strstr(r.items[i].text, text) == r.items[i].text;
     }
     for (size_t i = 0; !good && i < r.count; i++)
         print_error("%s: %s %s\n", row->name, kind_name(r.items[i].kind), r.items[i].text);
