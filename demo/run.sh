@@ -16,14 +16,19 @@ step() {
 }
 
 say() {
-    printf '%s\n' "$@" | fold -s -w 100
+    printf '%s\n' "$*" | fold -s -w 110 | sed 's/ *$//'
+}
+
+# Prints a command as a reader may repeat it.
+show() {
+    printf '\n%s\n' "$1" | sed '2s/^/  $ /; 3,$s/^/    /'
 }
 
 # Runs one command text after printing it. $2: `quiet`, its output is shown only where it fails; `brief`, what it says
 # beside its result is not.
 run() {
     local out rc=0
-    printf '\n%s\n' "$1" | sed '2s/^/  $ /; 3,$s/^/    /'
+    show "$1"
     case ${2:-} in
     quiet)
         out=$(eval "$1" 2>&1) || rc=$?
@@ -45,7 +50,7 @@ run() {
 # Runs a command that must end with a refusal.
 refused() {
     local rc=0
-    printf '\n  $ %s\n' "$1"
+    show "$1"
     eval "$1" 2>&1 | sed 's/^/    /' || rc=$?
     if [ "$rc" = 0 ]; then
         printf '\nThe demonstration stops here: that command should have been refused.\n' >&2
@@ -93,7 +98,7 @@ done
 step 'An application asks for a key, and is refused'
 say '0x200 is CKR_FUNCTION_REJECTED. Nothing has happened on any HSM; a request waits for people.'
 birth="pkcs11-tool --module $MODULE --token-label root --login --pin \"\$(cat $D/pins/root-slough)\" \\
-        --keypairgen --key-type EC:secp384r1 --label app-1"
+    --keypairgen --key-type EC:secp384r1 --label app-1"
 refused "$birth"
 request=$(estate_newest)
 run "$Q request list"
@@ -111,14 +116,14 @@ step 'One key, three HSMs'
 say 'What the three HSMs hold, asked directly, without Quorate; and a signature by each, which the one public key verifies.'
 for site in $SITES; do
     run "pkcs11-tool --module $SOFTHSM --token-label root-$site --login --pin \"\$(cat $D/pins/root-$site)\" \\
-        --list-objects --type privkey | grep -A 4 app-1"
+    --list-objects --type privkey | grep -A 3 app-1"
 done
 run "p11tool --export \"pkcs11:token=root-slough;object=app-1;type=public\" >$D/app-1.pub"
 run "echo 'a message' >$D/message"
 for site in $SITES; do
     run "openssl dgst -sha384 -engine pkcs11 -keyform engine \\
-        -sign \"pkcs11:token=root-$site;object=app-1;type=private?pin-value=\$(cat $D/pins/root-$site)\" \\
-        -out $D/$site.sig $D/message" quiet
+    -sign \"pkcs11:token=root-$site;object=app-1;type=private?pin-value=\$(cat $D/pins/root-$site)\" \\
+    -out $D/$site.sig $D/message" quiet
     run "openssl dgst -sha384 -verify $D/app-1.pub -signature $D/$site.sig $D/message"
 done
 
@@ -131,8 +136,8 @@ cat <<END
 Done. Look around:
 
   . $D/env.sh
-  $Q log show                  every entry of the record
-  $Q request show ${request:0:16}     the request, who approved it, and by which rule
-  $Q policy explain --help     what would happen if
-  less $D/policy.yaml          the rules
+  $Q log show                              every entry of the record
+  $Q request show ${request:0:12}             the request, who approved it, and by which rule
+  $Q policy explain --help                 what would happen if
+  less $D/policy.yaml                       people, sites and rules
 END
