@@ -42,11 +42,169 @@ static void enrolled_twice_is_refused(void **state)
     assert_null(report);
 }
 
+static struct binding *bound(const char *site)
+{
+    struct bound_token *t = &d.world->estate->bindings->tokens[0];
+    for (size_t i = 0; i < t->site_count; i++)
+        if (strcmp(t->sites[i].site, site) == 0)
+            return &t->sites[i];
+    fail_msg("no binding of %s", site);
+    return NULL;
+}
+
+static void what_the_policy_does_not_name(void **state)
+{
+    struct fault f;
+    json_t *report = NULL;
+    (void)state;
+    assert_int_equal(enrol_run(d.world, "root", "paris", NULL, &report, &f), E_ABSENT);
+    assert_text("paris");
+    assert_int_equal(enrol_run(d.world, "branch", "slough", NULL, &report, &f), E_ABSENT);
+    assert_text("branch");
+    assert_int_equal(enrol_run(d.world, "root", "../slough", NULL, &report, &f), E_INVALID);
+    assert_null(report);
+}
+
+static void places_that_are_none(void **state)
+{
+    static const char *const wrong[] = {"",      ",",     "51.51",   "91,0", "51.51,-0.59,3",
+                                        "51.,0", "1e1,0", "0,180.1", " 1,2", "0x1,2"};
+    struct fault f;
+    json_t *report = NULL;
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(enrol_run(d.world, "root", "cardiff", wrong[i], &report, &f), E_INVALID);
+        assert_text("LAT,LON");
+    }
+    assert_int_equal(depth_count(&d, "cardiff", CKO_PRIVATE_KEY, "quorate:transport"), 0);
+}
+
+static void an_hsm_that_is_not_there(void **state)
+{
+    struct fault f;
+    json_t *report = NULL;
+    struct binding *b = bound("cardiff");
+    char *serial = b->serial, other[] = "0123456789abcdef";
+    (void)state;
+    b->serial = other;
+    assert_int_equal(enrol_run(d.world, "root", "cardiff", NULL, &report, &f), E_ABSENT);
+    assert_text("0123456789abcdef");
+    assert_text("cardiff");
+    /* The HSM of another site in this one's place. */
+    b->serial = d.serials[0];
+    assert_int_equal(enrol_run(d.world, "root", "cardiff", NULL, &report, &f), E_REFUSED);
+    assert_text("enrolled as root at slough");
+    b->serial = serial;
+    b->reach = REACH_COURIER;
+    assert_int_equal(enrol_run(d.world, "root", "cardiff", NULL, &report, &f), E_REFUSED);
+    assert_text("courier: not yet");
+    b->reach = REACH_MODULE;
+}
+
+static struct digest asked(const char *site, const char *elsewhere)
+{
+    struct fault f;
+    json_t *report = NULL;
+    struct digest id;
+    assert_good(enrol_run(d.world, "root", site, elsewhere, &report, &f));
+    assert_string_equal(depth_status(report), "pending");
+    assert_non_null(json_string_or_null(report, "missing"));
+    assert_good(digest_parse(json_string_or_null(report, "request"), &id, &f));
+    json_decref(report);
+    return id;
+}
+
+/* The same question finds the same keys and the same request; keys that vanished make it another question. */
+static void keys_belong_to_their_request(void **state)
+{
+    struct fault f;
+    struct site_link link = {0};
+    json_t *report = NULL;
+    CK_OBJECT_HANDLE found[4];
+    size_t count = 0;
+    CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
+    char label[] = "quorate:identity";
+    CK_ATTRIBUTE match[] = {{CKA_CLASS, &class, sizeof class}, {CKA_LABEL, label, sizeof label - 1}};
+    (void)state;
+    struct digest first = asked("cardiff", NULL), again = asked("cardiff", NULL);
+    assert_true(digest_equal(&first, &again));
+    depth_approve(d.world->estate, &first, "authority");
+    assert_good(site_open(d.world, "root", "cardiff", SITE_MODULE, &link, &f));
+    assert_good(site_find(&link, match, 2, found, 4, &count, &f));
+    assert_int_equal(count, 1);
+    assert_int_equal(link.f->C_DestroyObject(link.session, found[0]), CKR_OK);
+    site_close(&link);
+    struct digest other = asked("cardiff", "50.00,-2.00");
+    assert_false(digest_equal(&first, &other));
+    assert_null(state_site(&d.world->estate->state, "root", "cardiff"));
+    /* What the first attempt left is gone: one pair of each kind. */
+    assert_int_equal(depth_count(&d, "cardiff", CKO_PRIVATE_KEY, "quorate:transport"), 1);
+    assert_int_equal(depth_count(&d, "cardiff", CKO_PUBLIC_KEY, "quorate:transport"), 1);
+    assert_int_equal(depth_count(&d, "cardiff", CKO_PUBLIC_KEY, "quorate:identity"), 1);
+    depth_approve(d.world->estate, &other, "authority");
+    assert_good(enrol_run(d.world, "root", "cardiff", "50.00,-2.00", &report, &f));
+    assert_string_equal(depth_status(report), "enrolled");
+    json_decref(report);
+    const struct state_site *s = state_site(&d.world->estate->state, "root", "cardiff");
+    assert_string_equal(s->place, "elsewhere");
+    assert_string_equal(s->latitude, "50.00");
+    assert_string_equal(s->country, "");
+    assert_int_equal(s->tags.count, 0);
+}
+
+static void strangers_keys_are_left_alone(void **state)
+{
+    struct fault f;
+    struct site_link link = {0};
+    json_t *report = NULL;
+    struct site_keys keys = SITE_KEYS;
+    struct digest stranger = {{1}};
+    (void)state;
+    assert_good(site_open(d.world, "root", "glasgow", SITE_MODULE, &link, &f));
+    assert_good(site_keys_make(&link, &stranger, &keys, &f));
+    assert_int_equal(enrol_run(d.world, "root", "glasgow", NULL, &report, &f), E_REFUSED);
+    assert_text("another estate");
+    assert_text("--delete-object");
+    assert_null(report);
+    assert_int_equal(depth_count(&d, "glasgow", CKO_PRIVATE_KEY, "quorate:identity"), 1);
+    assert_good(site_destroy(&link, buf_span(&keys.identity_id), &f));
+    assert_good(site_destroy(&link, buf_span(&keys.transport_id), &f));
+    site_close(&link);
+    site_keys_clear(&keys);
+}
+
+/* Last: the process remembers. */
+static void a_wrong_pin_is_tried_once(void **state)
+{
+    struct fault f;
+    json_t *report = NULL;
+    CK_TOKEN_INFO info;
+    CK_SLOT_ID slot = 0;
+    (void)state;
+    struct lower *l = world_lower(d.world, SOFTHSM);
+    depth_write(d.folder, "pins/glasgow", "1111\n");
+    assert_int_equal(enrol_run(d.world, "root", "glasgow", NULL, &report, &f), E_DEVICE);
+    assert_text("CKR_PIN_INCORRECT");
+    assert_null(strstr(f.text, "1111"));
+    depth_write(d.folder, "pins/glasgow", PIN "\n");
+    assert_int_equal(enrol_run(d.world, "root", "glasgow", NULL, &report, &f), E_REFUSED);
+    assert_text("not tried again");
+    assert_good(lower_find(l, d.serials[2], &slot, &f));
+    assert_int_equal(l->f->C_GetTokenInfo(slot, &info), CKR_OK);
+    assert_true((info.flags & CKF_USER_PIN_COUNT_LOW) != 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(asks_then_enrols),
         cmocka_unit_test(enrolled_twice_is_refused),
+        cmocka_unit_test(what_the_policy_does_not_name),
+        cmocka_unit_test(places_that_are_none),
+        cmocka_unit_test(an_hsm_that_is_not_there),
+        cmocka_unit_test(keys_belong_to_their_request),
+        cmocka_unit_test(strangers_keys_are_left_alone),
+        cmocka_unit_test(a_wrong_pin_is_tried_once),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
