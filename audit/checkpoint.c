@@ -73,7 +73,7 @@ enum outcome checkpoint_open(struct span note, const struct note_key *key, struc
         rc = checkpoint_parse(text, &c, f);
     if (rc)
         return fault_context(f, "checkpoint");
-    if (strcmp(c.origin, key->name))
+    if (strcmp(c.origin, key->name) != 0)
         return fault_set(f, E_REFUSED, "the checkpoint is of the log \"%s\", not of \"%s\"", c.origin, key->name);
     *ret = c;
     return OK;

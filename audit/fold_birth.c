@@ -150,7 +150,7 @@ void fold_receipt(struct fold *x)
         fold_fail(x, "its intent is closed");
     if (!o || o->answered)
         fold_fail(x, "no offer to the site \"%s\" waits for this receipt", site);
-    if (!fold_goes(x))
+    if (!fold_goes(x) || !o)
         return;
     o->answered = true;
     add_site(x, &i->receipted, site);
@@ -203,7 +203,7 @@ void fold_rolled_back(struct fold *x)
     struct state_request *r = i ? state_request(x->look, &i->request) : NULL;
     if (!r || i->state != INTENT_OPEN)
         fold_fail(x, "its intent is closed");
-    if (!fold_goes(x))
+    if (!fold_goes(x) || !r)
         return;
     i->state = INTENT_ROLLED_BACK;
     if (x->s->policy_seq < i->seq) {

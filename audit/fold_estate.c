@@ -166,6 +166,6 @@ void fold_ceremony_closed(struct fold *x)
     struct state_ceremony *c = find_ceremony(x->look, id);
     if (!c || c->closed)
         fold_fail(x, "no ceremony \"%s\" is open", id);
-    if (fold_goes(x))
+    if (fold_goes(x) && c)
         c->closed = true;
 }

@@ -119,7 +119,7 @@ void fold_refused(struct fold *x)
         fold_fail(x, "only a pending request can be closed");
     if (!fold_goes(x))
         return;
-    if (closed) {
+    if (closed && r) {
         r->state = rejected ? REQUEST_REJECTED : REQUEST_VOID;
         r->why = fold_copy(x, closed);
     } else if (!r) {

@@ -163,14 +163,16 @@ static enum outcome visit_one(const struct tree *t, uint64_t seq, struct span li
 {
     struct entry e = {.json = NULL};
     enum outcome rc = entry_parse(line, &e, f);
-    if (rc)
+    if (rc) {
+        fault_context(f, "log entry %" PRIu64, seq);
         goto out;
+    }
     if (!digest_equal(&e.leaf, &t->leaves[seq]))
-        rc = fault_set(f, E_REFUSED, "damage: it changed while it was read");
+        rc = fault_set(f, E_REFUSED, "damage: log entry %" PRIu64 " changed while it was read", seq);
     else if (e.seq != seq)
-        rc = fault_set(f, E_REFUSED, "it is numbered %" PRIu64, e.seq);
+        rc = fault_set(f, E_REFUSED, "log entry %" PRIu64 " is numbered %" PRIu64, seq, e.seq);
     else if (e.time < *v->last)
-        rc = fault_set(f, E_REFUSED, "its time is before that of the entry before");
+        rc = fault_set(f, E_REFUSED, "the time of log entry %" PRIu64 " is before that of the entry before", seq);
     else if (seq == 0)
         rc = genesis_check(&e, v->key, f);
     if (!rc && v->call)
@@ -179,7 +181,7 @@ static enum outcome visit_one(const struct tree *t, uint64_t seq, struct span li
         *v->last = e.time;
 out:
     entry_clear(&e);
-    return rc ? fault_context(f, "log entry %" PRIu64, seq) : OK;
+    return rc;
 }
 
 enum outcome tree_visit(const struct tree *t, struct lines *l, uint64_t first, const struct visit *v, struct fault *f)

@@ -142,7 +142,7 @@ static struct exchange exchange_made(EVP_PKEY *replica_taken, const char *may_si
                                  .token = "root",
                                  .site = "cardiff",
                                  .serial = "0123"};
-    strcpy(x.receipt.proof, proves ? "signature" : "attested");
+    snprintf(x.receipt.proof, sizeof x.receipt.proof, "%s", proves ? "signature" : "attested");
     if (proves) {
         struct digest d;
         struct statement s = {x.offer.estate, x.offer_digest, x.offer.challenge, x.receipt.nonce, "cardiff"};
@@ -217,13 +217,13 @@ static void false_proofs(void **state)
     (void)state;
     struct fault f;
     struct exchange x = exchange_made(key_made("EC", "P-256"), "true"), o = exchange_made(NULL, "true");
-    strcpy(x.receipt.proof, "attested"); /* who can sign must */
+    snprintf(x.receipt.proof, sizeof x.receipt.proof, "attested"); /* who can sign must */
     sign_receipt(&x);
     assert_int_equal(judge(&x), E_REFUSED);
     buf_free(&x.receipt.proof_signature);
     sign_receipt(&x);
     assert_int_equal(judge(&x), E_REFUSED);
-    strcpy(x.receipt.proof, "signature");
+    snprintf(x.receipt.proof, sizeof x.receipt.proof, "signature");
     sign_receipt(&x);
     assert_int_equal(judge(&x), E_REFUSED);
     struct digest d;
@@ -233,7 +233,7 @@ static void false_proofs(void **state)
     sign_receipt(&x);
     assert_int_equal(judge(&x), E_REFUSED);
     assert_int_equal(receipt_verify(&x.receipt, &x.offer, &x.offer_digest, buf_span(&o.spki), "0123", &f), E_REFUSED);
-    strcpy(o.receipt.proof, "signature"); /* of a secret key: by nobody knows what */
+    snprintf(o.receipt.proof, sizeof o.receipt.proof, "signature"); /* of a secret key: by nobody knows what */
     o.receipt.proof_signature = signed_by(o.identity, &d);
     sign_receipt(&o);
     assert_int_equal(judge(&o), E_REFUSED);
