@@ -4,20 +4,38 @@
 #include "core/yaml.h"
 
 /* A certificate profile: what a certificate of one kind looks like, field by field (ceremonies/profiles/). Parsed
- * strictly, file:line:column. */
+ * strictly, file:line:column; what does not depend on the key is encoded at once. */
+
+enum extension_source { EXTENSION_FIXED, EXTENSION_SUBJECT_KEY, EXTENSION_AUTHORITY_KEY };
+
+struct profile_extension {
+    const char *name, *oid; /* "keyUsage", "2.5.29.15" */
+    bool critical;
+    enum extension_source source;
+    struct buf value; /* EXTENSION_FIXED: the DER inside extnValue */
+};
+
 struct profile {
     char *file, *id;
     struct digest digest, canonical; /* of the file's bytes, of its canonical JSON form */
     struct buf source, canonical_json;
-    char *signature;      /* "SHA256" or "SHA384" */
+    bool self_issued;     /* issuer: self; else another authority issues, and only a CSR is made here */
+    char *signature;      /* "SHA256", "SHA384" or "SHA512" */
     char *key;            /* "EC:P-256" */
-    unsigned serial_bits; /* of randomness; 64 to 127 */
+    unsigned serial_bits; /* of randomness; 64 to 126, so that with a leading 1 a serial is 16 octets at most */
     struct span_of_time validity;
-    bool no_expiry;    /* notAfter 99991231235959Z */
-    struct yaml *tree; /* subject and extensions are read from it (profile.c) */
+    bool no_expiry;     /* notAfter 99991231235959Z */
+    struct buf subject; /* Name, DER */
+    struct profile_extension *extensions;
+    size_t extension_count;
 };
 enum outcome profile_parse(const char *file, struct span bytes, struct profile **ret, struct fault *f);
 enum outcome profile_read(const char *path, struct profile **ret, struct fault *f);
 void profile_free(struct profile *p);
+
+/* One item of `extensions` (internal to profile*.c); what it fills is the profile's however far it came. */
+enum outcome profile_extension_parse(const struct yaml *map, struct profile_extension *ret, struct fault *f);
+/* `subject`: a list of relative names, one attribute each (internal to profile*.c). */
+enum outcome profile_subject_parse(const struct yaml *list, struct buf *ret, struct fault *f);
 
 #endif
