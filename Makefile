@@ -64,8 +64,10 @@ $(B)/libquorate.a: $(call object,$(FOUNDATION))
 $(B)/quorate: $(call object,$(TOOL)) $(B)/libquorate.a
 	$(CC) $(CFLAGS) -o $@ $^ $(TOOL_LIBS)
 
+# nodelete: what a process keeps for its life (libcrypto's context, handlers of fork) must not outlive its code where an
+# application loads the module more than once.
 $(B)/quorate-pkcs11.so: $(call object,$(MODULE)) $(B)/libquorate.a module/exports.map
-	$(CC) $(CFLAGS) -shared -Wl,-z,defs -Wl,--version-script=module/exports.map -o $@ \
+	$(CC) $(CFLAGS) -shared -Wl,-z,defs,-z,nodelete -Wl,--version-script=module/exports.map -o $@ \
 	    $(call object,$(MODULE)) $(B)/libquorate.a $(MODULE_LIBS)
 
 # A unit test sees the foundation and the module's and the tool's inner parts (all but the tool's main).
