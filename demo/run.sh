@@ -7,6 +7,11 @@ unset PKCS11_MODULE_PATH OPENSSL_CONF # a setting of the caller's must not redir
 export LC_ALL=C
 umask 022
 
+# Two of these at once would pull the tokens from under each other.
+mkdir -p build
+exec 9>build/demo.lock
+flock 9
+
 D=build/demo
 Q=build/quorate
 MODULE=build/quorate-pkcs11.so
