@@ -161,7 +161,7 @@ static void judge_requirements(struct judge *j, const struct rule *rule, const s
     if (rule->ceremony.count > 0)
         judge_ceremony(j, rule, r);
     if (rule->has_quorum)
-        quorum_judge(j, &rule->quorum, s->requester, r->expires);
+        quorum_judge(j, &rule->quorum, s->requester);
     if (rule->replicas.present)
         replicas_judge(j, &rule->replicas, s->token);
 }
@@ -201,7 +201,7 @@ static void judge_request(struct judge *j, const struct request *r)
     if (succeeds(r) && j->policy->succession.at_least == 0) {
         judge_deny(j, "succession", "the policy has no succession");
     } else if (succeeds(r)) {
-        quorum_judge(j, &j->policy->succession, r->subject->requester, r->expires);
+        quorum_judge(j, &j->policy->succession, r->subject->requester);
     } else if (rule == NULL) {
         judge_deny(j, "otherwise", "no rule allows %s", operation_name(r->subject->operation));
     } else if (rule->effect == EFFECT_REQUIRE) {

@@ -28,7 +28,8 @@ struct capacity {
 bool quorum_capacity(const struct policy *p, const bool *marked, moment at, struct capacity *ret);
 bool quorum_reached(const struct quorum *q, const struct capacity *c);
 
-/* Adds a finding for every vote and one for the quorum; fills verdict->counted. */
-void quorum_judge(struct judge *j, const struct quorum *q, const char *requester, moment expires);
+/* Adds a finding for every vote and one for the quorum; fills verdict->counted. Of a place, a key and a person one vote
+ * counts; a rejection outweighs every approval from the same place. */
+void quorum_judge(struct judge *j, const struct quorum *q, const char *requester);
 
 #endif

@@ -37,7 +37,7 @@ static bool same_voice(const struct ballot *a, const struct ballot *b)
     return a->seat == b->seat || digest_equal(&a->vote->public_key, &b->vote->public_key);
 }
 
-static void ballot_classify(struct tally *t, struct ballot *b, const char *requester, moment expires)
+static void ballot_classify(struct tally *t, struct ballot *b, const char *requester)
 {
     static const struct {
         const char *code, *why;
@@ -51,7 +51,7 @@ static void ballot_classify(struct tally *t, struct ballot *b, const char *reque
 
     b->seat = quorum_seat(t->j->policy, b->person, b->vote->at);
     b->standing = quorum_standing(t->j->policy, t->q, b->person, requester, b->vote->at);
-    if (b->vote->at >= expires || b->vote->at > t->j->evidence->at) {
+    if (b->vote->at > t->j->evidence->at) {
         b->code = "late";
         b->why = "came too late";
     } else if (b->standing != STANDING_COUNTS) {
@@ -63,7 +63,7 @@ static void ballot_classify(struct tally *t, struct ballot *b, const char *reque
 }
 
 /* Reads the votes in the order of the log; whoever is not on the roster is named at once. */
-static void tally_read(struct tally *t, const char *requester, moment expires)
+static void tally_read(struct tally *t, const char *requester)
 {
     const struct evidence *e = t->j->evidence;
 
@@ -81,7 +81,7 @@ static void tally_read(struct tally *t, const char *requester, moment expires)
     }
     qsort(t->ballots, t->count, sizeof *t->ballots, ballot_order);
     for (size_t i = 0; i < t->count; i++)
-        ballot_classify(t, &t->ballots[i], requester, expires);
+        ballot_classify(t, &t->ballots[i], requester);
 }
 
 static bool rejected_by(const struct tally *t, const struct ballot *b, size_t before)
@@ -313,7 +313,7 @@ static int name_order(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-void quorum_judge(struct judge *j, const struct quorum *q, const char *requester, moment expires)
+void quorum_judge(struct judge *j, const struct quorum *q, const char *requester)
 {
     struct tally t = {.j = j, .q = q};
     struct strings *counted = &j->verdict->counted;
@@ -324,7 +324,7 @@ void quorum_judge(struct judge *j, const struct quorum *q, const char *requester
         j->failed = true;
         goto out;
     }
-    tally_read(&t, requester, expires);
+    tally_read(&t, requester);
     judge_rejections(&t);
     judge_approvals(&t);
     mark_possible(&t, requester);

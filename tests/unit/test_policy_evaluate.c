@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "policy/quorum.h"
 #include "tests/unit/test_policy_rows.h"
 
 /* Evaluation as one table (test_policy_rows.h): rules, subject, votes and world in; decision, rule, counted people and
@@ -66,7 +67,7 @@ static void site_read(struct scene *s, const struct policy *p, const char *text)
         else if (*text == '#')
             fact->hardware = "attested-by-vendor";
         else if (*text == '%')
-            fact->hardware = "";
+            fact->hardware = NULL;
         else
             fact->drilled = T0 - 86400;
     }
@@ -273,6 +274,8 @@ static void test_sites(void **state)
     sites_are(REPLICAS(", sites: [glasgow, windsor]"), "", "glasgow windsor");
     sites_are(APART, "sites=slough,glasgow,windsor", "glasgow");
     sites_are(REPLICAS(""), "sites=slough!,cardiff", "");
+    /* of two largest sets the one of the first declared */
+    sites_are(REPLICAS(", apart-km: 200"), "sites=slough@,cardiff,glasgow,windsor", "cardiff glasgow");
 }
 
 static void test_words(void **state)
@@ -378,6 +381,34 @@ static void test_succession_absent(void **state)
     policy_free(p);
 }
 
+static void capacity_is(const struct policy *p, const char *ids, size_t people, size_t organisations)
+{
+    bool marked[32] = {false};
+    char copy[64], *rest = NULL;
+    struct capacity c = {0};
+
+    snprintf(copy, sizeof copy, "%s", ids);
+    for (char *id = strtok_r(copy, " ", &rest); id != NULL; id = strtok_r(NULL, " ", &rest))
+        marked[policy_person(p, id) - p->people] = true;
+    assert_true(quorum_capacity(p, marked, T0, &c));
+    assert_int_equal(c.people, people);
+    assert_int_equal(c.organisations, organisations);
+}
+
+/* One place stands for one organisation at a time, whoever of its holders comes. */
+static void test_capacity(void **state)
+{
+    struct policy *p = fixture_policy("  []\n", FIXTURE_END);
+
+    (void)state;
+    capacity_is(p, "", 0, 0);
+    capacity_is(p, "c1 c2 c3", 3, 2);
+    capacity_is(p, "c1 alt1", 1, 1);
+    capacity_is(p, "c1 c2 alt1", 2, 2); /* c2 for the Operator, so that alt1 may stand for the Provider */
+    capacity_is(p, "c1 alt1 alt2 c2 admin", 3, 2);
+    policy_free(p);
+}
+
 static void test_distance(void **state)
 {
     (void)state;
@@ -391,7 +422,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),    cmocka_unit_test(test_sites),        cmocka_unit_test(test_words),
         cmocka_unit_test(test_terminal), cmocka_unit_test(test_key_in_order), cmocka_unit_test(test_succession_absent),
-        cmocka_unit_test(test_distance),
+        cmocka_unit_test(test_distance), cmocka_unit_test(test_capacity),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

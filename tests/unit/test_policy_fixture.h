@@ -52,8 +52,8 @@ static inline void fixture_head(struct buf *b)
     fixture_person(b, "admin", "Operator", "administrator, key-custodian", "");
     fixture_person(b, "a1", "Authority", "authority", "");
     fixture_person(b, "a2", "Authority", "authority", "");
-    fixture_person(b, "a3", "Authority", "authority", "");
-    fixture_person(b, "w1", "Assurer", "witness", "");
+    fixture_person(b, "a3", "Authority", "authority", ", alternate-for: new");
+    fixture_person(b, "w1", "Assurer", "witness", ", alternate-for: old");
     buf_puts(b, "sites:\n"
                 "  - {id: slough, at: [51.51, -0.59], country: GB, tags: [mainland]}\n"
                 "  - {id: cardiff, at: [51.48, -3.18], country: GB, tags: [mainland]}\n"
