@@ -115,8 +115,8 @@ static json_t *question_subject(const struct world *w, const struct question *q)
         good = json_put_string(s, "object", q->object ? "token" : "session");
     if (good && q->templates)
         good = json_put(s, "templates", json_deep_copy(q->templates));
-    if (good && q->key)
-        good = json_put_digest(s, "key", q->key);
+    if (good && q->key && q->key->public_key.len)
+        good = json_put_digest(s, "key", &q->key->fingerprint);
     if (good && q->data)
         good = json_put(s, "data", json_deep_copy(q->data));
     if (good)
@@ -223,7 +223,7 @@ CK_RV gate_ask_object(struct world *w, enum operation operation, const char *fun
                          .label = key ? key->label : o->label,
                          .class_name = class_name(o->class),
                          .object = o->on_token,
-                         .key = key ? &key->fingerprint : NULL};
+                         .key = key};
     struct fault f = {0};
 
     if (o->label_bad) {

@@ -17,7 +17,7 @@ struct question {
     const char *class_name;        /* as class_name() has it, or NULL */
     int object;                    /* 1 token, 0 session, -1 neither */
     const json_t *templates;       /* borrowed; NULL: not part of the subject */
-    const struct digest *key;      /* fingerprint in the log, or NULL */
+    const struct state_key *key;   /* in the log, or NULL; its fingerprint becomes part of the subject */
     const json_t *data;            /* borrowed, or NULL */
 };
 

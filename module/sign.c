@@ -144,8 +144,7 @@ static enum outcome used_log(struct estate *e, uint64_t intent, const struct req
     struct digest digest = {0};
     bool good = digest_one(&digest, signature) && json_put_integer(body, "intent", (int64_t)intent) &&
                 json_put_digest(body, "request", &r->id) && json_put_string(body, "label", key->label) &&
-                json_put_string(body, "token", key->token) && json_put_digest(body, "key", &key->fingerprint) &&
-                json_put_digest(body, "signature-digest", &digest);
+                json_put_string(body, "token", key->token) && json_put_digest(body, "signature-digest", &digest);
     enum outcome result = good ? estate_append(e, ENTRY_USED, body, NULL, f) : fault_memory(f);
 
     json_decref(body);
@@ -229,7 +228,7 @@ static CK_RV sign_finish(struct world *w, const struct session_view *view, struc
                          .label = key->label,
                          .class_name = class_name(facts.class),
                          .object = 1,
-                         .key = &key->fingerprint,
+                         .key = key,
                          .data = data};
     rv = data ? gate_ask(w, &q, &answer) : CKR_HOST_MEMORY;
     if (rv == CKR_OK && answer.plain)

@@ -73,7 +73,7 @@ static CK_RV use_decide(struct world *w, const struct session_view *view, CK_OBJ
                          .label = key ? key->label : facts.label,
                          .class_name = class_name(facts.class),
                          .object = facts.on_token,
-                         .key = key ? &key->fingerprint : NULL};
+                         .key = key};
     rule = gate_rule(w, &q, &plain);
     if (plain)
         return key ? key_in_order(w, &q, key) : CKR_OK;
