@@ -141,6 +141,14 @@ static bool facts_put(const struct enrolment *n, json_t *body)
            json_put_bytes_hex(body, "transport", buf_span(&n->keys.transport));
 }
 
+/* The one that the intent was written with. */
+static enum outcome verdict_copy(const struct estate *e, uint64_t intent, json_t *body, struct fault *f)
+{
+    const struct state_intent *i = state_intent(&e->state, intent);
+    const json_t *verdict = i != NULL ? json_object_get(i->body, "verdict") : NULL;
+    return json_put(body, "verdict", json_deep_copy(verdict)) ? OK : fault_memory(f);
+}
+
 static enum outcome enrolled_log(struct enrolment *n, const struct answer *a, struct fault *f)
 {
     struct digest challenge = {0};
@@ -162,11 +170,13 @@ static enum outcome enrolled_log(struct enrolment *n, const struct answer *a, st
         !json_put_bytes_hex(body, "answer", buf_span(&answer)) || !json_put_digest(body, "challenge", &challenge) ||
         !json_put_bytes_hex(body, "identity-id", buf_span(&n->keys.identity_id)) ||
         !json_put_bytes_hex(body, "transport-id", buf_span(&n->keys.transport_id)) ||
-        !json_put_digest(body, "request", &a->request->id) || !json_put(body, "verdict", verdict_json(a->verdict))) {
+        !json_put_digest(body, "request", &a->request->id)) {
         outcome = fault_memory(f);
         goto out;
     }
     outcome = estate_intend(n->estate, a->request, &n->world->context, more, &intent, f);
+    if (outcome == OK)
+        outcome = verdict_copy(n->estate, intent, body, f);
     if (outcome == OK)
         outcome = estate_append(n->estate, ENTRY_SITE_ENROLLED, body, NULL, f);
 out:

@@ -36,6 +36,27 @@ static bool receipts_complete(const struct state_intent *i, const struct strings
     return true;
 }
 
+/* The key is the one that was judged: its attributes are those of the request. E_REFUSED: it is not. */
+static enum outcome key_as_judged(const struct estate *e, const struct state_intent *i, const struct site_link *link,
+                                  CK_OBJECT_HANDLE key, bool pair, struct fault *f)
+{
+    struct request *r = NULL;
+    struct template t = {0};
+    json_t *templates = NULL, *json = NULL;
+    enum outcome outcome = estate_request(e, &i->request, &r, f);
+    if (outcome == OK)
+        outcome = json_want_object(r->subject->json, "templates", &templates, f);
+    if (outcome == OK)
+        outcome = json_want_object(templates, pair ? "private" : "key", &json, f);
+    if (outcome == OK)
+        outcome = template_from_json(json, &t, f);
+    if (outcome == OK)
+        outcome = site_compare(link, key, &t, f);
+    template_clear(&t);
+    request_free(r);
+    return outcome;
+}
+
 /* Whether the permanent key is there, whole: then the birth is past its point of no return. */
 static enum outcome primary_holds(struct world *w, const struct state_intent *i, const char *primary, bool *ret,
                                   struct buf *ret_spki, struct fault *f)
@@ -55,7 +76,9 @@ static enum outcome primary_holds(struct world *w, const struct state_intent *i,
         outcome = site_find_one(&link, CKO_PUBLIC_KEY, buf_span(&id), &public, f);
     if (outcome == OK && pair)
         outcome = site_spki(&link, public, ret_spki, f);
-    if (link.binding != NULL && (outcome == OK || outcome == E_ABSENT)) {
+    if (outcome == OK)
+        outcome = key_as_judged(w->estate, i, &link, secret, pair, f);
+    if (link.binding != NULL && (outcome == OK || outcome == E_ABSENT || outcome == E_REFUSED)) {
         *ret = outcome == OK;
         outcome = OK;
     }

@@ -45,7 +45,7 @@ enum outcome site_attribute(const struct site_link *s, CK_OBJECT_HANDLE object, 
                             struct fault *f);
 enum outcome site_attribute_ulong(const struct site_link *s, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type,
                                   CK_ULONG *ret, struct fault *f);
-/* Reads every attribute of the template back: E_DEVICE names the first that the HSM holds otherwise. */
+/* Reads every attribute of the template back: E_REFUSED names the first that the HSM holds otherwise. */
 enum outcome site_compare(const struct site_link *s, CK_OBJECT_HANDLE object, const struct template *t,
                           struct fault *f);
 /* Destroys private, secret and public token objects with this CKA_ID and looks that none is left. */

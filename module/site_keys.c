@@ -38,14 +38,26 @@ static enum outcome id_make(const struct site_link *s, const struct digest *esta
     return OK;
 }
 
-static enum outcome pair_keep(const struct site_link *s, CK_OBJECT_HANDLE public, const uint8_t id[ID],
-                              struct buf *ret_spki, struct buf *ret_id, struct fault *f)
+/* Makes a pair, looks that the HSM made the private half as asked, and keeps public half and CKA_ID. */
+static enum outcome pair_make(const struct site_link *s, CK_MECHANISM_TYPE how, const struct template *public,
+                              const struct template *private, const char *what, struct buf *ret_spki,
+                              struct buf *ret_id, struct fault *f)
 {
-    enum outcome outcome = site_spki(s, public, ret_spki, f);
-    if (outcome == OK) {
-        buf_clear(ret_id);
-        buf_put(ret_id, id, ID);
-    }
+    CK_OBJECT_HANDLE public_key = CK_INVALID_HANDLE, private_key = CK_INVALID_HANDLE;
+    CK_MECHANISM mechanism = {how, NULL, 0};
+    struct template read = *private;
+    CK_RV rv = s->f->C_GenerateKeyPair(s->session, &mechanism, public->items, public->count, private->items,
+                                       private->count, &public_key, &private_key);
+    if (rv != CKR_OK)
+        return site_fault(s, what, rv, f);
+    /* A template in a template cannot be read back as one value; it stands last. */
+    if (read.items[read.count - 1].type == CKA_UNWRAP_TEMPLATE)
+        read.count--;
+    enum outcome outcome = site_compare(s, private_key, &read, f);
+    if (outcome == OK)
+        outcome = site_spki(s, public_key, ret_spki, f);
+    if (outcome == OK)
+        outcome = site_attribute(s, private_key, CKA_ID, ret_id, f);
     return outcome;
 }
 
@@ -56,8 +68,6 @@ static enum outcome transport_make(const struct site_link *s, const struct diges
     char label[] = TRANSPORT_LABEL;
     CK_ULONG bits = TRANSPORT_BITS;
     CK_BYTE exponent[] = {0x01, 0x00, 0x01};
-    CK_OBJECT_HANDLE public = CK_INVALID_HANDLE, private = CK_INVALID_HANDLE;
-    CK_MECHANISM mechanism = {CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0};
     /* What comes out of it stays in the HSM (PKCS#11 2.40, section 10.9). */
     CK_ATTRIBUTE unwrapped[] = {{CKA_SENSITIVE, &yes, sizeof yes}, {CKA_EXTRACTABLE, &no, sizeof no}};
     CK_ATTRIBUTE public_template[] = {
@@ -67,22 +77,20 @@ static enum outcome transport_make(const struct site_link *s, const struct diges
         {CKA_VERIFY, &no, sizeof no},           {CKA_VERIFY_RECOVER, &no, sizeof no},
         {CKA_LABEL, label, sizeof label - 1},   {CKA_ID, id, sizeof id}};
     CK_ATTRIBUTE private_template[] = {
-        {CKA_TOKEN, &yes, sizeof yes},        {CKA_PRIVATE, &yes, sizeof yes},
-        {CKA_SENSITIVE, &yes, sizeof yes},    {CKA_EXTRACTABLE, &no, sizeof no},
-        {CKA_UNWRAP, &yes, sizeof yes},       {CKA_DECRYPT, &no, sizeof no},
-        {CKA_SIGN, &no, sizeof no},           {CKA_SIGN_RECOVER, &no, sizeof no},
-        {CKA_DERIVE, &no, sizeof no},         {CKA_UNWRAP_TEMPLATE, unwrapped, sizeof unwrapped},
-        {CKA_LABEL, label, sizeof label - 1}, {CKA_ID, id, sizeof id}};
+        {CKA_TOKEN, &yes, sizeof yes},     {CKA_PRIVATE, &yes, sizeof yes},
+        {CKA_SENSITIVE, &yes, sizeof yes}, {CKA_EXTRACTABLE, &no, sizeof no},
+        {CKA_UNWRAP, &yes, sizeof yes},    {CKA_DECRYPT, &no, sizeof no},
+        {CKA_SIGN, &no, sizeof no},        {CKA_SIGN_RECOVER, &no, sizeof no},
+        {CKA_DERIVE, &no, sizeof no},      {CKA_LABEL, label, sizeof label - 1},
+        {CKA_ID, id, sizeof id},           {CKA_UNWRAP_TEMPLATE, unwrapped, sizeof unwrapped}};
+    const struct template public = {public_template, sizeof public_template / sizeof *public_template};
+    const struct template private = {private_template, sizeof private_template / sizeof *private_template};
 
     enum outcome outcome = id_make(s, estate, id, f);
-    if (outcome != OK)
-        return outcome;
-    CK_RV rv = s->f->C_GenerateKeyPair(s->session, &mechanism, public_template,
-                                       sizeof public_template / sizeof *public_template, private_template,
-                                       sizeof private_template / sizeof *private_template, &public, &private);
-    if (rv != CKR_OK)
-        return site_fault(s, "making the transport key", rv, f);
-    return pair_keep(s, public, id, &ret->transport, &ret->transport_id, f);
+    if (outcome == OK)
+        outcome = pair_make(s, CKM_RSA_PKCS_KEY_PAIR_GEN, &public, &private, "making the transport key",
+                            &ret->transport, &ret->transport_id, f);
+    return outcome;
 }
 
 static enum outcome identity_make(const struct site_link *s, const struct digest *estate, struct site_keys *ret,
@@ -91,8 +99,6 @@ static enum outcome identity_make(const struct site_link *s, const struct digest
     uint8_t id[ID];
     char label[] = IDENTITY_LABEL;
     CK_BYTE p256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07}; /* RFC 5480: secp256r1 */
-    CK_OBJECT_HANDLE public = CK_INVALID_HANDLE, private = CK_INVALID_HANDLE;
-    CK_MECHANISM mechanism = {CKM_EC_KEY_PAIR_GEN, NULL, 0};
     CK_ATTRIBUTE public_template[] = {{CKA_TOKEN, &yes, sizeof yes},        {CKA_PRIVATE, &no, sizeof no},
                                       {CKA_EC_PARAMS, p256, sizeof p256},   {CKA_VERIFY, &yes, sizeof yes},
                                       {CKA_WRAP, &no, sizeof no},           {CKA_ENCRYPT, &no, sizeof no},
@@ -102,16 +108,14 @@ static enum outcome identity_make(const struct site_link *s, const struct digest
         {CKA_EXTRACTABLE, &no, sizeof no},    {CKA_SIGN, &yes, sizeof yes},    {CKA_SIGN_RECOVER, &no, sizeof no},
         {CKA_DECRYPT, &no, sizeof no},        {CKA_UNWRAP, &no, sizeof no},    {CKA_DERIVE, &no, sizeof no},
         {CKA_LABEL, label, sizeof label - 1}, {CKA_ID, id, sizeof id}};
+    const struct template public = {public_template, sizeof public_template / sizeof *public_template};
+    const struct template private = {private_template, sizeof private_template / sizeof *private_template};
 
     enum outcome outcome = id_make(s, estate, id, f);
-    if (outcome != OK)
-        return outcome;
-    CK_RV rv = s->f->C_GenerateKeyPair(s->session, &mechanism, public_template,
-                                       sizeof public_template / sizeof *public_template, private_template,
-                                       sizeof private_template / sizeof *private_template, &public, &private);
-    if (rv != CKR_OK)
-        return site_fault(s, "making the identity key", rv, f);
-    return pair_keep(s, public, id, &ret->identity, &ret->identity_id, f);
+    if (outcome == OK)
+        outcome = pair_make(s, CKM_EC_KEY_PAIR_GEN, &public, &private, "making the identity key", &ret->identity,
+                            &ret->identity_id, f);
+    return outcome;
 }
 
 enum outcome site_keys_make(const struct site_link *s, const struct digest *estate, struct site_keys *ret,

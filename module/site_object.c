@@ -99,7 +99,7 @@ enum outcome site_compare(const struct site_link *s, CK_OBJECT_HANDLE object, co
         outcome = site_attribute(s, object, want->type, &value, f);
         if (outcome == OK && !span_equal(buf_span(&value), span_of(want->pValue, want->ulValueLen))) {
             const char *name = attribute_name(want->type);
-            outcome = fault_set(f, E_DEVICE, "%s at %s: the HSM made the key with another %s than asked", s->token,
+            outcome = fault_set(f, E_REFUSED, "%s at %s: the HSM made the key with another %s than asked", s->token,
                                 s->binding->site, name != NULL ? name : "attribute");
         }
     }

@@ -32,6 +32,50 @@ static void asks_then_enrols(void **state)
     assert_int_equal(depth_count(&d, "slough", CKO_PRIVATE_KEY, "quorate:identity"), 1);
 }
 
+/* The transport key unwraps keys that stay, and does nothing else; the identity key signs. */
+static void site_keys_do_one_thing(void **state)
+{
+    static const CK_ATTRIBUTE_TYPE uses[] = {CKA_DECRYPT, CKA_SIGN, CKA_SIGN_RECOVER, CKA_UNWRAP, CKA_DERIVE};
+    static const CK_BBOOL transport_may[] = {0, 0, 0, 1, 0}, identity_may[] = {0, 1, 0, 0, 0};
+    struct fault f;
+    struct site_link link = {0};
+    struct buf value = BUF(64), id = BUF(255);
+    CK_OBJECT_HANDLE key = 0, made = 0;
+    CK_RSA_PKCS_OAEP_PARAMS params = {.hashAlg = CKM_SHA_1, .mgf = CKG_MGF1_SHA1, .source = CKZ_DATA_SPECIFIED};
+    CK_MECHANISM oaep = {CKM_RSA_PKCS_OAEP, &params, sizeof params};
+    CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+    CK_OBJECT_CLASS class = CKO_SECRET_KEY;
+    CK_KEY_TYPE type = CKK_AES;
+    CK_BYTE blob[384] = {1};
+    CK_ATTRIBUTE loose[] = {{CKA_CLASS, &class, sizeof class},
+                            {CKA_KEY_TYPE, &type, sizeof type},
+                            {CKA_TOKEN, &no, sizeof no},
+                            {CKA_SENSITIVE, &no, sizeof no},
+                            {CKA_EXTRACTABLE, &yes, sizeof yes}};
+    (void)state;
+    const struct state_site *s = state_site(&d.world->estate->state, "root", "slough");
+    assert_good(site_open(d.world, "root", "slough", SITE_EITHER, &link, &f));
+    assert_good(hex_parse_buf(s->identity_id, &id, &f));
+    assert_good(site_find_one(&link, CKO_PRIVATE_KEY, buf_span(&id), &key, &f));
+    for (size_t i = 0; i < 5; i++) {
+        assert_good(site_attribute(&link, key, uses[i], &value, &f));
+        assert_int_equal(value.data[0], identity_may[i]);
+    }
+    buf_clear(&id);
+    assert_good(hex_parse_buf(s->transport_id, &id, &f));
+    assert_good(site_find_one(&link, CKO_PRIVATE_KEY, buf_span(&id), &key, &f));
+    for (size_t i = 0; i < 5; i++) {
+        assert_good(site_attribute(&link, key, uses[i], &value, &f));
+        assert_int_equal(value.data[0], transport_may[i]);
+    }
+    assert_int_not_equal(link.f->C_DecryptInit(link.session, &oaep, key), CKR_OK);
+    assert_int_equal(link.f->C_UnwrapKey(link.session, &oaep, key, blob, sizeof blob, loose, 5, &made),
+                     CKR_TEMPLATE_INCONSISTENT);
+    site_close(&link);
+    buf_free(&value);
+    buf_free(&id);
+}
+
 static void enrolled_twice_is_refused(void **state)
 {
     struct fault f;
@@ -198,6 +242,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(asks_then_enrols),
+        cmocka_unit_test(site_keys_do_one_thing),
         cmocka_unit_test(enrolled_twice_is_refused),
         cmocka_unit_test(what_the_policy_does_not_name),
         cmocka_unit_test(places_that_are_none),
