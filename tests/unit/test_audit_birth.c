@@ -237,6 +237,8 @@ static void used_spends(void **context)
         {0, ENTRY_USED, "{'intent':12,'label':'app-1'}"},
         {0, ENTRY_USED, "{'intent':11,'label':'app-1','token':'root'}"},
         {0, ENTRY_USED, "{'intent':12,'label':'app-1','request':'$adopt','token':'root'}"},
+        {1, ENTRY_REQUEST, "{'operation':'use','request':'$u','rule':'r','subject':'$us'," LATER "}"},
+        {0, ENTRY_USED, "{'intent':12,'label':'app-1','request':'$u','token':'root'}"},
         {1, ENTRY_USED, "{'data':'$d','intent':12,'label':'app-1','request':'$r','token':'root'}"},
         {0, ENTRY_USED, "{'intent':12,'label':'app-1','request':'$r','token':'root'}"},
     };

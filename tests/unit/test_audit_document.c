@@ -183,10 +183,8 @@ static void good_receipts(void **state)
 }
 
 /* Every field, altered on the way (the identity signature no longer fits) and by the site itself (signed again). */
-static void altered_fields(void **state)
+static void alter_fields(struct exchange x)
 {
-    (void)state;
-    struct exchange x = exchange_made(key_made("EC", "P-384"), "true");
     uint8_t *const bytes[] = {
         x.receipt.estate.bytes,         x.receipt.intent.bytes,      x.receipt.offer.bytes,
         x.receipt.challenge.bytes,      x.receipt.nonce.bytes,       (uint8_t *)x.receipt.token,
@@ -195,6 +193,8 @@ static void altered_fields(void **state)
     };
     for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++)
         for (unsigned again = 0; again < 2; again++) {
+            if (!bytes[i] || (again && bytes[i] == x.receipt.nonce.bytes && !x.offer.public_key.len))
+                continue; /* attested: no signature to alter, and the nonce is the site's own affair */
             bytes[i][0] ^= 1;
             if (again)
                 sign_receipt(&x);
@@ -210,6 +210,13 @@ static void altered_fields(void **state)
         x.receipt.signature.data[at] ^= 1;
     }
     exchange_clear(&x);
+}
+
+static void altered_fields(void **state)
+{
+    (void)state;
+    alter_fields(exchange_made(key_made("EC", "P-384"), "true"));
+    alter_fields(exchange_made(NULL, "true"));
 }
 
 static void false_proofs(void **state)

@@ -296,6 +296,50 @@ static void bad_bodies_leave_no_trace(void **state)
     log_gone(folder);
 }
 
+/* A clock that was wrong and was set right: the log's time stands still until the clock has caught up. */
+static void time_never_goes_back(void **state)
+{
+    (void)state;
+    struct fault f;
+    const moment later = moment_now() + 1000000;
+    char *folder = log_made();
+    struct log *l = log_opened(folder);
+    struct buf pem = file_bytes(folder, "key"), entries = file_bytes(folder, "entries"), line = BUF(LIMIT_ENTRY),
+               text = BUF(1024), note = BUF(LIMIT_NOTE);
+    EVP_PKEY *secret = NULL;
+    uint8_t public[32];
+    json_t *body = json_object();
+    struct merkle_edge edge = {.size = 0};
+    struct checkpoint c = {.origin = ORIGIN, .size = 2};
+    struct digest leaf;
+    assert_int_equal(log_key_load(buf_span(&pem), &secret, public, &f), OK);
+    assert_int_equal(entry_compose(ENTRY_STEP, 1, later, NULL, body, &line, &f), OK);
+    merkle_leaf(span_of(entries.data, entries.len - 1), &leaf);
+    merkle_push(&edge, &leaf);
+    merkle_leaf(buf_span(&line), &leaf);
+    merkle_push(&edge, &leaf);
+    merkle_root(&edge, &c.root);
+    checkpoint_put(&c, &text);
+    assert_int_equal(note_sign(buf_span(&text), log_verifier(l), secret, &note, &f), OK);
+    buf_put(&entries, line.data, line.len);
+    buf_puts(&entries, "\n");
+    file_put(folder, "entries", buf_span(&entries));
+    file_put(folder, "checkpoint", buf_span(&note));
+    say(l, "after it");
+    assert_int_equal(log_size(l), 3);
+    assert_int_equal(log_time(l), later);
+    log_close(l);
+    l = log_opened(folder);
+    assert_int_equal(log_time(l), later);
+    log_close(l);
+    EVP_PKEY_free(secret);
+    json_decref(body);
+    struct buf *const all[] = {&pem, &entries, &line, &text, &note};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        buf_free(all[i]);
+    log_gone(folder);
+}
+
 static void the_largest_entry(void **state)
 {
     (void)state;
@@ -343,6 +387,7 @@ int main(void)
         cmocka_unit_test(only_between_begin_and_end),
         cmocka_unit_test(bad_bodies_leave_no_trace),
         cmocka_unit_test(the_largest_entry),
+        cmocka_unit_test(time_never_goes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -255,6 +255,15 @@ static void a_visitor_that_refuses(void **state)
     assert_int_equal(log_said(l, "no more", &f), E_REFUSED);
     log_close(l);
     assert_int_equal(log_open(folder, no_steps, NULL, &l, &f), E_INVALID);
+    log_gone(folder);
+    folder = log_made();
+    log_close(writer);
+    writer = log_opened(folder);
+    assert_int_equal(log_open(folder, no_steps, NULL, &l, &f), OK);
+    say(writer, "by another");
+    assert_int_equal(log_refresh(l, &f), E_INVALID);
+    assert_int_equal(log_refresh(l, &f), E_REFUSED); /* it has seen a part: never as if nothing had been */
+    log_close(l);
     say(writer, "the log itself is good");
     log_close(writer);
     log_gone(folder);

@@ -120,6 +120,9 @@ static void sites(void **context)
     assert_string_equal(state_site(&s, "root", "slough")->serial, "3");
     assert_false(state_site(&s, "root", "slough")->placed); /* it has not arrived yet */
     assert_null(state_site(&s, "root", "cardiff"));
+    static const struct row last[] = {{1, ENTRY_SITE_RETIRED, "{'site':'slough','token':'root'}"}};
+    TELL(&s, last);
+    assert_null(state_site(&s, "root", "slough")); /* the one before does not come back */
     state_clear(&s);
 }
 
