@@ -99,7 +99,7 @@ static const struct refusal documents[] = {
 /* One rule, which begins at 29:5 of the fixture. */
 #define WHEN(more) "  - {id: r, when: {operation: generate}, " more "}\n"
 #define NEEDS(more) WHEN("require: {" more "}")
-static const struct refusal rules[] = {
+static const struct refusal rule_refusals[] = {
     {"  - {when: {operation: generate}, allow: true}\n", "policy.yaml:29:5: the key \"id\" is missing"},
     {"  - {id: r, allow: true}\n", "policy.yaml:29:5: the key \"when\" is missing"},
     {"  - {id: r, when: {}, allow: true}\n", "policy.yaml:29:19: the key \"operation\" is missing"},
@@ -126,7 +126,10 @@ static const struct refusal rules[] = {
      "policy.yaml:29:43: back-references such as \\1 are not allowed"},
     {"  - {id: r, when: {operation: use, label: '((a{1,99}){1,99}){1,99}'}, allow: true}\n",
      "policy.yaml:29:43: the expression repeats too much"},
-    {"  - {id: r, when: {operation: use, label: a{99999}}, allow: true}\n", "policy.yaml:29:"},
+    {"  - {id: r, when: {operation: use, label: 'a{4097}'}, allow: true}\n",
+     "policy.yaml:29:43: the expression repeats too much"},
+    {"  - {id: r, when: {operation: use, label: '(a)\\9'}, allow: true}\n",
+     "policy.yaml:29:43: back-references such as \\9 are not allowed"},
     {"  - {id: r, when: {operation: wrap}, require: {quorum: {of: x, at-least: 1}}}\n",
      "policy.yaml:29:31: not yet: a requirement for wrap; allow or deny it"},
     {"  - {id: r, when: {operation: [use, set-pin]}, require: {quorum: {of: x, at-least: 1}}}\n",
@@ -207,14 +210,52 @@ static void test_rules(void **state)
     size_t wrong = 0;
 
     (void)state;
-    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+    for (size_t i = 0; i < sizeof rule_refusals / sizeof *rule_refusals; i++) {
         struct policy *p = NULL;
         struct fault f = {0};
-        enum outcome o = fixture_parse(rules[i].text, FIXTURE_END, &p, &f);
+        enum outcome o = fixture_parse(rule_refusals[i].text, FIXTURE_END, &p, &f);
 
-        wrong += !refused(rules[i].text, o, &f, p, rules[i].message);
+        wrong += !refused(rule_refusals[i].text, o, &f, p, rule_refusals[i].message);
     }
     assert_int_equal(wrong, 0);
+}
+
+static void label_is(const char *expression, const char *label, bool matches)
+{
+    struct buf rules = BUF(LIMIT_DOCUMENT);
+    struct policy *p = NULL;
+
+    buf_putf(&rules, "  - {id: r, when: {operation: use, label: '%s'}, allow: true}\n", expression);
+    p = fixture_policy(buf_str(&rules), FIXTURE_END);
+    if ((policy_match(p, OP_USE, "root", label, NULL, -1) != NULL) != matches)
+        fail_msg("%s and %s", expression, label);
+    policy_free(p);
+    buf_free(&rules);
+}
+
+static void test_labels(void **state)
+{
+    char long_one[257] = "";
+    struct buf rules = BUF(LIMIT_DOCUMENT);
+    struct policy *p = NULL;
+    struct fault f = {0};
+
+    (void)state;
+    label_is("^[a-z]{1,20}-[0-9]{4}$", "root-2026", true);
+    label_is("^[a-z]{1,20}-[0-9]{4}$", "root-202", false);
+    label_is("^(root|oca)-", "oca-1", true);
+    label_is("^(root|oca)-", "xoca-1", false);
+    label_is("^a\\.b$", "a.b", true);
+    label_is("^a\\.b$", "axb", false);
+    label_is("^a\\\\1$", "a\\1", true);            /* an escaped backslash, and no back-reference */
+    label_is("^[[:alpha:]]+$", "\xc3\xa4", false); /* bytes of the C locale, whatever the host has set */
+    memset(long_one, 'a', 255);
+    label_is(long_one, long_one, true);
+    long_one[255] = 'a';
+    buf_putf(&rules, "  - {id: r, when: {operation: use, label: %s}, allow: true}\n", long_one);
+    assert_int_equal(fixture_parse(buf_str(&rules), FIXTURE_END, &p, &f), E_INVALID);
+    assert_string_equal(f.text, "policy.yaml:29:43: the expression is longer than 255 bytes");
+    buf_free(&rules);
 }
 
 /* Everything at once, as the design's example has it. */
@@ -354,7 +395,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_documents), cmocka_unit_test(test_rules),     cmocka_unit_test(test_whole),
         cmocka_unit_test(test_facts),     cmocka_unit_test(test_canonical), cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_too_long),  cmocka_unit_test(test_labels),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

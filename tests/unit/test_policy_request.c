@@ -112,6 +112,9 @@ static const struct {
     {"\"operation\":\"adopt-policy\"," POLICY ",\"token\":\"root\"", "subject: the member \"token\" is not known here"},
     {"\"operation\":\"open-ceremony\",\"bindings\":\"\",\"people\":[],\"ceremony\":\"c\"",
      "subject: the member \"script\" is missing"},
+    {"\"operation\":\"resume\"", "subject: the member \"scope\" is missing"},
+    {"\"operation\":\"generate\",\"token\":\"root\",\"function\":\"F\",\"templates\":{\"private\":[],\"public\":{}}",
+     "subject: template private is no object of at most 64 attributes"},
     {"\"operation\":\"suspend\"", "subject: the member \"scope\" is missing"},
 };
 
@@ -126,6 +129,20 @@ static void test_refusals(void **state)
         if (strncmp(f.text, refusals[i].message, strlen(refusals[i].message)) != 0)
             fail_msg("wanted \"%s\", got \"%s\"", refusals[i].message, f.text);
     }
+}
+
+static void test_template_too_large(void **state)
+{
+    struct buf members = BUF(LIMIT_REQUEST);
+    struct fault f = {0};
+
+    (void)state;
+    buf_puts(&members, "\"operation\":\"generate\",\"token\":\"root\",\"function\":\"F\",\"templates\":{\"key\":{");
+    for (int i = 0; i <= LIMIT_TEMPLATE; i++)
+        buf_putf(&members, "%s\"CKA_%d\":1", i == 0 ? "" : ",", i);
+    buf_puts(&members, "}}");
+    assert_null(subject_of(buf_str(&members), &f, E_INVALID));
+    buf_free(&members);
 }
 
 static void common_refused(const char *members)
@@ -373,6 +390,7 @@ int main(void)
         cmocka_unit_test(test_parse_strictly),
         cmocka_unit_test(test_compose_too_long),
         cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_template_too_large),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

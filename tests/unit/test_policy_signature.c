@@ -228,6 +228,10 @@ static void test_wrong(void **state)
     buf_put(&b, "", 1);
     fails(b, NULL, E_INVALID); /* a byte after the end */
     fails(BUF(16), NULL, E_INVALID);
+    b = BUF(2 * LIMIT_SIGNATURE);
+    while (b.len <= LIMIT_SIGNATURE)
+        buf_puts(&b, "0000000000");
+    fails(b, NULL, E_INVALID);
     fails(stock(&ec, EVP_sha1(), CMS_DETACHED), NULL, E_REFUSED);
     fails(stock(&ec, EVP_sha1(), CMS_DETACHED | CMS_NOATTR), NULL, E_REFUSED);
     fails(stock(&ec, EVP_sha256(), 0), NULL, E_INVALID); /* holds the document */
