@@ -46,6 +46,13 @@ struct change {
     struct asked asked;
 };
 
+/* What an object is cannot be changed (PKCS#11 2.40, section 4.1.2), whatever a lower module thinks: a session key
+ * that became a token key would be born unseen. */
+static bool change_possible(const struct template *t)
+{
+    return !template_find(t, CKA_CLASS) && !template_find(t, CKA_TOKEN) && !template_find(t, CKA_KEY_TYPE);
+}
+
 static enum outcome change_read(struct change *c, struct fault *f)
 {
     const CK_ATTRIBUTE *id = template_find(&c->template, CKA_ID);
@@ -112,6 +119,8 @@ static CK_RV change(struct change *c)
     c->lower = c->object;
     if (!object_look(c->object, c->view.slot, &c->facts) || !object_lower(&c->lower, c->view.slot))
         return CKR_OBJECT_HANDLE_INVALID;
+    if (!change_possible(&c->template))
+        return CKR_ATTRIBUTE_READ_ONLY;
     if (change_read(c, &f) != OK)
         return gate_fault(&f);
     rv = change_ask(c);
@@ -197,6 +206,7 @@ CK_RV our_C_WrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OB
                     CK_OBJECT_HANDLE key, CK_BYTE_PTR wrapped, CK_ULONG_PTR wrapped_len)
 {
     CK_OBJECT_HANDLE lower_wrapping = CK_INVALID_HANDLE, lower_key = key;
+    CK_MECHANISM once; /* what is checked is what goes down */
     struct session_view view;
     struct object_facts facts;
     struct world *w = NULL;
@@ -206,12 +216,13 @@ CK_RV our_C_WrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OB
         return session_unknown();
     if (!mechanism || !wrapped_len)
         return CKR_ARGUMENTS_BAD;
-    if (mechanism_carries_handles(mechanism->mechanism))
+    once = *mechanism;
+    if (mechanism_carries_handles(once.mechanism))
         return CKR_MECHANISM_INVALID;
     rv = gate_open(&w);
     if (rv != CKR_OK)
         return rv;
-    rv = use_judge_locked(w, &view, wrapping, "C_WrapKey", mechanism, &lower_wrapping);
+    rv = use_judge_locked(w, &view, wrapping, "C_WrapKey", &once, &lower_wrapping);
     if (rv == CKR_KEY_HANDLE_INVALID)
         rv = CKR_WRAPPING_KEY_HANDLE_INVALID;
     else if (rv == CKR_OK && (!object_look(key, view.slot, &facts) || !object_lower(&lower_key, view.slot)))
@@ -219,7 +230,7 @@ CK_RV our_C_WrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OB
     else if (rv == CKR_OK)
         rv = gate_ask_object(w, OP_WRAP, "C_WrapKey", view.slot, &facts);
     if (rv == CKR_OK)
-        rv = view.below->C_WrapKey(view.lower, mechanism, lower_wrapping, lower_key, wrapped, wrapped_len);
+        rv = view.below->C_WrapKey(view.lower, &once, lower_wrapping, lower_key, wrapped, wrapped_len);
     gate_close(w);
     return rv;
 }

@@ -8,27 +8,28 @@
 /* What brings objects into being other than by generation: C_CreateObject, C_CopyObject, C_UnwrapKey, C_DeriveKey. The
  * templates are read once; what was judged is what goes down. */
 
-/* A template, what it says, and the question about it. */
-static CK_RV creation_read(const CK_ATTRIBUTE *items, CK_ULONG count, struct template *ret, struct asked *ret_asked)
+/* A template and what it says. */
+static CK_RV creation_read(const CK_ATTRIBUTE *items, CK_ULONG count, CK_OBJECT_CLASS class_otherwise,
+                           struct template *ret, struct asked *ret_asked)
 {
     struct fault f = {0};
 
-    if (template_snapshot(items, count, ret, &f) != OK ||
-        asked_read(ret, CK_UNAVAILABLE_INFORMATION, ret_asked, &f) != OK)
+    if (template_snapshot(items, count, ret, &f) != OK || asked_read(ret, class_otherwise, ret_asked, &f) != OK)
         return gate_fault(&f);
     return CKR_OK;
 }
 
-static CK_RV create(struct world *w, const struct session_view *view, const struct template *t,
-                    const struct asked *asked, CK_OBJECT_HANDLE *ret)
+/* The one question that needs no key. */
+static CK_RV creation_ask(const struct question *q)
 {
-    struct question q = asked_question(OP_IMPORT, "C_CreateObject", view->slot, NULL, asked);
-    CK_OBJECT_HANDLE lower = CK_INVALID_HANDLE;
-    CK_RV rv = gate_ask(w, &q, NULL);
+    struct world *w = NULL;
+    CK_RV rv = gate_open(&w);
 
-    if (rv == CKR_OK)
-        rv = view->below->C_CreateObject(view->lower, t->items, t->count, &lower);
-    return rv == CKR_OK ? made_show(w, view, lower, CK_INVALID_HANDLE, "C_CreateObject", ret) : rv;
+    if (rv != CKR_OK)
+        return rv;
+    rv = gate_ask(w, q, NULL);
+    gate_close(w);
+    return rv;
 }
 
 CK_RV our_C_CreateObject(CK_SESSION_HANDLE session, CK_ATTRIBUTE_PTR items, CK_ULONG count, CK_OBJECT_HANDLE_PTR object)
@@ -36,30 +37,33 @@ CK_RV our_C_CreateObject(CK_SESSION_HANDLE session, CK_ATTRIBUTE_PTR items, CK_U
     struct session_view view;
     struct template t = {0};
     struct asked asked;
-    struct world *w = NULL;
+    struct question q;
+    CK_OBJECT_HANDLE lower = CK_INVALID_HANDLE;
     CK_RV rv;
 
     if (!session_view(session, &view))
         return session_unknown();
     if (!items || !object)
         return CKR_ARGUMENTS_BAD;
-    rv = creation_read(items, count, &t, &asked);
-    if (rv == CKR_OK)
-        rv = gate_open(&w);
+    rv = creation_read(items, count, CK_UNAVAILABLE_INFORMATION, &t, &asked);
     if (rv == CKR_OK) {
-        rv = create(w, &view, &t, &asked, object);
-        gate_close(w);
+        q = asked_question(OP_IMPORT, "C_CreateObject", view.slot, NULL, &asked);
+        rv = creation_ask(&q);
     }
+    if (rv == CKR_OK)
+        rv = view.below->C_CreateObject(view.lower, t.items, t.count, &lower);
+    if (rv == CKR_OK)
+        rv = made_show(&view, lower, CK_INVALID_HANDLE, "C_CreateObject", object);
     template_clear(&t);
     return rv;
 }
 
 /* A copy must be allowed as what it is copied from, and, where it gets another label or goes to the token, as what it
  * becomes. */
-static CK_RV copy(struct world *w, const struct session_view *view, CK_OBJECT_HANDLE object, const struct template *t,
-                  CK_OBJECT_HANDLE *ret)
+static CK_RV copy_ask(struct world *w, const struct session_view *view, CK_OBJECT_HANDLE object,
+                      const struct template *t, CK_OBJECT_HANDLE *ret_lower)
 {
-    CK_OBJECT_HANDLE lower = object, made = CK_INVALID_HANDLE;
+    CK_OBJECT_HANDLE lower = object;
     struct object_facts from, to;
     struct asked asked;
     struct fault f = {0};
@@ -78,14 +82,14 @@ static CK_RV copy(struct world *w, const struct session_view *view, CK_OBJECT_HA
         to.id[0] = '\0'; /* what it becomes is no key of the log yet */
         rv = gate_ask_object(w, OP_COPY, "C_CopyObject", view->slot, &to);
     }
-    if (rv == CKR_OK)
-        rv = view->below->C_CopyObject(view->lower, lower, t->items, t->count, &made);
-    return rv == CKR_OK ? made_show(w, view, made, CK_INVALID_HANDLE, "C_CopyObject", ret) : rv;
+    *ret_lower = lower;
+    return rv;
 }
 
 CK_RV our_C_CopyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_PTR items, CK_ULONG count,
                        CK_OBJECT_HANDLE_PTR copied)
 {
+    CK_OBJECT_HANDLE lower = CK_INVALID_HANDLE, made = CK_INVALID_HANDLE;
     struct session_view view;
     struct template t = {0};
     struct world *w = NULL;
@@ -98,82 +102,76 @@ CK_RV our_C_CopyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_AT
         return CKR_ARGUMENTS_BAD;
     rv = template_snapshot(items, count, &t, &f) == OK ? gate_open(&w) : gate_fault(&f);
     if (rv == CKR_OK) {
-        rv = copy(w, &view, object, &t, copied);
+        rv = copy_ask(w, &view, object, &t, &lower);
         gate_close(w);
     }
+    if (rv == CKR_OK)
+        rv = view.below->C_CopyObject(view.lower, lower, t.items, t.count, &made);
+    if (rv == CKR_OK)
+        rv = made_show(&view, made, CK_INVALID_HANDLE, "C_CopyObject", copied);
     template_clear(&t);
     return rv;
 }
 
-/* Two keys are two operations: the key that unwraps is used, the one that comes out is imported. */
-static CK_RV unwrap(struct world *w, const struct session_view *view, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE with,
-                    const struct span wrapped, const struct template *t, const struct asked *asked,
-                    CK_OBJECT_HANDLE *ret)
+/* Two keys are two operations: the one that unwraps or derives is used, the one that comes out is imported or derived. */
+static CK_RV two_ask(const struct session_view *view, CK_OBJECT_HANDLE key, const struct question *q,
+                     CK_OBJECT_HANDLE *ret_lower)
 {
-    struct question q = asked_question(OP_IMPORT, "C_UnwrapKey", view->slot, mechanism, asked);
-    CK_OBJECT_HANDLE lower = CK_INVALID_HANDLE, made = CK_INVALID_HANDLE;
-    CK_RV rv = use_judge_locked(w, view, with, "C_UnwrapKey", mechanism, &lower);
+    struct world *w = NULL;
+    CK_RV rv = gate_open(&w);
 
-    if (rv == CKR_KEY_HANDLE_INVALID)
-        return CKR_UNWRAPPING_KEY_HANDLE_INVALID;
+    if (rv != CKR_OK)
+        return rv;
+    rv = use_judge_locked(w, view, key, q->function, q->mechanism, ret_lower);
     if (rv == CKR_OK)
-        rv = gate_ask(w, &q, NULL);
-    if (rv == CKR_OK)
-        rv = view->below->C_UnwrapKey(view->lower, mechanism, lower, (CK_BYTE_PTR)(uintptr_t)wrapped.data, wrapped.len,
-                                      t->items, t->count, &made);
-    return rv == CKR_OK ? made_show(w, view, made, CK_INVALID_HANDLE, "C_UnwrapKey", ret) : rv;
+        rv = gate_ask(w, q, NULL);
+    gate_close(w);
+    return rv;
 }
 
 CK_RV our_C_UnwrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE unwrapping,
                       CK_BYTE_PTR wrapped, CK_ULONG wrapped_len, CK_ATTRIBUTE_PTR items, CK_ULONG count,
                       CK_OBJECT_HANDLE_PTR key)
 {
+    CK_OBJECT_HANDLE lower = CK_INVALID_HANDLE, made = CK_INVALID_HANDLE;
+    CK_MECHANISM unwrap;
     struct session_view view;
     struct template t = {0};
     struct asked asked;
-    struct world *w = NULL;
+    struct question q;
     CK_RV rv;
 
     if (!session_view(session, &view))
         return session_unknown();
     if (!mechanism || !wrapped || !key || (count && !items))
         return CKR_ARGUMENTS_BAD;
-    if (mechanism_carries_handles(mechanism->mechanism))
+    unwrap = *mechanism; /* read once: what is checked is what goes down */
+    if (mechanism_carries_handles(unwrap.mechanism))
         return CKR_MECHANISM_INVALID;
-    rv = creation_read(items, count, &t, &asked);
-    if (rv == CKR_OK)
-        rv = gate_open(&w);
+    rv = creation_read(items, count, CK_UNAVAILABLE_INFORMATION, &t, &asked);
     if (rv == CKR_OK) {
-        rv = unwrap(w, &view, mechanism, unwrapping, span_of(wrapped, wrapped_len), &t, &asked, key);
-        gate_close(w);
+        q = asked_question(OP_IMPORT, "C_UnwrapKey", view.slot, &unwrap, &asked);
+        rv = two_ask(&view, unwrapping, &q, &lower);
     }
+    if (rv == CKR_KEY_HANDLE_INVALID)
+        rv = CKR_UNWRAPPING_KEY_HANDLE_INVALID;
+    if (rv == CKR_OK)
+        rv = view.below->C_UnwrapKey(view.lower, &unwrap, lower, wrapped, wrapped_len, t.items, t.count, &made);
+    if (rv == CKR_OK)
+        rv = made_show(&view, made, CK_INVALID_HANDLE, "C_UnwrapKey", key);
     template_clear(&t);
     return rv;
-}
-
-/* The base key is used, and the new one is derived. */
-static CK_RV derive(struct world *w, const struct session_view *view, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE base,
-                    const struct template *t, const struct asked *asked, CK_OBJECT_HANDLE *ret)
-{
-    struct question q = asked_question(OP_DERIVE, "C_DeriveKey", view->slot, mechanism, asked);
-    CK_OBJECT_HANDLE lower = CK_INVALID_HANDLE, made = CK_INVALID_HANDLE;
-    CK_RV rv = use_judge_locked(w, view, base, "C_DeriveKey", mechanism, &lower);
-
-    if (rv == CKR_OK)
-        rv = gate_ask(w, &q, NULL);
-    if (rv == CKR_OK)
-        rv = view->below->C_DeriveKey(view->lower, mechanism, lower, t->items, t->count, &made);
-    return rv == CKR_OK ? made_show(w, view, made, CK_INVALID_HANDLE, "C_DeriveKey", ret) : rv;
 }
 
 CK_RV our_C_DeriveKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE base,
                       CK_ATTRIBUTE_PTR items, CK_ULONG count, CK_OBJECT_HANDLE_PTR key)
 {
-    struct session_view view;
+    CK_OBJECT_HANDLE lower = CK_INVALID_HANDLE, made = CK_INVALID_HANDLE;
     CK_MECHANISM derivation;
+    struct session_view view;
     struct template t = {0};
     struct asked asked;
-    struct world *w = NULL;
+    struct question q;
     CK_RV rv;
 
     if (!session_view(session, &view))
@@ -183,15 +181,15 @@ CK_RV our_C_DeriveKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_
     derivation = *mechanism; /* read once: what is checked is what goes down */
     if (!mechanism_derives(derivation.mechanism))
         return CKR_MECHANISM_INVALID;
-    rv = creation_read(items, count, &t, &asked);
-    if (asked.class == CK_UNAVAILABLE_INFORMATION)
-        asked.class = CKO_SECRET_KEY;
-    if (rv == CKR_OK)
-        rv = gate_open(&w);
+    rv = creation_read(items, count, CKO_SECRET_KEY, &t, &asked);
     if (rv == CKR_OK) {
-        rv = derive(w, &view, &derivation, base, &t, &asked, key);
-        gate_close(w);
+        q = asked_question(OP_DERIVE, "C_DeriveKey", view.slot, &derivation, &asked);
+        rv = two_ask(&view, base, &q, &lower);
     }
+    if (rv == CKR_OK)
+        rv = view.below->C_DeriveKey(view.lower, &derivation, lower, t.items, t.count, &made);
+    if (rv == CKR_OK)
+        rv = made_show(&view, made, CK_INVALID_HANDLE, "C_DeriveKey", key);
     template_clear(&t);
     return rv;
 }

@@ -65,7 +65,7 @@ static CK_RV generate_plain(struct generation *g)
     else
         rv = below->C_GenerateKey(g->view.lower, &g->mechanism, g->secret.items, g->secret.count, &secret);
     if (rv == CKR_OK)
-        rv = made_show(g->world, &g->view, secret, public, g->function, g->ret_secret);
+        rv = made_show(&g->view, secret, public, g->function, g->ret_secret);
     if (rv == CKR_OK && g->pair)
         rv = object_read(&g->view, public, &facts);
     if (rv == CKR_OK && g->pair)
@@ -208,17 +208,11 @@ static CK_RV generate(struct generation *g)
         return rv;
     rule = gate_rule(g->world, &q, &plain);
     rv = generation_plain_public(g, &plain_public);
-    if (rv != CKR_OK)
-        goto out;
-    if (plain && plain_public)
-        rv = generate_plain(g);
-    else if (plain || (rule && rule->effect == EFFECT_REQUIRE))
-        rv = generate_governed(g, &q);
-    else
-        rv = gate_ask(g->world, &q, NULL);
-out:
+    if (rv == CKR_OK && !(plain && plain_public))
+        rv =
+            plain || (rule && rule->effect == EFFECT_REQUIRE) ? generate_governed(g, &q) : gate_ask(g->world, &q, NULL);
     gate_close(g->world);
-    return rv;
+    return rv == CKR_OK && plain && plain_public ? generate_plain(g) : rv;
 }
 
 CK_RV our_C_GenerateKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_ATTRIBUTE_PTR items, CK_ULONG count,

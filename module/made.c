@@ -138,8 +138,25 @@ static enum outcome born_log(struct world *w, const struct session_view *view, C
     return result;
 }
 
-CK_RV made_show(struct world *w, const struct session_view *view, CK_OBJECT_HANDLE lower, CK_OBJECT_HANDLE public,
-                const char *function, CK_OBJECT_HANDLE *ret)
+static CK_RV made_log(const struct session_view *view, CK_OBJECT_HANDLE lower, CK_OBJECT_HANDLE public,
+                      const char *function, const struct object_facts *facts)
+{
+    struct world *w = NULL;
+    struct fault f = {0};
+    CK_RV rv = gate_open(&w);
+
+    if (rv != CKR_OK)
+        return rv;
+    if (born_log(w, view, lower, public, function, facts, &f) != OK) {
+        fault_context(&f, "%s: the new key could not be logged and was destroyed", function);
+        rv = gate_fault(&f);
+    }
+    gate_close(w);
+    return rv;
+}
+
+CK_RV made_show(const struct session_view *view, CK_OBJECT_HANDLE lower, CK_OBJECT_HANDLE public, const char *function,
+                CK_OBJECT_HANDLE *ret)
 {
     struct object_facts facts;
     struct fault f = {0};
@@ -149,11 +166,8 @@ CK_RV made_show(struct world *w, const struct session_view *view, CK_OBJECT_HAND
         fault_set(&f, E_REFUSED, "%s: the new object's label is too long or holds a NUL", function);
         rv = gate_refuse(OP_GENERATE, &f);
     }
-    if (rv == CKR_OK && object_is_secret(&facts) && facts.on_token &&
-        born_log(w, view, lower, public, function, &facts, &f) != OK) {
-        fault_context(&f, "%s: the new key could not be logged and was destroyed", function);
-        rv = gate_fault(&f);
-    }
+    if (rv == CKR_OK && object_is_secret(&facts) && facts.on_token)
+        rv = made_log(view, lower, public, function, &facts);
     if (rv == CKR_OK)
         rv = object_add(view, lower, &facts, ret);
     if (rv != CKR_OK) {

@@ -19,8 +19,9 @@ struct question asked_question(enum operation operation, const char *function, C
                                const CK_MECHANISM *mechanism, const struct asked *asked);
 
 /* A handle for an object that a rule plainly allowed. A private or secret token key is logged as `born` first; where
- * that fails, it is destroyed again. public: the public half below, or CK_INVALID_HANDLE. The world's lock is held. */
-CK_RV made_show(struct world *w, const struct session_view *view, CK_OBJECT_HANDLE lower, CK_OBJECT_HANDLE public,
-                const char *function, CK_OBJECT_HANDLE *ret);
+ * that fails, it is destroyed again. public: the public half below, or CK_INVALID_HANDLE. Not with the world's lock
+ * held: making a key may take long, and what is not logged yet is hidden. */
+CK_RV made_show(const struct session_view *view, CK_OBJECT_HANDLE lower, CK_OBJECT_HANDLE public, const char *function,
+                CK_OBJECT_HANDLE *ret);
 
 #endif

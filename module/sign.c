@@ -278,6 +278,7 @@ out:
 CK_RV our_C_SignInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key)
 {
     struct session_view view;
+    CK_MECHANISM once; /* what is judged is what goes down */
     struct world *w = NULL;
     CK_OBJECT_HANDLE lower = CK_INVALID_HANDLE;
     enum use_way way = USE_WAY_GOVERNED;
@@ -289,15 +290,16 @@ CK_RV our_C_SignInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_O
         return CKR_ARGUMENTS_BAD;
     if (atomic_load_explicit(&view.session->governed, memory_order_acquire))
         return CKR_OPERATION_ACTIVE;
-    rv = use_judge(&view, key, "C_Sign", mechanism, true, &lower, &way);
+    once = *mechanism;
+    rv = use_judge(&view, key, "C_Sign", &once, true, &lower, &way);
     if (rv != CKR_OK)
         return rv;
     if (way == USE_WAY_PLAIN)
-        return view.below->C_SignInit(view.lower, mechanism, lower);
+        return view.below->C_SignInit(view.lower, &once, lower);
     rv = gate_open(&w);
     if (rv != CKR_OK)
         return rv;
-    rv = session_view(session, &view) ? signing_begin(w, &view, mechanism, key) : CKR_SESSION_HANDLE_INVALID;
+    rv = session_view(session, &view) ? signing_begin(w, &view, &once, key) : CKR_SESSION_HANDLE_INVALID;
     gate_close(w);
     return rv;
 }

@@ -127,6 +127,7 @@ CK_RV use_judge(const struct session_view *view, CK_OBJECT_HANDLE key, const cha
     CK_RV our_##name(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key)                      \
     {                                                                                                                  \
         struct session_view view;                                                                                      \
+        CK_MECHANISM once; /* what is checked is what goes down */                                                     \
         CK_OBJECT_HANDLE lower = CK_INVALID_HANDLE;                                                                    \
         enum use_way way = USE_WAY_GOVERNED;                                                                           \
         CK_RV rv;                                                                                                      \
@@ -135,8 +136,9 @@ CK_RV use_judge(const struct session_view *view, CK_OBJECT_HANDLE key, const cha
             return session_unknown();                                                                                  \
         if (!mechanism)                                                                                                \
             return CKR_ARGUMENTS_BAD;                                                                                  \
-        rv = use_judge(&view, key, function, mechanism, false, &lower, &way);                                          \
-        return rv == CKR_OK ? view.below->name(view.lower, mechanism, lower) : rv;                                     \
+        once = *mechanism;                                                                                             \
+        rv = use_judge(&view, key, function, &once, false, &lower, &way);                                              \
+        return rv == CKR_OK ? view.below->name(view.lower, &once, lower) : rv;                                         \
     }
 
 USE_INIT(C_EncryptInit, "C_Encrypt")

@@ -264,6 +264,8 @@ static void what_rules_allow_is_done_and_logged(void **state)
     assert_int_equal(logged(ENTRY_MODIFIED), 1);
     assert_non_null(state_key(s, "root", "private-key", "07", "free-8"));
     assert_ok(sign(session, private, data, 32, signature));
+    assert_rv(q->C_SetAttributeValue(session, private, (CK_ATTRIBUTE[]){{CKA_TOKEN, &no, 1}}, 1),
+              CKR_ATTRIBUTE_READ_ONLY);
     assert_rv(q->C_CopyObject(session, private, forbidden, 1, &copy), CKR_ACTION_PROHIBITED);
     assert_ok(q->C_CopyObject(session, private, (CK_ATTRIBUTE[]){{CKA_ID, (char[]){"\x08"}, 1}}, 1, &copy));
     assert_non_null(state_key(s, "root", "private-key", "08", "free-8")); /* a copy is a birth */
@@ -276,6 +278,23 @@ static void what_rules_allow_is_done_and_logged(void **state)
     assert_ok(sign(session, copy, data, 32, signature));
     assert_ok(verify(session, public, data, 32, signature));
     assert_int_equal(find_label(session, renamed, found), 1);
+}
+
+static void a_session_key_does_not_slip_onto_the_token(void **state)
+{
+    CK_OBJECT_HANDLE public = 0, private = 0, copy = 0, found[8];
+    CK_ATTRIBUTE to_token[] = {{CKA_TOKEN, &yes, 1}};
+    size_t born = logged(ENTRY_BORN);
+
+    (void)state;
+    assert_ok(make_pair(session, "mute-2", false, &public, &private));
+    assert_rv(q->C_CopyObject(session, private, to_token, 1, &copy), CKR_ACTION_PROHIBITED);
+    assert_rv(q->C_SetAttributeValue(session, private, to_token, 1), CKR_ATTRIBUTE_READ_ONLY);
+    assert_ok(q->C_CloseAllSessions(0));
+    session = open_session(CKF_RW_SESSION);
+    assert_ok(login(session));
+    assert_int_equal(find_label(session, "mute-2", found), 0);
+    assert_int_equal(logged(ENTRY_BORN), born);
 }
 
 static void data_objects_pass(void **state)
@@ -364,6 +383,7 @@ int main(void)
         IN_LIFE(every_other_way_is_refused),
         IN_LIFE(handles_of_nothing_are_no_keys),
         IN_LIFE(what_rules_allow_is_done_and_logged),
+        IN_LIFE(a_session_key_does_not_slip_onto_the_token),
         IN_LIFE(data_objects_pass),
         IN_LIFE(more_objects_than_fit_are_found_in_turns),
         IN_LIFE(a_changed_policy_file_stops_everything),
