@@ -1,4 +1,4 @@
-#include <string.h>
+#include <stdio.h>
 
 #include "core/limits.h"
 #include "module/birth_work.h"
@@ -122,7 +122,7 @@ static CK_RV wrap_oaep(const struct site_link *s, bool sha1, CK_OBJECT_HANDLE wi
 static enum outcome secret_wrap(const struct birth_work *k, CK_OBJECT_HANDLE transport, CK_OBJECT_HANDLE courier,
                                 struct offer *o, struct fault *f)
 {
-    strcpy(o->mechanism, "oaep-sha256+aes-kwp");
+    snprintf(o->mechanism, sizeof o->mechanism, "oaep-sha256+aes-kwp");
     CK_RV rv = wrap_oaep(&k->primary, false, transport, courier, &o->wrapped_secret);
     if (rv == CKR_OK)
         return OK;
@@ -131,7 +131,7 @@ static enum outcome secret_wrap(const struct birth_work *k, CK_OBJECT_HANDLE tra
                          "%s at %s: the HSM does not wrap with RSA-OAEP and SHA-256 (%s), and rule \"%s\" (line %u) "
                          "allows nothing weaker; `transport: {allow: [oaep-sha1]}` in the rule would",
                          k->token, k->primary.binding->site, rv_name(rv), k->rule_id, k->rule_line);
-    strcpy(o->mechanism, "oaep-sha1+aes-kwp");
+    snprintf(o->mechanism, sizeof o->mechanism, "oaep-sha1+aes-kwp");
     rv = wrap_oaep(&k->primary, true, transport, courier, &o->wrapped_secret);
     return rv == CKR_OK ? OK : site_fault(&k->primary, "wrapping for the transport key", rv, f);
 }
@@ -149,12 +149,11 @@ enum outcome birth_offer(const struct birth_work *k, const struct birth_site *s,
     CK_RV rv = CKR_OK;
     enum outcome outcome = OK;
 
-    if (strlen(k->token) >= sizeof o.token || strlen(s->site) >= sizeof o.site) {
+    if ((size_t)snprintf(o.token, sizeof o.token, "%s", k->token) >= sizeof o.token ||
+        (size_t)snprintf(o.site, sizeof o.site, "%s", s->site) >= sizeof o.site) {
         outcome = fault_set(f, E_INVALID, "the names of token and site are too long");
         goto out;
     }
-    strcpy(o.token, k->token);
-    strcpy(o.site, s->site);
     buf_put(&o.public_key, k->spki.data, k->spki.len);
     outcome = template_to_json(&k->b->template->secret, &o.attributes, f);
     if (outcome == OK && k->b->template->pair)

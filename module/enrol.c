@@ -214,7 +214,7 @@ static enum outcome elsewhere_parse(const char *elsewhere, char ret_latitude[20]
     if (comma != NULL && len < 20 && strlen(comma + 1) < 20) {
         memcpy(ret_latitude, elsewhere, len);
         ret_latitude[len] = '\0';
-        strcpy(ret_longitude, comma + 1);
+        memcpy(ret_longitude, comma + 1, strlen(comma + 1) + 1);
     }
     if (!coordinate_parse(ret_latitude, 90) || !coordinate_parse(ret_longitude, 180))
         return fault_set(f, E_INVALID, "\"%s\" is not a place: LAT,LON in degrees is expected, as 51.51,-0.59",

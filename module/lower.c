@@ -64,7 +64,7 @@ void lower_release(struct lower *l)
 {
     if (l == NULL)
         return;
-    if (l->ours)
+    if (l->ours && l->f != NULL)
         l->f->C_Finalize(NULL);
     if (l->library != NULL)
         dlclose(l->library);

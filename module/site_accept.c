@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "core/limits.h"
@@ -124,12 +125,11 @@ static enum outcome receipt_make(const struct site_link *s, const struct site_ke
     r->intent = o->intent;
     r->offer = *offer_digest;
     r->challenge = o->challenge;
-    strcpy(r->token, o->token);
-    strcpy(r->site, o->site);
-    strcpy(r->proof, signs ? "signature" : "attested");
-    if (strlen(s->binding->serial) >= sizeof r->serial)
+    snprintf(r->token, sizeof r->token, "%s", o->token);
+    snprintf(r->site, sizeof r->site, "%s", o->site);
+    snprintf(r->proof, sizeof r->proof, "%s", signs ? "signature" : "attested");
+    if ((size_t)snprintf(r->serial, sizeof r->serial, "%s", s->binding->serial) >= sizeof r->serial)
         return fault_set(f, E_INVALID, "%s at %s: the serial number is too long", s->token, s->binding->site);
-    strcpy(r->serial, s->binding->serial);
     CK_RV rv = s->f->C_GenerateRandom(s->session, r->nonce.bytes, sizeof r->nonce.bytes);
     if (rv != CKR_OK)
         return site_fault(s, "C_GenerateRandom", rv, f);

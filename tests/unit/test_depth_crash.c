@@ -44,6 +44,7 @@ static void world_begin(void)
 {
     struct fault f;
     assert_good(world_open(d.bindings, &d.world, &f));
+    assert_non_null(d.world);
 }
 
 static void world_end(void)
