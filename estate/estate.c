@@ -155,6 +155,14 @@ static enum outcome policy_follow(struct estate *e, struct fault *f)
     return result;
 }
 
+/* Nothing is written that would make the log unreadable to its own fold. */
+static enum outcome estate_admit(void *context, const struct entry *entry, struct fault *f)
+{
+    const struct estate *e = context;
+
+    return state_check(&e->state, entry, f);
+}
+
 enum outcome estate_open(const char *given, struct estate **ret, struct fault *f)
 {
     enum outcome result = E_MEMORY;
@@ -177,6 +185,7 @@ enum outcome estate_open(const char *given, struct estate **ret, struct fault *f
         fault_set(f, E_ABSENT, "%s holds no estate yet: run `quorate init`", e->bindings->home);
     if (result != OK)
         goto out;
+    log_set_check(e->log, estate_admit, e);
     result = policy_follow(e, f);
     if (result != OK)
         goto out;

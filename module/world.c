@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "module/crash.h"
 #include "module/standing.h"
 
 static _Atomic(struct world *) current;
@@ -129,7 +128,6 @@ enum outcome world_open(const char *given, struct world **ret, struct fault *f)
     if (w == NULL)
         return fault_memory(f);
     pthread_mutex_init(&w->lock, NULL);
-    crash_arm();
     outcome = estate_open(given, &w->estate, f);
     if (outcome != OK)
         goto out;
