@@ -5,7 +5,7 @@
 
 #include "core/encode.h"
 
-#define MEMBERS "?ceremony expires log made nonce policy rule ?step subject type"
+#define MEMBERS "?ceremony expires log made nonce policy rule ?step subject type version"
 
 static json_t *frame_json(const json_t *subject, const struct request_frame *frame)
 {
@@ -20,7 +20,7 @@ static json_t *frame_json(const json_t *subject, const struct request_frame *fra
         json_put_integer(policy, "version", frame->policy_version) &&
         json_put_moment(json, "expires", frame->expires) && json_put_moment(json, "made", frame->made) &&
         json_put_string(json, "nonce", buf_str(&nonce)) && json_put_string(json, "rule", frame->rule) &&
-        json_put_string(json, "type", REQUEST_TYPE) &&
+        json_put_string(json, "type", REQUEST_TYPE) && json_put_integer(json, "version", REQUEST_VERSION) &&
         (frame->ceremony == NULL || json_put_string(json, "ceremony", frame->ceremony)) &&
         (frame->step == NULL || json_put_string(json, "step", frame->step)) && json_object_set(json, "log", log) == 0 &&
         json_object_set(json, "policy", policy) == 0 && json_object_set(json, "subject", copy) == 0;
@@ -114,6 +114,7 @@ enum outcome request_parse(struct span bytes, struct request **ret, struct fault
 {
     enum outcome o = E_MEMORY;
     const char *type = NULL;
+    int64_t version = 0;
     json_t *json = NULL;
     struct request *r = calloc(1, sizeof *r);
 
@@ -126,10 +127,11 @@ enum outcome request_parse(struct span bytes, struct request **ret, struct fault
         goto out;
     }
     if ((o = json_parse_canonical(bytes, &json, f)) != OK || (o = json_members(json, MEMBERS, f)) != OK ||
-        (o = json_want_string(json, "type", &type, f)) != OK)
+        (o = json_want_string(json, "type", &type, f)) != OK ||
+        (o = json_want_integer(json, "version", &version, f)) != OK)
         goto out;
-    if (strcmp(type, REQUEST_TYPE) != 0) {
-        o = fault_set(f, E_INVALID, "its type is not " REQUEST_TYPE);
+    if (strcmp(type, REQUEST_TYPE) != 0 || version != REQUEST_VERSION) {
+        o = fault_set(f, E_INVALID, "its type is not " REQUEST_TYPE ", version %d", REQUEST_VERSION);
         goto out;
     }
     if ((o = read_frame(r, json, f)) != OK || (o = read_subject(r, json, f)) != OK)

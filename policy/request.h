@@ -8,6 +8,7 @@
  * docs/FORMAT.md). */
 
 #define REQUEST_TYPE "quorate/request/v1"
+#define REQUEST_VERSION 1
 #define REJECTION_TYPE "quorate/rejection/v1"
 
 /* What is asked. Facts are derived from `json` and borrow from it.
@@ -42,7 +43,7 @@ enum outcome subject_read(json_t *json_taken, struct subject **ret, struct fault
 void subject_free(struct subject *s);
 
 /* {"ceremony"?, "expires", "log": {"root", "size"}, "made", "nonce", "policy": {"digest", "version"}, "rule", "step"?,
- * "subject", "type"} */
+ * "subject", "type", "version"} */
 struct request {
     struct buf bytes; /* the canonical document */
     struct digest id; /* of the bytes */

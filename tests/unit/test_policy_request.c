@@ -230,7 +230,7 @@ static void test_compose(void **state)
                         "\"policy\":{\"digest\":\"" ZERO "\",\"version\":3},\"rule\":\"r\","
                         "\"subject\":{\"environment\":\"rehearsal\",\"estate\":\"" ZERO "\",\"operation\":\"suspend\","
                         "\"origin\":\"example/log\",\"requester\":\"uid:0\",\"scope\":\"estate\"},"
-                        "\"type\":\"quorate/request/v1\"}");
+                        "\"type\":\"quorate/request/v1\",\"version\":1}");
     assert_true(digest_one(&id, buf_span(&r->bytes)));
     assert_true(digest_equal(&id, &r->id));
     assert_int_equal(request_parse(buf_span(&r->bytes), &again, &f), OK);
@@ -287,7 +287,9 @@ static void test_parse_strictly(void **state)
 
     (void)state;
     changed_refused(r, "{\"expires\"", " {\"expires\"");
-    changed_refused(r, "/v1\"}", "/v1\"}\n");
+    changed_refused(r, "\"version\":1}", "\"version\":1}\n");
+    changed_refused(r, "\"version\":1}", "\"version\":2}");
+    changed_refused(r, ",\"version\":1}", "}");
     changed_refused(r, "quorate/request/v1", "quorate/request/v2");
     changed_refused(r, "\"rule\":\"r\"", "\"rule\":\"\"");
     changed_refused(r, "\"rule\":\"r\",", "");
