@@ -180,6 +180,18 @@ static enum outcome request_make(struct estate *e, const struct subject *s, cons
     return request_compose(s->json, &frame, ret, f);
 }
 
+static bool text_equal(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* A request belongs to the step of a ceremony that it was made at, or to none. */
+static bool request_stands_at(const struct request *r, const struct ceremony_fact *ceremony)
+{
+    return ceremony == NULL ? r->ceremony == NULL
+                            : text_equal(r->ceremony, ceremony->id) && text_equal(r->step, ceremony->step);
+}
+
 /* The pending request with this subject, judged; NULL in *ret where there is none that still lives. Within the append
  * lock. */
 static enum outcome pending_find(struct estate *e, const struct digest *subject, const struct asking_context *c,
@@ -196,6 +208,10 @@ static enum outcome pending_find(struct estate *e, const struct digest *subject,
                          "request %.12s is being carried out; where its process died, `quorate settle` clears it",
                          digest_hex(&known->id).hex);
     result = estate_request(e, &known->id, &ret->request, f);
+    if (result == OK && !request_stands_at(ret->request, context_ceremony(c))) {
+        answer_clear(ret); /* asked at another place: a ceremony's rule wants its own */
+        return OK;
+    }
     if (result == OK)
         result = pending_judge(e, context_judge(e, c), ret->request, context_ceremony(c), &ret->verdict, &closed, f);
     if (result == OK && closed != NULL && strcmp(closed, "expired") == 0)
