@@ -27,7 +27,7 @@ static const struct action actions[] = {
     ROOM("read-aloud", ACTION_READ_ALOUD, "", ""),
     {"generate-key-pair", ACTION_GENERATE_KEY_PAIR, "label token type", "", true, false, OP_GENERATE},
     {"make-csr", ACTION_MAKE_CSR, "label profile token", "", true, false, OP_USE},
-    {"issue-certificate", ACTION_ISSUE_CERTIFICATE, "?csr label profile token", "", true, false, OP_USE},
+    {"issue-certificate", ACTION_ISSUE_CERTIFICATE, "label profile token", "", true, false, OP_USE},
     {"approve", ACTION_APPROVE, "", "?reason ?reject", false, false, -1},
     {"attest", ACTION_ATTEST, "statement", "", false, false, -1},
     {"close", ACTION_CLOSE, "", "", false, false, -1},

@@ -24,6 +24,11 @@ typedef enum outcome effect_find(struct runner *r, const struct step *s, uint64_
 enum outcome effect_begin(struct runner *r, const struct step *s, effect_find *find, json_t *result, bool *ret_found,
                           struct fault *f);
 
+/* At the terminal waits for the word to begin, then tries until it is done or a person takes a break. */
+typedef enum outcome effect_once(struct runner *r, const struct step *s, json_t *result, struct fault *f);
+enum outcome effect_repeat(struct runner *r, const struct step *s, effect_once *once, json_t *result, bool *ret_undone,
+                           struct fault *f);
+
 /* Asks the module for what step `s` does, with no intention to get it: makes its request, or finds the pending one. Safe
  * only where the rule wants a quorum. */
 enum outcome request_ahead(struct runner *r, const struct step *s, struct digest *ret, struct fault *f);

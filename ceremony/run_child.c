@@ -1,0 +1,103 @@
+#include "ceremony/run_child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/buf.h"
+
+#define SAID_MAX 65536u
+#define WORDS_MAX 24
+
+extern char **environ;
+
+static enum outcome child_start(const char *const *words, int out, pid_t *ret, struct fault *f)
+{
+    posix_spawn_file_actions_t actions;
+    char *argv[WORDS_MAX + 2] = {NULL};
+    enum outcome o = OK;
+    int rc = 0;
+
+    argv[0] = strdup("quorate");
+    for (size_t i = 0; words[i] != NULL && i < WORDS_MAX; i++)
+        argv[i + 1] = strdup(words[i]);
+    rc = posix_spawn_file_actions_init(&actions);
+    if (rc == 0 && out >= 0) {
+        rc = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+        if (rc == 0)
+            rc = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+        if (rc == 0)
+            rc = posix_spawn_file_actions_adddup2(&actions, out, STDERR_FILENO);
+    }
+    if (rc == 0)
+        rc = posix_spawn(ret, "/proc/self/exe", &actions, NULL, argv, environ);
+    if (rc != 0) {
+        errno = rc;
+        o = fault_errno(f, "cannot start", "/proc/self/exe");
+    }
+    posix_spawn_file_actions_destroy(&actions);
+    for (size_t i = 0; i <= WORDS_MAX; i++)
+        free(argv[i]);
+    return o;
+}
+
+static void said_read(int fd, struct buf *ret)
+{
+    char chunk[4096];
+    ssize_t n = 0;
+
+    while ((n = read(fd, chunk, sizeof chunk)) != 0) {
+        if (n > 0)
+            buf_put(ret, chunk, (size_t)n);
+        else if (errno != EINTR)
+            return;
+    }
+}
+
+/* The last line of what it said, without the program's name before it. */
+static const char *last_word(struct buf *said)
+{
+    char *text = said->len > 0 ? (char *)said->data : NULL, *line = NULL;
+    size_t len = said->len;
+
+    if (text == NULL)
+        return "it gave no reason";
+    while (len > 0 && text[len - 1] == '\n')
+        text[--len] = '\0';
+    line = strrchr(text, '\n');
+    line = line != NULL ? line + 1 : text;
+    return strncmp(line, "quorate: ", 9) == 0 ? line + 9 : line;
+}
+
+enum outcome child_run(const char *const *words, bool quiet, struct fault *f)
+{
+    struct buf said = BUF(SAID_MAX);
+    int pipe_ends[2] = {-1, -1}, status = 0;
+    pid_t child = -1;
+    enum outcome o = OK;
+
+    if (quiet && pipe2(pipe_ends, O_CLOEXEC) != 0)
+        return fault_errno(f, "cannot make", "a pipe");
+    o = child_start(words, pipe_ends[1], &child, f);
+    if (quiet)
+        close(pipe_ends[1]);
+    if (o == OK && quiet)
+        said_read(pipe_ends[0], &said);
+    while (o == OK && waitpid(child, &status, 0) < 0) {
+        if (errno != EINTR)
+            o = fault_errno(f, "cannot wait for", "quorate");
+    }
+    if (o == OK && !WIFEXITED(status))
+        o = fault_set(f, E_IO, "quorate %s was killed", words[0]);
+    else if (o == OK && WEXITSTATUS(status) != 0)
+        o = fault_set(f, WEXITSTATUS(status) == 1 ? E_REFUSED : E_INVALID, "%s",
+                      quiet ? last_word(&said) : "that did not hold; its reason stands above");
+    if (quiet)
+        close(pipe_ends[0]);
+    buf_free(&said);
+    return o;
+}
