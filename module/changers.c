@@ -116,8 +116,7 @@ static CK_RV change(struct change *c)
     struct fault f = {0};
     CK_RV rv;
 
-    c->lower = c->object;
-    if (!object_look(c->object, c->view.slot, &c->facts) || !object_lower(&c->lower, c->view.slot))
+    if (!gate_object(c->world, &c->view, c->object, &c->facts, &c->lower))
         return CKR_OBJECT_HANDLE_INVALID;
     if (!change_possible(&c->template))
         return CKR_ATTRIBUTE_READ_ONLY;
@@ -130,7 +129,7 @@ static CK_RV change(struct change *c)
         return rv;
     if (change_log(c, &f) != OK)
         rv = gate_fault(&f);
-    object_renew(&c->view, c->object);
+    object_judged(c->object, 0, USE_UNKNOWN); /* it may be another key now, to the rules */
     return rv;
 }
 
@@ -157,14 +156,14 @@ CK_RV our_C_SetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object
 
 static CK_RV destroy(struct world *w, const struct session_view *view, CK_OBJECT_HANDLE object)
 {
-    CK_OBJECT_HANDLE lower = object;
+    CK_OBJECT_HANDLE lower = CK_INVALID_HANDLE;
     const struct state_key *key = NULL;
     struct object_facts facts;
     struct fault f = {0};
     json_t *body = NULL;
     CK_RV rv;
 
-    if (!object_look(object, view->slot, &facts) || !object_lower(&lower, view->slot))
+    if (!gate_object(w, view, object, &facts, &lower))
         return CKR_OBJECT_HANDLE_INVALID;
     rv = gate_ask_object(w, OP_DESTROY, "C_DestroyObject", view->slot, &facts);
     if (rv == CKR_OK)
@@ -205,7 +204,7 @@ CK_RV our_C_DestroyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
 CK_RV our_C_WrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE wrapping,
                     CK_OBJECT_HANDLE key, CK_BYTE_PTR wrapped, CK_ULONG_PTR wrapped_len)
 {
-    CK_OBJECT_HANDLE lower_wrapping = CK_INVALID_HANDLE, lower_key = key;
+    CK_OBJECT_HANDLE lower_wrapping = CK_INVALID_HANDLE, lower_key = CK_INVALID_HANDLE;
     CK_MECHANISM once; /* what is checked is what goes down */
     struct session_view view;
     struct object_facts facts;
@@ -225,7 +224,7 @@ CK_RV our_C_WrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OB
     rv = use_judge_locked(w, &view, wrapping, "C_WrapKey", &once, &lower_wrapping);
     if (rv == CKR_KEY_HANDLE_INVALID)
         rv = CKR_WRAPPING_KEY_HANDLE_INVALID;
-    else if (rv == CKR_OK && (!object_look(key, view.slot, &facts) || !object_lower(&lower_key, view.slot)))
+    else if (rv == CKR_OK && !gate_object(w, &view, key, &facts, &lower_key))
         rv = CKR_KEY_HANDLE_INVALID;
     else if (rv == CKR_OK)
         rv = gate_ask_object(w, OP_WRAP, "C_WrapKey", view.slot, &facts);

@@ -63,13 +63,12 @@ CK_RV our_C_CreateObject(CK_SESSION_HANDLE session, CK_ATTRIBUTE_PTR items, CK_U
 static CK_RV copy_ask(struct world *w, const struct session_view *view, CK_OBJECT_HANDLE object,
                       const struct template *t, CK_OBJECT_HANDLE *ret_lower)
 {
-    CK_OBJECT_HANDLE lower = object;
     struct object_facts from, to;
     struct asked asked;
     struct fault f = {0};
     CK_RV rv;
 
-    if (!object_look(object, view->slot, &from) || !object_lower(&lower, view->slot))
+    if (!gate_object(w, view, object, &from, ret_lower))
         return CKR_OBJECT_HANDLE_INVALID;
     if (asked_read(t, from.class, &asked, &f) != OK)
         return gate_fault(&f);
@@ -82,7 +81,6 @@ static CK_RV copy_ask(struct world *w, const struct session_view *view, CK_OBJEC
         to.id[0] = '\0'; /* what it becomes is no key of the log yet */
         rv = gate_ask_object(w, OP_COPY, "C_CopyObject", view->slot, &to);
     }
-    *ret_lower = lower;
     return rv;
 }
 

@@ -213,6 +213,17 @@ CK_RV gate_ask(struct world *w, const struct question *q, struct answer *ret)
     return rv;
 }
 
+bool gate_object(const struct world *w, const struct session_view *view, CK_OBJECT_HANDLE handle,
+                 struct object_facts *ret, CK_OBJECT_HANDLE *ret_lower)
+{
+    if (!object_look(view, handle, ret, ret_lower))
+        return false;
+    if (object_shown(w, view->slot, ret))
+        return true;
+    object_forget(handle);
+    return false;
+}
+
 CK_RV gate_ask_object(struct world *w, enum operation operation, const char *function, CK_SLOT_ID slot,
                       const struct object_facts *o)
 {

@@ -32,7 +32,10 @@ const struct rule *gate_rule(const struct world *w, const struct question *q, bo
 /* CKR_OK where it may go on: plainly, or, with `ret`, because enough people approved (ret->plain tells which; the
  * caller's to clear). Otherwise the code that PKCS#11 wants for the operation, with the reason as the refusal. */
 CK_RV gate_ask(struct world *w, const struct question *q, struct answer *ret);
-/* gate_ask about an object that exists. */
+/* The object of a handle as it is now, if an application may still see it. ret_lower may be NULL. */
+bool gate_object(const struct world *w, const struct session_view *view, CK_OBJECT_HANDLE handle,
+                 struct object_facts *ret, CK_OBJECT_HANDLE *ret_lower);
+/* gate_ask about an object. */
 CK_RV gate_ask_object(struct world *w, enum operation operation, const char *function, CK_SLOT_ID slot,
                       const struct object_facts *o);
 

@@ -104,19 +104,30 @@ static struct object *object_of(CK_OBJECT_HANDLE handle)
     return table_get(&object_table, handle, sizeof(struct object));
 }
 
-bool object_look(CK_OBJECT_HANDLE handle, CK_SLOT_ID slot, struct object_facts *ret)
+bool object_look(const struct session_view *view, CK_OBJECT_HANDLE handle, struct object_facts *ret,
+                 CK_OBJECT_HANDLE *ret_lower)
 {
+    CK_OBJECT_HANDLE lower = handle;
+    struct object_facts facts;
     struct object *o;
-    bool found = false;
 
+    if (!object_lower(&lower, view->slot))
+        return false;
+    if (object_read(view, lower, &facts) != CKR_OK) {
+        object_forget(handle);
+        return false;
+    }
     pthread_mutex_lock(&object_table.lock);
     o = object_of(handle);
-    if (o && atomic_load(&o->slot) == slot) {
-        *ret = o->facts;
-        found = true;
-    }
+    if (o)
+        o->facts = facts;
     pthread_mutex_unlock(&object_table.lock);
-    return found;
+    if (!o)
+        return false;
+    *ret = facts;
+    if (ret_lower)
+        *ret_lower = lower;
+    return true;
 }
 
 void object_judged(CK_OBJECT_HANDLE handle, uint64_t generation, enum object_use use)
@@ -195,25 +206,6 @@ CK_RV objects_show(const struct session_view *view, const CK_OBJECT_HANDLE *lowe
     }
     *ret_count = shown;
     return rv;
-}
-
-void object_renew(const struct session_view *view, CK_OBJECT_HANDLE handle)
-{
-    CK_OBJECT_HANDLE lower = handle;
-    struct object_facts facts;
-    struct object *o;
-
-    if (!object_lower(&lower, view->slot) || object_read(view, lower, &facts) != CKR_OK) {
-        object_forget(handle);
-        return;
-    }
-    pthread_mutex_lock(&object_table.lock);
-    o = object_of(handle);
-    if (o) {
-        o->facts = facts;
-        atomic_store(&o->judged, 0);
-    }
-    pthread_mutex_unlock(&object_table.lock);
 }
 
 void object_forget(CK_OBJECT_HANDLE handle)

@@ -48,8 +48,11 @@ static inline bool object_lower(CK_OBJECT_HANDLE *handle, CK_SLOT_ID slot)
     return true;
 }
 
-/* A copy of what is known of a living handle; false where it stands for nothing. */
-bool object_look(CK_OBJECT_HANDLE handle, CK_SLOT_ID slot, struct object_facts *ret);
+/* What a living handle stands for, read from the lower module again: some use a handle again after another process
+ * destroyed the object, and what is judged is what is there now. False where it stands for nothing; it is then
+ * forgotten. ret_lower may be NULL. */
+bool object_look(const struct session_view *view, CK_OBJECT_HANDLE handle, struct object_facts *ret,
+                 CK_OBJECT_HANDLE *ret_lower);
 /* Keeps what a use needs; lost where the handle died meanwhile. */
 void object_judged(CK_OBJECT_HANDLE handle, uint64_t generation, enum object_use use);
 enum object_use object_use_known(CK_OBJECT_HANDLE handle, uint64_t generation);
@@ -67,9 +70,6 @@ CK_RV object_add(const struct session_view *view, CK_OBJECT_HANDLE lower, const 
 /* Handles for those that may be seen among what a search found, in its order. */
 CK_RV objects_show(const struct session_view *view, const CK_OBJECT_HANDLE *lower, CK_ULONG count,
                    CK_OBJECT_HANDLE *ret, CK_ULONG *ret_count);
-/* What it is called changed: read again. */
-void object_renew(const struct session_view *view, CK_OBJECT_HANDLE handle);
-
 void object_forget(CK_OBJECT_HANDLE handle);
 void objects_forget_private(CK_SLOT_ID slot);           /* at logout */
 void objects_forget_session(CK_SESSION_HANDLE session); /* its session objects */

@@ -216,7 +216,7 @@ static CK_RV sign_finish(struct world *w, const struct session_view *view, struc
     json_t *data = NULL;
     CK_RV rv = CKR_KEY_HANDLE_INVALID;
 
-    if (object_look(g->key, view->slot, &facts))
+    if (gate_object(w, view, g->key, &facts, NULL))
         key = object_key(w, view->slot, &facts);
     if (!key)
         return rv;

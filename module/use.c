@@ -5,18 +5,6 @@
 #include "module/mechanisms.h"
 #include "module/sign.h"
 
-/* The key as it is now: a stale handle, or a key that the log no longer knows as living, is no key. */
-static CK_RV key_look(const struct world *w, const struct session_view *view, CK_OBJECT_HANDLE key,
-                      struct object_facts *ret)
-{
-    if (!object_look(key, view->slot, ret))
-        return CKR_KEY_HANDLE_INVALID;
-    if (object_shown(w, view->slot, ret))
-        return CKR_OK;
-    object_forget(key);
-    return CKR_KEY_HANDLE_INVALID;
-}
-
 /* Lifetime and places of a born key count under every rule, also one that plainly allows. */
 static CK_RV key_in_order(const struct world *w, const struct question *q, const struct state_key *key)
 {
@@ -54,10 +42,9 @@ static CK_RV use_decide(struct world *w, const struct session_view *view, CK_OBJ
     struct object_facts facts;
     struct fault f = {0};
     bool plain = false;
-    CK_RV rv = key_look(w, view, handle, &facts);
 
-    if (rv != CKR_OK)
-        return rv;
+    if (!gate_object(w, view, handle, &facts, NULL))
+        return CKR_KEY_HANDLE_INVALID;
     *ret_way = USE_WAY_PLAIN;
     if (!object_is_secret(&facts))
         return CKR_OK;

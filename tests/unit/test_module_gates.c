@@ -141,6 +141,36 @@ static void what_the_log_does_not_know_is_hidden(void **state)
     assert_ok(hsm->C_CloseSession(others));
 }
 
+static void a_key_that_others_destroyed_is_no_key(void **state)
+{
+    CK_SLOT_ID slot = 0;
+    CK_FUNCTION_LIST *hsm = below(&slot);
+    CK_OBJECT_HANDLE public = 0, private = 0, lower = 0;
+    char label[] = "free-gone";
+    CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
+    CK_ATTRIBUTE match[] = {{CKA_LABEL, label, 9}, {CKA_CLASS, &class, sizeof(class)}},
+                 other[] = {{CKA_LABEL, (char[]){"mute-gone"}, 9}};
+    unsigned char data[32] = {1}, signature[64];
+    CK_SESSION_HANDLE others = CK_INVALID_HANDLE;
+    CK_ULONG count = 0;
+
+    (void)state;
+    assert_ok(make_pair(session, label, true, &public, &private));
+    assert_ok(sign(session, private, data, 32, signature));
+    assert_ok(hsm->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &others));
+    assert_ok(hsm->C_FindObjectsInit(others, match, 2));
+    assert_ok(hsm->C_FindObjects(others, &lower, 1, &count));
+    assert_ok(hsm->C_FindObjectsFinal(others));
+    assert_int_equal(count, 1);
+    /* The handle stands for something else now: as where an HSM gave it to another object. */
+    assert_ok(hsm->C_SetAttributeValue(others, lower, other, 1));
+    gate_forget();
+    assert_rv(sign(session, private, data, 32, signature), CKR_KEY_HANDLE_INVALID);
+    assert_ok(hsm->C_DestroyObject(others, lower));
+    assert_rv(q->C_DestroyObject(session, private), CKR_OBJECT_HANDLE_INVALID);
+    assert_ok(hsm->C_CloseSession(others));
+}
+
 static void private_handles_die_at_logout(void **state)
 {
     CK_OBJECT_HANDLE public = 0, private = 0, found[8];
@@ -378,6 +408,7 @@ int main(void)
         IN_LIFE(a_birth_waits_for_people),
         IN_LIFE(halves_with_different_names_do_not_pass),
         IN_LIFE(what_the_log_does_not_know_is_hidden),
+        IN_LIFE(a_key_that_others_destroyed_is_no_key),
         IN_LIFE(private_handles_die_at_logout),
         IN_LIFE(session_objects_die_with_their_session),
         IN_LIFE(every_other_way_is_refused),
