@@ -18,7 +18,8 @@ struct quorate_vendor {
      *   "step"     {"actor"?, "operation"?, "step"} -> {}: where the ceremony is: rules with `ceremony:` hold for
      *              `operation` from now on, and `actor` is who asks
      *   "refusal"  {} -> {"request"?, "text"}: why the calling thread's last PKCS#11 call was refused ("" if it was not)
-     *   "tokens"   {} -> {"tokens": [{"serial", "site", "state", "token"}...]}: what answers now */
+     *   "tokens"   {} -> {"tokens": [{"serial", "site", "state", "token", "why"?}...]}: what answers now; state is ready,
+     *              not-enrolled, refused (it answers, but not as enrolled), absent, or elsewhere (no module here) */
     int (*call)(const char *verb, const char *json, char **ret_json, char *text, size_t text_size);
     void (*release)(char *json);
 };

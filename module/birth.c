@@ -54,6 +54,11 @@ static enum outcome birth_recheck(struct birth_work *k, struct fault *f)
         return fault_set(f, E_REFUSED, "another policy was adopted during the birth: ask again under it");
     if (!k->while_suspended && state_suspended(s, k->token, k->b->template->label))
         return fault_set(f, E_REFUSED, "%s was suspended during the birth", k->token);
+    for (size_t n = 0; n < k->site_count; n++) {
+        const struct state_site *site = state_site(s, k->token, k->sites[n].site);
+        if (site == NULL || !span_equal(buf_span(&site->identity), buf_span(&k->sites[n].pinned.identity)))
+            return fault_set(f, E_REFUSED, "%s is no longer the site that the birth began with", k->sites[n].site);
+    }
     if (i->receipted.count < k->at_least)
         return fault_set(f, E_REFUSED, "%zu of %u replicas answered", i->receipted.count, k->at_least);
     return OK;
