@@ -34,19 +34,33 @@ static PKCS11_KEY *key_find(PKCS11_TOKEN *token, const char *label)
     return NULL;
 }
 
-static enum outcome private_find(struct token_key *k, const char *token, const char *label, struct fault *f)
+static PKCS11_SLOT *slot_find(const struct token_key *k, const char *token)
 {
     PKCS11_SLOT *slots = k->slots;
 
     for (unsigned i = 0; i < k->slot_count; i++) {
-        PKCS11_KEY *key = NULL;
-
-        if (slots[i].token == NULL || slots[i].token->label == NULL || strcmp(slots[i].token->label, token) != 0)
-            continue;
-        key = PKCS11_open_session(&slots[i], 0) == 0 ? key_find(slots[i].token, label) : NULL;
-        k->private = key != NULL ? PKCS11_get_private_key(key) : NULL;
+        if (slots[i].token != NULL && slots[i].token->label != NULL && strcmp(slots[i].token->label, token) == 0)
+            return &slots[i];
     }
-    return k->private != NULL ? OK : fault_set(f, E_ABSENT, "token %s shows no private key %s", token, label);
+    return NULL;
+}
+
+/* libp11's session first, for that closes all others of the slot; then the login, which is the process's. */
+static enum outcome private_open(struct runner *r, struct token_key *k, const char *token, const char *label,
+                                 struct fault *f)
+{
+    PKCS11_SLOT *slot = slot_find(k, token);
+    PKCS11_KEY *key = NULL;
+    enum outcome o = OK;
+
+    if (slot == NULL || PKCS11_open_session(slot, 0) != 0)
+        return fault_set(f, E_DEVICE, "the primary HSM of token %s opens no session", token);
+    o = pkcs11_session_open(r->client, r->estate, token, &k->session, f);
+    if (o == OK)
+        key = key_find(slot->token, label);
+    if (o == OK && (key == NULL || (k->private = PKCS11_get_private_key(key)) == NULL))
+        o = fault_set(f, E_ABSENT, "token %s shows no private key %s", token, label);
+    return o;
 }
 
 enum outcome token_key_open(struct runner *r, const char *token, const char *label, struct token_key *ret,
@@ -54,18 +68,15 @@ enum outcome token_key_open(struct runner *r, const char *token, const char *lab
 {
     struct token_key k = {.client = r->client, .session = CK_INVALID_HANDLE};
     PKCS11_SLOT *slots = NULL;
-    /* The login is the process's: this session's serves libp11's too. */
-    enum outcome o = pkcs11_session_open(r->client, r->estate, token, &k.session, f);
+    enum outcome o = (k.context = PKCS11_CTX_new()) != NULL ? OK : fault_memory(f);
 
-    if (o == OK && (k.context = PKCS11_CTX_new()) == NULL)
-        o = fault_memory(f);
     if (o == OK && PKCS11_CTX_load(k.context, client_path(r->client)) != 0)
         o = fault_set(f, E_DEVICE, "libp11 cannot use %s", client_path(r->client));
     if (o == OK && PKCS11_enumerate_slots(k.context, &slots, &k.slot_count) != 0)
         o = fault_set(f, E_DEVICE, "libp11 finds no token in %s", client_path(r->client));
     k.slots = slots;
     if (o == OK)
-        o = private_find(&k, token, label, f);
+        o = private_open(r, &k, token, label, f);
     if (o == OK) {
         *ret = k;
         k = (struct token_key){0}; /* the caller's */

@@ -6,6 +6,7 @@
 #include "ceremony/script_paragraph.h"
 
 #define LINE_MAX_BYTES 4096
+#define TEXT_COLUMNS 60
 
 static void actors_put(const struct runner *r, const struct step *s, struct buf *b)
 {
@@ -46,24 +47,41 @@ enum outcome talk_step(const struct runner *r, const struct step *s, struct faul
     return o;
 }
 
+/* As much of a text as one line has room for. */
+static void short_put(struct buf *b, const char *text)
+{
+    size_t len = strlen(text), cut = TEXT_COLUMNS;
+
+    if (len <= TEXT_COLUMNS) {
+        buf_puts(b, text);
+        return;
+    }
+    while (cut > 0 && text[cut] != ' ')
+        cut--;
+    buf_put(b, text, cut);
+    buf_puts(b, " ...");
+}
+
 enum outcome talk_done(const struct runner *r, const struct step *s, const char *how, struct fault *f)
 {
-    struct buf b = BUF(OUTPUT_MAX), who = BUF(OUTPUT_MAX);
+    struct buf b = BUF(OUTPUT_MAX), who = BUF(OUTPUT_MAX), text = BUF(OUTPUT_MAX);
     enum outcome o = OK;
 
     actors_put(r, s, &who);
+    short_put(&text, s->text);
     if (r->answers == NULL) {
         talk_note(TONE_GOOD, "%s", how);
     } else {
         buf_putf(&b, "[%2zu/%zu]  %-6s ", r->index + 1, r->script->step_count, s->id);
-        print_text(&b, s->text);
-        buf_puts(&b, " - ");
+        print_text(&b, buf_str(&text));
+        buf_puts(&b, " (");
         print_text(&b, buf_str(&who));
-        buf_puts(&b, ": ");
+        buf_puts(&b, "): ");
         print_toned(&b, TONE_GOOD, how);
         buf_puts(&b, "\n");
         o = print_out(&b, f);
     }
+    buf_free(&text);
     buf_free(&who);
     buf_free(&b);
     return o;
