@@ -121,7 +121,8 @@ static inline void depth_policy(struct depth *d, const char *rules)
                  "  - {id: cardiff, at: [51.48, -3.18], country: GB, tags: [gb-mainland]}\n"
                  "  - {id: glasgow, at: [55.86, -4.25], country: GB, tags: [gb-mainland]}\n"
                  "tokens:\n  - {id: root, primary: slough, replicas: [cardiff, glasgow]}\nrules:\n"
-                 "  - {id: estate, when: {operation: [adopt-policy, enrol-site, suspend, open-ceremony]}, require: {quorum: {of: "
+                 "  - {id: estate, when: {operation: [adopt-policy, enrol-site, suspend, open-ceremony]}, require: "
+                 "{quorum: {of: "
                  "authority, at-least: 2}}}\n");
     buf_puts(&b, rules);
     buf_puts(&b, "otherwise: deny\nsuccession: {quorum: {of: [authority, key-custodian], at-least: 2}}\n");
@@ -228,6 +229,7 @@ static inline void depth_make(struct depth *d, const char *rules)
     char command[512], path[160];
     struct fault f;
     memset(d, 0, sizeof *d);
+    umask(022); /* files that others may write to are refused */
     snprintf(d->folder, sizeof d->folder, "/tmp/quorate-depth-XXXXXX");
     assert_non_null(mkdtemp(d->folder));
     snprintf(command, sizeof command,

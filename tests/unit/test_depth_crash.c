@@ -3,7 +3,7 @@
 
 #include "tests/unit/depth_fixture.h"
 
-/* A process that dies at any durable step of a birth's log leaves, after recovery, a whole key or none. */
+/* Processes that die at any durable step of the log: a birth leaves, after recovery, a whole key or none. */
 
 #define RULES                                                                                                          \
     "  - id: pairs\n"                                                                                                  \
@@ -26,8 +26,8 @@ static int setup(void **state)
 {
     (void)state;
     depth_make(&d, RULES);
-    for (size_t i = 0; i < 3; i++)
-        depth_enrol(&d, depth_sites[i]);
+    depth_enrol(&d, "slough");
+    depth_enrol(&d, "cardiff");
     world_close(d.world);
     d.world = NULL;
     return 0;
@@ -52,8 +52,8 @@ static void world_end(void)
     d.world = NULL;
 }
 
-/* The child's whole life. 0: the birth went through. */
-static int child(unsigned step)
+/* A child's whole life. 0: it went through. */
+static int birthing(unsigned step)
 {
     struct depth_question q;
     struct fault f;
@@ -66,6 +66,66 @@ static int child(unsigned step)
     steps_left = step;
     log_step_hook = step_or_die;
     return depth_birth(&d, &q, &secret, &public, &f) == OK ? 0 : 4;
+}
+
+/* True: the child died at its step; otherwise it must have come through. */
+static bool died_at(int life(unsigned step), unsigned step)
+{
+    int status = 0;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(life(step));
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    bool died = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    if (!died)
+        assert_int_equal(WEXITSTATUS(status), 0);
+    return died;
+}
+
+static int enrolling(unsigned step)
+{
+    struct fault f;
+    json_t *report = NULL;
+    if (world_open(d.bindings, &d.world, &f) != OK)
+        return 2;
+    steps_left = step;
+    log_step_hook = step_or_die;
+    return enrol_run(d.world, "root", "glasgow", NULL, &report, &f) == OK &&
+                   strcmp(depth_status(report), "enrolled") == 0
+               ? 0
+               : 4;
+}
+
+/* An enrolment takes up where it was cut off, with the same keys and the same approvals. */
+static void enrolment_at_every_step(void **state)
+{
+    struct fault f;
+    struct digest id = {0};
+    json_t *report = NULL;
+    unsigned step = 1;
+    (void)state;
+    world_begin();
+    assert_good(enrol_run(d.world, "root", "glasgow", NULL, &report, &f));
+    assert_good(digest_parse(json_string_or_null(report, "request"), &id, &f));
+    depth_approve(d.world->estate, &id, "authority");
+    json_decref(report);
+    world_end();
+    while (died_at(enrolling, step)) {
+        world_begin();
+        assert_good(settle_run(d.world, NULL, &f));
+        world_end();
+        step++;
+    }
+    assert_true(step > 5);
+    world_begin();
+    const struct state_site *s = state_site(&d.world->estate->state, "root", "glasgow");
+    assert_non_null(s);
+    assert_true(s->placed);
+    assert_int_equal(state_request(&d.world->estate->state, &id)->state, REQUEST_SPENT);
+    assert_int_equal(depth_count(&d, "glasgow", CKO_PRIVATE_KEY, "quorate:transport"), 1);
+    assert_int_equal(depth_count(&d, "glasgow", CKO_PRIVATE_KEY, "quorate:identity"), 1);
+    world_end();
 }
 
 static void approve_anew(void)
@@ -126,22 +186,14 @@ static void forget_keys(void)
     json_decref(body);
 }
 
-static void every_step(void **state)
+static void birth_at_every_step(void **state)
 {
     unsigned step = 1, finished = 0, rolled_back = 0;
     bool died = true;
     (void)state;
     for (; died; step++) {
         approve_anew();
-        pid_t pid = fork();
-        assert_true(pid >= 0);
-        if (pid == 0)
-            _exit(child(step));
-        int status = 0;
-        assert_int_equal(waitpid(pid, &status, 0), pid);
-        died = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-        if (!died)
-            assert_int_equal(WEXITSTATUS(status), 0);
+        died = died_at(birthing, step);
         world_begin();
         if (d.world == NULL)
             return;
@@ -160,6 +212,7 @@ static void every_step(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_step)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(enrolment_at_every_step),
+                                       cmocka_unit_test(birth_at_every_step)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
