@@ -137,14 +137,19 @@ static CK_RV sign_below(const struct world *w, const struct session_view *view, 
     return rv;
 }
 
+/* What was signed stands in the entry as it stood in the request (docs/FORMAT.md). */
 static enum outcome used_log(struct estate *e, uint64_t intent, const struct request *r, const struct state_key *key,
                              struct span signature, struct fault *f)
 {
+    const json_t *subject = r->subject->json;
     json_t *body = json_object();
     struct digest digest = {0};
     bool good = digest_one(&digest, signature) && json_put_integer(body, "intent", (int64_t)intent) &&
                 json_put_digest(body, "request", &r->id) && json_put_string(body, "label", key->label) &&
-                json_put_string(body, "token", key->token) && json_put_digest(body, "signature-digest", &digest);
+                json_put_string(body, "token", key->token) && json_put_digest(body, "signature", &digest) &&
+                json_put_string(body, "data", json_string_or_null(json_object_get(subject, "data"), "sha256")) &&
+                json_put_string(body, "function", r->subject->function) &&
+                json_put(body, "mechanism", json_deep_copy(json_object_get(subject, "mechanism")));
     enum outcome result = good ? estate_append(e, ENTRY_USED, body, NULL, f) : fault_memory(f);
 
     json_decref(body);
