@@ -33,7 +33,7 @@ static void serial_put(struct buf *b, const struct profile *p, const uint8_t ran
     der_put_unsigned(b, span_of(serial, sizeof serial));
 }
 
-/* RFC 5280, section 4.1.2.5: UTCTime through the year 2049, GeneralizedTime after it. */
+/* RFC 5280, section 4.1.2.5: UTCTime for the years that it can say, 1950 to 2049; else GeneralizedTime. */
 static void time_put(struct buf *b, moment t)
 {
     struct moment_text text = moment_format(t);
@@ -45,7 +45,7 @@ static void time_put(struct buf *b, moment t)
             digits[len++] = *at;
     }
     digits[len] = '\0';
-    if (strncmp(digits, "2050", 4) < 0)
+    if (strncmp(digits, "1950", 4) >= 0 && strncmp(digits, "2050", 4) < 0)
         der_put(b, DER_UTC_TIME, span_str(digits + 2));
     else
         der_put(b, DER_GENERALIZED_TIME, span_str(digits));
@@ -57,7 +57,7 @@ static enum outcome validity_put(struct buf *b, const struct profile *p, moment 
     moment until = p->no_expiry ? 0 : moment_add(from, p->validity);
     size_t whole = 0;
 
-    if (from < 0 || until == MOMENT_NEVER)
+    if (until == MOMENT_NEVER)
         return fault_set(f, E_INVALID, "a certificate of %s from %s would outlive the calendar", p->id,
                          moment_format(from).text);
     whole = der_begin(b, DER_SEQUENCE);

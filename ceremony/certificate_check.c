@@ -79,18 +79,19 @@ static enum outcome validity_take(struct span validity, moment *ret_from, moment
 static enum outcome serial_take(const struct profile *p, struct span serial, uint8_t ret[16], struct fault *f)
 {
     struct span content = {NULL, 0};
-    size_t octets = p->serial_bits / 8 + 1; /* with the leading 1; at most 127 bits, so no octet 00 before them */
+    size_t octets = p->serial_bits / 8 + 1, sign = p->serial_bits % 8 == 7; /* an octet 00 where the 1 is a sign bit */
 
     if (!der_take(&serial, DER_INTEGER, &content, NULL) || content.len == 0)
         return fault_set(f, E_REFUSED, "serial number: not DER");
-    if ((content.data[0] & 0x80) != 0 && content.len <= octets)
+    if ((content.data[0] & 0x80) != 0)
         return fault_set(f, E_REFUSED, "serial number: it is negative");
-    if (content.len != octets || content.data[0] >> p->serial_bits % 8 != 1)
+    if (content.len != sign + octets || (sign > 0 && content.data[0] != 0) ||
+        content.data[sign] >> p->serial_bits % 8 != 1)
         return fault_set(f, E_REFUSED,
                          "serial number: not a 1 and then %u bits of chance, as the profile %s asks (%zu octets)",
                          p->serial_bits, p->id, content.len);
     memset(ret, 0, 16);
-    memcpy(ret + 16 - octets, content.data, octets);
+    memcpy(ret + 16 - octets, content.data + sign, octets);
     return OK;
 }
 
@@ -143,8 +144,8 @@ static enum outcome fields_check(const struct profile *p, struct span tbs, struc
         o = serial_take(p, found[FIELD_SERIAL], in.serial, f);
     if (o == OK)
         o = validity_take(found[FIELD_VALIDITY], &in.not_before, &until, f);
-    if (o == OK)
-        o = certificate_compose(p, &in, &composed, f);
+    if (o == OK && certificate_compose(p, &in, &composed, f) != OK)
+        o = f->outcome == E_INVALID ? fault_set(f, E_REFUSED, "validity: %s", f->text) : f->outcome;
     if (o == OK)
         o = fields_take(buf_span(&composed), certificate_fields, FIELDS_MAX, expected, f);
     for (size_t i = 0; i < FIELDS_MAX && o == OK; i++) {

@@ -108,7 +108,7 @@ static enum outcome profile_fill(struct profile *p, const struct yaml *root, str
     if (o == OK)
         o = key_parse(p, root, f);
     if (o == OK)
-        o = yaml_count(yaml_get(root, "serial-bits"), 64, 126, &p->serial_bits, f);
+        o = yaml_count(yaml_get(root, "serial-bits"), 64, 127, &p->serial_bits, f);
     if (o == OK)
         o = validity_parse(p, yaml_get(root, "validity"), f);
     if (o == OK)

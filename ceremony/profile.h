@@ -22,7 +22,7 @@ struct profile {
     bool self_issued;     /* issuer: self; else another authority issues, and only a CSR is made here */
     char *signature;      /* "SHA256", "SHA384" or "SHA512" */
     char *key;            /* "EC:P-256" */
-    unsigned serial_bits; /* of randomness; 64 to 126, so that with a leading 1 a serial is 16 octets at most */
+    unsigned serial_bits; /* of randomness; 64 to 127 */
     struct span_of_time validity;
     bool no_expiry;     /* notAfter 99991231235959Z */
     struct buf subject; /* Name, DER */
