@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ceremony/action_signer.h"
 #include "ceremony/certificate.h"
+#include "ceremony/hsm_key.h"
 #include "ceremony/pkcs11_client.h"
 #include "core/file.h"
 #include "core/limits.h"
@@ -162,9 +162,9 @@ static enum outcome draft_open(struct runner *r, const struct step *s, struct dr
 static enum outcome draft_sign(struct runner *r, const struct step *s, const struct draft *d, struct buf *ret_der,
                                struct digest *ret_request, struct fault *f)
 {
-    struct token_key key = {0};
+    struct hsm_key key = {0};
     struct fault refused = {.outcome = OK};
-    enum outcome o = token_key_open(r, step_with(s, "token"), step_with(s, "label"), &key, f);
+    enum outcome o = hsm_key_open(r->client, r->estate, step_with(s, "token"), d->key->id, &key, f);
 
     if (o != OK)
         return o;
@@ -172,7 +172,7 @@ static enum outcome draft_sign(struct runner *r, const struct step *s, const str
                               ret_der, f);
     if (o == E_DEVICE && pkcs11_refusal(r->client, "C_Sign", CKR_FUNCTION_REJECTED, ret_request, &refused) == E_REFUSED)
         o = fault_set(f, E_REFUSED, "%s", refused.text);
-    token_key_close(&key);
+    hsm_key_close(&key);
     return o;
 }
 

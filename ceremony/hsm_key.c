@@ -48,15 +48,10 @@ static enum outcome private_find(PKCS11_TOKEN *token, const char *id_hex, EVP_PK
 enum outcome hsm_key_open(struct client *c, const struct estate *e, const char *token, const char *id_hex,
                           struct hsm_key *ret, struct fault *f)
 {
-    struct hsm_key k = {0};
+    struct hsm_key k = {.client = c, .context = PKCS11_CTX_new()};
     PKCS11_SLOT *slot = NULL;
-    /* A login counts for all sessions of a process (PKCS#11 2.40, section 5.6), so that libp11 needs no PIN. */
-    enum outcome o = pkcs11_session_open(c, e, token, &k.session, f);
+    enum outcome o = OK;
 
-    if (o != OK)
-        return o;
-    k.client = c;
-    k.context = PKCS11_CTX_new();
     if (k.context == NULL)
         o = fault_memory(f);
     else if (PKCS11_CTX_load(k.context, client_path(c)) != 0 ||
@@ -64,8 +59,12 @@ enum outcome hsm_key_open(struct client *c, const struct estate *e, const char *
         o = fault_set(f, E_DEVICE, "libp11 does not take %s as a PKCS#11 module", client_path(c));
     if (o == OK)
         o = slot_find(&k, token, &slot, f);
+    /* libp11's session first: opening it closes all others of the slot, and with them goes the login. */
     if (o == OK && PKCS11_open_session(slot, 0) != 0)
         o = fault_set(f, E_DEVICE, "token %s opens no session for libp11", token);
+    /* A login counts for all sessions of a process (PKCS#11 2.40, section 5.6), so that libp11 needs no PIN. */
+    if (o == OK)
+        o = pkcs11_session_open(c, e, token, &k.session, f);
     if (o == OK)
         o = private_find(slot->token, id_hex, &k.private, f);
     if (o == OK) {
@@ -80,7 +79,7 @@ enum outcome hsm_key_open(struct client *c, const struct estate *e, const char *
 void hsm_key_close(struct hsm_key *k)
 {
     EVP_PKEY_free(k->private);
-    if (k->client != NULL)
+    if (k->session != CK_INVALID_HANDLE)
         pkcs11_session_close(k->client, k->session);
     if (k->slots != NULL)
         PKCS11_release_all_slots(k->context, k->slots, k->slot_count);
