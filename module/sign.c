@@ -186,7 +186,7 @@ static CK_RV sign_approved(struct world *w, const struct session_view *view, str
         return rv;
     }
     key = object_key(w, view->slot, facts);
-    if (!key || used_log(w->estate, intent, r, key, g, span_of(signature, room), &f) != OK) {
+    if (!key || used_log(w->estate, intent, r, key, span_of(signature, room), &f) != OK) {
         explicit_bzero(signature, room);
         return key ? gate_fault(&f) : CKR_KEY_HANDLE_INVALID;
     }
