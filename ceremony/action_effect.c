@@ -62,10 +62,18 @@ enum outcome request_verdict(struct runner *r, const struct step *s, const struc
 
 static enum outcome effect_try(struct runner *r, const struct step *s, struct digest *ret_request, struct fault *f)
 {
+    json_t *result = NULL;
+    enum outcome o = OK;
+
     if (s->action->kind == ACTION_GENERATE_KEY_PAIR)
         return pkcs11_generate(r->client, r->estate, step_with(s, "token"), step_with(s, "label"), step_with(s, "type"),
                                ret_request, f);
-    return certificate_try(r, s, ret_request, f);
+    result = json_object();
+    if (result == NULL)
+        return fault_memory(f);
+    o = certificate_sign(r, s, result, ret_request, f);
+    json_decref(result);
+    return o;
 }
 
 enum outcome request_ahead(struct runner *r, const struct step *s, struct digest *ret, struct fault *f)
