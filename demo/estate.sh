@@ -84,3 +84,24 @@ estate_approve() {
         run "$Q approve ${id:0:16} --as $person --key \"\$(cat $D/people/$person.uri)\" --yes" "${APPROVING:-}"
     done
 }
+
+# What an auditor who saw the estate start takes home.
+estate_trust() {
+    run "{
+    echo \"log-key: \\\"\$(cat $D/estate/log/vkey)\\\"\"
+    echo \"policy: \\\"sha256:\$(sha256sum <$D/policy.yaml | cut -d' ' -f1)\\\"\"
+} >$D/trust.yaml"
+}
+
+# What the people of the ceremony say and do, and the exhibits that they bring. $1: the template.
+estate_answers() {
+    local site script= exhibit
+    for site in $SITES; do
+        script+="s/@serial-$site@/$(estate_serial "root-$site")/;"
+    done
+    sed "$script" "$1" >"$D/ceremony.answers.yaml"
+    mkdir -p "$D/exhibits"
+    for exhibit in camera-1 camera-2 photographs initialled-pages; do
+        echo "What $exhibit shows would be here." >"$D/exhibits/$exhibit"
+    done
+}

@@ -1,6 +1,6 @@
 #!/bin/bash
-# The main job, seen once from end to end: an estate of three HSMs is started, and a key is born on all of them after
-# three people of two organisations approved it. Prints every command that it runs. What it makes stays in build/demo.
+# The main job, seen once from end to end: an estate of three HSMs is started, a key is born on all of them after three
+# people of two organisations approved it, and a key ceremony is run and verified. Prints every command that it runs. What it makes stays in build/demo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 unset PKCS11_MODULE_PATH OPENSSL_CONF # a setting of the caller's must not redirect the cards
@@ -89,6 +89,8 @@ run "$Q policy check $D/policy.yaml"
 
 step 'The estate starts: its log, and a policy that two of the authority approve'
 run "$Q init --environment rehearsal"
+say 'An auditor who sees this takes two things home: the log key, and the digest of the first policy.'
+estate_trust
 refused "$Q policy adopt $D/policy.yaml"
 APPROVING=brief estate_approve "$(estate_newest)" authority-1 authority-2
 run "$Q policy adopt $D/policy.yaml"
@@ -136,6 +138,19 @@ step 'What the record says'
 run "$Q status"
 run "$Q log check"
 
+step 'A key ceremony: the Root CA key, its certificate, and the record'
+say 'root-g1 is born only in an open ceremony. The authority approves the opening: this script, these people. Here the' \
+    'answers come from a file; without --answers the same script asks at the terminal (never a file in production).'
+estate_answers demo/ceremony.answers.yaml.in
+ceremony="$Q run ceremonies/root-oca-key-generation.yaml --answers $D/ceremony.answers.yaml"
+refused "$ceremony"
+APPROVING=brief estate_approve "$(estate_newest)" authority-1 authority-2
+run "$ceremony"
+
+step 'Somebody who was not in the room verifies it'
+run "$Q transcript root-oca-key-generation-1 $D/transcript"
+run "$Q verify $D/transcript --trust $D/trust.yaml"
+
 cat <<END
 
 Done. Look around:
@@ -145,4 +160,7 @@ Done. Look around:
   $Q request show ${request:0:12}             the request, who approved it, and by which rule
   $Q policy explain --help                 what would happen if
   less $D/policy.yaml                       people, sites and rules
+  $Q script print ceremonies/root-oca-key-generation.yaml
+                                                      the ceremony's script, as it is printed and initialled
+  ls $D/transcript                          what the auditor was given
 END
