@@ -106,6 +106,8 @@ void claims_put(const struct claims *c, struct buf *b)
         print_text(b, claim_table[i].text);
         if (claim->failures == 0 && claim->evidence != NULL)
             buf_putf(b, " (%s)", claim->evidence);
+        else if (claim->failures == 0)
+            buf_putf(b, " (%u)", claim->checked);
         buf_puts(b, "\n");
         if (claim->failures != 0)
             buf_putf(b, "%24s%s\n", "", claim->failure != NULL ? claim->failure : "out of memory");

@@ -139,6 +139,7 @@ static void ceremony_clear(struct verified_ceremony *c)
     json_decref(c->people);
     strings_free(&c->present);
     strings_free(&c->deviated);
+    strings_free(&c->deviations_told);
     strings_free(&c->attested);
     script_free(c->script);
 }
@@ -165,6 +166,19 @@ static void verifier_clear(struct verifier *v)
     trust_clear(&v->trust);
 }
 
+static void ceremony_tell(const struct verified_ceremony *c, struct buf *b)
+{
+    buf_puts(b, "ceremony ");
+    print_text(b, c->id);
+    buf_putf(b, ": %zu steps, %zu deviations%s\n", c->script->step_count, c->deviation_count,
+             c->closed ? "" : ", not closed");
+    for (size_t i = 0; i < c->deviations_told.count; i++) {
+        buf_puts(b, "  ");
+        print_text(b, c->deviations_told.items[i]);
+        buf_puts(b, "\n");
+    }
+}
+
 static enum outcome verify_tell(const struct verifier *v, bool json, struct fault *f)
 {
     struct buf text = BUF(OUTPUT_MAX);
@@ -176,9 +190,7 @@ static enum outcome verify_tell(const struct verifier *v, bool json, struct faul
     claims_put(&v->claims, &text);
     buf_puts(&text, "\n");
     for (size_t i = 0; i < v->ceremony_count; i++)
-        if (v->ceremonies[i].closed)
-            buf_putf(&text, "ceremony %s: %zu steps, %zu deviations\n", v->ceremonies[i].id,
-                     v->ceremonies[i].script->step_count, v->ceremonies[i].deviation_count);
+        ceremony_tell(&v->ceremonies[i], &text);
     print_toned(&text, holds ? TONE_GOOD : TONE_BAD, holds ? "The transcript holds." : "The transcript does NOT hold.");
     buf_puts(&text, "\n");
     result = print_out(&text, f);

@@ -286,8 +286,11 @@ static void verify_presence(struct verifier *v, struct verified_ceremony *c, con
 static void verify_deviation(struct verifier *v, struct verified_ceremony *c, const struct entry *e)
 {
     uint64_t *grown = realloc(c->deviations, (c->deviation_count + 1) * sizeof *grown);
+    char told[1024];
 
-    if (grown == NULL || !strings_add(&c->deviated, entry_text(e, "step"))) {
+    snprintf(told, sizeof told, "deviation at step %s: %s (accepted by %s)", entry_text(e, "step"),
+             entry_text(e, "cause"), entry_text(e, "accepted-by"));
+    if (grown == NULL || !strings_add(&c->deviated, entry_text(e, "step")) || !strings_add(&c->deviations_told, told)) {
         claim_fails(&v->claims, CLAIM_STEPS, "out of memory");
         return;
     }

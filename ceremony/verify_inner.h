@@ -52,8 +52,9 @@ struct verified_ceremony {
     size_t next;          /* index of the expanded step that must be done next */
     uint64_t *deviations; /* seqs */
     size_t deviation_count;
-    struct strings deviated; /* ids of steps that have one */
-    struct strings attested; /* persons */
+    struct strings deviated;        /* ids of steps that have one */
+    struct strings deviations_told; /* a line each, for the reader */
+    struct strings attested;        /* persons */
     struct verified_artifact *artifacts;
     size_t artifact_count;
     struct verified_use *uses;
