@@ -1,5 +1,5 @@
 #!/bin/bash
-# Other kinds of keys, and p11tool.
+# Other kinds of keys.
 # shellcheck source=tests/integration/lib.sh
 . tests/integration/lib.sh
 
@@ -59,19 +59,6 @@ case_aes_not_sensitive_is_refused_by_name() {
     must "$Q" log show --type refused
     says CKA_PRIVATE
     [ "$(count_on_hsms app-aes secrkey)" = '0 0 0' ] || fail 'a secret key that is not sensitive'
-}
-
-p11tool_generates() {
-    GNUTLS_PIN=$(pin slough) client p11tool --provider "$MODULE" --batch --login --generate-privkey=ecdsa \
-        --curve=secp256r1 --label app-p11tool 'pkcs11:token=root'
-}
-
-case_p11tool() {
-    asks p11tool_generates
-    approve "$ID" custodian-1 custodian-4 custodian-5
-    must p11tool_generates
-    [ "$(count_on_hsms app-p11tool privkey)" = '1 1 1' ] || fail "keys: $(count_on_hsms app-p11tool privkey)"
-    one_key app-p11tool
 }
 
 cases
