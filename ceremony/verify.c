@@ -141,6 +141,7 @@ static void ceremony_clear(struct verified_ceremony *c)
     strings_free(&c->deviated);
     strings_free(&c->deviations_told);
     strings_free(&c->attested);
+    strings_free(&c->exhibits);
     script_free(c->script);
 }
 

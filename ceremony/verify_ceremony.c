@@ -169,6 +169,8 @@ static void verify_opening(struct verifier *v, const struct entry *e)
                     entry_text(e, "ceremony"));
     for (size_t i = 0; good && i < script->role_count; i++)
         good = opening_role(v, c, &script->roles[i], e->time);
+    if (good && !v->environment)
+        good = claim_fails(&v->claims, CLAIM_SOFTWARE, "the record does not say what ran when %s was opened", c->id);
     if (good)
         claim_holds(&v->claims, CLAIM_OPENING);
 }
@@ -340,6 +342,8 @@ void verify_ceremony(struct verifier *v, const struct entry *e)
         verify_deviation(v, c, e);
     else if (e->type == ENTRY_ARTIFACT)
         verify_artifact(v, c, e);
+    else if (e->type == ENTRY_EXHIBIT && !strings_add(&c->exhibits, entry_text(e, "digest")))
+        claim_fails(&v->claims, CLAIM_ARTIFACTS, "out of memory");
     else if (e->type == ENTRY_USED)
         verify_use_noted(v, c, e);
     else if (e->type == ENTRY_CEREMONY_CLOSED)

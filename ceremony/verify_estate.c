@@ -183,19 +183,16 @@ void verify_arrival(struct verifier *v, const struct entry *e)
 
 void verify_environment(struct verifier *v, const struct entry *e)
 {
-    const char *name = NULL;
-    json_t *value = NULL;
+    const json_t *software = json_object_get(e->body, "software");
 
+    v->environment = true;
     claim_holds(&v->claims, CLAIM_SOFTWARE);
-    claim_evidence(&v->claims, CLAIM_SOFTWARE, "self-reported");
+    claim_evidence(&v->claims, CLAIM_SOFTWARE, "self-reported%s",
+                   v->trust.software_names.count != 0 ? "; digests as the trust file expects" : "");
     for (size_t i = 0; i < v->trust.software_names.count; i++) {
-        bool found = false;
+        const char *found = json_string_or_null(software, v->trust.software_names.items[i]);
 
-        json_object_foreach(e->body, name, value) found =
-            found || (strcmp(name, v->trust.software_names.items[i]) == 0 &&
-                      strcmp(json_string_value(value) != NULL ? json_string_value(value) : "",
-                             digest_hex(&v->trust.software[i]).hex) == 0);
-        if (!found)
+        if (found == NULL || strcmp(found, digest_hex(&v->trust.software[i]).hex) != 0)
             claim_fails(&v->claims, CLAIM_SOFTWARE, "%s was not the one that the trust file expects",
                         v->trust.software_names.items[i]);
     }

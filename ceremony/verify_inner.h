@@ -16,7 +16,7 @@ struct verified_request {
     json_t *verdict; /* of its last intent; owned */
 };
 
-struct verified_artifact { /* an `artifact` entry of a ceremony */
+struct artifact_record { /* an `artifact` entry of a ceremony */
     struct digest digest;
     char *kind, *step;
     uint64_t seq;
@@ -54,8 +54,9 @@ struct verified_ceremony {
     size_t deviation_count;
     struct strings deviated;        /* ids of steps that have one */
     struct strings deviations_told; /* a line each, for the reader */
+    struct strings exhibits;        /* their digests, hex */
     struct strings attested;        /* persons */
-    struct verified_artifact *artifacts;
+    struct artifact_record *artifacts;
     size_t artifact_count;
     struct verified_use *uses;
     size_t use_count;
@@ -84,6 +85,7 @@ struct verifier {
     struct digest *roots;    /* of the tree at each size; roots[0] is the empty tree's */
     struct merkle_edge edge;
     struct checkpoint checkpoint;
+    bool environment; /* the record says what ran */
     enum entry_type last;
     moment last_time;
 };
@@ -118,6 +120,10 @@ void verify_environment(struct verifier *v, const struct entry *e);
 void verify_ceremony(struct verifier *v, const struct entry *e); /* every entry that belongs to one */
 void verify_artifact(struct verifier *v, struct verified_ceremony *c, const struct entry *e);
 void verify_use_noted(struct verifier *v, struct verified_ceremony *c, const struct entry *e);
+/* The ceremony has an artifact of that kind and digest. */
+bool verified_artifact(const struct verified_ceremony *c, const char *kind, const struct digest *digest);
+/* The key that was born last with this label; NULL: none. */
+const struct state_key *verified_key(const struct verifier *v, const char *token, const char *label);
 void verify_step_result(struct verifier *v, struct verified_ceremony *c, const struct step *s, const struct entry *e);
 /* At a ceremony's close. */
 void verify_certificates(struct verifier *v, struct verified_ceremony *c);

@@ -3,19 +3,17 @@
 
 #include "ceremony/certificate.h"
 #include "ceremony/verify_inner.h"
-#include "core/encode.h"
 #include "core/limits.h"
 #include "policy/signature.h"
 
 /* What a ceremony leaves behind: artifacts, certificates, attestations; and that its steps say the truth about them. */
 
-static const struct verified_artifact *artifact_find(const struct verified_ceremony *c, const char *kind,
-                                                     const struct digest *digest)
+bool verified_artifact(const struct verified_ceremony *c, const char *kind, const struct digest *digest)
 {
     for (size_t i = 0; i < c->artifact_count; i++)
         if (strcmp(c->artifacts[i].kind, kind) == 0 && digest_equal(&c->artifacts[i].digest, digest))
-            return &c->artifacts[i];
-    return NULL;
+            return true;
+    return false;
 }
 
 static bool artifact_read(struct verifier *v, const struct digest *digest, struct buf *ret)
@@ -107,7 +105,7 @@ static void verify_profile_artifact(struct verifier *v, const struct entry *e, c
 void verify_artifact(struct verifier *v, struct verified_ceremony *c, const struct entry *e)
 {
     struct fault f = {OK, ""};
-    struct verified_artifact *grown = realloc(c->artifacts, (c->artifact_count + 1) * sizeof *grown), *a = NULL;
+    struct artifact_record *grown = realloc(c->artifacts, (c->artifact_count + 1) * sizeof *grown), *a = NULL;
     struct buf bytes = BUF(LIMIT_ARTIFACT);
     struct digest digest;
 
@@ -118,7 +116,7 @@ void verify_artifact(struct verifier *v, struct verified_ceremony *c, const stru
         return;
     }
     a = &c->artifacts[c->artifact_count];
-    *a = (struct verified_artifact){
+    *a = (struct artifact_record){
         .digest = digest, .kind = strdup(entry_text(e, "kind")), .step = strdup(entry_text(e, "step")), .seq = e->seq};
     c->artifact_count++;
     if (a->kind == NULL || a->step == NULL) {
@@ -155,95 +153,6 @@ void verify_use_noted(struct verifier *v, struct verified_ceremony *c, const str
     c->use_count++;
 }
 
-static bool result_digest(const json_t *result, const char *name, struct digest *ret)
-{
-    struct fault f = {OK, ""};
-
-    return json_want_digest(result, name, ret, &f) == OK;
-}
-
-static const struct state_key *key_by_label(const struct verifier *v, const char *token, const char *label)
-{
-    const struct state_key *found = NULL;
-
-    for (size_t i = 0; token != NULL && label != NULL && i < v->state.key_count; i++)
-        if (strcmp(v->state.keys[i].token, token) == 0 && strcmp(v->state.keys[i].label, label) == 0)
-            found = &v->state.keys[i];
-    return found;
-}
-
-static bool result_key(struct verifier *v, const json_t *result)
-{
-    const struct state_key *key =
-        key_by_label(v, json_string_or_null(result, "token"), json_string_or_null(result, "label"));
-    struct digest fingerprint;
-
-    return key != NULL && result_digest(result, "fingerprint", &fingerprint) &&
-           digest_equal(&fingerprint, &key->fingerprint);
-}
-
-static bool result_root(struct verifier *v, const struct entry *e, const json_t *result)
-{
-    const char *size_text = json_string_or_null(result, "size"), *words = json_string_or_null(result, "words");
-    struct buf expected = BUF(1024);
-    struct digest root;
-    uint64_t size = size_text != NULL ? strtoull(size_text, NULL, 10) : 0;
-    bool good = size_text != NULL && words != NULL && size > 0 && size <= e->seq &&
-                result_digest(result, "root", &root) && digest_equal(&root, &v->roots[size]);
-
-    if (good) {
-        words_put(&expected, (struct span){root.bytes, sizeof root.bytes});
-        good = strcmp(buf_str(&expected), words) == 0;
-    }
-    buf_free(&expected);
-    return good;
-}
-
-static bool signed_note(struct verifier *v, struct verified_ceremony *c, const struct step *s, const json_t *result)
-{
-    struct verified_signed *grown = realloc(c->signed_things, (c->signed_count + 1) * sizeof *grown), *t = NULL;
-    const char *label = json_string_or_null(result, "label");
-
-    if (grown == NULL || label == NULL)
-        return claim_fails(&v->claims, CLAIM_CERTIFICATES, "step %s of %s names no key", s->id, c->id);
-    c->signed_things = grown;
-    t = &grown[c->signed_count];
-    *t = (struct verified_signed){.certificate = s->action->kind == ACTION_ISSUE_CERTIFICATE,
-                                  .label = strdup(label),
-                                  .token = step_with(s, "token")};
-    c->signed_count++;
-    return t->label != NULL && t->token != NULL && result_digest(result, "artifact", &t->artifact) &&
-           result_digest(result, "tbs", &t->tbs) && result_digest(result, "profile", &t->profile);
-}
-
-void verify_step_result(struct verifier *v, struct verified_ceremony *c, const struct step *s, const struct entry *e)
-{
-    const json_t *result = json_object_get(e->body, "result");
-    struct digest digest;
-    bool good = true;
-
-    switch (s->action->kind) {
-    case ACTION_GENERATE_KEY_PAIR:
-        good = result_key(v, result);
-        break;
-    case ACTION_READ_ALOUD:
-        good = result_root(v, e, result);
-        break;
-    case ACTION_MAKE_CSR:
-    case ACTION_ISSUE_CERTIFICATE:
-        good = result_digest(result, "artifact", &digest) &&
-               artifact_find(c, s->action->kind == ACTION_MAKE_CSR ? "csr" : "certificate", &digest) != NULL &&
-               result_digest(result, "tbs", &digest) && artifact_find(c, "tbs", &digest) != NULL &&
-               result_digest(result, "profile", &digest) && artifact_find(c, "profile", &digest) != NULL &&
-               signed_note(v, c, s, result);
-        break;
-    default:
-        break;
-    }
-    if (!good)
-        claim_fails(&v->claims, CLAIM_STEPS, "what step %s of %s says it made is not in the record", s->id, c->id);
-}
-
 static bool profile_load(struct verifier *v, const struct digest *digest, struct profile **ret)
 {
     struct fault f = {OK, ""};
@@ -273,7 +182,7 @@ static bool signed_holds(struct verifier *v, const struct verified_ceremony *c, 
                          struct fault *f)
 {
     struct buf der = BUF(LIMIT_ARTIFACT), tbs = BUF(LIMIT_ARTIFACT);
-    const struct state_key *key = key_by_label(v, t->token, t->label);
+    const struct state_key *key = verified_key(v, t->token, t->label);
     struct profile *profile = NULL;
     struct span signed_bytes = {NULL, 0};
     struct digest data;

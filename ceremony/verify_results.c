@@ -1,0 +1,180 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "ceremony/verify_inner.h"
+#include "core/encode.h"
+#include "policy/match.h"
+#include "policy/parse.h"
+
+/* That what a step says it did is in the record. */
+
+#define CLOCK_TOLERANCE 60 /* seconds between a clock on the wall and the record */
+
+static bool result_digest(const json_t *result, const char *name, struct digest *ret)
+{
+    struct fault f = {OK, ""};
+
+    return json_want_digest(result, name, ret, &f) == OK;
+}
+
+const struct state_key *verified_key(const struct verifier *v, const char *token, const char *label)
+{
+    const struct state_key *found = NULL;
+
+    for (size_t i = 0; token != NULL && label != NULL && i < v->state.key_count; i++)
+        if (strcmp(v->state.keys[i].token, token) == 0 && strcmp(v->state.keys[i].label, label) == 0)
+            found = &v->state.keys[i];
+    return found;
+}
+
+static bool result_key(struct verifier *v, const json_t *result)
+{
+    const struct state_key *key =
+        verified_key(v, json_string_or_null(result, "token"), json_string_or_null(result, "label"));
+    struct digest fingerprint;
+
+    return key != NULL && result_digest(result, "fingerprint", &fingerprint) &&
+           digest_equal(&fingerprint, &key->fingerprint);
+}
+
+static bool result_root(struct verifier *v, const struct entry *e, const json_t *result)
+{
+    const char *size_text = json_string_or_null(result, "size"), *words = json_string_or_null(result, "words");
+    struct buf expected = BUF(1024);
+    struct digest root;
+    uint64_t size = size_text != NULL ? strtoull(size_text, NULL, 10) : 0;
+    bool good = size_text != NULL && words != NULL && size > 0 && size <= e->seq &&
+                result_digest(result, "root", &root) && digest_equal(&root, &v->roots[size]);
+
+    if (good) {
+        words_put(&expected, (struct span){root.bytes, sizeof root.bytes});
+        good = strcmp(buf_str(&expected), words) == 0;
+    }
+    buf_free(&expected);
+    return good;
+}
+
+static bool signed_note(struct verifier *v, struct verified_ceremony *c, const struct step *s, const json_t *result)
+{
+    struct verified_signed *grown = realloc(c->signed_things, (c->signed_count + 1) * sizeof *grown), *t = NULL;
+    const char *label = json_string_or_null(result, "label");
+
+    if (grown == NULL || label == NULL)
+        return claim_fails(&v->claims, CLAIM_CERTIFICATES, "step %s of %s names no key", s->id, c->id);
+    c->signed_things = grown;
+    t = &grown[c->signed_count];
+    *t = (struct verified_signed){.certificate = s->action->kind == ACTION_ISSUE_CERTIFICATE,
+                                  .label = strdup(label),
+                                  .token = step_with(s, "token")};
+    c->signed_count++;
+    return t->label != NULL && t->token != NULL && result_digest(result, "artifact", &t->artifact) &&
+           result_digest(result, "tbs", &t->tbs) && result_digest(result, "profile", &t->profile);
+}
+
+static bool result_clock(const json_t *result, const char *name, moment at)
+{
+    struct fault f = {OK, ""};
+    moment said = 0;
+
+    return json_want_moment(result, name, &said, &f) == OK && llabs(said - at) <= CLOCK_TOLERANCE;
+}
+
+/* Every value that was asked for is there and fits its pattern. */
+static bool result_record(const struct step *s, const json_t *result)
+{
+    bool good = json_object_size(result) == s->with_count;
+
+    for (size_t i = 0; good && i < s->with_count; i++) {
+        const char *value = json_string_or_null(result, s->with[i].name);
+        struct fault f = {OK, ""};
+        regex_t compiled;
+
+        if (value == NULL || label_compile(s->with[i].value, &compiled, &f) != OK)
+            return false;
+        good = label_match(&compiled, value) == LABEL_MATCHES;
+        regfree(&compiled);
+    }
+    return good;
+}
+
+/* The actors of an approve step voted on the request that it names. */
+static bool result_votes(const struct verifier *v, const struct entry *e, const json_t *result)
+{
+    struct digest id;
+    const struct state_request *request = result_digest(result, "request", &id) ? state_request(&v->state, &id) : NULL;
+    json_t *actors = json_object_get(e->body, "actors"), *actor = NULL;
+    size_t index = 0;
+
+    json_array_foreach(actors, index, actor)
+    {
+        bool voted = false;
+
+        for (size_t i = 0; request != NULL && i < request->vote_count; i++)
+            voted = voted || strcmp(request->votes[i].person, json_string_value(actor)) == 0;
+        if (!voted)
+            return false;
+    }
+    return request != NULL;
+}
+
+static bool result_signed(struct verifier *v, struct verified_ceremony *c, const struct step *s, const json_t *result)
+{
+    const char *kind = s->action->kind == ACTION_MAKE_CSR ? "csr" : "certificate";
+    struct digest digest;
+
+    return result_digest(result, "artifact", &digest) && verified_artifact(c, kind, &digest) &&
+           result_digest(result, "tbs", &digest) && verified_artifact(c, "tbs", &digest) &&
+           result_digest(result, "profile", &digest) && verified_artifact(c, "profile", &digest) &&
+           signed_note(v, c, s, result);
+}
+
+static bool result_attested(const struct verified_ceremony *c, const struct entry *e, const json_t *result)
+{
+    json_t *actors = json_object_get(e->body, "actors"), *actor = NULL;
+    size_t index = 0;
+    struct digest digest;
+
+    json_array_foreach(actors, index, actor) if (!result_digest(result, json_string_value(actor), &digest) ||
+                                                 !verified_artifact(c, "attestation", &digest)) return false;
+    return true;
+}
+
+void verify_step_result(struct verifier *v, struct verified_ceremony *c, const struct step *s, const struct entry *e)
+{
+    const json_t *result = json_object_get(e->body, "result");
+    const char *exhibit = json_string_or_null(result, "digest");
+    bool good = true;
+
+    switch (s->action->kind) {
+    case ACTION_CHECK_CLOCK:
+        good = (result_clock(result, "clock-1", e->time) && result_clock(result, "clock-2", e->time)) ||
+               deviation_on(c, s->id);
+        break;
+    case ACTION_RECORD:
+        good = result_record(s, result) || deviation_on(c, s->id);
+        break;
+    case ACTION_APPROVE:
+        good = result_votes(v, e, result);
+        break;
+    case ACTION_GENERATE_KEY_PAIR:
+        good = result_key(v, result);
+        break;
+    case ACTION_READ_ALOUD:
+        good = result_root(v, e, result);
+        break;
+    case ACTION_MAKE_CSR:
+    case ACTION_ISSUE_CERTIFICATE:
+        good = result_signed(v, c, s, result);
+        break;
+    case ACTION_EXHIBIT:
+        good = exhibit != NULL && strings_have(&c->exhibits, exhibit);
+        break;
+    case ACTION_ATTEST:
+        good = result_attested(c, e, result);
+        break;
+    default:
+        break;
+    }
+    if (!good)
+        claim_fails(&v->claims, CLAIM_STEPS, "what step %s of %s says it did is not in the record", s->id, c->id);
+}
