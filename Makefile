@@ -33,6 +33,7 @@ TEST_LIBS   := $(LIBS) -lcmocka -ldl
 FOUNDATION := $(sort $(wildcard core/*.c policy/*.c audit/*.c estate/*.c))
 MODULE     := $(sort $(wildcard module/*.c))
 TOOL       := $(sort $(wildcard ceremony/*.c))
+MOCK       := tests/mock-hsm.c $(sort $(wildcard tests/mock/*.c))
 UNIT       := $(sort $(wildcard tests/unit/test_*.c))
 object      = $(patsubst %.c,$(B)/obj/%.o,$(1))
 UNIT_BINS  := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT))
@@ -40,7 +41,7 @@ UNIT_BINS  := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT))
 .PHONY: all help deps lint-deps demo check unit lint clean install
 all: $(B)/quorate $(B)/quorate-pkcs11.so
 
-unit: $(UNIT_BINS)
+unit: $(UNIT_BINS) $(B)/mock-hsm.so
 
 help:
 	@echo 'make              build build/quorate and build/quorate-pkcs11.so'
@@ -69,6 +70,10 @@ $(B)/quorate: $(call object,$(TOOL)) $(B)/libquorate.a
 $(B)/quorate-pkcs11.so: $(call object,$(MODULE)) $(B)/libquorate.a module/exports.map
 	$(CC) $(CFLAGS) -shared -Wl,-z,defs,-z,nodelete -Wl,--version-script=module/exports.map -o $@ \
 	    $(call object,$(MODULE)) $(B)/libquorate.a $(MODULE_LIBS)
+
+# An HSM whose every answer a test decides (tests/mock-hsm.h).
+$(B)/mock-hsm.so: $(call object,$(MOCK))
+	$(CC) $(CFLAGS) -shared -Wl,-z,defs -o $@ $^ -lpthread
 
 # A unit test sees the foundation and the module's and the tool's inner parts (all but the tool's main).
 $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call object,$(MODULE)) $(filter-out $(B)/obj/ceremony/main.o,$(call object,$(TOOL))) $(B)/libquorate.a

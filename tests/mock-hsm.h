@@ -1,0 +1,31 @@
+#ifndef QUORATE_TESTS_MOCK_HSM_H
+#define QUORATE_TESTS_MOCK_HSM_H
+
+#include <stdbool.h>
+
+/* build/mock-hsm.so: a PKCS#11 module without cryptography whose every answer a test decides. Left alone it answers at
+ * once: tokens in memory (serial numbers MOCK0 to MOCK2, labels mock-0 to mock-2), which keep objects and check PINs,
+ * sessions and states as the specification has them, and give fixed bytes as signatures, digests and ciphertexts. No
+ * lock is taken by what works on a session, so that a benchmark measures the layer above.
+ *
+ * A test finds the two functions below with dlsym, in the library that the module under test has loaded (dlopen with
+ * RTLD_NOLOAD). A program that knows nothing of the mock names a file of such lines in MOCK_HSM, read before anything else is called.
+ *
+ * A line is "FUNCTION [KEY[=VALUE]]...", and replaces what was said of that function:
+ *   rv=N      is answered, and nothing is done
+ *   done      the work is done all the same before rv is answered
+ *   delay=US  so many microseconds pass first
+ *   len=N     every length that the call gives out is N
+ *   die=N     the process gets signal N
+ *   skip=N    the first N calls are as usual      times=N  and so after N more
+ * or "reset" (every function as usual, counts at 0), "wipe" (tokens as new), "absent N", "present N" (a token pulled
+ * out, put back), "notify N" (C_OpenSession's callback is called by each function on a session of slot N),
+ * "count" (calls are counted from here on; steering of any kind counts too). */
+typedef bool (*mock_steer_fn)(const char *line); /* false: not understood, nothing changed */
+typedef unsigned long (*mock_calls_fn)(const char *function);
+
+#define MOCK_PIN "1234"
+#define MOCK_SO_PIN "12345678"
+#define MOCK_TOKENS 3u
+
+#endif

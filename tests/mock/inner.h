@@ -1,0 +1,103 @@
+#ifndef QUORATE_TESTS_MOCK_INNER_H
+#define QUORATE_TESTS_MOCK_INNER_H
+
+#include <p11-kit/pkcs11.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "tests/mock-hsm.h"
+
+/* One implementation a row; a row without one answers CKR_FUNCTION_NOT_SUPPORTED. */
+#define FUNCTION(name, kind, params, args) CK_RV mock_##name params __attribute__((weak));
+#include "module/functions.def"
+#undef FUNCTION
+
+/* Steering. A call begins with mock_turn_begin and ends with mock_turn_end only while something is steered. */
+struct mock_turn {
+    bool answer; /* with rv, whatever the work gave */
+    CK_RV rv;
+};
+extern atomic_bool mock_steered;
+bool mock_turn_begin(size_t row, struct mock_turn *ret); /* true: ret->rv is the answer, nothing is to be done */
+CK_RV mock_turn_end(const struct mock_turn *turn, CK_RV rv);
+CK_ULONG mock_length(CK_ULONG len); /* what is told of a length: the truth, or what the test wants */
+void mock_steer_file(void);
+
+/* Handles of sessions and objects lie far apart, so that one taken for the other is noticed. */
+#define MOCK_SESSION_BASE 0x51000000UL
+#define MOCK_OBJECT_BASE 0x0B000000UL
+#define MOCK_SESSIONS 1024u
+#define MOCK_OBJECTS 4096u
+#define MOCK_NOBODY ((CK_USER_TYPE)-1)
+
+enum mock_operation_kind {
+    MOCK_ENCRYPT,
+    MOCK_DECRYPT,
+    MOCK_DIGEST,
+    MOCK_SIGN,
+    MOCK_SIGN_RECOVER,
+    MOCK_VERIFY,
+    MOCK_VERIFY_RECOVER,
+    MOCK_FIND,
+    MOCK_KINDS
+};
+
+struct mock_operation {
+    bool on, parts;   /* begun; fed by parts */
+    CK_ULONG out_len; /* of a signature or a digest */
+};
+
+struct mock_session {
+    _Alignas(64) atomic_bool open; /* a line of its own: two threads share none */
+    CK_SLOT_ID slot;
+    CK_FLAGS flags;
+    CK_NOTIFY notify;
+    void *application;
+    struct mock_operation operations[MOCK_KINDS];
+    CK_OBJECT_HANDLE *found;
+    CK_ULONG found_count, found_next;
+};
+
+struct mock_token {
+    atomic_bool present, notifies;
+    _Atomic CK_USER_TYPE user; /* MOCK_NOBODY: logged out */
+    char label[33], pin[65], so_pin[65];
+    bool user_pin_set;
+};
+extern struct mock_token mock_tokens[MOCK_TOKENS];
+extern pthread_mutex_t mock_lock; /* guards sessions being opened and closed, objects, PINs */
+extern atomic_bool mock_alive;    /* between C_Initialize and C_Finalize */
+void mock_wipe(void);
+void mock_slot_event(void);
+
+/* CKR_OK with the session, or what a call on that handle gets. */
+CK_RV mock_session(CK_SESSION_HANDLE handle, struct mock_session **ret);
+bool mock_logged_in(const struct mock_session *s);
+
+struct mock_object {
+    atomic_bool alive;
+    CK_SLOT_ID slot;
+    CK_SESSION_HANDLE owner; /* 0: on the token */
+    bool is_private;
+    CK_OBJECT_CLASS class;
+    CK_KEY_TYPE key_type;
+    CK_ATTRIBUTE *items;
+    CK_ULONG count;
+};
+/* NULL where the handle stands for nothing that this session may see. Takes no lock. */
+struct mock_object *mock_object(const struct mock_session *s, CK_OBJECT_HANDLE handle);
+/* A new object: `base` first, then `items` over it. The lock is not held. */
+CK_RV mock_object_make(const struct mock_session *s, CK_SESSION_HANDLE owner, const CK_ATTRIBUTE *base,
+                       CK_ULONG base_count, const CK_ATTRIBUTE *items, CK_ULONG count, CK_OBJECT_HANDLE *ret);
+/* With the lock held: those of a session (slot 0 and any), of a slot, or all. */
+void mock_objects_end_session(CK_SESSION_HANDLE owner);
+void mock_objects_end_slot(CK_SLOT_ID slot, bool private_session_only);
+void mock_objects_end_all(bool token_too);
+
+/* `bytes` of `value` in the conventions of PKCS#11 2.40, section 5.2. CKR_OK with *ret_sized: only the length was
+ * wanted. */
+CK_RV mock_give(CK_BYTE_PTR out, CK_ULONG_PTR out_len, unsigned char value, CK_ULONG bytes, bool *ret_sized);
+
+#endif

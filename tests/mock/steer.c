@@ -1,0 +1,194 @@
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/mock/inner.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+static const char *const names[] = {
+#define FUNCTION(name, kind, params, args) #name,
+#include "module/functions.def"
+#undef FUNCTION
+};
+#define ROWS (sizeof(names) / sizeof(*names))
+
+struct steering {
+    bool answers, done, lies;
+    CK_RV rv;
+    CK_ULONG len;
+    unsigned delay;
+    int die;
+    unsigned long skip, times; /* what is left of both; times ULONG_MAX: for ever */
+};
+static struct steering rows[ROWS];
+static unsigned long calls[ROWS];
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards both */
+atomic_bool mock_steered;
+
+static _Thread_local bool lying;
+static _Thread_local CK_ULONG lie;
+
+CK_ULONG mock_length(CK_ULONG len)
+{
+    return atomic_load_explicit(&mock_steered, memory_order_relaxed) && lying ? lie : len;
+}
+
+bool mock_turn_begin(size_t row, struct mock_turn *ret)
+{
+    struct steering now = {0};
+
+    pthread_mutex_lock(&lock);
+    calls[row]++;
+    if (rows[row].skip > 0) {
+        rows[row].skip--;
+    } else if (rows[row].times > 0) {
+        now = rows[row];
+        if (rows[row].times != (unsigned long)-1)
+            rows[row].times--;
+    }
+    pthread_mutex_unlock(&lock);
+    if (now.delay)
+        usleep(now.delay);
+    if (now.die)
+        kill(getpid(), now.die);
+    lying = now.lies;
+    lie = now.len;
+    *ret = (struct mock_turn){.answer = now.answers, .rv = now.rv};
+    return now.answers && !now.done;
+}
+
+CK_RV mock_turn_end(const struct mock_turn *turn, CK_RV rv)
+{
+    lying = false;
+    return turn->answer ? turn->rv : rv;
+}
+
+/* One word after the function's name. */
+static bool word_read(const char *word, struct steering *s)
+{
+    const char *value = strchr(word, '=');
+    size_t len = value ? (size_t)(value - word) : strlen(word);
+    char *end = NULL;
+    unsigned long number = value ? strtoul(value + 1, &end, 0) : 0;
+
+    if (value && (end == value + 1 || *end))
+        return false;
+    if (!value && strcmp(word, "done") == 0)
+        s->done = true;
+    else if (value && strncmp(word, "rv", len) == 0)
+        s->answers = true, s->rv = number;
+    else if (value && strncmp(word, "delay", len) == 0)
+        s->delay = (unsigned)number;
+    else if (value && strncmp(word, "len", len) == 0)
+        s->lies = true, s->len = number;
+    else if (value && strncmp(word, "die", len) == 0)
+        s->die = (int)number;
+    else if (value && strncmp(word, "skip", len) == 0)
+        s->skip = number;
+    else if (value && strncmp(word, "times", len) == 0)
+        s->times = number;
+    else
+        return false;
+    return true;
+}
+
+static bool token_steer(const char *what, const char *number)
+{
+    unsigned long slot = number ? strtoul(number, NULL, 10) : MOCK_TOKENS;
+
+    if (slot >= MOCK_TOKENS)
+        return false;
+    if (strcmp(what, "notify") == 0) {
+        atomic_store(&mock_tokens[slot].notifies, true);
+        return true;
+    }
+    atomic_store(&mock_tokens[slot].present, strcmp(what, "present") == 0);
+    mock_slot_event();
+    return true;
+}
+
+static bool function_steer(const char *name, char **rest)
+{
+    struct steering s = {.times = (unsigned long)-1};
+    const char *word;
+    size_t row = 0;
+
+    while (row < ROWS && strcmp(names[row], name) != 0)
+        row++;
+    if (row == ROWS)
+        return false;
+    while ((word = strtok_r(NULL, " \t\n", rest)))
+        if (!word_read(word, &s))
+            return false;
+    pthread_mutex_lock(&lock);
+    rows[row] = s;
+    pthread_mutex_unlock(&lock);
+    return true;
+}
+
+EXPORT bool mock_steer(const char *line);
+EXPORT unsigned long mock_calls(const char *function);
+
+bool mock_steer(const char *line)
+{
+    char copy[256], *rest = NULL;
+    const char *what;
+
+    if (strlen(line) >= sizeof(copy))
+        return false;
+    memcpy(copy, line, strlen(line) + 1);
+    what = strtok_r(copy, " \t\n", &rest);
+    if (!what || *what == '#')
+        return true;
+    if (strcmp(what, "wipe") == 0) {
+        mock_wipe();
+        return true;
+    }
+    if (strcmp(what, "reset") == 0) {
+        pthread_mutex_lock(&lock);
+        memset(rows, 0, sizeof(rows));
+        memset(calls, 0, sizeof(calls));
+        pthread_mutex_unlock(&lock);
+        for (size_t i = 0; i < MOCK_TOKENS; i++) {
+            atomic_store(&mock_tokens[i].present, true);
+            atomic_store(&mock_tokens[i].notifies, false);
+        }
+        atomic_store(&mock_steered, false);
+        return true;
+    }
+    if (strcmp(what, "absent") == 0 || strcmp(what, "present") == 0 || strcmp(what, "notify") == 0)
+        return token_steer(what, strtok_r(NULL, " \t\n", &rest));
+    if (strcmp(what, "count") != 0 && !function_steer(what, &rest))
+        return false;
+    atomic_store(&mock_steered, true);
+    return true;
+}
+
+unsigned long mock_calls(const char *function)
+{
+    unsigned long count = 0;
+
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < ROWS; i++)
+        if (strcmp(names[i], function) == 0)
+            count = calls[i];
+    pthread_mutex_unlock(&lock);
+    return count;
+}
+
+void mock_steer_file(void)
+{
+    const char *path = getenv("MOCK_HSM");
+    char line[256];
+    FILE *file = path ? fopen(path, "re") : NULL;
+
+    if (!file)
+        return;
+    while (fgets(line, sizeof(line), file))
+        if (!mock_steer(line))
+            fprintf(stderr, "mock-hsm: not understood: %s", line);
+    fclose(file);
+}
