@@ -7,6 +7,7 @@
 #include "ceremony/certificate.h"
 #include "ceremony/hsm_key.h"
 #include "ceremony/pkcs11_client.h"
+#include "ceremony/profile.h"
 #include "core/file.h"
 #include "core/limits.h"
 
@@ -63,7 +64,9 @@ static enum outcome artifact_log(const struct signing *g, const char *kind, cons
     return runner_append(g->runner, ENTRY_ARTIFACT, body, f);
 }
 
-enum outcome step_profile(const struct script *script, const struct step *s, struct profile **ret, struct fault *f)
+/* `profiles/NAME.yaml` beside the script. */
+static enum outcome profile_find(const struct script *script, const struct step *s, struct profile **ret,
+                                 struct fault *f)
 {
     const char *name = step_with(s, "profile");
     char *folder = path_folder(script->file), *path = NULL, relative[LIMIT_NAME + 16];
@@ -71,8 +74,7 @@ enum outcome step_profile(const struct script *script, const struct step *s, str
     enum outcome o = OK;
 
     if (name == NULL || !name_valid(name)) {
-        o = fault_set(f, E_INVALID, "%s:%u:%u: step %s: `profile` takes the name of a file in profiles/, without .yaml",
-                      script->file, s->line, s->column, s->id);
+        o = fault_set(f, E_INVALID, "`profile` takes the name of a file in profiles/, without .yaml");
         goto out;
     }
     snprintf(relative, sizeof relative, "profiles/%s.yaml", name);
@@ -80,6 +82,9 @@ enum outcome step_profile(const struct script *script, const struct step *s, str
     o = path != NULL ? profile_read(path, &p, f) : fault_memory(f);
     if (o == OK && strcmp(p->id, name) != 0)
         o = fault_set(f, E_INVALID, "%s: its id is %s; %s was expected", path, p->id, name);
+    if (o == OK && !p->self_issued && s->action->kind == ACTION_ISSUE_CERTIFICATE)
+        o = fault_set(f, E_INVALID, "%s: such certificates come from another authority; `issuer: self` was expected",
+                      path);
     if (o == OK) {
         *ret = p;
         p = NULL; /* the caller's */
@@ -88,6 +93,21 @@ out:
     profile_free(p);
     free(path);
     free(folder);
+    return o == OK ? OK : fault_context(f, "%s:%u:%u: step %s", script->file, s->line, s->column, s->id);
+}
+
+enum outcome certificate_steps_check(const struct script *script, struct fault *f)
+{
+    enum outcome o = OK;
+
+    for (size_t i = 0; i < script->step_count && o == OK; i++) {
+        const struct step *s = &script->steps[i];
+        struct profile *p = NULL;
+
+        if (s->action->kind == ACTION_MAKE_CSR || s->action->kind == ACTION_ISSUE_CERTIFICATE)
+            o = profile_find(script, s, &p, f);
+        profile_free(p);
+    }
     return o;
 }
 
@@ -108,7 +128,7 @@ static enum outcome tbs_fix(struct signing *g, struct fault *f)
 {
     const struct estate *e = g->runner->estate;
     struct digest profile;
-    enum outcome o = step_profile(g->runner->script, g->step, &g->profile, f);
+    enum outcome o = profile_find(g->runner->script, g->step, &g->profile, f);
 
     if (o == OK)
         o = tbs_compose(g, f);

@@ -2,7 +2,6 @@
 #define QUORATE_CEREMONY_ACTION_CERTIFICATE_H
 
 #include "ceremony/action_perform.h"
-#include "ceremony/profile.h"
 
 /* make-csr and issue-certificate. What such a step signs is composed once, when it is first asked for; serial and times
  * are fixed then. It stays in the log as the artifact of kind `tbs` of that step, so that approvals given ahead, a break
@@ -14,7 +13,8 @@
 enum outcome certificate_sign(struct runner *r, const struct step *s, json_t *result, struct digest *ret_request,
                               struct fault *f);
 
-/* The profile that a step names: `profiles/NAME.yaml` beside the script. */
-enum outcome step_profile(const struct script *script, const struct step *s, struct profile **ret, struct fault *f);
+/* Whether the profile that each such step names (`profiles/NAME.yaml` beside the script) is there and fits: asked before
+ * anything starts. E_INVALID reads "FILE:LINE:COLUMN: step ID: ...". */
+enum outcome certificate_steps_check(const struct script *script, struct fault *f);
 
 #endif

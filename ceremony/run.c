@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/action_certificate.h"
 #include "ceremony/action_perform.h"
 #include "ceremony/run_actors.h"
 #include "ceremony/run_close.h"
@@ -216,6 +217,10 @@ enum outcome run_run(const struct arguments *a, struct fault *f)
     if (o == OK)
         o = mended(&r, &only_mended, f);
     if (o != OK || only_mended)
+        goto out;
+    if (ceremony_running(&r.estate->state, r.script->id) == NULL)
+        o = certificate_steps_check(r.script, f);
+    if (o != OK)
         goto out;
     o = people_get(&r, a, f);
     if (o == OK)

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "ceremony/action_certificate.h"
 #include "ceremony/print.h"
 #include "ceremony/script.h"
 #include "ceremony/script_paragraph.h"
@@ -64,6 +65,8 @@ enum outcome run_script_check(const struct arguments *a, struct fault *f)
     struct buf b = BUF(OUTPUT_MAX);
     enum outcome o = script_read(a->operands[0], &s, f);
 
+    if (o == OK)
+        o = certificate_steps_check(s, f);
     if (o == OK && argument_flag(a, "json")) {
         o = print_json(script_json(s), f);
     } else if (o == OK) {
