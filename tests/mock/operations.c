@@ -201,8 +201,8 @@ GIVE(C_SignRecover, MOCK_SIGN_RECOVER, FILL_SIGNATURE)
 CK_RV mock_C_VerifyRecover(CK_SESSION_HANDLE session, CK_BYTE_PTR signature, CK_ULONG signature_len, CK_BYTE_PTR data,
                            CK_ULONG_PTR data_len)
 {
-    return signature ? operation_give(session, MOCK_VERIFY_RECOVER, true, FILL_DIGEST, data, data_len)
-                     : CKR_ARGUMENTS_BAD;
+    return signature || !signature_len ? operation_give(session, MOCK_VERIFY_RECOVER, true, FILL_DIGEST, data, data_len)
+                                       : CKR_ARGUMENTS_BAD;
 }
 
 #define GIVE_FINAL(name, kind, fill)                                                                                   \
