@@ -1,0 +1,339 @@
+"""Ceremonies: the script's steps, in order, by the people that it asks, with the results that the log bears out."""
+
+from . import certificate, crypto, expression, script
+from .strict import (Refused, canonical_bytes, digest, integer, members, moment, need, parse_canonical, sha256, sha256_hex,
+                     text)
+from .words import WORDS
+
+ROOM_CLOCK = 60  # seconds
+STATEMENT = "ceremony checkpoint deviations person statement type"
+
+
+class Ceremony:
+    def __init__(self, id_, script_, people, entry):
+        self.id, self.script, self.people = id_, script_, people
+        self.opened = entry
+        self.next = 0
+        self.present, self.left = set(), set()
+        self.deviations, self.answers, self.artifacts, self.exhibits = [], {}, [], []
+        self.begun = {}  # step -> seq
+        self.first = {}  # step -> seq of the first entry after the step before it
+        self.last_done = entry.seq
+        self.closed = False
+        self.attested = set()
+
+    @property
+    def step(self):
+        return self.script.steps[self.next] if self.next < len(self.script.steps) else None
+
+
+class Ceremonies:
+    def __init__(self, folder, tree, estate):
+        self.folder, self.tree, self.estate = folder, tree, estate
+        self.all, self.open = {}, None
+        self.custody = {}  # item -> [bag, sealed]
+        self.environment = None
+        self.unseen, self.certificates = [], []
+        self.steps = 0
+        estate.place = self.place
+
+    def place(self):
+        step = self.open.step if self.open else None
+        return (self.open.script.id, step.id, step.operation) if step else (None, None, None)
+
+    # ---- opening and closing
+
+    def environment_(self, entry):
+        body = members(entry.body, "boot-command-line clock-source kernel machine software", entry.what)
+        for member in ("boot-command-line", "machine"):
+            digest(body[member], entry.what)
+        for member, value in body["software"].items():
+            digest(value, entry.what)
+        wanted = self.estate.trust.get("software", {})
+        for member, value in wanted.items():
+            need(body["software"].get(member) == value, "%s: %s is not the software that is trusted", entry.what, member)
+        self.environment = entry
+
+    def opened(self, entry):
+        body = members(entry.body, "bindings ceremony people request script verdict", entry.what)
+        need(self.open is None, "%s: another ceremony is open", entry.what)
+        need(body["ceremony"] == entry.ceremony and entry.ceremony not in self.all, "%s: its id", entry.what)
+        need(self.environment is not None and self.environment.seq > self._last_close(),
+             "%s: no environment was recorded before it", entry.what)
+        intent = self.estate._closing(entry, "open-ceremony")
+        asked = intent.request.subject
+        for member in ("bindings", "ceremony", "people", "script"):
+            need(body[member] == asked[member], "%s: %s are not what was approved", entry.what, member)
+        members(body["script"], "canonical digest id", entry.what)
+        members(body["bindings"], "canonical digest", entry.what)
+        parse_canonical(self.folder.document("bindings", body["bindings"]))
+        found = script.parse(self.folder.document("scripts", body["script"]), body["script"]["digest"])
+        need(found.id == body["script"]["id"], "%s: the script has another id", entry.what)
+        people = script.cast(body["people"], found, self.estate.policy, entry.time, entry.what)
+        self.estate._spent(intent)
+        self.open = self.all[entry.ceremony] = Ceremony(entry.ceremony, found, people, entry)
+
+    def _last_close(self):
+        return max([one.closed.seq for one in self.all.values() if one.closed] or [-1])
+
+    def closed(self, entry):
+        body = members(entry.body, "ceremony deviations steps", entry.what)
+        one = self.open
+        need(one is not None and body["ceremony"] == one.id, "%s: that ceremony is not open", entry.what)
+        need(one.step is None, "%s: step %s was not done", entry.what, one.step and one.step.id)
+        need((body["deviations"], body["steps"]) == (len(one.deviations), len(one.script.steps)),
+             "%s: its counts are not those of the log", entry.what)
+        attesting = [step for step in one.script.steps if step.action == "attest"]
+        need(not attesting or one.attested, "%s: nobody attested", entry.what)
+        one.closed, self.open = entry, None
+
+    def belongs(self, entry):
+        """Every entry of a ceremony comes while it is open."""
+        if entry.type == "ceremony-opened" or entry.ceremony is None:
+            return
+        need(self.open is not None and self.open.id == entry.ceremony, "%s: ceremony %s is not open", entry.what,
+             entry.ceremony)
+
+    def _at(self, entry, step):
+        need(self.open is not None and entry.ceremony == self.open.id, "%s: outside of a ceremony", entry.what)
+        need(self.open.step is not None and step == self.open.step.id, "%s: step %s is out of turn", entry.what, step)
+        return self.open
+
+    # ---- what happens within a step
+
+    def entered(self, entry):
+        body = members(entry.body, "person role step", entry.what)
+        one = self._at(entry, body["step"])
+        role = one.people.get(body["person"])
+        need(one.step.action == "enter" and role is not None and role.id == body["role"] and role is one.step.role,
+             "%s: %s may not enter here as %s", entry.what, body["person"], body["role"])
+        need(body["person"] not in one.present, "%s: %s has entered already", entry.what, body["person"])
+        one.present.add(body["person"])
+
+    def leaves(self, entry):
+        body = members(entry.body, "person step", entry.what)
+        one = self._at(entry, body["step"])
+        need(one.step.action == "leave" and body["person"] in one.present
+             and one.people[body["person"]] is one.step.role, "%s: %s does not leave here", entry.what, body["person"])
+        one.present.discard(body["person"])
+        one.left.add(body["person"])
+
+    def answer(self, entry):
+        body = members(entry.body, "name person step value", entry.what)
+        one = self._at(entry, body["step"])
+        need(body["person"] in one.present, "%s: %s is not in the room", entry.what, body["person"])
+        one.answers.setdefault(body["step"], {})[text(body["name"], entry.what)] = (body["value"], entry)
+
+    def deviation(self, entry):
+        body = members(entry.body, "accepted-by cause step", entry.what)
+        one = self._at(entry, body["step"])
+        text(body["cause"], entry.what)
+        need(body["accepted-by"] in one.present, "%s: accepted by somebody who is not in the room", entry.what)
+        one.deviations.append(entry)
+
+    def exhibit(self, entry):
+        body = members(entry.body, "?device digest ?end ?gaps kind person ?start step", entry.what)
+        one = self._at(entry, body["step"])
+        digest(body["digest"], entry.what)
+        need(one.step.action == "exhibit" and body["kind"] == one.step.with_["kind"] and body["person"] in one.present,
+             "%s: not what the step asks for", entry.what)
+        one.exhibits.append(entry)
+
+    def artifact(self, entry):
+        body = members(entry.body, "?canonical digest kind name ?person ?signature ?step", entry.what)
+        if body["kind"] == "profile":
+            data = self.folder.document("profiles", body)
+        else:
+            need("canonical" not in body, "%s: it has no canonical form", entry.what)
+            data = self.folder.by_digest("artifacts/" + digest(body["digest"], entry.what), body["digest"])
+        if "signature" in body:
+            need("person" in body, "%s: signed by nobody", entry.what)
+            signature = self.folder.by_digest("artifacts/%s.p7s" % body["digest"], body["signature"])
+            person = self.estate.policy.people.get(body["person"])
+            need(person is not None, "%s: signed by somebody who is not on the roster", entry.what)
+            try:
+                crypto.cms(signature, data, self.folder.take("people/%s.der" % person.fingerprint))
+            except Refused as why:
+                raise Refused("%s: %s" % (entry.what, why)) from None
+        if self.open is not None and entry.ceremony == self.open.id:
+            self.open.artifacts.append((entry, data))
+
+    # ---- steps
+
+    def step(self, entry):
+        body = members(entry.body, "action actors ?begun ?result step", entry.what)
+        one = self._at(entry, body["step"])
+        step = one.step
+        need(body["action"] == step.action, "%s: the script's step is %s", entry.what, step.action)
+        self._actors(entry, one, step, body["actors"])
+        if "begun" in body:
+            need(body["begun"] == "true" and "result" not in body, "%s: begun and done at once", entry.what)
+            one.begun[step.id] = entry.seq
+            return
+        result = body.get("result")
+        need(type(result) is dict and all(type(value) is str for value in result.values()), "%s: its result", entry.what)
+        deviated = any(other.body["step"] == step.id for other in one.deviations)
+        if not (result == {} and deviated and step.action in script.SKIPPABLE and step.action not in ("enter", "leave")):
+            RESULTS[step.action](self, entry, one, step, result, deviated)
+        one.next += 1
+        one.last_done = entry.seq
+        self.steps += 1
+
+    def _actors(self, entry, one, step, actors):
+        holders = [person for person, role in one.people.items() if role is step.role]
+        need(type(actors) is list and len(set(actors)) == len(actors) and actors, "%s: its actors", entry.what)
+        for person in actors:
+            need(person in holders, "%s: %s does not hold the role %s", entry.what, person, step.role.id)
+            there = person in one.present or (step.action == "leave" and person in one.left)
+            need(there, "%s: %s is not in the room", entry.what, person)
+        need(len(actors) == step.wanted(len(holders)), "%s: %d people did it, the script asks for %d", entry.what,
+             len(actors), step.wanted(len(holders)))
+        need(step.how is not None or len(holders) == 1, "%s: the role %s has several holders", entry.what, step.role.id)
+
+    def _answered(self, entry, one, step, names, result):
+        """The last answer of each name stands in the result."""
+        given = one.answers.get(step.id, {})
+        for member in names:
+            need(member in given and given[member][0] == result.get(member), "%s: %s is not what was answered", entry.what, member)
+        return given
+
+    def _exact(self, entry, result, names):
+        members(result, names, entry.what)
+
+    def r_nothing(self, entry, one, step, result, deviated):
+        need(result == {}, "%s: a result that no such step has", entry.what)
+
+    def r_enter(self, entry, one, step, result, deviated):
+        self.r_nothing(entry, one, step, result, deviated)
+
+    def r_leave(self, entry, one, step, result, deviated):
+        self.r_nothing(entry, one, step, result, deviated)
+        for person in entry.body["actors"]:
+            need(person in one.left, "%s: %s is still in the room", entry.what, person)
+
+    def r_check_clock(self, entry, one, step, result, deviated):
+        self._exact(entry, result, "clock-1 clock-2")
+        for member, (value, said) in self._answered(entry, one, step, result, result).items():
+            need(deviated or abs(moment(value, entry.what) - said.time) <= ROOM_CLOCK, "%s: %s is too far off", entry.what, member)
+
+    def r_record(self, entry, one, step, result, deviated):
+        self._exact(entry, result, " ".join(step.with_))
+        self._answered(entry, one, step, result, result)
+        for member, pattern in step.with_.items():
+            need(deviated or expression.matches(pattern, result[member]), "%s: %s does not fit its pattern", entry.what, member)
+
+    def r_open_bag(self, entry, one, step, result, deviated):
+        self._bag(entry, one, step, result)
+        last = self.custody.get(result["item"])
+        if last is None:
+            self.unseen.append("%s from bag %s" % (result["item"], result["bag"]))
+        else:
+            need(deviated or last == [result["bag"], True], "%s: not the bag that was last sealed", entry.what)
+        self.custody[result["item"]] = [result["bag"], False]
+
+    def r_seal_bag(self, entry, one, step, result, deviated):
+        self._bag(entry, one, step, result)
+        self.custody[result["item"]] = [result["bag"], True]
+
+    def _bag(self, entry, one, step, result):
+        self._exact(entry, result, "bag item")
+        need(result["item"] == step.with_["item"], "%s: another item", entry.what)
+        self._answered(entry, one, step, ["bag"], result)
+
+    def r_approve(self, entry, one, step, result, deviated):
+        self._exact(entry, result, "for request")
+        target = one.script.target(step)
+        need(result["for"] == target.id, "%s: for another step", entry.what)
+        request = self.estate.requests.get(result["request"])
+        need(request is not None and request.document.get("step") == target.id and request.document.get("ceremony") == one.id,
+             "%s: its request is not for step %s", entry.what, target.id)
+        voted = {self.estate.policy.by_fingerprint[vote.certificate].id for vote in request.votes}
+        for person in entry.body["actors"]:
+            need(person in voted, "%s: %s did not vote on it", entry.what, person)
+
+    def r_generate(self, entry, one, step, result, deviated):
+        self._exact(entry, result, "fingerprint intent label token")
+        found = [key for key in self.estate.keys if str(key.get("intent")) == result["intent"]]
+        need(len(found) == 1 and found[0]["seq"] < entry.seq, "%s: no such key was born", entry.what)
+        key = found[0]
+        intent = self.estate.intents[key["intent"]].entry
+        need(intent.ceremony == one.id and intent.body["evidence"].get("step") == step.id, "%s: born elsewhere", entry.what)
+        need(intent.seq > one.begun.get(step.id, intent.seq), "%s: the step was never begun", entry.what)
+        for member in ("fingerprint", "label", "token"):
+            need(result[member] == key[member], "%s: %s is not the born key's", entry.what, member)
+        need((key["label"], key["token"], key["type"]) == tuple(step.with_[name] for name in ("label", "token", "type")),
+             "%s: not the key that the script asks for", entry.what)
+
+    def r_certificate(self, entry, one, step, result, deviated):
+        issued = step.action == "issue-certificate"
+        self._exact(entry, result, "artifact label profile tbs" if issued else "artifact label tbs")
+        need(result["label"] == step.with_["label"], "%s: another key's", entry.what)
+        made = {}
+        for other, data in one.artifacts:
+            if other.body.get("step") == step.id:
+                made[(other.body["kind"], other.body["digest"])] = data
+        tbs = made.get(("tbs", result["tbs"]))
+        whole = made.get(("certificate" if issued else "csr", result["artifact"]))
+        profiles = [(digest_, data) for (kind, digest_), data in made.items() if kind == "profile"]
+        need(tbs is not None and whole is not None and profiles, "%s: its artifacts are not there", entry.what)
+        if issued:
+            profiles = [(digest_, data) for digest_, data in profiles if digest_ == result["profile"]]
+            need(profiles, "%s: its profile is not there", entry.what)
+        used = [(body, intent) for other, body, intent in self.estate.used
+                if other.ceremony == one.id and intent.entry.body["evidence"].get("step") == step.id]
+        need(len(used) == 1, "%s: the key was used %d times", entry.what, len(used))
+        body, intent = used[0]
+        key = [key for key in self.estate.keys if key.get("fingerprint") == intent.request.subject.get("key")]
+        need(key and key[-1]["label"] == result["label"] and key[-1]["token"] == step.with_["token"], "%s: another key signed",
+             entry.what)
+        try:
+            profile = certificate.profile(profiles[-1][1])
+            need(profile.id == step.with_["profile"], "the profile is not the one that the script names")
+            certificate.check(whole, tbs, profile, bytes.fromhex(key[-1]["public-key"]), issued, body)
+        except Refused as why:
+            raise Refused("%s: %s" % (entry.what, why)) from None
+        self.certificates.append((result["label"], profile.id, result["artifact"]))
+
+    def r_exhibit(self, entry, one, step, result, deviated):
+        self._exact(entry, result, "digest")
+        need(any(other.body["step"] == step.id and other.body["digest"] == result["digest"] for other in one.exhibits),
+             "%s: no such exhibit", entry.what)
+
+    def r_read_aloud(self, entry, one, step, result, deviated):
+        self._exact(entry, result, "root size words")
+        size = result["size"]
+        need(size.isdigit() and str(int(size)) == size and one.last_done < int(size) <= entry.seq, "%s: its size", entry.what)
+        need(self.tree.roots[int(size)] == digest(result["root"], entry.what), "%s: not the root at that size", entry.what)
+        need(result["words"] == " ".join(WORDS[byte] for byte in bytes.fromhex(result["root"])), "%s: not the root's words",
+             entry.what)
+
+    def r_attest(self, entry, one, step, result, deviated):
+        need(sorted(result) == sorted(entry.body["actors"]), "%s: not one attestation for each", entry.what)
+        for person, mark in result.items():
+            found = [(other, data) for other, data in one.artifacts
+                     if other.body["kind"] == "attestation" and other.body.get("person") == person
+                     and other.body.get("step") == step.id and other.body["digest"] == mark]
+            need(found, "%s: the attestation of %s is not there", entry.what, person)
+            other, data = found[-1]
+            need("signature" in other.body or one.people[person].card_optional, "%s: %s did not sign", entry.what, person)
+            said = members(parse_canonical(data), STATEMENT, "the attestation of " + person)
+            checkpoint = members(said["checkpoint"], "root size", "the attestation of " + person)
+            size = integer(checkpoint["size"], entry.what)
+            need(one.last_done < size <= other.seq and self.tree.roots[size] == checkpoint["root"],
+                 "%s: %s attested another log", entry.what, person)
+            before = [deviation.seq for deviation in one.deviations if deviation.seq < size]
+            need(said["deviations"] == before, "%s: %s attested other deviations", entry.what, person)
+            need((said["ceremony"], said["person"], said["statement"], said["type"]) == (
+                one.id, person, step.with_["statement"], "quorate/attestation/v1"), "%s: %s attested something else",
+                 entry.what, person)
+            one.attested.add(person)
+
+
+RESULTS = {
+    "enter": Ceremonies.r_enter, "leave": Ceremonies.r_leave, "check-clock": Ceremonies.r_check_clock,
+    "confirm": Ceremonies.r_nothing, "say": Ceremonies.r_nothing, "close": Ceremonies.r_nothing,
+    "record": Ceremonies.r_record, "open-bag": Ceremonies.r_open_bag, "seal-bag": Ceremonies.r_seal_bag,
+    "approve": Ceremonies.r_approve, "generate-key-pair": Ceremonies.r_generate, "make-csr": Ceremonies.r_certificate,
+    "issue-certificate": Ceremonies.r_certificate, "exhibit": Ceremonies.r_exhibit,
+    "read-aloud": Ceremonies.r_read_aloud, "attest": Ceremonies.r_attest,
+}

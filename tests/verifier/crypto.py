@@ -1,0 +1,149 @@
+"""Signatures, by the openssl command. Answers are kept: the same question has the same answer."""
+
+import base64
+import functools
+import os
+import shutil
+import subprocess
+import tempfile
+
+from . import der
+from .strict import Refused, need, sha256_hex
+
+EC_ORDERS = {  # curve -> length of a coordinate
+    "1.2.840.10045.3.1.7": ("EC:P-256", 32), "1.3.132.0.34": ("EC:P-384", 48), "1.3.132.0.35": ("EC:P-521", 66)}
+CMS_DIGESTS = {"2.16.840.1.101.3.4.2.1", "2.16.840.1.101.3.4.2.2", "2.16.840.1.101.3.4.2.3",
+               "2.16.840.1.101.3.4.2.8", "2.16.840.1.101.3.4.2.9", "2.16.840.1.101.3.4.2.10"}
+ID_SIGNED_DATA, ID_DATA = "1.2.840.113549.1.7.2", "1.2.840.113549.1.7.1"
+
+_folder = None
+
+
+def folder():
+    """Where files lie while openssl reads them; one for each process."""
+    global _folder
+    if _folder is None or _folder[0] != os.getpid():
+        place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        _folder = os.getpid(), tempfile.mkdtemp(prefix="verify-", dir=place)
+    return _folder[1]
+
+
+def clean():
+    global _folder
+    if _folder is not None and _folder[0] == os.getpid():
+        shutil.rmtree(_folder[1], ignore_errors=True)
+        _folder = None
+
+
+def _openssl(arguments, **files):
+    """Runs openssl; `@name` in the arguments is the path of a file with these bytes. True where it ends well."""
+    words = []
+    for word in arguments.split():
+        if word.startswith("@"):
+            path = os.path.join(folder(), word[1:])
+            with open(path, "wb") as stream:
+                stream.write(files[word[1:]])
+            word = path
+        words.append(word)
+    environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "OPENSSL_CONF": "/dev/null", "LC_ALL": "C"}
+    done = subprocess.run(["openssl"] + words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL, env=environment, check=False)
+    return done.returncode == 0
+
+
+@functools.lru_cache(maxsize=None)
+def ed25519(public, message, signature):
+    spki = bytes.fromhex("302a300506032b6570032100") + public
+    return len(signature) == 64 and _openssl(
+        "pkeyutl -verify -pubin -keyform DER -inkey @key -rawin -in @message -sigfile @signature",
+        key=spki, message=message, signature=signature)
+
+
+@functools.lru_cache(maxsize=None)
+def key_type(spki):
+    """"EC:P-384" or "RSA:3072", and the length of an EC coordinate."""
+    algorithm, bits = der.parse(spki, "a public key").sequence("a public key")
+    parts = algorithm.sequence("a public key's algorithm")
+    kind = parts[0].oid("a public key's algorithm")
+    point, unused = bits.bits("a public key")
+    need(unused == 0 and len(parts) == 2, "a public key is not well formed")
+    if kind == "1.2.840.10045.2.1":
+        curve, size = EC_ORDERS.get(parts[1].oid("a curve"), (None, 0))
+        need(curve and len(point) == 1 + 2 * size and point[0] == 4, "a public key is no uncompressed point of a known curve")
+        return curve, size
+    need(kind == "1.2.840.113549.1.1.1" and parts[1].whole == b"\x05\x00", "a public key is neither EC nor RSA")
+    numbers = der.parse(point, "an RSA key").sequence("an RSA key")
+    need(len(numbers) == 2, "an RSA key is not well formed")
+    need(numbers[1].integer("an RSA exponent") >= 3, "an RSA exponent is too small")
+    return "RSA:%d" % numbers[0].integer("an RSA modulus").bit_length(), 0
+
+
+@functools.lru_cache(maxsize=None)
+def ecdsa(spki, digest, signature):
+    """A DER signature over a digest."""
+    pair = der.parse(signature, "a signature").sequence("a signature")
+    need(len(pair) == 2 and all(part.integer("a signature") > 0 for part in pair), "a signature is not well formed")
+    return _openssl("pkeyutl -verify -pubin -keyform DER -inkey @key -in @digest -sigfile @signature",
+                    key=spki, digest=digest, signature=signature)
+
+
+@functools.lru_cache(maxsize=None)
+def rsa(spki, digest, signature, hash_name):
+    return _openssl("pkeyutl -verify -pubin -keyform DER -inkey @key -in @digest -sigfile @signature "
+                    "-pkeyopt rsa_padding_mode:pkcs1 -pkeyopt digest:" + hash_name,
+                    key=spki, digest=digest, signature=signature)
+
+
+def digest_signature(spki, digest, signature):
+    """EC as r||s, RSA as PKCS#1 v1.5, over a SHA-256 digest."""
+    kind, size = key_type(spki)
+    if not kind.startswith("EC:"):
+        return rsa(spki, digest, signature, "sha256")
+    if len(signature) != 2 * size:
+        return False
+    r, s = (int.from_bytes(half, "big") for half in (signature[:size], signature[size:]))
+    return r > 0 and s > 0 and ecdsa(
+        spki, digest, der.encode(der.SEQUENCE, der.encode_integer(r) + der.encode_integer(s)))
+
+
+@functools.lru_cache(maxsize=None)
+def certificate_key(certificate):
+    """SubjectPublicKeyInfo of a certificate."""
+    parts = der.parse(certificate, "a certificate").sequence("a certificate")
+    need(len(parts) == 3, "a certificate is not well formed")
+    fields = parts[0].sequence("a certificate")
+    if fields and fields[0].tag == 0xA0:
+        fields = fields[1:]
+    need(len(fields) >= 6, "a certificate is not well formed")
+    fields[5].expect(der.SEQUENCE, "a certificate's key")
+    return fields[5].whole
+
+
+def _one_signer(signature):
+    outer = der.parse(signature, "a CMS file").sequence("a CMS file")
+    need(len(outer) == 2 and outer[0].oid("a CMS file") == ID_SIGNED_DATA, "not CMS SignedData")
+    inner = outer[1].children(0xA0, "a CMS file")
+    need(len(inner) == 1, "a CMS file is not well formed")
+    parts = inner[0].sequence("SignedData")
+    need(len(parts) >= 4, "SignedData is not well formed")
+    content = parts[2].sequence("SignedData")
+    need(len(content) == 1 and content[0].oid("SignedData") == ID_DATA, "SignedData is not detached, or not over data")
+    need(all(part.tag in (0xA0, 0xA1) for part in parts[3:-1]), "SignedData has unknown parts")
+    signers = parts[-1].children(der.SET, "SignedData")
+    need(len(signers) == 1, "a CMS file has %d signers instead of one", len(signers))
+    info = signers[0].sequence("a SignerInfo")
+    need(len(info) >= 5, "a SignerInfo is not well formed")
+    hashing = info[2].sequence("a SignerInfo")
+    need(hashing and hashing[0].oid("a digest algorithm") in CMS_DIGESTS, "a signature's digest is weaker than SHA-256")
+
+
+@functools.lru_cache(maxsize=None)
+def cms(signature, document, certificate):
+    """Refuses where `signature` is not one signature by exactly this certificate's holder over the document."""
+    _one_signer(signature)
+    pem = b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(certificate) + b"-----END CERTIFICATE-----\n"
+    # -nointern: the signer's certificate is the pinned one, never one that the file brings.
+    if not _openssl("cms -verify -binary -inform DER -in @signature -content @document -certfile @certificate "
+                    "-nointern -noverify", signature=signature, document=document, certificate=pem):
+        raise Refused("the signature is not by the holder of certificate %s… over this document"
+                      % sha256_hex(certificate)[:16])

@@ -1,0 +1,384 @@
+"""The fold of the log: policies, sites, requests and votes, births, uses. Each verdict is evaluated again."""
+
+from . import crypto, evaluate, policy
+from .strict import (Refused, canonical_bytes, digest, integer, members, moment, need, parse_canonical, sha256, sha256_hex, text,
+                     texts, unhex)
+
+VOTE = "certificate person public-key request signature"
+FRAME = "?ceremony expires log made nonce policy rule ?step subject type version"
+PKCS11 = {"generate", "import", "derive", "copy", "modify", "wrap", "use", "destroy", "initialise", "set-pin"}
+SUBJECT = "environment estate operation origin requester "
+SUBJECTS = {
+    "adopt-policy": "policy ?succession",
+    "enrol-site": "firmware hardware identity manufacturer model serial site token transport",
+    "open-ceremony": "bindings ceremony people script",
+}
+PKCS11_SUBJECT = "?class ?data ?function ?key ?label ?mechanism ?object ?templates token"
+CREATORS = {"C_GenerateKeyPair": "generate", "C_GenerateKey": "generate", "C_CreateObject": "import",
+            "C_UnwrapKey": "import", "C_DeriveKey": "derive", "C_CopyObject": "copy"}
+SITE = "firmware hardware identity manufacturer model serial site token transport"
+
+
+class Request:
+    def __init__(self, document, entry):
+        self.document, self.entry = document, entry
+        self.subject = document["subject"]
+        self.votes = []
+        self.state = "pending"
+
+
+class Intent:
+    def __init__(self, entry, request, verdict):
+        self.entry, self.request, self.verdict = entry, request, verdict
+        self.offers, self.receipts = {}, {}
+        self.open = True
+        self.born = None
+
+
+class Estate:
+    def __init__(self, folder, tree, trust, report):
+        self.folder, self.tree, self.trust, self.report = folder, tree, trust, report
+        self.policy, self.policies = None, []
+        self.requests, self.intents, self.keys = {}, {}, []
+        self.sites, self.enrolled = {}, {}
+        self.place = lambda: (None, None, None)  # (script id, step, operation): set by the ceremonies
+        self.estate = None
+        self.used = []
+        self.votes = self.verdicts = self.receipts = 0
+
+    # ---- the start
+
+    def genesis(self, entry):
+        need(entry.seq == 0, "%s: a genesis must be the first entry", entry.what)
+        body = members(entry.body, "environment log-key name origin policy", entry.what)
+        need(body["log-key"] == self.trust["log-key"], "genesis: the log key is not the one that is trusted")
+        need(body["origin"] == body["log-key"].split("+")[0], "genesis: the origin is not the log key's name")
+        need(body["policy"] == self.trust["policy"], "genesis: the first policy is not the one that is trusted")
+        self.estate, self.environment, self.origin = entry.digest, text(body["environment"], "environment"), body["origin"]
+        self.name = text(body["name"], "name")
+
+    # ---- requests and votes
+
+    def request(self, entry):
+        body = members(entry.body, "expires ?label operation request rule subject ?token", entry.what)
+        name = digest(body["request"], entry.what)
+        need(name not in self.requests, "%s: the request is there already", entry.what)
+        document = self._document(name, entry)
+        subject = document["subject"]
+        need(body["subject"] == sha256_hex(canonical_bytes(subject)), "%s: not the digest of the subject", entry.what)
+        for member in ("expires", "rule"):
+            need(body[member] == document[member], "%s: %s is not the request's", entry.what, member)
+        for member in ("operation", "label", "token"):
+            need(body.get(member) == subject.get(member), "%s: %s is not the subject's", entry.what, member)
+        need(document.get("ceremony") == entry.ceremony, "%s: the request is of another ceremony", entry.what)
+        self.requests[name] = Request(document, entry)
+
+    def _document(self, name, entry):
+        document = parse_canonical(self.folder.by_digest("requests/%s/request.json" % name, name))
+        members(document, FRAME, "request " + name[:12])
+        need(document["type"] == "quorate/request/v1" and document["version"] == 1, "request %s: type", name[:12])
+        subject = document["subject"]
+        operation = subject.get("operation") if type(subject) is dict else None
+        need(operation in SUBJECTS or operation in PKCS11, "request %s: its operation is unknown here", name[:12])
+        members(subject, SUBJECT + SUBJECTS.get(operation, PKCS11_SUBJECT), "the subject of request " + name[:12])
+        need((subject["estate"], subject["environment"], subject["origin"])
+             == (self.estate, self.environment, self.origin), "request %s: it is for another estate", name[:12])
+        log = members(document["log"], "root size", "log")
+        size = integer(log["size"], "log size")
+        need(size <= entry.seq and self.tree.roots[size] == log["root"], "request %s: the log never was so", name[:12])
+        made, expires = moment(document["made"]), moment(document["expires"])
+        need(made <= entry.time and made < expires, "request %s: made, expires", name[:12])
+        members(document["policy"], "digest version", "policy")
+        need(len(unhex(document["nonce"], "nonce")) == 16, "request %s: nonce", name[:12])
+        return dict(document, **{"expires-at": expires})
+
+    def vote(self, entry, rejection):
+        body = members(entry.body, VOTE + (" document reason" if rejection else ""), entry.what)
+        request = self.requests.get(body["request"])
+        need(request is not None, "%s: for a request that the log does not have", entry.what)
+        need(request.state == "pending", "%s: the request is %s", entry.what, request.state)
+        certificate = self.folder.by_digest("people/%s.der" % digest(body["certificate"], entry.what), body["certificate"])
+        need(sha256_hex(crypto.certificate_key(certificate)) == body["public-key"], "%s: not the certificate's key", entry.what)
+        person = self._voter(request).by_fingerprint.get(body["certificate"])
+        need(person is not None and person.id == body["person"], "%s: not the certificate of %s", entry.what, body["person"])
+        stem = "requests/%s/%s" % (body["request"], person.id)
+        if rejection:
+            document = self.folder.by_digest(stem + ".reject.json", body["document"])
+            said = members(parse_canonical(document), "reason request type", stem)
+            need(said == {"reason": body["reason"], "request": body["request"], "type": "quorate/rejection/v1"},
+                 "%s: the rejection says something else", entry.what)
+        else:
+            document = self.folder.take("requests/%s/request.json" % body["request"])
+        signature = self.folder.by_digest(stem + (".reject.p7s" if rejection else ".p7s"), body["signature"])
+        try:
+            crypto.cms(signature, document, certificate)
+        except Refused as why:
+            raise Refused("%s: %s" % (entry.what, why)) from None
+        request.votes.append(evaluate.Vote(rejection, body["certificate"], body["public-key"], entry.time, entry.seq))
+        self.votes += 1
+
+    def _voter(self, request):
+        """The policy whose roster pins the signers: the first one judges itself."""
+        if self.policy is None:
+            return self._policy_of(request)
+        return self.policy
+
+    def _policy_of(self, request):
+        wanted = request.subject.get("policy", {})
+        members(wanted, "canonical digest version", "the subject's policy")
+        return policy.parse(self.folder.document("policies", wanted), wanted["digest"])
+
+    # ---- decisions
+
+    def intent(self, entry):
+        body = entry.body
+        need({"evidence", "operation", "request", "verdict"} <= set(body), "%s lacks a member", entry.what)
+        request = self.requests.get(body["request"])
+        need(request is not None and request.state == "pending", "%s: the request is not pending", entry.what)
+        for member in set(body) - {"evidence", "request", "verdict", "sites", "type"}:
+            need(member in request.subject and body[member] == request.subject[member],
+                 "%s: %s is not the subject's", entry.what, member)
+        verdict = members(body["verdict"], "counted decision rule", entry.what)
+        need(verdict["decision"] == "allow", "%s: its verdict is not allow", entry.what)
+        held = None
+        if "sites" in body:
+            held = texts(body["sites"], entry.what)
+        if "type" in body:
+            need(body["type"] == evaluate.key_type(request.subject), "%s: not the type that was asked", entry.what)
+        evidence = self._evidence(entry, request)
+        judge = self.policy or self._policy_of(request)
+        try:
+            rule, counted = evaluate.evaluate(judge, request.document, evidence, held)
+        except Refused as why:
+            raise Refused("%s: evaluated again, it is not allowed: %s" % (entry.what, why)) from None
+        need(verdict == {"counted": counted, "decision": "allow", "rule": rule},
+             "%s: evaluated again, the verdict is rule \"%s\" with %s", entry.what, rule, ", ".join(counted) or "nobody")
+        request.state = "intent"
+        self.intents[entry.seq] = Intent(entry, request, verdict)
+        self.verdicts += 1
+
+    def _evidence(self, entry, request):
+        said = members(entry.body["evidence"], "approvals at ?ceremony rejections ?step", entry.what)
+        for member, rejection in (("approvals", False), ("rejections", True)):
+            there = [vote.seq for vote in request.votes if vote.rejection is rejection]
+            need(said[member] == there, "%s: its %s are not those that the log has", entry.what, member)
+        at = moment(said["at"], entry.what)
+        need(all(vote.at <= at for vote in request.votes) and at <= entry.time, "%s: its time cannot be", entry.what)
+        need(said.get("ceremony") == entry.ceremony, "%s: it is of another ceremony", entry.what)
+        evidence = evaluate.Evidence(at, request.votes, self.sites)
+        if "ceremony" in said:
+            need((request.document.get("ceremony"), request.document.get("step")) == (said["ceremony"], said.get("step")),
+                 "%s: the request is for another step", entry.what)
+            evidence.script, step, evidence.step_operation = self.place()
+            need(said.get("step") == step, "%s: the ceremony was at step %s", entry.what, step)
+        if request.subject["operation"] == "use":
+            evidence.key = self._key_of(request.subject, entry)
+        return evidence
+
+    def _key_of(self, subject, entry):
+        for key in reversed(self.keys):
+            if key["token"] == subject["token"] and key.get("fingerprint") == subject.get("key"):
+                return moment(key["time"]), key["sites"], key["class"], key["label"]
+        raise Refused("%s: the log knows no such key" % entry.what)
+
+    def _closing(self, entry, operation, seq=None):
+        """The open intent that this entry carries out."""
+        body = entry.body
+        if seq is None:
+            found = [i for i in self.intents.values() if i.open and i.entry.body["request"] == body.get("request")]
+            intent = found[0] if found else None
+        else:
+            intent = self.intents.get(integer(seq, entry.what))
+        need(intent is not None and intent.open, "%s: without an open intent", entry.what)
+        need(intent.entry.body["operation"] == operation, "%s: its intent is of another operation", entry.what)
+        if "verdict" in body:
+            need(body["verdict"] == intent.verdict, "%s: its verdict is not the intent's", entry.what)
+        return intent
+
+    def _spent(self, intent):
+        intent.open, intent.request.state = False, "spent"
+
+    def adopted(self, entry):
+        body = members(entry.body, "canonical digest request ?succession verdict version", entry.what)
+        intent = self._closing(entry, "adopt-policy")
+        asked = intent.request.subject
+        need({name: body[name] for name in ("canonical", "digest", "version")} == asked["policy"]
+             and body.get("succession") == asked.get("succession"), "%s: not the policy that was approved", entry.what)
+        if self.policy is None:
+            need(body["digest"] == self.trust["policy"], "%s: the first policy is not the one that is trusted", entry.what)
+        else:
+            need(body["version"] > self.policy.version, "%s: its version does not increase", entry.what)
+        new = policy.parse(self.folder.document("policies", body), body["digest"])
+        need(new.version == body["version"], "%s: the file has another version", entry.what)
+        need(new.name == self.name, "%s: a policy of another estate", entry.what)
+        self._roster(new)
+        self.policy = new
+        self.policies.append(new)
+        self._spent(intent)
+        for request in self.requests.values():
+            if request.state == "pending":
+                request.state = "void"
+
+    def _roster(self, new):
+        keys = {}
+        for person in new.people.values():
+            certificate = self.folder.by_digest("people/%s.der" % person.fingerprint, person.fingerprint)
+            other = keys.setdefault(crypto.certificate_key(certificate), person.id)
+            need(other == person.id, "%s and %s of the roster have one key", other, person.id)
+
+    # ---- sites
+
+    def site_enrolled(self, entry):
+        body = members(entry.body, SITE + " answer challenge identity-id request transport-id verdict", entry.what)
+        intent = self._closing(entry, "enrol-site")
+        for member in SITE.split():
+            need(body[member] == intent.request.subject[member], "%s: %s is not what was approved", entry.what, member)
+        place = (body["token"], body["site"])
+        token = self.policy.tokens.get(body["token"])
+        need(token is not None and body["site"] in [token.primary] + token.replicas, "%s: no site of the policy", entry.what)
+        need(all(other["serial"] != body["serial"] for at, other in self.enrolled.items() if at != place),
+             "%s: the serial number is another site's", entry.what)
+        need(crypto.key_type(unhex(body["transport"], "transport"))[0].startswith("RSA:"), "%s: transport", entry.what)
+        asked = sha256(b"quorate challenge v1\n" + bytes.fromhex(self.estate) + sha256("/".join(place).encode())
+                       + unhex(digest(body["challenge"], entry.what), "challenge"))
+        need(crypto.digest_signature(unhex(body["identity"], "identity"), asked, unhex(body["answer"], "answer")),
+             "%s: the HSM's answer to the challenge does not hold", entry.what)
+        self.enrolled[place] = body
+        self.sites[place] = evaluate.Standing(body["site"], body["hardware"])
+        self._spent(intent)
+
+    def arrived(self, entry):
+        body = members(entry.body, "country latitude longitude place site tags token", entry.what)
+        standing = self.sites.get((body["token"], body["site"]))
+        need(standing is not None, "%s: that site is not enrolled", entry.what)
+        standing.home = body["place"] == body["site"]
+        declared = self.policy.sites.get(body["site"])
+        if standing.home:
+            need(declared is not None and (body["latitude"], body["longitude"], body["country"], body["tags"]) == (
+                declared.latitude_text, declared.longitude_text, declared.country, declared.tags),
+                 "%s: home is somewhere else by the policy", entry.what)
+        standing.place = (policy.number(body["latitude"], -90, 90, entry.what),
+                          policy.number(body["longitude"], -180, 180, entry.what),
+                          body["country"], texts(body["tags"], entry.what, empty=True))
+
+    # ---- births
+
+    def offer(self, entry):
+        body = members(entry.body, "attributes-digest blobs challenge intent mechanism offer ?public-key site", entry.what)
+        intent = self._closing(entry, "generate", body["intent"])
+        need(body["site"] in intent.entry.body["sites"] and body["site"] != self._primary(intent),
+             "%s: to a site that the intent does not name", entry.what)
+        weak = {"oaep-sha1+aes-kwp": "oaep-sha1"}.get(body["mechanism"])
+        rule = self.policy.rules[intent.verdict["rule"]]
+        need(body["mechanism"] in ("oaep-sha1+aes-kwp", "oaep-sha256+aes-kwp", "rsa-aes-key-wrap-sha256")
+             and (weak is None or weak in rule.transport), "%s: the rule does not allow that transport", entry.what)
+        for member in ("attributes-digest", "blobs", "challenge", "offer"):
+            digest(body[member], entry.what)
+        intent.offers[body["offer"]] = body
+
+    def _primary(self, intent):
+        return self.policy.tokens[intent.entry.body["token"]].primary
+
+    def receipt(self, entry):
+        body = members(entry.body, "intent offer receipt site", entry.what)
+        intent = self._closing(entry, "generate", body["intent"])
+        offer = intent.offers.get(body["offer"])
+        need(offer is not None and offer["site"] == body["site"], "%s: no such offer went to the site", entry.what)
+        need(body["site"] not in intent.receipts, "%s: the site has answered already", entry.what)
+        data = self.folder.by_digest("receipts/%s.json" % digest(body["receipt"], entry.what), body["receipt"])
+        said = members(parse_canonical(data), "challenge estate intent nonce offer proof ?proof-signature serial signature "
+                                              "site token type", "receipt " + body["receipt"][:12])
+        token = intent.entry.body["token"]
+        pinned = self.enrolled[(token, body["site"])]
+        wanted = {"challenge": offer["challenge"], "estate": self.estate, "intent": intent.entry.digest,
+                  "offer": body["offer"], "serial": pinned["serial"], "site": body["site"], "token": token,
+                  "type": "quorate/receipt/v1"}
+        for member, value in wanted.items():
+            need(said[member] == value, "%s: the receipt's %s is of another birth or site", entry.what, member)
+        self._proof(entry, intent, offer, said)
+        signed = {name: value for name, value in said.items() if name != "signature"}
+        asked = sha256(b"quorate receipt v1\n" + canonical_bytes(signed))
+        need(crypto.digest_signature(unhex(pinned["identity"], "identity"), asked, unhex(said["signature"], "signature")),
+             "%s: the receipt is not signed by the HSM that was enrolled", entry.what)
+        intent.receipts[body["site"]] = said
+        self.receipts += 1
+
+    def _proof(self, entry, intent, offer, said):
+        signs = intent.request.subject["templates"].get("private", {}).get("CKA_SIGN") == "true"
+        if said["proof"] == "attested":
+            need("proof-signature" not in said and not signs, "%s: the replica did not prove itself", entry.what)
+            return
+        need(said["proof"] == "signature" and "public-key" in offer, "%s: the receipt's proof is unknown", entry.what)
+        asked = sha256(b"quorate proof v1\n" + bytes.fromhex(self.estate + offer["offer"])
+                       + sha256(said["site"].encode()) + bytes.fromhex(offer["challenge"])
+                       + bytes.fromhex(digest(said["nonce"], entry.what)))
+        need(crypto.digest_signature(unhex(offer["public-key"], "public-key"), asked,
+                                     unhex(said["proof-signature"], "proof-signature")),
+             "%s: the replica's signature over its statement does not hold", entry.what)
+
+    def born(self, entry):
+        body = members(entry.body, "class ?fingerprint ?function id ?intent label ?public-key sites token type", entry.what)
+        if "public-key" in body:
+            spki = unhex(body["public-key"], entry.what)
+            need(sha256_hex(spki) == body.get("fingerprint"), "%s: not the key's fingerprint", entry.what)
+            need(crypto.key_type(spki)[0] == body["type"], "%s: not the key's type", entry.what)
+        if "intent" in body:
+            self._born_of(entry, body)
+        else:
+            self._born_freely(entry, body)
+        self.keys.append(dict(body, time=entry.time_text, seq=entry.seq))
+
+    def _born_of(self, entry, body):
+        intent = self._closing(entry, "generate", body["intent"])
+        for member in ("class", "function", "label", "sites", "token", "type"):
+            need(body.get(member) == intent.entry.body.get(member), "%s: %s is not the intent's", entry.what, member)
+        for site in body["sites"]:
+            if site == self._primary(intent):
+                continue
+            need(site in intent.receipts, "%s: without a receipt from %s", entry.what, site)
+            offer = intent.offers[intent.receipts[site]["offer"]]
+            need(offer.get("public-key") == body.get("public-key"), "%s: %s holds another key", entry.what, site)
+        intent.born = body
+        self._spent(intent)
+
+    def _born_freely(self, entry, body):
+        operation = CREATORS.get(body.get("function"))
+        rule = self.policy and evaluate.match(self.policy, operation, body["token"], body["label"], body["class"], "token")
+        need(rule is not None and rule.effect == "allow", "%s: without an intent, and no rule plainly allows it", entry.what)
+
+    def accepted(self, entry):
+        body = members(entry.body, "intent sites", entry.what)
+        intent = self.intents.get(body["intent"])
+        need(intent is not None and intent.born is not None and set(body["sites"]) <= set(intent.born["sites"]),
+             "%s: of no birth", entry.what)
+
+    def rolled_back(self, entry):
+        body = members(entry.body, "intent reason", entry.what)
+        intent = self.intents.get(body["intent"])
+        need(intent is not None and intent.open, "%s: without an open intent", entry.what)
+        intent.open, intent.request.state = False, "pending"
+
+    def orphan(self, entry):
+        body = members(entry.body, "intent site", entry.what)
+        need(body["intent"] in self.intents, "%s: of no birth", entry.what)
+
+    def use(self, entry):
+        body = members(entry.body, "data function intent label mechanism request signature token", entry.what)
+        intent = self._closing(entry, "use", body["intent"])
+        subject = intent.request.subject
+        need(body["request"] == intent.entry.body["request"], "%s: of another request", entry.what)
+        for member in ("function", "label", "mechanism", "token"):
+            need(body[member] == subject.get(member), "%s: %s is not what was approved", entry.what, member)
+        need(body["data"] == subject["data"]["sha256"], "%s: not the bytes that were approved", entry.what)
+        digest(body["signature"], entry.what)
+        self._spent(intent)
+        self.used.append((entry, body, intent))
+
+    def refused(self, entry):
+        members(entry.body, "?closed findings ?label operation ?request requester subject ?token", entry.what)
+        if "closed" in entry.body:
+            request = self.requests.get(entry.body.get("request"))
+            need(request is not None and entry.body["closed"] in ("rejected", "expired"), "%s: closed", entry.what)
+            if request.state == "pending":
+                request.state = entry.body["closed"]
+

@@ -1,0 +1,182 @@
+"""Policies, from their canonical JSON forms: people, sites, tokens, rules."""
+
+import functools
+import re
+
+from .strict import (NEVER, Refused, count, digest, duration, loose_moment, members, name, need, parse_canonical, text,
+                     texts)
+
+OPERATIONS = ("generate import derive copy modify wrap use destroy initialise set-pin adopt-policy enrol-site "
+              "retire-site open-ceremony replicate promote suspend resume change-log-key readopt-log").split()
+CLASSES = "private-key public-key secret-key certificate data".split()
+DEFAULT_EXPIRY = (86400, 0)
+
+
+def listed(value, what):
+    """A single scalar counts as a list of one."""
+    return texts([value] if type(value) is str else value, what)
+
+
+def number(value, low, high, what):
+    need(type(value) is str and re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value), "%s is not a number", what)
+    need(low <= float(value) <= high, "%s is out of range", what)
+    return float(value)
+
+
+class Person:
+    def __init__(self, value):
+        members(value, "id name organisation roles fingerprint ?certificate ?from ?until ?alternate-for ?alternate-from "
+                       "?alternate-until", "a person")
+        self.id = name(value["id"], "a person's id")
+        self.organisation = text(value["organisation"], self.id)
+        self.roles = set(listed(value["roles"], self.id))
+        mark = value["fingerprint"]
+        need(type(mark) is str and mark.startswith("sha256:"), "%s: fingerprint", self.id)
+        self.fingerprint = digest(mark[7:], self.id)
+        self.since = loose_moment(value["from"], self.id) if "from" in value else 0
+        self.until = loose_moment(value["until"], self.id) if "until" in value else NEVER
+        self.principal = value.get("alternate-for")
+        since, until = value.get("alternate-from"), value.get("alternate-until")
+        self.stands_since = loose_moment(since, self.id) if since is not None else 0
+        self.stands_until = loose_moment(until, self.id) if until is not None else NEVER
+
+    def present(self, at):
+        return self.since <= at < self.until
+
+    def stands_in(self, at):
+        return self.principal is not None and self.stands_since <= at < self.stands_until
+
+
+class Site:
+    def __init__(self, value):
+        members(value, "id at ?country ?tags", "a site")
+        self.id = name(value["id"], "a site's id")
+        self.country = value.get("country", "")
+        self.tags = listed(value["tags"], self.id) if "tags" in value else []
+        at = texts(list(dict.fromkeys(value["at"])) if type(value["at"]) is list else value["at"], self.id)
+        need(len(value["at"]) == 2, "%s: at is not a latitude and a longitude", self.id)
+        at = value["at"]
+        self.latitude_text, self.longitude_text = at
+        self.latitude, self.longitude = number(at[0], -90, 90, self.id), number(at[1], -180, 180, self.id)
+
+
+class Token:
+    def __init__(self, value):
+        members(value, "id primary ?replicas", "a token")
+        self.id, self.primary = name(value["id"], "a token's id"), name(value["primary"], "a primary")
+        self.replicas = listed(value["replicas"], self.id) if value.get("replicas") else []
+
+
+class Quorum:
+    def __init__(self, value):
+        members(value, "of at-least ?organisations ?within ?except ?reject-at", "a quorum")
+        self.of, self.excluded = set(listed(value["of"], "of")), set()
+        if "except" in value:
+            self.excluded = set(listed(value["except"], "except"))
+        self.at_least = count(value["at-least"], 1, 10**6, "at-least")
+        self.organisations = count(value.get("organisations", "0"), 0, 10**6, "organisations")
+        self.within = duration(value["within"], "within") if "within" in value else None
+        self.reject_at = count(value["reject-at"], 1, 10**6, "reject-at") if "reject-at" in value else None
+
+
+class Replicas:
+    def __init__(self, value):
+        members(value, "at-least prove ?apart-km ?tagged ?countries ?sites ?placed-within ?hardware ?fresh", "replicas")
+        self.at_least = count(value["at-least"], 1, 16, "at-least")
+        need(value["prove"] in ("signature", "attest"), "prove is neither signature nor attest")
+        self.prove = value["prove"]
+        self.apart_km = number(value.get("apart-km", "0"), 0, 20100, "apart-km")
+        self.tagged, self.countries, self.sites = (
+            listed(value[key], key) if key in value else [] for key in ("tagged", "countries", "sites"))
+        self.placed_within = duration(value["placed-within"], "placed-within") if "placed-within" in value else None
+        self.hardware = value.get("hardware")
+        self.fresh = duration(value["fresh"], "fresh") if "fresh" in value else None
+
+
+class Rule:
+    def __init__(self, value):
+        members(value, "id when ?allow ?deny ?require ?expires ?while-suspended", "a rule")
+        self.id = text(value["id"], "a rule's id")
+        effects = [effect for effect in ("allow", "deny", "require") if effect in value]
+        need(len(effects) == 1, "rule \"%s\" does not say one of allow, deny, require", self.id)
+        self.effect = effects[0]
+        need(self.effect == "require" or value[self.effect] == "true", "rule \"%s\": %s is not true", self.id, self.effect)
+        self.expires = duration(value["expires"], self.id) if "expires" in value else DEFAULT_EXPIRY
+        self.while_suspended = value.get("while-suspended", "false") == "true"
+        self._when(value["when"])
+        self.ceremony, self.transport = [], []
+        self.quorum = self.replicas = self.types = self.usage = self.lifetime = self.extractable = None
+        if self.effect == "require":
+            self._require(value["require"])
+
+    def _when(self, when):
+        members(when, "operation ?token ?label ?class ?object", "when")
+        self.operations = listed(when["operation"], "operation")
+        need(set(self.operations) <= set(OPERATIONS), "rule \"%s\" names an unknown operation", self.id)
+        self.tokens = listed(when["token"], "token") if "token" in when else []
+        self.label = when.get("label")
+        self.classes = listed(when["class"], "class") if "class" in when else []
+        need(set(self.classes) <= set(CLASSES), "rule \"%s\" names an unknown class", self.id)
+        self.object = when.get("object")
+        need(self.object in (None, "token", "session"), "rule \"%s\" names an unknown object", self.id)
+
+    def _require(self, value):
+        members(value, "?ceremony ?quorum ?replicas ?key ?extractable ?transport", "require")
+        need(value, "rule \"%s\" requires nothing", self.id)
+        if "ceremony" in value:
+            self.ceremony = listed(value["ceremony"], "ceremony")
+        self.quorum = Quorum(value["quorum"]) if "quorum" in value else None
+        self.replicas = Replicas(value["replicas"]) if "replicas" in value else None
+        if "key" in value:
+            key = members(value["key"], "?types ?usage ?lifetime", "key")
+            self.types = listed(key["types"], "types") if "types" in key else None
+            self.usage = listed(key["usage"], "usage") if "usage" in key else None
+            self.lifetime = duration(key["lifetime"], "lifetime") if "lifetime" in key else None
+        self.extractable = value.get("extractable")
+        need(self.extractable in (None, "closed"), "rule \"%s\": extractable", self.id)
+        if "transport" in value:
+            self.transport = listed(members(value["transport"], "allow", "transport")["allow"], "transport")
+
+
+class Policy:
+    def __init__(self, data, digest_of_yaml):
+        value = members(parse_canonical(data), "quorate semantics name version people sites tokens rules otherwise "
+                                               "?succession", "the policy")
+        need(value["quorate"] == "1" and value["semantics"] == "1", "the policy is not of version 1, semantics 1")
+        need(value["otherwise"] == "deny", "the policy does not close with otherwise: deny")
+        self.digest, self.name = digest_of_yaml, text(value["name"], "the policy's name")
+        self.version = count(value["version"], 1, 10**9, "the policy's version")
+        self.people = self._named(value["people"], Person)
+        self.sites = self._named(value["sites"], Site)
+        self.tokens = self._named(value["tokens"], Token)
+        self.rules = self._named(value["rules"], Rule)
+        self.succession = None
+        if "succession" in value:
+            self.succession = Quorum(members(value["succession"], "quorum", "succession")["quorum"])
+        self.by_fingerprint = {person.fingerprint: person for person in self.people.values()}
+        need(len(self.by_fingerprint) == len(self.people), "two people of the policy have one certificate")
+        for person in self.people.values():
+            need(person.principal is None or (person.principal in self.people
+                                              and self.people[person.principal].principal is None),
+                 "%s is the alternate of nobody, or of an alternate", person.id)
+        for token in self.tokens.values():
+            for site in [token.primary] + token.replicas:
+                need(site in self.sites, "token %s names the unknown site %s", token.id, site)
+
+    @staticmethod
+    def _named(values, kind):
+        need(type(values) is list and values, "the policy lacks a list")
+        result = {}
+        for value in values:
+            item = kind(value)
+            need(item.id not in result, "the policy names %s twice", item.id)
+            result[item.id] = item
+        return result
+
+
+@functools.lru_cache(maxsize=None)
+def parse(data, digest_of_yaml):
+    try:
+        return Policy(data, digest_of_yaml)
+    except Refused as why:
+        raise Refused("policy %s…: %s" % (digest_of_yaml[:12], why)) from None

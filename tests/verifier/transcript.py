@@ -1,0 +1,131 @@
+"""A transcript as a whole: who checks which entry, and what is known in the end."""
+
+from . import ceremony, crypto, estate, folder, log, yaml
+from .strict import DIGEST, Refused, members, need, parse_canonical
+
+RECOVERED = "bytes digest"
+
+
+def read_trust(data):
+    """What the auditor brings; digests as `sha256:…`."""
+    try:
+        value = members(yaml.parse(data), "log-key policy ?software", "the trust file")
+        log.VerifierKey(value["log-key"])
+        software = value.get("software", {})
+        need(type(software) is dict, "software is not a map")
+        return {"log-key": value["log-key"], "policy": fingerprint(value["policy"]),
+                "software": {name: fingerprint(mark) for name, mark in software.items()}}
+    except Refused as why:
+        raise ValueError("the trust file: %s" % why) from None
+
+
+def fingerprint(value):
+    need(type(value) is str and value.startswith("sha256:") and DIGEST.fullmatch(value[7:]), "%s is not sha256:DIGEST", value)
+    return value[7:]
+
+
+class Report:
+    def __init__(self):
+        self.statements = []
+
+    def proven(self, text, *values):
+        self.statements.append(("proven", text % values if values else text))
+
+    def attested(self, text, *values):
+        self.statements.append(("attested", text % values if values else text))
+
+
+def recovered(entry):
+    members(entry.body, RECOVERED, entry.what)
+
+
+def handlers(world, ceremonies):
+    return {
+        "genesis": world.genesis, "policy": world.adopted, "site-enrolled": world.site_enrolled, "arrived": world.arrived,
+        "request": world.request, "approval": lambda entry: world.vote(entry, False),
+        "rejection": lambda entry: world.vote(entry, True), "refused": world.refused, "intent": world.intent,
+        "offer": world.offer, "receipt": world.receipt, "born": world.born, "accepted": world.accepted,
+        "rolled-back": world.rolled_back, "orphan": world.orphan, "used": world.use,
+        "environment": ceremonies.environment_, "recovered": recovered, "ceremony-opened": ceremonies.opened,
+        "entered": ceremonies.entered, "left": ceremonies.leaves, "step": ceremonies.step, "answer": ceremonies.answer,
+        "deviation": ceremonies.deviation, "exhibit": ceremonies.exhibit, "artifact": ceremonies.artifact,
+        "ceremony-closed": ceremonies.closed,
+    }
+
+
+def same_documents(files):
+    """Each YAML file says what its canonical form says."""
+    for name, data in files.items():
+        if name.endswith(".yaml"):
+            try:
+                same = yaml.parse(data) == parse_canonical(files[name[:-5] + ".json"])
+            except Refused as why:
+                raise Refused("%s: %s" % (name, why)) from None
+            need(same, "%s: its canonical form says something else", name)
+
+
+def verify(files, trust):
+    """Statements about a transcript, {name: bytes}. Refuses, with a reason, what does not hold."""
+    try:
+        return _verify(files, trust)
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError, RecursionError) as why:
+        raise Refused("not of the form that docs/FORMAT.md gives (%s: %s)" % (type(why).__name__, why)) from None
+
+
+def _verify(files, trust):
+    report, inside = Report(), folder.Folder(files)
+    key = log.VerifierKey(trust["log-key"])
+    entries, tree = log.read(inside.take("entries"))
+    size, root = log.checkpoint(inside.take("checkpoint"), key)
+    need(size == len(entries), "checkpoint: it covers %d entries, the folder has %d", size, len(entries))
+    need(root == tree.roots[size], "checkpoint: its root is not that of the entries")
+    report.proven("%d entries, from genesis to close, under one checkpoint signed by %s", size, key.name)
+
+    need(entries[0].type == "genesis", "the log does not begin with a genesis")
+    world = estate.Estate(inside, tree, trust, report)
+    ceremonies = ceremony.Ceremonies(inside, tree, world)
+    by_type = handlers(world, ceremonies)
+    for entry in entries:
+        need(entry.type in by_type, "%s: docs/FORMAT.md has no such entry", entry.what)
+        ceremonies.belongs(entry)
+        by_type[entry.type](entry)
+    need(entries[-1].type == "ceremony-closed", "the log does not end with the close of a ceremony")
+    inside.nothing_else()
+    same_documents(files)
+    _conclude(report, world, ceremonies)
+    return report.statements
+
+
+def _conclude(report, world, ceremonies):
+    report.proven("estate %s…, environment %s, its first policy the one that is trusted", world.estate[:16], world.environment)
+    report.proven("%d policies, each judged by the one before it; files and canonical forms say the same",
+                  len(world.policies))
+    report.proven("%d approvals and rejections, each signed by the certificate that the roster of its time pins", world.votes)
+    report.proven("%d verdicts, evaluated again and equal", world.verdicts)
+    for (token, site), body in sorted(world.enrolled.items()):
+        report.proven("the HSM of %s/%s answered a challenge with the key that was approved", token, site)
+        report.attested("the HSM of %s/%s is %s %s, serial %s, firmware %s (%s)", token, site, body["manufacturer"],
+                        body["model"], body["serial"], body["firmware"], body["hardware"])
+    for key in world.keys:
+        if "intent" in key:
+            how = {said["proof"] for said in world.intents[key["intent"]].receipts.values()}
+            report.statements.append(("proven" if how == {"signature"} else "attested", "key %s is held by %s" % (
+                key["label"], ", ".join(key["sites"]))))
+    for one in ceremonies.all.values():
+        report.proven("ceremony %s: %d steps in the script's order, by the people whom it asks for", one.id, one.next)
+        for deviation in one.deviations:
+            report.attested("step %s deviated: %s (accepted by %s)", deviation.body["step"], deviation.body["cause"],
+                            deviation.body["accepted-by"])
+    for label, name, artifact in ceremonies.certificates:
+        report.proven("%s… of key %s fits profile %s in every field, and its TBS was approved", artifact[:16], label, name)
+    for what in ceremonies.unseen:
+        report.attested("%s: the log never saw it sealed", what)
+
+
+def verify_folder(path, trust_path):
+    with open(trust_path, "rb") as stream:
+        trust = read_trust(stream.read())
+    try:
+        return verify(folder.load(path), trust)
+    finally:
+        crypto.clean()
