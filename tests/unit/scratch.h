@@ -41,7 +41,7 @@ static int scratch_remove(void **state)
 /* A path in the folder; of the last call only. */
 static inline const char *in(const char *name)
 {
-    static char path[200];
+    static char path[512];
 
     snprintf(path, sizeof path, "%s/%s", scratch, name);
     return path;
