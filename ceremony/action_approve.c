@@ -171,7 +171,8 @@ static enum outcome poll_person(struct polling *p, const char *person, struct fa
     char prompt[LIMIT_NAME + 96];
     enum outcome o = OK;
 
-    snprintf(prompt, sizeof prompt, "%s: your card (pkcs11: URI, or a PEM file)  [r] reject  [b] break:", person);
+    snprintf(prompt, sizeof prompt,
+             "%s: your card (pkcs11: URI without its PIN, or a PEM file)  [r] reject  [b] break:", person);
     while (o == OK && ballot_of(p, person) == BALLOT_NONE) {
         bool reject = false;
 
@@ -181,7 +182,7 @@ static enum outcome poll_person(struct polling *p, const char *person, struct fa
         if (reject)
             o = line_ask(p->runner, "Why is it rejected?", &reason, f);
         if (reject && o == OK)
-            o = line_ask(p->runner, "Your card (pkcs11: URI, or a PEM file)  [b] break:", &key, f);
+            o = line_ask(p->runner, "Your card (pkcs11: URI without its PIN, or a PEM file)  [b] break:", &key, f);
         if (o != OK || key.len == 0)
             continue;
         if (vote(p, person, buf_str(&key), reject ? buf_str(&reason) : NULL, f) != OK)

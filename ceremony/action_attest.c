@@ -130,7 +130,7 @@ static enum outcome attest_terminal(struct runner *r, const struct step *s, cons
     char prompt[LIMIT_NAME + 96];
     enum outcome o = OK;
 
-    snprintf(prompt, sizeof prompt, "%s: your card (pkcs11: URI, or a PEM file%s)  [b] break:", person,
+    snprintf(prompt, sizeof prompt, "%s: your card (pkcs11: URI without its PIN, or a PEM file%s)  [b] break:", person,
              s->role->card_optional ? "; empty: none, on paper" : "");
     for (;;) {
         o = talk_read(prompt, &key, f);

@@ -84,10 +84,16 @@ static enum outcome done_log(struct runner *r, const struct step *s, json_t *res
 static enum outcome step_run(struct runner *r, const struct step *s, struct fault *f)
 {
     json_t *result = NULL;
-    bool undone = false;
-    enum outcome o = actors_choose(r, s, f);
+    bool undone = false, open = s->by == BY_ANY || s->by == BY_COUNT;
+    enum outcome o = OK;
 
-    if (o == OK && r->answers == NULL)
+    /* Whoever is asked who does it sees first what it is. */
+    strings_free(&r->actors);
+    if (open && r->answers == NULL)
+        o = talk_step(r, s, f);
+    if (o == OK)
+        o = actors_choose(r, s, f);
+    if (o == OK && !open && r->answers == NULL)
         o = talk_step(r, s, f);
     if (o == OK)
         o = runner_stand(r, s, s->action->operation, f);

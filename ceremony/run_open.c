@@ -165,13 +165,26 @@ static enum outcome intent_left(const struct opening *x, const struct state_inte
     return o;
 }
 
+/* At the terminal the digests are shown, for people compare them with a release note. */
 static enum outcome environment_log(struct runner *r, struct fault *f)
 {
-    json_t *body = NULL;
+    json_t *body = NULL, *value = NULL;
+    struct buf b = BUF(OUTPUT_MAX);
+    const char *name = NULL;
     enum outcome o = environment_describe(r, &body, f);
 
     if (o == OK)
         o = estate_append(r->estate, ENTRY_ENVIRONMENT, body, NULL, f);
+    if (o == OK && r->answers == NULL) {
+        print_head(&b, "What runs here");
+        json_object_foreach(json_object_get(body, "software"), name, value)
+        {
+            print_field(&b, "", "%s", name);
+            print_field(&b, "SHA-256", "%s", json_string_value(value));
+        }
+        o = print_out(&b, f);
+    }
+    buf_free(&b);
     json_decref(body);
     return o;
 }

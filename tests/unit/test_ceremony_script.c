@@ -52,7 +52,7 @@ static const struct {
     {13, "", "s.yaml:27:9: step 2.3: nobody of the role witness has entered yet; "},
     {31, "", "s.yaml:30:9: step 2.5: the last step must be `do: close`"},
     {30, "      - {step: Close, by: admin, do: close}\n", "s.yaml:30:9: step 2.5: only the last step may close"},
-    {10, "    steps: []\n", "s.yaml:10:12: a list of steps was expected"},
+    {9, "  - act: Nothing\n    steps: []\n  - act: Begin\n", "s.yaml:10:12: a list of steps was expected"},
 };
 
 static void test_errors(void **state)
