@@ -86,6 +86,7 @@ static size_t find_suspension(const struct state *s, const char *scope)
 
 void fold_suspended(struct fold *x)
 {
+    fold_members(x, "?reason ?request scope ?verdict");
     const char *scope = read_scope(x);
     struct state_request *r = fold_has(x, "request") ? fold_live_request(x, "suspend") : NULL;
     if (!fold_goes(x))
@@ -106,6 +107,7 @@ void fold_suspended(struct fold *x)
 
 void fold_resumed(struct fold *x)
 {
+    fold_members(x, "?request scope ?verdict");
     const char *scope = read_scope(x);
     struct state_request *r = fold_has(x, "request") ? fold_live_request(x, "resume") : NULL;
     size_t at = find_suspension(x->look, scope);

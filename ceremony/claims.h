@@ -20,6 +20,7 @@ enum standing { PROVEN, ATTESTED };
     X(BIRTHS, PROVEN, "births", "each key has its replicas' own signatures and their sites' receipts")                 \
     X(SECRETS, ATTESTED, "secret-keys", "replicas of keys that cannot sign are as their sites say")                    \
     X(USES, PROVEN, "uses", "each governed use signed exactly what was approved")                                      \
+    X(SUSPENSIONS, PROVEN, "suspensions", "each suspension and its end were approved")                                 \
     X(OPENING, PROVEN, "opening", "script, bindings and people are the ones that were approved")                       \
     X(STEPS, PROVEN, "steps", "every step was recorded, in order, by those whom the script asks")                      \
     X(PRESENCE, ATTESTED, "presence", "the people did what the record says")                                           \

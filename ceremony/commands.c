@@ -45,6 +45,11 @@ static const struct option settle_options[] = {
     END,
 };
 
+static const struct option suspend_options[] = {
+    {"reason", "TEXT", false, "why; it is signed and logged"},
+    END,
+};
+
 static const struct option status_options[] = {
     {"offline", NULL, false, "do not ask the HSMs what answers now"},
     {"module", "FILE", false, "the module to work through; quorate-pkcs11.so beside this program where left out"},
@@ -139,6 +144,12 @@ const struct command commands[] = {
     {"reject", "ID", 1, 1, true, "Reject a request with one's card",
      "A signed rejection outweighs the same person's approval, and closes the request where the rule says so.",
      reject_options, run_reject},
+    {"suspend", "SCOPE", 1, 1, true, "Stop governed work in the estate, on a token or with a key",
+     "SCOPE is estate, token:ID or key:LABEL@TOKEN. Leaves a request; the same command again, when enough people have\n"
+     "approved, stops that work in every process of this host within a second, signatures that have begun included.",
+     suspend_options, run_suspend},
+    {"resume", "SCOPE", 1, 1, true, "Let suspended work go on, once enough people have approved it",
+     "SCOPE is exactly the one that was suspended.", none, run_resume},
     {"settle", "", 0, 0, true, "Finish or roll back what a crash left half done",
      "Touches only what no running process holds.", settle_options, run_settle},
     {"log", "", 0, 0, false, "Read and verify the log", "", none, NULL},

@@ -74,6 +74,8 @@ enum outcome run_request_list(const struct arguments *a, struct fault *f);
 enum outcome run_request_show(const struct arguments *a, struct fault *f);
 enum outcome run_approve(const struct arguments *a, struct fault *f);
 enum outcome run_reject(const struct arguments *a, struct fault *f);
+enum outcome run_suspend(const struct arguments *a, struct fault *f);
+enum outcome run_resume(const struct arguments *a, struct fault *f);
 enum outcome run_log_show(const struct arguments *a, struct fault *f);
 enum outcome run_log_check(const struct arguments *a, struct fault *f);
 enum outcome run_transcript(const struct arguments *a, struct fault *f);

@@ -181,6 +181,22 @@ void verify_arrival(struct verifier *v, const struct entry *e)
         claim_holds(&v->claims, CLAIM_PLACES);
 }
 
+void verify_suspension(struct verifier *v, const struct entry *e)
+{
+    static const char *const suspended[] = {"scope", "reason", NULL}, *const resumed[] = {"scope", NULL};
+    bool suspends = e->type == ENTRY_SUSPENDED;
+    struct verified_request *request = request_of(v, e, suspends ? OP_SUSPEND : OP_RESUME);
+    const char *other = NULL;
+
+    if (request == NULL || json_object_get(e->body, "verdict") == NULL ||
+        !members_equal(e->body, request->request->subject->json, suspends ? suspended : resumed, &other))
+        claim_fails(&v->claims, CLAIM_SUSPENSIONS, "%s of %s (entry %llu) is not one that was approved%s%s",
+                    entry_type_name(e->type), entry_text(e, "scope"), (unsigned long long)e->seq,
+                    other != NULL ? ": another " : "", other != NULL ? other : "");
+    else
+        claim_holds(&v->claims, CLAIM_SUSPENSIONS);
+}
+
 void verify_environment(struct verifier *v, const struct entry *e)
 {
     const json_t *software = json_object_get(e->body, "software");

@@ -116,6 +116,7 @@ void verify_offer(struct verifier *v, const struct entry *e);
 void verify_birth(struct verifier *v, const struct entry *e);
 void verify_offers_free(struct verifier *v);
 void verify_use(struct verifier *v, const struct entry *e);
+void verify_suspension(struct verifier *v, const struct entry *e); /* and its end */
 void verify_environment(struct verifier *v, const struct entry *e);
 void verify_ceremony(struct verifier *v, const struct entry *e); /* every entry that belongs to one */
 void verify_artifact(struct verifier *v, struct verified_ceremony *c, const struct entry *e);

@@ -22,6 +22,7 @@ static const char *subject_members(enum operation op)
     case OP_OPEN_CEREMONY:
         return COMMON "ceremony script bindings people";
     case OP_SUSPEND:
+        return COMMON "scope ?reason";
     case OP_RESUME:
         return COMMON "scope";
     case OP_CHANGE_LOG_KEY:
@@ -242,7 +243,9 @@ static enum outcome read_estate_operation(struct subject *s, struct fault *f)
             return o;
         return json_want_string(part, "id", &s->script, f);
     } else if (s->operation == OP_SUSPEND || s->operation == OP_RESUME) {
-        return json_want_string(s->json, "scope", &text, f);
+        if ((o = json_want_string(s->json, "scope", &text, f)) != OK)
+            return o;
+        return read_text(s->json, "reason", &text, f);
     }
     return o;
 }
