@@ -80,18 +80,15 @@ static void extension_put(struct buf *b, const struct profile_extension *e,
     if (e->critical)
         der_put_true(b);
     value = der_begin(b, DER_OCTET_STRING);
-    switch (e->source) {
-    case EXTENSION_FIXED:
-        buf_put(b, e->value.data, e->value.len);
-        break;
-    case EXTENSION_SUBJECT_KEY:
+    if (e->kind == EXTENSION_SUBJECT_KEY_IDENTIFIER) {
         der_put(b, DER_OCTET_STRING, id);
-        break;
-    case EXTENSION_AUTHORITY_KEY: /* keyIdentifier [0]; the issuer's key is the subject's */
+    } else if (e->kind ==
+               EXTENSION_AUTHORITY_KEY_IDENTIFIER) { /* keyIdentifier [0]; the issuer's key is the subject's */
         inner = der_begin(b, DER_SEQUENCE);
         der_put(b, DER_CONTEXT(0), id);
         der_end(b, inner);
-        break;
+    } else {
+        buf_put(b, e->value.data, e->value.len);
     }
     der_end(b, value);
     der_end(b, whole);

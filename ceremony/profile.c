@@ -32,10 +32,10 @@ static enum outcome key_parse(struct profile *p, const struct yaml *root, struct
     return o;
 }
 
-static const struct profile_extension *extension_find(const struct profile *p, const char *name)
+static const struct profile_extension *extension_find(const struct profile *p, enum extension_kind kind)
 {
     for (size_t i = 0; i < p->extension_count; i++) {
-        if (strcmp(p->extensions[i].name, name) == 0)
+        if (p->extensions[i].kind == kind)
             return &p->extensions[i];
     }
     return NULL;
@@ -54,7 +54,7 @@ static enum outcome extensions_parse(struct profile *p, const struct yaml *list,
         struct profile_extension one = {0};
 
         o = profile_extension_parse(list->items[i], &one, f);
-        if (o == OK && extension_find(p, one.name) != NULL)
+        if (o == OK && extension_find(p, one.kind) != NULL)
             o = yaml_fault(list->items[i], f, "%s stands here already; each extension once was expected", one.name);
         p->extensions[p->extension_count++] = one;
     }
@@ -65,7 +65,7 @@ static enum outcome extensions_parse(struct profile *p, const struct yaml *list,
 static enum outcome together_check(const struct profile *p, const struct yaml *root, struct fault *f)
 {
     const struct yaml *list = yaml_get(root, "extensions"), *subject = yaml_get(root, "subject");
-    const struct profile_extension *names = extension_find(p, "subjectAltName");
+    const struct profile_extension *names = extension_find(p, EXTENSION_SUBJECT_ALT_NAME);
     bool ca = false, signs = false;
 
     for (size_t i = 0; i < list->count; i++) {

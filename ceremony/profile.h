@@ -6,13 +6,21 @@
 /* A certificate profile: what a certificate of one kind looks like, field by field (ceremonies/profiles/). Parsed
  * strictly, file:line:column; what does not depend on the key is encoded at once. */
 
-enum extension_source { EXTENSION_FIXED, EXTENSION_SUBJECT_KEY, EXTENSION_AUTHORITY_KEY };
+enum extension_kind {
+    EXTENSION_BASIC_CONSTRAINTS,
+    EXTENSION_KEY_USAGE,
+    EXTENSION_CERTIFICATE_POLICIES,
+    EXTENSION_EXT_KEY_USAGE,
+    EXTENSION_SUBJECT_ALT_NAME,
+    EXTENSION_SUBJECT_KEY_IDENTIFIER,
+    EXTENSION_AUTHORITY_KEY_IDENTIFIER
+};
 
 struct profile_extension {
+    enum extension_kind kind;
     const char *name, *oid; /* "keyUsage", "2.5.29.15" */
     bool critical;
-    enum extension_source source;
-    struct buf value; /* EXTENSION_FIXED: the DER inside extnValue */
+    struct buf value; /* the DER inside extnValue; empty for the key identifiers, which depend on the key */
 };
 
 struct profile {

@@ -141,54 +141,54 @@ static enum outcome method_parse(const struct yaml *map, struct buf *ret, struct
     return yaml_count(yaml_get(map, "method"), 2, 2, &method, f);
 }
 
-static const struct extension_kind {
+static const struct form {
     const char *name, *oid, *members;
-    enum extension_source source;
     bool never_critical; /* RFC 5280, sections 4.2.1.1 and 4.2.1.2 */
     value_parse *parse;
-} kinds[] = {
-    {"basicConstraints", "2.5.29.19", "ca critical extension ?path-length", EXTENSION_FIXED, false, constraints_parse},
-    {"keyUsage", "2.5.29.15", "critical extension usage", EXTENSION_FIXED, false, usage_parse},
-    {"certificatePolicies", "2.5.29.32", "critical extension policies", EXTENSION_FIXED, false, policies_parse},
-    {"extKeyUsage", "2.5.29.37", "critical extension purposes", EXTENSION_FIXED, false, purposes_parse},
-    {"subjectAltName", "2.5.29.17", "critical extension hardware-module", EXTENSION_FIXED, false, hardware_parse},
-    {"subjectKeyIdentifier", "2.5.29.14", "critical extension method", EXTENSION_SUBJECT_KEY, true, method_parse},
-    {"authorityKeyIdentifier", "2.5.29.35", "critical extension method", EXTENSION_AUTHORITY_KEY, true, method_parse},
+} forms[] = {
+    [EXTENSION_BASIC_CONSTRAINTS] = {"basicConstraints", "2.5.29.19", "ca critical extension ?path-length", false,
+                                     constraints_parse},
+    [EXTENSION_KEY_USAGE] = {"keyUsage", "2.5.29.15", "critical extension usage", false, usage_parse},
+    [EXTENSION_CERTIFICATE_POLICIES] = {"certificatePolicies", "2.5.29.32", "critical extension policies", false,
+                                        policies_parse},
+    [EXTENSION_EXT_KEY_USAGE] = {"extKeyUsage", "2.5.29.37", "critical extension purposes", false, purposes_parse},
+    [EXTENSION_SUBJECT_ALT_NAME] = {"subjectAltName", "2.5.29.17", "critical extension hardware-module", false,
+                                    hardware_parse},
+    [EXTENSION_SUBJECT_KEY_IDENTIFIER] = {"subjectKeyIdentifier", "2.5.29.14", "critical extension method", true,
+                                          method_parse},
+    [EXTENSION_AUTHORITY_KEY_IDENTIFIER] = {"authorityKeyIdentifier", "2.5.29.35", "critical extension method", true,
+                                            method_parse},
 };
-
-static const struct extension_kind *kind_of(const char *name)
-{
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        if (strcmp(kinds[i].name, name) == 0)
-            return &kinds[i];
-    }
-    return NULL;
-}
+#define FORMS (sizeof forms / sizeof *forms)
 
 enum outcome profile_extension_parse(const struct yaml *map, struct profile_extension *ret, struct fault *f)
 {
     const struct yaml *name = yaml_get(map, "extension");
-    const struct extension_kind *kind = NULL;
+    size_t kind = 0;
     enum outcome o = OK;
 
     if (name == NULL || name->kind != YAML_SCALAR)
         return yaml_fault(map, f, "`extension: NAME` was expected");
-    kind = kind_of(name->scalar);
-    if (kind == NULL)
+    while (kind < FORMS && strcmp(forms[kind].name, name->scalar) != 0)
+        kind++;
+    if (kind == FORMS)
         return yaml_fault(name, f,
                           "\"%s\" is no extension that a profile can have; basicConstraints, keyUsage, "
                           "certificatePolicies, extKeyUsage, subjectAltName, subjectKeyIdentifier or "
                           "authorityKeyIdentifier was expected",
                           name->scalar);
-    *ret = (struct profile_extension){
-        .name = kind->name, .oid = kind->oid, .source = kind->source, .value = BUF(LIMIT_CERTIFICATE)};
-    o = yaml_members(map, kind->members, f);
+    *ret = (struct profile_extension){.kind = (enum extension_kind)kind,
+                                      .name = forms[kind].name,
+                                      .oid = forms[kind].oid,
+                                      .value = BUF(LIMIT_CERTIFICATE)};
+    o = yaml_members(map, forms[kind].members, f);
     if (o == OK)
         o = yaml_bool(yaml_get(map, "critical"), &ret->critical, f);
-    if (o == OK && ret->critical && kind->never_critical)
-        o = yaml_fault(yaml_get(map, "critical"), f, "%s is never critical (RFC 5280); false was expected", kind->name);
+    if (o == OK && ret->critical && forms[kind].never_critical)
+        o = yaml_fault(yaml_get(map, "critical"), f, "%s is never critical (RFC 5280); false was expected",
+                       forms[kind].name);
     if (o == OK)
-        o = kind->parse(map, &ret->value, f);
+        o = forms[kind].parse(map, &ret->value, f);
     if (o == OK && ret->value.failed)
         o = yaml_fault(map, f, "the value is too long");
     return o;

@@ -68,7 +68,8 @@ static void test_fields(void **state)
     assert_true(p->extensions[0].critical);
     assert_true(span_equal(buf_span(&p->extensions[0].value), span_of(constraints, sizeof constraints)));
     assert_true(span_equal(buf_span(&p->extensions[1].value), span_of(usage, sizeof usage)));
-    assert_int_equal(p->extensions[2].source, EXTENSION_SUBJECT_KEY);
+    assert_int_equal(p->extensions[2].kind, EXTENSION_SUBJECT_KEY_IDENTIFIER);
+    assert_int_equal(p->extensions[2].value.len, 0);
     assert_false(p->extensions[2].critical);
     profile_free(p);
 }
@@ -90,80 +91,80 @@ static void test_canonical(void **state)
     profile_free(p);
 }
 
+static const struct {
+    unsigned line;
+    const char *instead, *text;
+} errors[] = {
+    {1, "", "p.yaml:1:1: the key \"id\" is missing"},
+    {1, "id: Root\n", "p.yaml:1:5: \"Root\" is no name"},
+    {1, "id: root\nserial-bit: 3\n", "unknown key \"serial-bit\", did you mean \"serial-bits\"?"},
+    {1, "id: root\nid: root\n", "p.yaml:2:"},
+    {2, "issuer: root\n", "p.yaml:2:9: "},
+    {3, "key: EC:P-192\n", "p.yaml:3:6: "},
+    {3, "key: RSA:2048\n", "p.yaml:3:6: "},
+    {4, "signature: SHA1\n", "p.yaml:4:12: "},
+    {4, "signature: SHA384\n", "p.yaml:4:12: SHA384 is longer than a key of type EC:P-256 signs"},
+    {5, "serial-bits: 63\n", "p.yaml:5:14: 63 is out of range; a whole number from 64 to 127"},
+    {5, "serial-bits: 128\n", "p.yaml:5:14: 128 is out of range"},
+    {6, "validity: forever\n", "p.yaml:6:11: \"forever\" is no length of time"},
+    {6, "validity: 0 years\n", "p.yaml:6:11: \"0 years\" is no length of time"},
+    {7, "subject: Root\n", "p.yaml:7:10: a list was expected"},
+    {7, "subject: []\n", "p.yaml:7:10: an empty subject needs a critical subjectAltName"},
+    {7, "subject: [{CN: A, O: B}]\n", "p.yaml:7:11: one attribute was expected"},
+    {7, "subject: [{}]\n", "p.yaml:7:11: one attribute was expected"},
+    {7, "subject: [{L: Slough}]\n", "p.yaml:7:12: unknown key \"L\""},
+    {7, "subject: [{C: gb}]\n", "p.yaml:7:15: \"gb\" is no country; two capital letters"},
+    {7, "subject: [{C: GBR}]\n", "p.yaml:7:15: \"GBR\" is no country"},
+    {7, "subject: [{CN: \"a\\tb\"}]\n", "p.yaml:7:16: CN takes printable text of at most 64 characters"},
+    {7, "subject: [{CN: 12345678901234567890123456789012345678901234567890123456789012345}]\n",
+     "p.yaml:7:16: CN takes printable text of at most 64"},
+    {7, "subject: [{x500UniqueIdentifier: \"00112233445566\"}]\n", "p.yaml:7:34: \"00112233445566\" is no EUI-64"},
+    {7, "subject: [{x500UniqueIdentifier: \"001122334455667A\"}]\n", "is no EUI-64; 16 hex digits"},
+    {8, "extensions: []\n---\n", "p.yaml:"},
+    {9, "  - {extension: nameConstraints, critical: true}\n", "p.yaml:9:17: \"nameConstraints\" is no extension"},
+    {9, "  - {critical: true, ca: true}\n", "p.yaml:9:5: `extension: NAME` was expected"},
+    {9, "  - {extension: basicConstraints, ca: true}\n", "p.yaml:9:5: the key \"critical\" is missing"},
+    {9, "  - {extension: basicConstraints, critical: yes, ca: true}\n", "p.yaml:9:45: "},
+    {9, "  - {extension: basicConstraints, critical: true, ca: true, usage: [cRLSign]}\n",
+     "p.yaml:9:61: unknown key \"usage\""},
+    {9, "  - {extension: basicConstraints, critical: true, ca: false}\n",
+     "p.yaml:9:3: basicConstraints with `ca: true` and keyUsage with keyCertSign go together"},
+    {9, "  - {extension: basicConstraints, critical: true, ca: false, path-length: 0}\n",
+     "a path length belongs to a CA"},
+    {9, "  - {extension: basicConstraints, critical: true, ca: true, path-length: 128}\n", "128 is out of range"},
+    {10, "  - {extension: keyUsage, critical: true, usage: [signs]}\n", "p.yaml:10:51: \"signs\" is not known"},
+    {10, "  - {extension: keyUsage, critical: true, usage: []}\n", "p.yaml:10:"},
+    {10, "  - {extension: keyUsage, critical: true, usage: [cRLSign, cRLSign]}\n", "p.yaml:10:"},
+    {10, "  - {extension: basicConstraints, critical: true, ca: true}\n",
+     "p.yaml:10:5: basicConstraints stands here already"},
+    {11, "  - {extension: subjectKeyIdentifier, critical: true, method: 2}\n",
+     "p.yaml:11:49: subjectKeyIdentifier is never critical"},
+    {11, "  - {extension: subjectKeyIdentifier, critical: false, method: 1}\n", "1 is out of range"},
+    {11, "  - {extension: subjectKeyIdentifier, critical: false}\n", "the key \"method\" is missing"},
+    {11, "  - {extension: certificatePolicies, critical: true, policies: [any]}\n",
+     "p.yaml:11:65: \"any\" is no object identifier"},
+    {11, "  - {extension: certificatePolicies, critical: true, policies: [9.9.9]}\n", "\"9.9.9\" is no object"},
+    {11, "  - {extension: extKeyUsage, critical: true, purposes: serverAuth}\n", "\"serverAuth\" is no object"},
+    {11, "  - {extension: subjectAltName, critical: true, hardware-module: {type: 1.2.3}}\n",
+     "the key \"serial\" is missing"},
+    {11, "  - {extension: subjectAltName, critical: true, hardware-module: {type: 1.2.3, serial: 0x1}}\n",
+     "\"0x1\" is no serial number"},
+    {11, "  - {extension: subjectAltName, critical: true, hardware-module: {type: x, serial: \"01\"}}\n",
+     "\"x\" is no object identifier"},
+};
+
 static void test_errors(void **state)
 {
-    static const struct {
-        unsigned line;
-        const char *instead, *text;
-    } cases[] = {
-        {1, "", "p.yaml:1:1: the key \"id\" is missing"},
-        {1, "id: Root\n", "p.yaml:1:5: \"Root\" is no name"},
-        {1, "id: root\nserial-bit: 3\n", "unknown key \"serial-bit\", did you mean \"serial-bits\"?"},
-        {1, "id: root\nid: root\n", "p.yaml:2:"},
-        {2, "issuer: root\n", "p.yaml:2:9: "},
-        {3, "key: EC:P-192\n", "p.yaml:3:6: "},
-        {3, "key: RSA:2048\n", "p.yaml:3:6: "},
-        {4, "signature: SHA1\n", "p.yaml:4:12: "},
-        {4, "signature: SHA384\n", "p.yaml:4:12: SHA384 is longer than a key of type EC:P-256 signs"},
-        {5, "serial-bits: 63\n", "p.yaml:5:14: 63 is out of range; a whole number from 64 to 127"},
-        {5, "serial-bits: 128\n", "p.yaml:5:14: 128 is out of range"},
-        {6, "validity: forever\n", "p.yaml:6:11: \"forever\" is no length of time"},
-        {6, "validity: 0 years\n", "p.yaml:6:11: \"0 years\" is no length of time"},
-        {7, "subject: Root\n", "p.yaml:7:10: a list was expected"},
-        {7, "subject: []\n", "p.yaml:7:10: an empty subject needs a critical subjectAltName"},
-        {7, "subject: [{CN: A, O: B}]\n", "p.yaml:7:11: one attribute was expected"},
-        {7, "subject: [{}]\n", "p.yaml:7:11: one attribute was expected"},
-        {7, "subject: [{L: Slough}]\n", "p.yaml:7:12: unknown key \"L\""},
-        {7, "subject: [{C: gb}]\n", "p.yaml:7:15: \"gb\" is no country; two capital letters"},
-        {7, "subject: [{C: GBR}]\n", "p.yaml:7:15: \"GBR\" is no country"},
-        {7, "subject: [{CN: \"a\\tb\"}]\n", "p.yaml:7:16: CN takes printable text of at most 64 characters"},
-        {7, "subject: [{CN: 12345678901234567890123456789012345678901234567890123456789012345}]\n",
-         "p.yaml:7:16: CN takes printable text of at most 64"},
-        {7, "subject: [{x500UniqueIdentifier: \"00112233445566\"}]\n", "p.yaml:7:34: \"00112233445566\" is no EUI-64"},
-        {7, "subject: [{x500UniqueIdentifier: \"001122334455667A\"}]\n", "is no EUI-64; 16 hex digits"},
-        {8, "extensions: []\n---\n", "p.yaml:"},
-        {9, "  - {extension: nameConstraints, critical: true}\n", "p.yaml:9:17: \"nameConstraints\" is no extension"},
-        {9, "  - {critical: true, ca: true}\n", "p.yaml:9:5: `extension: NAME` was expected"},
-        {9, "  - {extension: basicConstraints, ca: true}\n", "p.yaml:9:5: the key \"critical\" is missing"},
-        {9, "  - {extension: basicConstraints, critical: yes, ca: true}\n", "p.yaml:9:45: "},
-        {9, "  - {extension: basicConstraints, critical: true, ca: true, usage: [cRLSign]}\n",
-         "p.yaml:9:61: unknown key \"usage\""},
-        {9, "  - {extension: basicConstraints, critical: true, ca: false}\n",
-         "p.yaml:9:3: basicConstraints with `ca: true` and keyUsage with keyCertSign go together"},
-        {9, "  - {extension: basicConstraints, critical: true, ca: false, path-length: 0}\n",
-         "a path length belongs to a CA"},
-        {9, "  - {extension: basicConstraints, critical: true, ca: true, path-length: 128}\n", "128 is out of range"},
-        {10, "  - {extension: keyUsage, critical: true, usage: [signs]}\n", "p.yaml:10:51: \"signs\" is not known"},
-        {10, "  - {extension: keyUsage, critical: true, usage: []}\n", "p.yaml:10:"},
-        {10, "  - {extension: keyUsage, critical: true, usage: [cRLSign, cRLSign]}\n", "p.yaml:10:"},
-        {10, "  - {extension: basicConstraints, critical: true, ca: true}\n",
-         "p.yaml:10:5: basicConstraints stands here already"},
-        {11, "  - {extension: subjectKeyIdentifier, critical: true, method: 2}\n",
-         "p.yaml:11:49: subjectKeyIdentifier is never critical"},
-        {11, "  - {extension: subjectKeyIdentifier, critical: false, method: 1}\n", "1 is out of range"},
-        {11, "  - {extension: subjectKeyIdentifier, critical: false}\n", "the key \"method\" is missing"},
-        {11, "  - {extension: certificatePolicies, critical: true, policies: [any]}\n",
-         "p.yaml:11:65: \"any\" is no object identifier"},
-        {11, "  - {extension: certificatePolicies, critical: true, policies: [9.9.9]}\n", "\"9.9.9\" is no object"},
-        {11, "  - {extension: extKeyUsage, critical: true, purposes: serverAuth}\n", "\"serverAuth\" is no object"},
-        {11, "  - {extension: subjectAltName, critical: true, hardware-module: {type: 1.2.3}}\n",
-         "the key \"serial\" is missing"},
-        {11, "  - {extension: subjectAltName, critical: true, hardware-module: {type: 1.2.3, serial: 0x1}}\n",
-         "\"0x1\" is no serial number"},
-        {11, "  - {extension: subjectAltName, critical: true, hardware-module: {type: x, serial: \"01\"}}\n",
-         "\"x\" is no object identifier"},
-    };
-
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
         struct profile *p = NULL;
         struct fault f = {0};
 
-        if (parse(cases[i].line, cases[i].instead, &p, &f) != E_INVALID)
-            fail_msg("taken: %s", cases[i].instead);
+        if (parse(errors[i].line, errors[i].instead, &p, &f) != E_INVALID)
+            fail_msg("taken: %s", errors[i].instead);
         assert_null(p);
-        if (strstr(f.text, cases[i].text) == NULL)
-            fail_msg("%s... said: %s\n... instead of: %s", cases[i].instead, f.text, cases[i].text);
+        if (strstr(f.text, errors[i].text) == NULL)
+            fail_msg("%s... said: %s\n... instead of: %s", errors[i].instead, f.text, errors[i].text);
     }
 }
 
