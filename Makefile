@@ -54,31 +54,34 @@ help:
 	@echo 'make clean        remove build/'
 	@echo 'VARIANT=asan|tsan|cov|crash selects another tree: build/asan ...; CC=clang another compiler'
 
+# One short line a file; V=1 shows the commands.
+tell = $(if $(V),,@echo '  $(1) $@' && )
+
 $(B)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call tell,CC) $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/libquorate.a: $(call object,$(FOUNDATION))
 	@rm -f $@
-	ar rcs $@ $^
+	$(call tell,AR) ar rcs $@ $^
 
 $(B)/quorate: $(call object,$(TOOL)) $(B)/libquorate.a
-	$(CC) $(CFLAGS) -o $@ $^ $(TOOL_LIBS)
+	$(call tell,LD) $(CC) $(CFLAGS) -o $@ $^ $(TOOL_LIBS)
 
 # nodelete: what a process keeps for its life (libcrypto's context, handlers of fork) must not outlive its code where an
 # application loads the module more than once.
 $(B)/quorate-pkcs11.so: $(call object,$(MODULE)) $(B)/libquorate.a module/exports.map
-	$(CC) $(CFLAGS) -shared -Wl,-z,defs,-z,nodelete -Wl,--version-script=module/exports.map -o $@ \
+	$(call tell,LD) $(CC) $(CFLAGS) -shared -Wl,-z,defs,-z,nodelete -Wl,--version-script=module/exports.map -o $@ \
 	    $(call object,$(MODULE)) $(B)/libquorate.a $(MODULE_LIBS)
 
 # An HSM whose every answer a test decides (tests/mock-hsm.h).
 $(B)/mock-hsm.so: $(call object,$(MOCK))
-	$(CC) $(CFLAGS) -shared -Wl,-z,defs -o $@ $^ -lpthread
+	$(call tell,LD) $(CC) $(CFLAGS) -shared -Wl,-z,defs -o $@ $^ -lpthread
 
 # A unit test sees the foundation and the module's and the tool's inner parts (all but the tool's main).
 $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call object,$(MODULE)) $(filter-out $(B)/obj/ceremony/main.o,$(call object,$(TOOL))) $(B)/libquorate.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $^ $(TEST_LIBS) -lp11 -lp11-kit
+	$(call tell,LD) $(CC) $(CFLAGS) -o $@ $^ $(TEST_LIBS) -lp11 -lp11-kit
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 

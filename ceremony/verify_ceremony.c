@@ -290,13 +290,14 @@ static void verify_deviation(struct verifier *v, struct verified_ceremony *c, co
     uint64_t *grown = realloc(c->deviations, (c->deviation_count + 1) * sizeof *grown);
     char told[1024];
 
+    if (grown != NULL)
+        c->deviations = grown;
     snprintf(told, sizeof told, "deviation at step %s: %s (accepted by %s)", entry_text(e, "step"),
              entry_text(e, "cause"), entry_text(e, "accepted-by"));
     if (grown == NULL || !strings_add(&c->deviated, entry_text(e, "step")) || !strings_add(&c->deviations_told, told)) {
         claim_fails(&v->claims, CLAIM_STEPS, "out of memory");
         return;
     }
-    c->deviations = grown;
     c->deviations[c->deviation_count++] = e->seq;
     if (!person_present(c, entry_text(e, "accepted-by")))
         claim_fails(&v->claims, CLAIM_STEPS, "deviation %llu of %s was accepted by %s, who was not there",

@@ -220,21 +220,22 @@ static bool intent_evidence(struct verifier *v, const struct entry *e, const str
     return true;
 }
 
-static bool verdict_again(struct verifier *v, const struct entry *e, const struct request *r, struct evidence *evidence,
-                          json_t **ret)
+static bool verdict_again(struct verifier *v, const struct entry *e, const struct request *r,
+                          const struct evidence *votes, json_t **ret)
 {
     struct fault f = {OK, ""};
+    struct evidence evidence = *votes;
     struct evidence_base base = {0};
     struct verdict *verdict = NULL;
     json_t *mine = NULL, *theirs = NULL;
     bool good = false;
 
     if (evidence_gather(&v->state, v->judge, r->subject, &base, &f) == OK) {
-        evidence->sites = base.sites;
-        evidence->site_count = base.site_count;
-        evidence->key = base.has_key ? &base.key : NULL;
-        evidence->suspended = base.suspended;
-        if (policy_evaluate(v->judge, r, evidence, &verdict, &f) == OK)
+        evidence.sites = base.sites;
+        evidence.site_count = base.site_count;
+        evidence.key = base.has_key ? &base.key : NULL;
+        evidence.suspended = base.suspended;
+        if (policy_evaluate(v->judge, r, &evidence, &verdict, &f) == OK)
             mine = verdict_json(verdict);
     }
     theirs = json_object_get(e->body, "verdict");

@@ -56,11 +56,14 @@ static bool result_root(struct verifier *v, const struct entry *e, const json_t 
 
 static bool signed_note(struct verifier *v, struct verified_ceremony *c, const struct step *s, const json_t *result)
 {
-    struct verified_signed *grown = realloc(c->signed_things, (c->signed_count + 1) * sizeof *grown), *t = NULL;
     const char *label = json_string_or_null(result, "label");
+    struct verified_signed *grown = NULL, *t = NULL;
 
-    if (grown == NULL || label == NULL)
+    if (label == NULL)
         return claim_fails(&v->claims, CLAIM_CERTIFICATES, "step %s of %s names no key", s->id, c->id);
+    grown = realloc(c->signed_things, (c->signed_count + 1) * sizeof *grown);
+    if (grown == NULL)
+        return claim_fails(&v->claims, CLAIM_CERTIFICATES, "out of memory");
     c->signed_things = grown;
     t = &grown[c->signed_count];
     *t = (struct verified_signed){.certificate = s->action->kind == ACTION_ISSUE_CERTIFICATE,
