@@ -38,7 +38,7 @@ UNIT       := $(sort $(wildcard tests/unit/test_*.c))
 object      = $(patsubst %.c,$(B)/obj/%.o,$(1))
 UNIT_BINS  := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT))
 
-.PHONY: all help deps lint-deps demo check unit lint clean install
+.PHONY: all help deps lint-deps demo check unit lint mediation clean install
 all: $(B)/quorate $(B)/quorate-pkcs11.so
 
 unit: $(UNIT_BINS) $(B)/mock-hsm.so
@@ -49,6 +49,7 @@ help:
 	@echo 'make check        install what is missing, build, and run every test, plain and sanitized'
 	@echo 'make lint         clang-format, clang-tidy, cppcheck, sizes, and the arrows between folders'
 	@echo 'make unit         build the unit tests alone'
+	@echo 'make mediation    write docs/mediation.md anew, from the table of functions'
 	@echo 'make deps         install the Debian packages that are missing; lint-deps: those of make lint'
 	@echo 'make install      into $$(DESTDIR)$$(PREFIX)'
 	@echo 'make clean        remove build/'
@@ -84,6 +85,10 @@ $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call object,$(MODULE)) $(filter-out $(B)
 	$(call tell,LD) $(CC) $(CFLAGS) -o $@ $^ $(TEST_LIBS) -lp11 -lp11-kit
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+# docs/mediation.md, from the table of functions.
+mediation: $(B)/tests/test_module_mediation
+	$(B)/tests/test_module_mediation write
 
 # Asks apt for nothing where nothing is missing.
 define install_missing

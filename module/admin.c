@@ -67,14 +67,32 @@ CK_RV our_C_SetPIN(CK_SESSION_HANDLE session, CK_UTF8CHAR_PTR old_pin, CK_ULONG 
     return rv == CKR_OK ? view.below->C_SetPIN(view.lower, old_pin, old_len, new_pin, new_len) : rv;
 }
 
+/* Only the SO's login asks anybody. */
+static CK_RV login_ask(const struct session_view *view, CK_USER_TYPE user, const char *function)
+{
+    return user == CKU_SO ? session_ask(view, OP_INITIALISE, function) : CKR_OK;
+}
+
 CK_RV our_C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len)
 {
     struct session_view view;
-    CK_RV rv = CKR_OK;
+    CK_RV rv;
 
     if (!session_view(session, &view))
         return session_unknown();
-    if (user == CKU_SO)
-        rv = session_ask(&view, OP_INITIALISE, "C_Login");
+    rv = login_ask(&view, user, "C_Login");
     return rv == CKR_OK ? view.below->C_Login(view.lower, user, pin, pin_len) : rv;
+}
+
+CK_RV our_C_LoginUser(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len,
+                      CK_UTF8CHAR_PTR name, CK_ULONG name_len)
+{
+    const CK_FUNCTION_LIST_3_0 *below = NULL;
+    struct session_view view;
+    CK_RV rv;
+
+    if (!session_view(session, &view) || !(below = session_below_3_0(&view)))
+        return session_unknown();
+    rv = login_ask(&view, user, "C_LoginUser");
+    return rv == CKR_OK ? below->C_LoginUser(view.lower, user, pin, pin_len, name, name_len) : rv;
 }

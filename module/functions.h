@@ -1,7 +1,7 @@
 #ifndef QUORATE_MODULE_FUNCTIONS_H
 #define QUORATE_MODULE_FUNCTIONS_H
 
-#include <p11-kit/pkcs11.h>
+#include "module/pkcs11_3.h"
 
 /* What stands behind the entry points that are ours (module/functions.def): our_C_NAME. The module is initialised when
  * they are called, but for those of kind ALWAYS. */
@@ -11,18 +11,14 @@
 #define DECLARE_PASS(name, params)
 #define DECLARE_OBJECT(name, params)
 #define DECLARE_DENY(name, params)
-#define FUNCTION(name, kind, params, args) DECLARE_##kind(name, params)
+#define FUNCTION_2_40(name, kind, note, params, args) DECLARE_##kind(name, params)
+/* p11-kit's header declares the entry points of 2.40 alone. */
+#define FUNCTION_3_0(name, kind, note, params, args) DECLARE_##kind(name, params) CK_RV name params;
+#define FUNCTION_3_2(name, kind, note, params, args) DECLARE_##kind(name, params) CK_RV name params;
 #include "module/functions.def"
-#undef FUNCTION
 
-/* PKCS#11 3.0, sections 5.4.5 and 5.4.6: how a caller finds interfaces. p11-kit's header ends at 2.40. */
-typedef struct CK_INTERFACE {
-    CK_UTF8CHAR *pInterfaceName;
-    CK_VOID_PTR pFunctionList;
-    CK_FLAGS flags;
-} CK_INTERFACE;
-
-CK_RV C_GetInterfaceList(CK_INTERFACE *list, CK_ULONG_PTR count);
-CK_RV C_GetInterface(CK_UTF8CHAR_PTR name, CK_VERSION *version, CK_INTERFACE **ret, CK_FLAGS flags);
+/* The lists of the entry points, for C_GetFunctionList and C_GetInterface. */
+extern CK_FUNCTION_LIST functions_2_40;
+extern CK_FUNCTION_LIST_3_0 functions_3_0;
 
 #endif

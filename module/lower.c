@@ -25,10 +25,9 @@ static enum outcome library_start(struct lower *l, struct fault *f)
     return OK;
 }
 
-enum outcome lower_load(const char *path, struct lower **ret, struct fault *f)
+static enum outcome library_load(const char *path, struct lower **ret, struct fault *f)
 {
     enum outcome outcome = E_MEMORY;
-    CK_C_GetFunctionList get = NULL;
     struct lower *l = calloc(1, sizeof *l);
     if (l == NULL || (l->path = strdup(path)) == NULL) {
         outcome = fault_memory(f);
@@ -41,23 +40,42 @@ enum outcome lower_load(const char *path, struct lower **ret, struct fault *f)
                             path, why != NULL ? why : "no reason given");
         goto out;
     }
-    void *symbol = dlsym(l->library, "C_GetFunctionList");
-    memcpy(&get, &symbol, sizeof get); /* POSIX lets a function pointer be a void *, ISO C does not convert it */
-    if (get == NULL || get(&l->f) != CKR_OK || l->f == NULL) {
+    if (!lower_functions(l)) {
         outcome = fault_set(f, E_DEVICE,
                             "%s is not a PKCS#11 module (C_GetFunctionList): correct `module:` in the "
                             "bindings",
                             path);
         goto out;
     }
-    outcome = library_start(l, f);
-    if (outcome != OK)
-        goto out;
     *ret = l;
     l = NULL; /* taken by *ret */
+    outcome = OK;
 out:
     lower_release(l);
     return outcome;
+}
+
+enum outcome lower_load(const char *path, struct lower **ret, struct fault *f)
+{
+    struct lower *l = NULL;
+    enum outcome outcome = library_load(path, &l, f);
+    if (outcome == OK)
+        outcome = library_start(l, f);
+    if (outcome == OK) {
+        *ret = l;
+        l = NULL; /* taken by *ret */
+    }
+    lower_release(l);
+    return outcome;
+}
+
+bool lower_peek_3_0(const char *path)
+{
+    struct lower *l = NULL;
+    struct fault ignored = {0};
+    bool has = library_load(path, &l, &ignored) == OK && l->has_3_0;
+    lower_release(l);
+    return has;
 }
 
 void lower_release(struct lower *l)

@@ -2,10 +2,7 @@
 
 #include <stddef.h>
 
-/* PKCS#11 3.0 names that p11-kit's header lacks, with their sections of the mechanisms document. */
-#define CKM_HKDF_DERIVE_3_0 0x402aUL    /* 6.62.4: hSaltKey */
-#define CKM_SP800_108_FIRST_3_0 0x3acUL /* 6.42: counter, feedback, double pipeline; lists of key handles */
-#define CKM_SP800_108_LAST_3_0 0x3aeUL
+#include "module/pkcs11_3.h"
 
 bool mechanism_carries_handles(CK_MECHANISM_TYPE m)
 {

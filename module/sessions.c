@@ -90,6 +90,7 @@ static CK_RV session_open_locked(struct world *w, CK_SLOT_ID slot, CK_FLAGS flag
         return rv;
     }
     atomic_store(&s->below, t->lower->f);
+    atomic_store(&s->below_3_0, &t->lower->list_3_0);
     atomic_store(&s->lower, lower);
     atomic_store(&s->slot, slot);
     atomic_store(&s->governed, false);
@@ -121,6 +122,8 @@ CK_RV our_C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, CK_VOID_PTR application
 
     if (!session)
         return CKR_ARGUMENTS_BAD;
+    if (flags & CKF_ASYNC_SESSION)
+        return CKR_SESSION_ASYNC_NOT_SUPPORTED;
     if (!w)
         return CKR_CRYPTOKI_NOT_INITIALIZED;
     pthread_mutex_lock(&w->lock);

@@ -12,6 +12,7 @@ struct signing;
 struct session {
     struct handle_entry entry;
     _Atomic(CK_FUNCTION_LIST *) below;
+    _Atomic(const CK_FUNCTION_LIST_3_0 *) below_3_0;
     _Atomic CK_SESSION_HANDLE lower;
     _Atomic CK_SLOT_ID slot;
     atomic_bool governed;    /* `signing` is set: C_Sign, C_SignUpdate and C_SignFinal are ours */
@@ -41,6 +42,14 @@ static inline bool session_view(CK_SESSION_HANDLE handle, struct session_view *r
     ret->lower = atomic_load_explicit(&s->lower, memory_order_acquire);
     ret->slot = atomic_load_explicit(&s->slot, memory_order_acquire);
     return table_holds(&s->entry, handle);
+}
+
+/* The functions that 3.0 added, of the module of a session_view; NULL where the session is gone meanwhile. */
+static inline const CK_FUNCTION_LIST_3_0 *session_below_3_0(const struct session_view *view)
+{
+    const CK_FUNCTION_LIST_3_0 *below = atomic_load_explicit(&view->session->below_3_0, memory_order_acquire);
+
+    return table_holds(&view->session->entry, view->handle) ? below : NULL;
 }
 
 /* CKR_SESSION_HANDLE_INVALID, or CKR_CRYPTOKI_NOT_INITIALIZED where that is why. */

@@ -113,8 +113,10 @@ CK_RV our_C_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO_PTR info)
     rv = slot_lower(slot, &t);
     if (rv == CKR_OK)
         rv = t.lower->f->C_GetTokenInfo(t.lower_slot, info);
-    if (rv == CKR_OK)
+    if (rv == CKR_OK) {
         text_pad(info->label, sizeof(info->label), t.bound->id);
+        info->flags &= ~CKF_ASYNC_SESSION_SUPPORTED;
+    }
     return rv;
 }
 

@@ -121,6 +121,41 @@ static void world_load_all(struct world *w)
         world_look(w, &w->tokens[i], &ignored);
 }
 
+static bool bindings_offer_3_0(const struct bindings *b)
+{
+    const struct binding *site;
+    bool any = false;
+    for (size_t i = 0; i < b->token_count; i++)
+        for (size_t j = 0; j < b->tokens[i].site_count; j++) {
+            site = &b->tokens[i].sites[j];
+            if (site->reach != REACH_MODULE)
+                continue;
+            if (!lower_peek_3_0(site->module))
+                return false;
+            any = true;
+        }
+    return any;
+}
+
+bool world_offers_3_0(void)
+{
+    struct world *w = world_current();
+    struct bindings *b = NULL;
+    struct fault ignored = {0};
+    bool offers = false;
+    if (w == NULL) {
+        offers = bindings_load(NULL, &b, &ignored) == OK && bindings_offer_3_0(b);
+        bindings_free(b);
+        return offers;
+    }
+    pthread_mutex_lock(&w->lock);
+    offers = w->lower_count > 0;
+    for (size_t i = 0; i < w->lower_count; i++)
+        offers = offers && w->lowers[i]->has_3_0;
+    pthread_mutex_unlock(&w->lock);
+    return offers;
+}
+
 enum outcome world_open(const char *given, struct world **ret, struct fault *f)
 {
     enum outcome outcome = E_MEMORY;

@@ -46,6 +46,10 @@ struct shown_token *world_token(const struct world *w, const char *id);
 /* Looks again who the primary is and whether its HSM is there. E_ABSENT, E_DEVICE: it is not, the slot is empty. */
 enum outcome world_look(struct world *w, struct shown_token *t, struct fault *f);
 
+/* Whether every lower module has the functions of PKCS#11 3.0: those that are loaded, or, before C_Initialize, those that
+ * the bindings name where they are found without being told. Takes the world's lock. */
+bool world_offers_3_0(void);
+
 /* The world between C_Initialize and C_Finalize, NULL outside. Who sets NULL closes the world afterwards. */
 struct world *world_current(void);
 void world_set_current(struct world *w);
