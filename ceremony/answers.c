@@ -112,24 +112,34 @@ static void name_missing(const struct step *step, const struct yaml *attempt, ch
     }
 }
 
-static enum outcome deviation_check(const struct yaml *map, struct fault *f)
+static enum outcome person_check(const struct yaml *node, const struct cast *cast, struct fault *f)
+{
+    char *person = NULL;
+    enum outcome o = yaml_name(node, &person, f);
+
+    if (o == OK && cast_role(cast, person) == NULL)
+        o = yaml_fault(node, f, "%s fills no role under `people`", person);
+    free(person);
+    return o;
+}
+
+static enum outcome deviation_check(const struct yaml *map, const struct cast *cast, struct fault *f)
 {
     char *text = NULL;
     enum outcome o = yaml_members(map, "accepted-by cause", f);
 
     if (o == OK)
         o = yaml_text(yaml_get(map, "cause"), &text, f);
-    free(text);
-    text = NULL;
     if (o == OK)
-        o = yaml_name(yaml_get(map, "accepted-by"), &text, f);
+        o = person_check(yaml_get(map, "accepted-by"), cast, f);
     free(text);
     return o;
 }
 
-static enum outcome attempt_check(const struct step *step, const struct yaml *attempt, struct fault *f)
+static enum outcome attempt_check(const struct step *step, const struct yaml *attempt, const struct cast *cast,
+                                  struct fault *f)
 {
-    const struct yaml *deviation = yaml_get(attempt, "deviation");
+    const struct yaml *deviation = yaml_get(attempt, "deviation"), *reject = yaml_get(attempt, "reject");
     char missing[LIMIT_NAME + 1];
     bool answers = false;
 
@@ -146,7 +156,9 @@ static enum outcome attempt_check(const struct step *step, const struct yaml *at
         if (listed && attempt->items[i]->kind != YAML_SCALAR)
             return yaml_fault(attempt->items[i], f, "text was expected");
     }
-    if (deviation != NULL && deviation_check(deviation, f) != OK)
+    if (deviation != NULL && deviation_check(deviation, cast, f) != OK)
+        return f->outcome;
+    if (step->action->kind == ACTION_APPROVE && reject != NULL && person_check(reject, cast, f) != OK)
         return f->outcome;
     name_missing(step, attempt, missing);
     if (missing[0] != '\0' && (answers || deviation == NULL))
@@ -154,7 +166,8 @@ static enum outcome attempt_check(const struct step *step, const struct yaml *at
     return OK;
 }
 
-static enum outcome step_check(const struct answers *a, const struct step *step, struct fault *f)
+static enum outcome step_check(const struct answers *a, const struct step *step, const struct cast *cast,
+                               struct fault *f)
 {
     const struct yaml *all = yaml_get(a->root, "answers"), *attempt = NULL;
     char missing[LIMIT_NAME + 1];
@@ -165,7 +178,7 @@ static enum outcome step_check(const struct answers *a, const struct step *step,
         return yaml_fault(all != NULL ? all : a->root, f, "step %s (%s) needs \"%s\" and has no answer", step->id,
                           step->action->name, missing);
     for (size_t i = 0; o == OK && (attempt = attempt_at(a, step, i)) != NULL; i++)
-        o = attempt_check(step, attempt, f);
+        o = attempt_check(step, attempt, cast, f);
     return o;
 }
 
@@ -208,7 +221,7 @@ static enum outcome answers_check(const struct answers *a, const struct cast *ca
             return yaml_fault(all->keys[i], f, "the script %s has no step %s", a->script->id, all->keys[i]->scalar);
     }
     for (size_t i = 0; i < a->script->step_count && o == OK; i++)
-        o = step_check(a, &a->script->steps[i], f);
+        o = step_check(a, &a->script->steps[i], cast, f);
     return o == OK ? keys_check(a, cast, f) : o;
 }
 

@@ -52,6 +52,10 @@ static const struct {
      "3:30: step 1.4.1 (open-bag) also needs \"bag\""},
     {NULL, NULL, "answers: {1.4.1: {deviation: {cause: torn}}, 1.4.2: {bag: A2}, 2.3: {n: \"42\"}}\n",
      "3:30: the key \"accepted-by\" is missing"},
+    {NULL, NULL, "answers: {1.4.1: {deviation: {cause: torn, accepted-by: x}}, 1.4.2: {bag: A2}, 2.3: {n: \"42\"}}\n",
+     "3:57: x fills no role under `people`"},
+    {NULL, NULL, "answers: {1.4.1: {bag: A1}, 1.4.2: {bag: A2}, 2.1: {reject: x, reason: no}, 2.3: {n: \"42\"}}\n",
+     "3:61: x fills no role under `people`"},
     {NULL, NULL, "answers: {1.4.1: [A1], 1.4.2: {bag: A2}, 2.3: {n: \"42\"}}\n",
      "3:19: an attempt was expected: a map of names and values"},
 };
