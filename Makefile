@@ -6,7 +6,8 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 PACKAGES := gcc make pkg-config libssl-dev libfyaml-dev libjansson-dev libp11-dev libp11-kit-dev \
-            libcmocka-dev softhsm2 opensc openssl gnutls-bin libengine-pkcs11-openssl p11-kit p11-kit-modules
+            libcmocka-dev softhsm2 opensc openssl gnutls-bin libengine-pkcs11-openssl p11-kit p11-kit-modules \
+            openssh-client knot libnss3-tools python3-pykcs11
 LINT_PACKAGES := clang-tidy clang-format cppcheck
 
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wcast-qual -Wmissing-prototypes -Wstrict-prototypes \

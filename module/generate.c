@@ -164,7 +164,8 @@ static CK_RV generate_governed(struct generation *g, struct question *q)
     json_t *templates = NULL;
     struct fault f = {0};
     /* A secret key has no public half; a pair has one even where its template is empty. */
-    const CK_ATTRIBUTE *public = g->pair ? g->public.items : NULL;
+    static const CK_ATTRIBUTE none;
+    const CK_ATTRIBUTE *public = !g->pair ? NULL : g->public.items ? g->public.items : &none;
     CK_RV rv = generation_login(g);
 
     if (rv != CKR_OK)

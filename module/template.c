@@ -63,13 +63,19 @@ static enum outcome item_copy(CK_ATTRIBUTE *item, const void *value, CK_ULONG le
     return OK;
 }
 
+/* What rules, names and the log go by: which of two the HSM would take, nobody could say. */
+static bool item_is_judged(CK_ATTRIBUTE_TYPE type)
+{
+    return type == CKA_CLASS || type == CKA_TOKEN || type == CKA_PRIVATE || type == CKA_LABEL || type == CKA_ID;
+}
+
 static enum outcome item_take(struct template *t, const CK_ATTRIBUTE *item, bool strict, struct fault *f)
 {
     char number[24];
     const char *name = attribute_text(item->type, number);
     CK_ATTRIBUTE *copy = &t->items[t->count];
 
-    if (template_find(t, item->type))
+    if (template_find(t, item->type) && (strict || item_is_judged(item->type)))
         return fault_set(f, E_INVALID, "%s stands twice in the template", name);
     if (strict && !item->pValue && item->ulValueLen)
         return fault_set(f, E_INVALID, "%s has a length but no value", name);
@@ -93,8 +99,9 @@ static enum outcome items_take(const CK_ATTRIBUTE *items, CK_ULONG count, bool s
         return fault_set(f, E_INVALID, "the template has a count but no attributes");
     if (count > most)
         return fault_set(f, E_INVALID, "the template has more than %lu attributes", most);
-    t.items = calloc(count + 1, sizeof(*t.items));
-    if (!t.items)
+    /* No template stays none: some HSMs tell it from an empty one. */
+    t.items = items ? calloc(count + 1, sizeof(*t.items)) : NULL;
+    if (items && !t.items)
         return fault_memory(f);
     for (CK_ULONG i = 0; i < count; i++) {
         item = items[i]; /* read once: another thread may be writing there */

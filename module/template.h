@@ -18,8 +18,9 @@ struct template
 void template_clear(struct template *t); /* wipes */
 enum outcome template_copy(const CK_ATTRIBUTE *items, CK_ULONG count, struct template *ret,
                            struct fault *f); /* duplicates, oversize, NULL values: E_INVALID by name */
-/* The same for calls that may go down unchanged, so that what was judged is what goes down: only duplicates and what
- * cannot be copied are refused; NULL values stay, unknown attributes too. */
+/* The same for calls that may go down unchanged, so that what was judged is what goes down: only what
+ * cannot be copied is refused, and two of an attribute that is judged (class, token, private, label, id); NULL values
+ * stay, unknown attributes and a NULL template too. */
 enum outcome template_snapshot(const CK_ATTRIBUTE *items, CK_ULONG count, struct template *ret, struct fault *f);
 const CK_ATTRIBUTE *template_find(const struct template *t, CK_ATTRIBUTE_TYPE type);
 /* Adds or replaces; copies the value. */

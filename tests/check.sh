@@ -44,7 +44,8 @@ while read -r verdict line; do
     FAIL) failed=$((failed + 1)) ;;
     esac
     printf '%s %s\n' "$verdict" "$line"
-done < <(tests/integration/run.sh || echo 'FAIL the integration tests did not run to their end')
+done < <(tests/integration/run.sh || echo 'FAIL the integration tests did not run to their end'
+    tests/parity/run.sh || echo 'FAIL the parity tests did not run to their end')
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

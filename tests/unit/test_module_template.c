@@ -286,17 +286,25 @@ static void a_copy_is_a_copy(void **state)
 static void a_snapshot_refuses_only_what_says_two_things(void **state)
 {
     CK_ATTRIBUTE twice[] = {TEXT(CKA_LABEL, label), TEXT(CKA_LABEL, other_label)},
+                 harmless[] = {TEXT(CKA_APPLICATION, label), TEXT(CKA_APPLICATION, other_label)},
                  odd[] = {{CKA_VENDOR_DEFINED + 7, long_value, sizeof(long_value)}, {CKA_LABEL, NULL, 9}};
     struct template t = {0};
     struct fault f = {0};
 
     (void)state;
     assert_int_equal(template_snapshot(twice, 2, &t, &f), E_INVALID);
+    assert_int_equal(template_copy(harmless, 2, &t, &f), E_INVALID);
+    assert_int_equal(template_snapshot(harmless, 2, &t, &f), OK);
+    assert_int_equal(t.count, 2);
+    template_clear(&t);
     assert_int_equal(template_snapshot(odd, 2, &t, &f), OK);
     assert_null(t.items[1].pValue);
     assert_int_equal(t.items[1].ulValueLen, 9);
     template_clear(&t);
     assert_int_equal(template_snapshot(NULL, 0, &t, &f), OK);
+    assert_null(t.items);
+    assert_int_equal(template_snapshot(odd, 0, &t, &f), OK);
+    assert_non_null(t.items);
     template_clear(&t);
 }
 
