@@ -84,7 +84,7 @@ enum outcome request_ahead(struct runner *r, const struct step *s, struct digest
     struct digest id = none;
     enum outcome o = request_pending(r, s, &pending, f);
 
-    if (o == OK) {
+    if (pending != NULL) {
         *ret = pending->id;
         request_free(pending);
         return OK;

@@ -81,15 +81,13 @@ enum outcome perform_confirm(struct runner *r, const struct step *s, json_t *res
 static enum outcome clock_take(const void *context, const char *typed, struct buf *ret_value, struct fault *why)
 {
     moment now = moment_now(), said = now;
-    unsigned h = 0, m = 0, sec = 0;
-    char end = '\0';
+    char today[64];
 
     (void)context;
     if (strcmp(typed, "now") != 0 && moment_parse(typed, &said, why) != OK) {
-        if (strlen(typed) != 8 || sscanf(typed, "%2u:%2u:%2u%c", &h, &m, &sec, &end) != 3 || h > 23 || m > 59 ||
-            sec > 59)
+        snprintf(today, sizeof today, "%.10sT%.20sZ", moment_format(now).text, typed);
+        if (moment_parse(today, &said, why) != OK)
             return fault_set(why, E_INVALID, "\"%s\" is no time; HH:MM:SS (UTC) was expected", typed);
-        said = now - now % DAY_SECONDS + h * 3600 + m * 60 + sec;
         if (said - now > DAY_SECONDS / 2)
             said -= DAY_SECONDS;
         else if (now - said > DAY_SECONDS / 2)

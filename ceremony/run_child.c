@@ -23,7 +23,7 @@ static enum outcome child_start(const char *const *words, int out, pid_t *ret, s
     int rc = 0;
 
     argv[0] = strdup("quorate");
-    for (size_t i = 0; words[i] != NULL && i < WORDS_MAX; i++)
+    for (size_t i = 0; i < WORDS_MAX && words[i] != NULL; i++)
         argv[i + 1] = strdup(words[i]);
     rc = posix_spawn_file_actions_init(&actions);
     if (rc == 0 && out >= 0) {

@@ -21,10 +21,9 @@ static void actors_put(const struct runner *r, const struct step *s, struct buf 
 enum outcome talk_step(const struct runner *r, const struct step *s, struct fault *f)
 {
     struct buf b = BUF(OUTPUT_MAX), who = BUF(OUTPUT_MAX);
-    const struct step *before = s > r->script->steps ? s - 1 : NULL;
     enum outcome o = OK;
 
-    if (before == NULL || before->act_number != s->act_number) {
+    if (r->index == 0 || r->script->steps[r->index - 1].act_number != s->act_number) {
         char head[512];
 
         snprintf(head, sizeof head, "Act %u: %s", s->act_number, s->act);

@@ -51,7 +51,7 @@ static enum outcome check(const struct script *s, const struct policy *p, const 
     size_t role = 0;
 
     snprintf(text, sizeof text, "%s", who);
-    for (group = strtok_r(text, " ", &rest); group != NULL; group = strtok_r(NULL, " ", &rest), role++) {
+    for (group = strtok_r(text, " ", &rest); group != NULL && role < 3; group = strtok_r(NULL, " ", &rest), role++) {
         char *inner = NULL;
 
         for (char *one = strtok_r(group, ",", &inner); one != NULL; one = strtok_r(NULL, ",", &inner)) {

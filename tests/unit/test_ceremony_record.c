@@ -13,7 +13,8 @@ static void take(struct record *r, const char *ceremony, const char *type, const
 
     snprintf(text, sizeof text, "%s", body);
     for (char *at = text; *at != '\0'; at++)
-        *at = *at == '\'' ? '"' : *at;
+        if (*at == '\'')
+            *at = '"';
     parsed = json_loads(text, 0, NULL);
     assert_non_null(parsed);
     assert_true(json_put(entry, "body", parsed));
