@@ -70,7 +70,7 @@ static enum outcome do_parse(const struct yaml *node, struct step *ret, struct f
         return o;
     ret->action = action_find(name);
     if (ret->action == NULL)
-        o = yaml_fault(node, f, "there is no action \"%s\"; see quorate-script(5) for those there are", name);
+        o = yaml_fault(node, f, "there is no action \"%s\"; docs/FORMAT.md lists those there are", name);
     else if (ret->action->kind == ACTION_UNBUILT)
         o = yaml_fault(node, f, "not yet: %s", name);
     free(name);
