@@ -51,26 +51,44 @@ static CK_RV generation_plain_public(const struct generation *g, bool *ret_plain
     return CKR_OK;
 }
 
+/* The public half gets its handle first: what fails here is a pair that nobody has seen or logged yet. */
+static CK_RV pair_show(const struct generation *g, CK_OBJECT_HANDLE secret, CK_OBJECT_HANDLE public)
+{
+    CK_OBJECT_HANDLE shown_public = CK_INVALID_HANDLE, shown_secret = CK_INVALID_HANDLE;
+    struct object_facts facts;
+    CK_RV rv = object_read(&g->view, public, &facts);
+
+    if (rv == CKR_OK)
+        rv = object_add(&g->view, public, &facts, &shown_public);
+    if (rv != CKR_OK) {
+        g->view.below->C_DestroyObject(g->view.lower, secret);
+        g->view.below->C_DestroyObject(g->view.lower, public);
+        return rv;
+    }
+    rv = made_show(&g->view, secret, public, g->function, &shown_secret);
+    if (rv != CKR_OK) {
+        object_forget(shown_public);
+        return rv;
+    }
+    *g->ret_public = shown_public;
+    *g->ret_secret = shown_secret;
+    return CKR_OK;
+}
+
 /* What a rule plainly allows goes down as it came. */
 static CK_RV generate_plain(struct generation *g)
 {
     CK_OBJECT_HANDLE public = CK_INVALID_HANDLE, secret = CK_INVALID_HANDLE;
     CK_FUNCTION_LIST *below = g->view.below;
-    struct object_facts facts;
     CK_RV rv;
 
-    if (g->pair)
-        rv = below->C_GenerateKeyPair(g->view.lower, &g->mechanism, g->public.items, g->public.count, g->secret.items,
-                                      g->secret.count, &public, &secret);
-    else
+    if (!g->pair) {
         rv = below->C_GenerateKey(g->view.lower, &g->mechanism, g->secret.items, g->secret.count, &secret);
-    if (rv == CKR_OK)
-        rv = made_show(&g->view, secret, public, g->function, g->ret_secret);
-    if (rv == CKR_OK && g->pair)
-        rv = object_read(&g->view, public, &facts);
-    if (rv == CKR_OK && g->pair)
-        rv = object_add(&g->view, public, &facts, g->ret_public);
-    return rv;
+        return rv == CKR_OK ? made_show(&g->view, secret, CK_INVALID_HANDLE, g->function, g->ret_secret) : rv;
+    }
+    rv = below->C_GenerateKeyPair(g->view.lower, &g->mechanism, g->public.items, g->public.count, g->secret.items,
+                                  g->secret.count, &public, &secret);
+    return rv == CKR_OK ? pair_show(g, secret, public) : rv;
 }
 
 /* As the HSM itself would answer for a private token object. */

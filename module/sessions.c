@@ -213,7 +213,8 @@ CK_RV our_C_Logout(CK_SESSION_HANDLE session)
     pthread_mutex_lock(&w->lock);
     if (session_view(session, &view)) {
         rv = view.below->C_Logout(view.lower);
-        objects_forget_private(view.slot);
+        if (rv == CKR_OK)
+            objects_forget_private(view.slot);
     }
     pthread_mutex_unlock(&w->lock);
     return rv;
