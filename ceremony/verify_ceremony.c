@@ -24,7 +24,7 @@ bool verify_ceremony_fact(struct verifier *v, const char *ceremony, const char *
     return true;
 }
 
-static bool person_holds(const struct verified_ceremony *c, const char *person, const char *role)
+bool person_holds(const struct verified_ceremony *c, const char *person, const char *role)
 {
     size_t index = 0;
     json_t *one = NULL;

@@ -130,6 +130,7 @@ void verify_step_result(struct verifier *v, struct verified_ceremony *c, const s
 void verify_certificates(struct verifier *v, struct verified_ceremony *c);
 void verify_attestations_complete(struct verifier *v, struct verified_ceremony *c);
 
+bool person_holds(const struct verified_ceremony *c, const char *person, const char *role);
 bool person_present(const struct verified_ceremony *c, const char *person);
 bool deviation_on(const struct verified_ceremony *c, const char *step); /* the step has a deviation */
 

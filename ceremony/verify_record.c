@@ -55,36 +55,53 @@ static bool attestation_document(struct verifier *v, const struct verified_cerem
     return good;
 }
 
-static void verify_attestation(struct verifier *v, struct verified_ceremony *c, const struct entry *e,
-                               const struct digest *digest, struct span bytes)
+/* By the card of a person of the roster, over these bytes. */
+static bool attestation_signed(struct verifier *v, const struct person *who, const struct entry *e,
+                               const struct digest *digest, struct span bytes, struct fault *f)
 {
-    struct fault f = {OK, ""};
-    const struct person *who = v->judge != NULL ? policy_person(v->judge, entry_text(e, "person")) : NULL;
     struct buf der = BUF(LIMIT_SIGNATURE), certificate = BUF(LIMIT_CERTIFICATE);
     struct digest signature;
     struct signer signer;
     struct span known = {NULL, 0};
     char name[128], people[128];
-    bool good =
-        who != NULL && person_present(c, who->id) && json_want_digest(e->body, "signature", &signature, &f) == OK;
+    bool good = json_want_digest(e->body, "signature", &signature, f) == OK;
 
     snprintf(name, sizeof name, "artifacts/%s.p7s", digest_hex(digest).hex);
-    if (good) {
-        snprintf(people, sizeof people, "people/%s.der", digest_hex(&who->fingerprint).hex);
-        good = verify_file_digest(v, people, LIMIT_CERTIFICATE, &who->fingerprint, &certificate) &&
-               verify_file_digest(v, name, LIMIT_SIGNATURE, &signature, &der);
-    }
+    snprintf(people, sizeof people, "people/%s.der", digest_hex(&who->fingerprint).hex);
+    good = good && verify_file_digest(v, people, LIMIT_CERTIFICATE, &who->fingerprint, &certificate) &&
+           verify_file_digest(v, name, LIMIT_SIGNATURE, &signature, &der);
     known = buf_span(&certificate);
-    good = good && signature_verify(buf_span(&der), bytes, &known, 1, &signer, &f) == OK &&
-           digest_equal(&signer.fingerprint, &who->fingerprint) && attestation_document(v, c, e, bytes) &&
-           (strings_have(&c->attested, who->id) || strings_add(&c->attested, who->id));
-    if (good)
-        claim_holds(&v->claims, CLAIM_ATTESTATIONS);
-    else
-        claim_fails(&v->claims, CLAIM_ATTESTATIONS, "the attestation of %s in %s does not hold%s%s",
-                    entry_text(e, "person"), c->id, f.text[0] != '\0' ? ": " : "", f.text);
+    good = good && signature_verify(buf_span(&der), bytes, &known, 1, &signer, f) == OK &&
+           digest_equal(&signer.fingerprint, &who->fingerprint);
     buf_free(&certificate);
     buf_free(&der);
+    return good;
+}
+
+static bool card_optional(const struct verified_ceremony *c, const char *person)
+{
+    for (size_t i = 0; i < c->script->role_count; i++)
+        if (c->script->roles[i].card_optional && person_holds(c, person, c->script->roles[i].id))
+            return true;
+    return false;
+}
+
+static void verify_attestation(struct verifier *v, struct verified_ceremony *c, const struct entry *e,
+                               const struct digest *digest, struct span bytes)
+{
+    struct fault f = {OK, ""};
+    const struct person *who = v->judge != NULL ? policy_person(v->judge, entry_text(e, "person")) : NULL;
+    bool is_signed = json_object_get(e->body, "signature") != NULL;
+    bool good = who != NULL && person_present(c, who->id) && attestation_document(v, c, e, bytes);
+
+    if (good)
+        good = is_signed ? attestation_signed(v, who, e, digest, bytes, &f) : card_optional(c, who->id);
+    good = good && (strings_have(&c->attested, who->id) || strings_add(&c->attested, who->id));
+    if (!good)
+        claim_fails(&v->claims, CLAIM_ATTESTATIONS, "the attestation of %s in %s does not hold%s%s",
+                    entry_text(e, "person"), c->id, f.text[0] != '\0' ? ": " : "", f.text);
+    else
+        claim_holds(&v->claims, is_signed ? CLAIM_ATTESTATIONS : CLAIM_ON_PAPER);
 }
 
 static void verify_profile_artifact(struct verifier *v, const struct entry *e, const struct digest *digest)
