@@ -146,7 +146,7 @@ static enum outcome vote_keep(struct estate *e, const struct request *r, const c
         fault_set(f, E_REFUSED, "%s has %s this request already (%s)", person, rejection ? "rejected" : "approved",
                   path);
     if (result == OK)
-        result = log_append(e->log, rejection ? ENTRY_REJECTION : ENTRY_APPROVAL, e->ceremony, body, NULL, f);
+        result = log_append(e->log, rejection ? ENTRY_REJECTION : ENTRY_APPROVAL, vote_ceremony(e, r), body, NULL, f);
     else
         result = f->outcome;
     free(path);

@@ -210,6 +210,14 @@ static const struct state_vote *vote_in_log(const struct estate *e, const struct
     return NULL;
 }
 
+const char *vote_ceremony(const struct estate *e, const struct request *r)
+{
+    for (size_t i = 0; r->ceremony != NULL && i < e->state.ceremony_count; i++)
+        if (strcmp(e->state.ceremonies[i].id, r->ceremony) == 0 && !e->state.ceremonies[i].closed)
+            return e->state.ceremonies[i].id;
+    return NULL;
+}
+
 /* Gives the vote its time: that of its log entry, which is written here where there is none yet. */
 static enum outcome vote_date(struct estate *e, const struct request *r, const json_t *body, bool log_new,
                               struct vote *vote, struct fault *f)
@@ -219,8 +227,8 @@ static enum outcome vote_date(struct estate *e, const struct request *r, const j
     enum outcome result = OK;
 
     if (logged == NULL && log_new) {
-        result = log_append(e->log, vote->kind == VOTE_REJECTION ? ENTRY_REJECTION : ENTRY_APPROVAL, e->ceremony, body,
-                            NULL, f);
+        result = log_append(e->log, vote->kind == VOTE_REJECTION ? ENTRY_REJECTION : ENTRY_APPROVAL,
+                            vote_ceremony(e, r), body, NULL, f);
         logged = result == OK ? vote_in_log(e, r, signature) : NULL;
     }
     vote->at = logged != NULL ? logged->at : log_time(e->log);

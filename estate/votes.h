@@ -25,6 +25,9 @@ enum outcome vote_verify(struct estate *e, const struct policy *judge, const str
                          struct span document, struct span der, json_t **ret_body, struct vote *ret_vote,
                          struct fault *f);
 
+/* The ceremony that a vote on this request belongs to: that of the request, while it is open; or NULL. */
+const char *vote_ceremony(const struct estate *e, const struct request *r);
+
 /* home/requests/ID/NAME; NAME NULL: the folder. */
 char *request_path(const struct estate *e, const struct digest *request, const char *name);
 
