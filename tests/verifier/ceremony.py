@@ -266,7 +266,7 @@ class Ceremonies:
 
     def r_certificate(self, entry, one, step, result, deviated):
         issued = step.action == "issue-certificate"
-        self._exact(entry, result, "artifact label profile tbs" if issued else "artifact label tbs")
+        self._exact(entry, result, "artifact label profile tbs")
         need(result["label"] == step.with_["label"], "%s: another key's", entry.what)
         made = {}
         for other, data in one.artifacts:
@@ -274,11 +274,8 @@ class Ceremonies:
                 made[(other.body["kind"], other.body["digest"])] = data
         tbs = made.get(("tbs", result["tbs"]))
         whole = made.get(("certificate" if issued else "csr", result["artifact"]))
-        profiles = [(digest_, data) for (kind, digest_), data in made.items() if kind == "profile"]
-        need(tbs is not None and whole is not None and profiles, "%s: its artifacts are not there", entry.what)
-        if issued:
-            profiles = [(digest_, data) for digest_, data in profiles if digest_ == result["profile"]]
-            need(profiles, "%s: its profile is not there", entry.what)
+        made_by = made.get(("profile", result["profile"]))
+        need(tbs is not None and whole is not None and made_by is not None, "%s: its artifacts are not there", entry.what)
         used = [(body, intent) for other, body, intent in self.estate.used
                 if other.ceremony == one.id and intent.entry.body["evidence"].get("step") == step.id]
         need(len(used) == 1, "%s: the key was used %d times", entry.what, len(used))
@@ -287,7 +284,7 @@ class Ceremonies:
         need(key and key[-1]["label"] == result["label"] and key[-1]["token"] == step.with_["token"], "%s: another key signed",
              entry.what)
         try:
-            profile = certificate.profile(profiles[-1][1])
+            profile = certificate.profile(made_by)
             need(profile.id == step.with_["profile"], "the profile is not the one that the script names")
             certificate.check(whole, tbs, profile, bytes.fromhex(key[-1]["public-key"]), issued, body)
         except Refused as why:

@@ -16,31 +16,29 @@ CMS_DIGESTS = {"2.16.840.1.101.3.4.2.1", "2.16.840.1.101.3.4.2.2", "2.16.840.1.1
                "2.16.840.1.101.3.4.2.8", "2.16.840.1.101.3.4.2.9", "2.16.840.1.101.3.4.2.10"}
 ID_SIGNED_DATA, ID_DATA = "1.2.840.113549.1.7.2", "1.2.840.113549.1.7.1"
 
-_folder = None
+_folder = None  # where files lie while openssl reads them
 
 
-def folder():
-    """Where files lie while openssl reads them; one for each process."""
+def set_folder(path):
     global _folder
-    if _folder is None or _folder[0] != os.getpid():
-        place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-        _folder = os.getpid(), tempfile.mkdtemp(prefix="verify-", dir=place)
-    return _folder[1]
+    _folder = path
 
 
 def clean():
     global _folder
-    if _folder is not None and _folder[0] == os.getpid():
-        shutil.rmtree(_folder[1], ignore_errors=True)
+    if _folder is not None:
+        shutil.rmtree(_folder, ignore_errors=True)
         _folder = None
 
 
 def _openssl(arguments, **files):
     """Runs openssl; `@name` in the arguments is the path of a file with these bytes. True where it ends well."""
+    if _folder is None:
+        set_folder(tempfile.mkdtemp(prefix="verify-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
     words = []
     for word in arguments.split():
         if word.startswith("@"):
-            path = os.path.join(folder(), word[1:])
+            path = os.path.join(_folder, word[1:])
             with open(path, "wb") as stream:
                 stream.write(files[word[1:]])
             word = path

@@ -42,7 +42,7 @@ class Estate:
         self.requests, self.intents, self.keys = {}, {}, []
         self.sites, self.enrolled = {}, {}
         self.place = lambda: (None, None, None)  # (script id, step, operation): set by the ceremonies
-        self.estate = None
+        self.estate, self.last_time = None, 0
         self.used = []
         self.votes = self.verdicts = self.receipts = 0
 
@@ -96,7 +96,7 @@ class Estate:
         body = members(entry.body, VOTE + (" document reason" if rejection else ""), entry.what)
         request = self.requests.get(body["request"])
         need(request is not None, "%s: for a request that the log does not have", entry.what)
-        need(request.state == "pending", "%s: the request is %s", entry.what, request.state)
+        need(request.state in ("pending", "intent"), "%s: the request is %s", entry.what, request.state)
         certificate = self.folder.by_digest("people/%s.der" % digest(body["certificate"], entry.what), body["certificate"])
         need(sha256_hex(crypto.certificate_key(certificate)) == body["public-key"], "%s: not the certificate's key", entry.what)
         person = self._voter(request).by_fingerprint.get(body["certificate"])
@@ -163,7 +163,7 @@ class Estate:
             there = [vote.seq for vote in request.votes if vote.rejection is rejection]
             need(said[member] == there, "%s: its %s are not those that the log has", entry.what, member)
         at = moment(said["at"], entry.what)
-        need(all(vote.at <= at for vote in request.votes) and at <= entry.time, "%s: its time cannot be", entry.what)
+        need(self.last_time <= at <= entry.time, "%s: it judges for another time than its own", entry.what)
         need(said.get("ceremony") == entry.ceremony, "%s: it is of another ceremony", entry.what)
         evidence = evaluate.Evidence(at, request.votes, self.sites)
         if "ceremony" in said:
@@ -177,8 +177,9 @@ class Estate:
 
     def _key_of(self, subject, entry):
         for key in reversed(self.keys):
-            if key["token"] == subject["token"] and key.get("fingerprint") == subject.get("key"):
-                return moment(key["time"]), key["sites"], key["class"], key["label"]
+            if (key["token"], key["label"]) == (subject["token"], subject.get("label")):
+                need(key.get("fingerprint") == subject.get("key"), "%s: it is for another key", entry.what)
+                return moment(key["time"]), key["sites"]
         raise Refused("%s: the log knows no such key" % entry.what)
 
     def _closing(self, entry, operation, seq=None):
@@ -210,10 +211,9 @@ class Estate:
             need(body["version"] > self.policy.version, "%s: its version does not increase", entry.what)
         new = policy.parse(self.folder.document("policies", body), body["digest"])
         need(new.version == body["version"], "%s: the file has another version", entry.what)
-        need(new.name == self.name, "%s: a policy of another estate", entry.what)
         self._roster(new)
         self.policy = new
-        self.policies.append(new)
+        self.policies.append((entry.seq, new))
         self._spent(intent)
         for request in self.requests.values():
             if request.state == "pending":
@@ -248,7 +248,8 @@ class Estate:
         self._spent(intent)
 
     def arrived(self, entry):
-        body = members(entry.body, "country latitude longitude place site tags token", entry.what)
+        body = members(entry.body, "?bag country latitude longitude place ?received-by ?safe site tags token",
+                       entry.what)
         standing = self.sites.get((body["token"], body["site"]))
         need(standing is not None, "%s: that site is not enrolled", entry.what)
         standing.home = body["place"] == body["site"]
@@ -356,7 +357,8 @@ class Estate:
         body = members(entry.body, "intent reason", entry.what)
         intent = self.intents.get(body["intent"])
         need(intent is not None and intent.open, "%s: without an open intent", entry.what)
-        intent.open, intent.request.state = False, "pending"
+        intent.open = False
+        intent.request.state = "void" if self.policies and self.policies[-1][0] > intent.entry.seq else "pending"
 
     def orphan(self, entry):
         body = members(entry.body, "intent site", entry.what)

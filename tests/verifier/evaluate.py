@@ -31,7 +31,7 @@ class Evidence:
     def __init__(self, at, votes, sites):
         self.at, self.votes, self.sites = at, votes, sites  # sites: {(token, site): Standing}
         self.script = self.step_operation = None
-        self.key = None  # (born, sites, class, label)
+        self.key = None  # (born, sites)
         self.suspended = False
 
 
@@ -68,66 +68,91 @@ def matched(seats):
     return sum(place(seat, set()) for seat in range(len(seats)))
 
 
+class Ballot:
+    """One vote of somebody on the roster, and whose place it takes."""
+
+    def __init__(self, vote, person, seat, weighs):
+        self.vote, self.person, self.seat, self.weighs = vote, person, seat, weighs
+
+    def same_voice(self, other):
+        return self.seat is other.seat or self.vote.public_key == other.vote.public_key
+
+
 class QuorumCount:
     def __init__(self, policy, quorum, requester, evidence):
         self.policy, self.quorum, self.requester, self.evidence = policy, quorum, requester, evidence
 
     def seat(self, person, at):
-        return person.principal if person.stands_in(at) else person.id
+        """The one replaced, while they are on the roster and the alternate may stand in; else the person."""
+        principal = self.policy.people.get(person.principal)
+        if principal is None or not person.stands_since <= at < person.stands_until or not principal.present(at):
+            return person
+        return principal
 
     def counts(self, person, at):
-        roles = set(person.roles)
-        if person.stands_in(at):
-            roles |= self.policy.people[person.principal].roles
-        asking = self.policy.people.get(self.requester)
+        seat = self.seat(person, at)
+        roles = person.roles | seat.roles
         return (person.present(at) and bool(roles & self.quorum.of) and not roles & self.quorum.excluded
-                and (asking is None or self.seat(person, at) != self.seat(asking, at)))
-
-    def reached(self, people):
-        """people: [(person, at)]; an alternate and the one replaced are one."""
-        seats = {}
-        for person, at in people:
-            seats.setdefault(self.seat(person, at), set()).add(person.organisation)
-        return len(seats) >= self.quorum.at_least and matched(list(seats.values())) >= self.quorum.organisations
+                and self.requester not in (person.id, seat.id))
 
     def judge(self):
         """The sorted ids of those who count. Refuses where they are too few, or rejected for good."""
-        approvals, seats, keys, against = [], set(), set(), set()
-        for vote in self.evidence.votes:
+        ballots = []
+        for vote in sorted(self.evidence.votes, key=lambda vote: (vote.at, vote.seq)):
             person = self.policy.by_fingerprint.get(vote.certificate)
-            if person is None:
-                continue
-            if vote.rejection:
-                seats.add(self.seat(person, vote.at))
-                keys.add(vote.public_key)
-                if self.counts(person, vote.at):
-                    against.add(person.id)
-            elif self.counts(person, vote.at):
-                approvals.append((vote, person))
-        self._not_rejected(seats, against)
-        approvals = [(vote, person) for vote, person in approvals
-                     if self.seat(person, vote.at) not in seats and vote.public_key not in keys]
-        approvals.sort(key=lambda item: (item[0].at, item[0].seq))
-        for first, (vote, _) in enumerate(approvals):
-            end = add(vote.at, self.quorum.within) if self.quorum.within else NEVER
-            span, used = {}, set()
-            for other, person in approvals[first:]:
-                if other.at <= end and person.id not in span and other.public_key not in used:
-                    span[person.id] = (person, other.at)
-                    used.add(other.public_key)
-            if self.reached(span.values()):
-                return sorted(span)
-        raise Refused("the quorum of %d by %s was not reached" % (self.quorum.at_least,
-                                                                  " or ".join(sorted(self.quorum.of))))
+            if person is not None:
+                weighs = vote.at <= self.evidence.at and self.counts(person, vote.at)
+                ballots.append(Ballot(vote, person, self.seat(person, vote.at), weighs))
+        against = [ballot for ballot in ballots if ballot.vote.rejection and ballot.weighs]
+        approvals = [ballot for ballot in ballots if not ballot.vote.rejection and ballot.weighs
+                     and not any(ballot.same_voice(other) for other in against)]
+        chosen = self.choose(approvals)
+        self.not_rejected(against, chosen)
+        need(chosen is not None, "the quorum of %d by %s was not reached", self.quorum.at_least,
+             " or ".join(sorted(self.quorum.of)))
+        return sorted(ballot.person.id for ballot in chosen)
 
-    def _not_rejected(self, seats, against):
+    def choose(self, approvals):
+        """Those who count in the first span that suffices; None: there is none."""
+        for first, ballot in enumerate(approvals):
+            end = add(ballot.vote.at, self.quorum.within) if self.quorum.within else NEVER
+            span = [other for other in approvals[first:] if other.vote.at <= end]
+            chosen = []
+            for other in [o for o in span if o.seat is o.person] + [o for o in span if o.seat is not o.person]:
+                if not any(other.same_voice(one) for one in chosen):
+                    chosen.append(other)
+            if (len(chosen) >= self.quorum.at_least
+                    and len({one.person.organisation for one in chosen}) >= self.quorum.organisations):
+                return chosen
+        return None
+
+    def not_rejected(self, against, chosen):
+        voices = [ballot for place, ballot in enumerate(against)
+                  if not any(ballot.same_voice(other) for other in against[:place])]
         if self.quorum.reject_at is not None:
-            need(len(against) < self.quorum.reject_at, "rejected for good by %s", ", ".join(sorted(against)))
-            return
-        at = self.evidence.at
-        left = [(person, at) for person in self.policy.people.values()
-                if self.seat(person, at) not in seats and self.counts(person, at)]
-        need(not against or self.reached(left), "rejected for good: the quorum can no longer form")
+            need(len(voices) < self.quorum.reject_at, "rejected for good")
+        elif voices and chosen is None:
+            need(self.can_form(against), "rejected for good: the quorum can no longer form")
+
+    def can_form(self, against):
+        at, seats = self.evidence.at, {}
+        for person in self.policy.people.values():
+            seat = self.seat(person, at)
+            if self.counts(person, at) and not any(ballot.seat is seat or ballot.person is person for ballot in against):
+                seats.setdefault(seat.id, set()).add(person.organisation)
+        return len(seats) >= self.quorum.at_least and matched(list(seats.values())) >= self.quorum.organisations
+
+
+def place_matters(wanted):
+    return bool(wanted.apart_km or wanted.tagged or wanted.countries)
+
+
+def place_fits(wanted, place):
+    return set(wanted.tagged) <= set(place[3]) and (not wanted.countries or place[2] in wanted.countries)
+
+
+def enough_apart(primary, spots, wanted):
+    return largest_apart(primary, spots, wanted.apart_km) >= wanted.at_least
 
 
 def replica_sites(policy, rule, token_id, evidence, held):
@@ -135,33 +160,37 @@ def replica_sites(policy, rule, token_id, evidence, held):
     token, wanted = policy.tokens[token_id], rule.replicas
 
     def spot(site):
-        standing = evidence.sites.get((token_id, site))
-        if standing is None:
-            return None
-        place = standing.place
-        if wanted.placed_within is not None and not standing.home:
-            declared = policy.sites[site]
-            place = declared.latitude, declared.longitude, declared.country, declared.tags
-        return place
+        standing = evidence.sites[(token_id, site)]
+        if standing.home or wanted.placed_within is None or site not in policy.sites:
+            return standing.place
+        declared = policy.sites[site]
+        return declared.latitude, declared.longitude, declared.country, declared.tags
 
-    primary = spot(token.primary)
-    need(primary is not None, "the primary of %s is not enrolled, or nowhere", token_id)
+    need((token_id, token.primary) in evidence.sites, "the primary of %s is not enrolled", token_id)
     spots = []
     for site in token.replicas:
-        place = spot(site)
-        if site not in held or place is None or (wanted.sites and site not in wanted.sites):
+        standing = evidence.sites.get((token_id, site))
+        if (standing is None or site not in held or (wanted.sites and site not in wanted.sites)
+                or wanted.hardware not in (None, standing.hardware) and standing.hardware != "attested-by-vendor"
+                or wanted.fresh is not None and not fresh(wanted.fresh, standing, evidence.at)):
             continue
-        standing = evidence.sites[(token_id, site)]
-        if (set(wanted.tagged) <= set(place[3]) and (not wanted.countries or place[2] in wanted.countries)
-                and (wanted.hardware is None or hardware_suffices(wanted.hardware, standing.hardware))
-                and (wanted.fresh is None or fresh(wanted.fresh, standing, evidence.at))):
-            spots.append(place)
-    need(largest_apart(primary, spots, wanted.apart_km) >= wanted.at_least,
-         "fewer than %d replica sites qualify", wanted.at_least)
+        if not place_matters(wanted) or (spot(site) is not None and place_fits(wanted, spot(site))):
+            spots.append(spot(site))
+    primary = spot(token.primary)
+    need(not place_matters(wanted) or primary is not None, "where the primary of %s is is not known", token_id)
+    need(enough_apart(primary, spots, wanted), "fewer than %d replica sites qualify", wanted.at_least)
 
 
-def hardware_suffices(wanted, attested):
-    return attested == wanted or attested == "attested-by-vendor"
+def in_place(policy, wanted, token_id, evidence, held):
+    """Are the HSMs that hold the key where they have to be by now?"""
+    if not place_matters(wanted):
+        return True
+    token = policy.tokens[token_id]
+    places = {site: evidence.sites[(token_id, site)].place for site in [token.primary] + token.replicas
+              if (token_id, site) in evidence.sites}
+    spots = [places[site] for site in token.replicas
+             if site in held and places.get(site) is not None and place_fits(wanted, places[site])]
+    return places.get(token.primary) is not None and enough_apart(places[token.primary], spots, wanted)
 
 
 def fresh(within, standing, at):
@@ -212,27 +241,24 @@ def check_key(rule, subject):
     templates = subject.get("templates", {})
     if rule.extractable:
         need(all(template.get("CKA_EXTRACTABLE") != "true" for template in templates.values()), "the key is extractable")
-    if rule.replicas and rule.replicas.prove == "signature":
-        need(templates.get("private", {}).get("CKA_SIGN") == "true", "the key cannot prove itself: it does not sign")
+    if rule.replicas and rule.replicas.prove == "signature" and subject.get("class") != "secret-key":
+        need("sign" in asked_usages(subject), "the key cannot prove itself: it does not sign")
 
 
 def check_use(policy, subject, evidence):
     """Within its lifetime, and its HSMs where the rule of its birth wants them by now."""
     if evidence.key is None:
         return
-    born, held, class_name, label = evidence.key
-    rule = match(policy, "generate", subject["token"], label, class_name, "token")
+    born, held = evidence.key
+    kind = "secret-key" if subject.get("class") == "secret-key" else "private-key"
+    rule = match(policy, "generate", subject["token"], subject.get("label"), kind, "token")
     if rule is None or rule.effect != "require":
         return
     if rule.lifetime is not None:
         need(evidence.at < add(born, rule.lifetime), "the key is past its lifetime")
-    if rule.replicas and rule.replicas.placed_within is not None and evidence.at >= add(born, rule.replicas.placed_within):
-        wanted = rule.replicas.placed_within
-        try:
-            rule.replicas.placed_within = None
-            replica_sites(policy, rule, subject["token"], evidence, held)
-        finally:
-            rule.replicas.placed_within = wanted
+    wanted = rule.replicas
+    if wanted and wanted.placed_within is not None and evidence.at > add(born, wanted.placed_within):
+        need(in_place(policy, wanted, subject["token"], evidence, held), "the key's HSMs are not where they have to be by now")
 
 
 def evaluate(policy, request, evidence, held=None):
@@ -256,7 +282,7 @@ def evaluate(policy, request, evidence, held=None):
     if rule.effect == "allow":
         return rule.id, []
     if rule.ceremony:
-        need(evidence.script in rule.ceremony, "no ceremony of rule \"%s\" was open", rule.id)
+        need(evidence.script in rule.ceremony and "ceremony" in request, "no ceremony of rule \"%s\" was open", rule.id)
         need(evidence.step_operation == operation, "the ceremony was not at a step that does this")
     if operation == "generate":
         check_key(rule, subject)

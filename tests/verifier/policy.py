@@ -25,8 +25,8 @@ def number(value, low, high, what):
 
 class Person:
     def __init__(self, value):
-        members(value, "id name organisation roles fingerprint ?certificate ?from ?until ?alternate-for ?alternate-from "
-                       "?alternate-until", "a person")
+        members(value, "id name organisation roles fingerprint ?certificate ?from ?until ?alternate-for",
+                "a person")
         self.id = name(value["id"], "a person's id")
         self.organisation = text(value["organisation"], self.id)
         self.roles = set(listed(value["roles"], self.id))
@@ -35,16 +35,14 @@ class Person:
         self.fingerprint = digest(mark[7:], self.id)
         self.since = loose_moment(value["from"], self.id) if "from" in value else 0
         self.until = loose_moment(value["until"], self.id) if "until" in value else NEVER
-        self.principal = value.get("alternate-for")
-        since, until = value.get("alternate-from"), value.get("alternate-until")
-        self.stands_since = loose_moment(since, self.id) if since is not None else 0
-        self.stands_until = loose_moment(until, self.id) if until is not None else NEVER
+        stands = value.get("alternate-for", {})
+        stands = {"person": stands} if type(stands) is str else members(stands, "?person ?from ?until", self.id)
+        self.principal = stands.get("person")
+        self.stands_since = loose_moment(stands["from"], self.id) if "from" in stands else 0
+        self.stands_until = loose_moment(stands["until"], self.id) if "until" in stands else NEVER
 
     def present(self, at):
         return self.since <= at < self.until
-
-    def stands_in(self, at):
-        return self.principal is not None and self.stands_since <= at < self.stands_until
 
 
 class Site:
@@ -53,9 +51,8 @@ class Site:
         self.id = name(value["id"], "a site's id")
         self.country = value.get("country", "")
         self.tags = listed(value["tags"], self.id) if "tags" in value else []
-        at = texts(list(dict.fromkeys(value["at"])) if type(value["at"]) is list else value["at"], self.id)
-        need(len(value["at"]) == 2, "%s: at is not a latitude and a longitude", self.id)
         at = value["at"]
+        need(type(at) is list and len(at) == 2, "%s: at is not a latitude and a longitude", self.id)
         self.latitude_text, self.longitude_text = at
         self.latitude, self.longitude = number(at[0], -90, 90, self.id), number(at[1], -180, 180, self.id)
 
@@ -140,15 +137,15 @@ class Rule:
 
 class Policy:
     def __init__(self, data, digest_of_yaml):
-        value = members(parse_canonical(data), "quorate semantics name version people sites tokens rules otherwise "
-                                               "?succession", "the policy")
+        value = members(parse_canonical(data), "quorate semantics name version people ?sites ?tokens rules "
+                                               "otherwise ?succession", "the policy")
         need(value["quorate"] == "1" and value["semantics"] == "1", "the policy is not of version 1, semantics 1")
         need(value["otherwise"] == "deny", "the policy does not close with otherwise: deny")
         self.digest, self.name = digest_of_yaml, text(value["name"], "the policy's name")
         self.version = count(value["version"], 1, 10**9, "the policy's version")
         self.people = self._named(value["people"], Person)
-        self.sites = self._named(value["sites"], Site)
-        self.tokens = self._named(value["tokens"], Token)
+        self.sites = self._named(value.get("sites"), Site)
+        self.tokens = self._named(value.get("tokens"), Token)
         self.rules = self._named(value["rules"], Rule)
         self.succession = None
         if "succession" in value:
@@ -165,7 +162,8 @@ class Policy:
 
     @staticmethod
     def _named(values, kind):
-        need(type(values) is list and values, "the policy lacks a list")
+        values = [] if values is None else values
+        need(type(values) is list, "what should be a list is none")
         result = {}
         for value in values:
             item = kind(value)

@@ -89,6 +89,7 @@ def _verify(files, trust):
         need(entry.type in by_type, "%s: docs/FORMAT.md has no such entry", entry.what)
         ceremonies.belongs(entry)
         by_type[entry.type](entry)
+        world.last_time = entry.time
     need(entries[-1].type == "ceremony-closed", "the log does not end with the close of a ceremony")
     inside.nothing_else()
     same_documents(files)

@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""Changes a good transcript in every way that it knows, and asks both verifiers: each must refuse, and say why.
+
+tamper.py DIR --trust FILE [--log-key FILE] [--other DIR --other-trust FILE] [--flips N] [--seed N]
+
+Exit 0: the transcript holds as it is, and nothing that was changed does. 1: a verifier let something pass; which, is
+printed. 2: it cannot be tried.
+"""
+
+import argparse
+import collections
+import multiprocessing
+import os
+import random
+import subprocess
+import sys
+import tempfile
+
+from tampering import plain, resigned
+from tampering.change import Change, Copy, in_memory
+from verifier import crypto, folder
+from verifier.strict import Refused
+from verifier.transcript import read_trust, verify
+
+Answer = collections.namedtuple("Answer", "first second reason_first reason_second")
+
+
+class Trial:
+    """Both verifiers, and in each process a copy of the transcript."""
+
+    def __init__(self, given, files, trust_bytes, scratch):
+        self.given, self.files, self.trust_bytes, self.scratch = given, files, trust_bytes, scratch
+
+    def start(self):
+        mine = tempfile.mkdtemp(dir=self.scratch)
+        crypto.set_folder(mine)
+        self.copy = Copy(self.given.folder, os.path.join(mine, "transcript"))
+        self.trust = os.path.join(mine, "trust.yaml")
+
+    def ask(self, change):
+        trust_bytes = change.trust or self.trust_bytes
+        with open(self.trust, "wb") as stream:
+            stream.write(trust_bytes)
+        self.copy.apply(change)
+        done = subprocess.run([self.given.quorate, "verify", self.copy.path, "--trust", self.trust],
+                              stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        self.copy.undo(change)
+        said = done.stdout.decode("utf-8", "replace").splitlines()
+        failing = [line.split() for line in said if line.startswith("fails")]
+        first = "refused" if done.returncode == 1 and failing else "held" if done.returncode == 0 else "broken"
+        reason_first = ", ".join(words[1] for words in failing) or "exit %d" % done.returncode
+        second, reason_second = "held", ""
+        try:
+            verify(in_memory(self.files, change), read_trust(trust_bytes))
+        except Refused as why:
+            second, reason_second = "refused", str(why)
+        if second == "refused" and change.expected and change.expected not in reason_second:
+            second = "refused for another reason than \"%s\"" % change.expected
+        return change.name, Answer(first, second, reason_first, reason_second)
+
+
+_trial = None  # of each process
+
+
+def _start(trial):
+    global _trial
+    _trial = trial
+    trial.start()
+
+
+def _ask(change):
+    return _trial.ask(change)
+
+
+def everything(given, files, trust):
+    other, other_trust = files, dict(trust, **{"log-key": "other+8b25e7ba+AQ" + "A" * 42 + "=", "policy": "1" * 64})
+    if given.other:
+        other = folder.load(given.other)
+        with open(given.other_trust, "rb") as stream:
+            other_trust = read_trust(stream.read())
+    yield "lines of entries", plain.lines(files, other)
+    yield "files", plain.whole_files(files)
+    yield "exchanged files", plain.exchanged(files)
+    if given.other:
+        yield "trust files", plain.trusts(trust, other_trust)
+    yield "bytes flipped", plain.flips(files, given.flips, given.seed)
+    if given.log_key:
+        yield "signed again with the log's key", resigned.attacks(files, trust, given.log_key)
+
+
+def run(pool, given, files, trust):
+    """The number of changes that a verifier let pass."""
+    bad, total = 0, 0
+    for kind, changes in everything(given, files, trust):
+        changes, failed = list(changes), 0
+        for name, answer in pool.imap_unordered(_ask, changes, chunksize=5):
+            if given.verbose:
+                print("  %-45s %s | %s" % (name[:45], answer.reason_first, answer.reason_second[:110]))
+            if (answer.first, answer.second) != ("refused", "refused"):
+                failed += 1
+                print("  PASSED    %s: the first verifier %s (%s), the second %s (%s)" % (
+                    name, answer.first, answer.reason_first, answer.second, answer.reason_second))
+        print("%-32s %5d changes, %d not refused by both" % (kind, len(changes), failed), flush=True)
+        bad, total = bad + failed, total + len(changes)
+    print("%d changes in all, seed %d" % (total, given.seed))
+    return bad
+
+
+def parse_arguments():
+    arguments = argparse.ArgumentParser(description="Tampers with a transcript and asks both verifiers.")
+    arguments.add_argument("folder", metavar="DIR")
+    arguments.add_argument("--trust", required=True)
+    arguments.add_argument("--log-key", help="the log's secret key: entries are changed and signed again")
+    arguments.add_argument("--other", help="the transcript of another ceremony, in another estate")
+    arguments.add_argument("--other-trust")
+    arguments.add_argument("--flips", type=int, default=2000)
+    arguments.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    arguments.add_argument("--quorate", default="build/quorate")
+    arguments.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    arguments.add_argument("--verbose", action="store_true", help="print each reason")
+    return arguments.parse_args()
+
+
+def main():
+    given = parse_arguments()
+    files = folder.load(given.folder)
+    with open(given.trust, "rb") as stream:
+        trust_bytes = stream.read()
+    trust = read_trust(trust_bytes)
+    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="tamper-", dir=place) as scratch:
+        trial = Trial(given, files, trust_bytes, scratch)
+        with multiprocessing.Pool(given.jobs, _start, (trial,)) as pool:
+            _, untouched = pool.apply(_ask, (Change("untouched", {}),))
+            if (untouched.first, untouched.second) != ("held", "held"):
+                print("The transcript does not hold as it is: %s | %s" % (untouched.reason_first, untouched.reason_second))
+                return 2
+            return 1 if run(pool, given, files, trust) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Transcripts as an attacker would change them, and both verifiers' answers."""

@@ -1,0 +1,58 @@
+"""A change of a transcript, applied to a folder on disk and to the same files in memory."""
+
+import os
+import shutil
+
+FOLDER, LINK = "a folder", "a link"  # instead of a file's bytes: a folder, a symbolic link to a file beside it
+
+
+class Change:
+    """files: {name: bytes, None (removed), FOLDER or LINK}. trust: another trust file's bytes. expected: a word of the
+    second verifier's reason, where one particular statement has to be the one that fails."""
+
+    def __init__(self, name, files, trust=None, expected=None):
+        self.name, self.files, self.trust, self.expected = name, files, trust, expected
+
+
+def in_memory(files, change):
+    result = dict(files)
+    for name, data in change.files.items():
+        if data is None:
+            del result[name]
+        elif data == FOLDER:
+            result[name + "/"] = None
+        else:
+            result[name] = None if data == LINK else data
+    return result
+
+
+class Copy:
+    """A folder that is changed and put back."""
+
+    def __init__(self, source, path):
+        shutil.copytree(source, path)
+        self.source, self.path = source, path
+
+    def apply(self, change):
+        for name, data in change.files.items():
+            where = os.path.join(self.path, name)
+            if os.path.lexists(where):
+                os.remove(where)
+            if data == FOLDER:
+                os.mkdir(where)
+            elif data == LINK:
+                os.symlink("entries", where)
+            elif data is not None:
+                os.makedirs(os.path.dirname(where), exist_ok=True)
+                with open(where, "wb") as stream:
+                    stream.write(data)
+
+    def undo(self, change):
+        for name, data in change.files.items():
+            where, original = os.path.join(self.path, name), os.path.join(self.source, name)
+            if data == FOLDER:
+                os.rmdir(where)
+            elif os.path.lexists(where):
+                os.remove(where)
+            if os.path.exists(original):
+                shutil.copyfile(original, where)

@@ -1,0 +1,365 @@
+"""What somebody can do who holds the log's key: entries are changed, numbered and signed again."""
+
+import base64
+import copy
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+
+from verifier.log import Tree, VerifierKey
+from verifier.strict import canonical_bytes, sha256
+
+from .change import Change
+
+
+class Forger:
+    def __init__(self, files, trust, key_file):
+        self.files, self.key_file = files, key_file
+        self.key = VerifierKey(trust["log-key"])
+        self.entries = [json.loads(line) for line in files["entries"].split(b"\n")[:-1]]
+
+    def find(self, kind, /, **body):
+        """The last entry of that type with these members."""
+        for place in range(len(self.entries) - 1, -1, -1):
+            entry = self.entries[place]
+            if entry["type"] == kind and all(entry["body"].get(name.replace("_", "-")) == value for name, value in body.items()):
+                return place
+        raise LookupError("the transcript has no entry %s %s" % (kind, body))
+
+    def signed(self, entries):
+        """{entries, checkpoint} under the real log key."""
+        tree, lines = Tree(), []
+        for entry in entries:
+            line = canonical_bytes(entry)
+            lines.append(line + b"\n")
+            tree.push(sha256(b"\x00" + line))
+        text = "%s\n%d\n%s\n" % (self.key.name, len(lines), base64.b64encode(bytes.fromhex(tree.roots[-1])).decode())
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "text")
+            with open(path, "w", encoding="utf-8") as stream:
+                stream.write(text)
+            signature = subprocess.run(["openssl", "pkeyutl", "-sign", "-inkey", self.key_file, "-rawin", "-in", path],
+                                       capture_output=True, check=True).stdout
+        note = "%s\n\u2014 %s %s\n" % (text, self.key.name, base64.b64encode(self.key.id + signature).decode())
+        return {"entries": b"".join(lines), "checkpoint": note.encode()}
+
+    def change(self, name, edit, expected=None, more=None):
+        """edit(entries) changes a copy in place; afterwards seqs, and what refers to them, are put right."""
+        entries = copy.deepcopy(self.entries)
+        for entry in entries:
+            entry["was"] = entry["seq"]
+        edit(entries)
+        now = {}
+        for place, entry in enumerate(entries):
+            now.setdefault(entry.pop("was", None), place)
+            entry["seq"] = place
+        for entry in entries:
+            renumber(entry["body"], now)
+        return Change(name, dict(self.signed(entries), **(more or {})), expected=expected)
+
+
+def renumber(body, now):
+    """References to entries that moved."""
+    if type(body.get("intent")) is int:
+        body["intent"] = now.get(body["intent"], body["intent"])
+    evidence = body.get("evidence")
+    if evidence:
+        for kind in ("approvals", "rejections"):
+            evidence[kind] = [now.get(seq, seq) for seq in evidence[kind]]
+    result = body.get("result", {})
+    if "intent" in result and result["intent"].isdigit():
+        result["intent"] = str(now.get(int(result["intent"]), result["intent"]))
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def _birth(forger):
+    """The intent of the last birth, and its last offer, receipt and born entry."""
+    born = forger.find("born")
+    intent = forger.entries[born]["body"]["intent"]
+    return intent, forger.find("offer", intent=intent), forger.find("receipt", intent=intent), born
+
+
+def _set(place, /, **members):
+    def edit(entries):
+        body = entries[place]["body"]
+        for name, value in members.items():
+            body[name.replace("_", "-")] = value
+    return edit
+
+
+def _drop(*places):
+    def edit(entries):
+        for place in sorted(places, reverse=True):
+            del entries[place]
+    return edit
+
+
+def verdicts(forger):
+    intent, _, _, _ = _birth(forger)
+    body = forger.entries[intent]["body"]
+    counted, approvals = body["verdict"]["counted"], body["evidence"]["approvals"]
+
+    def counted_more(entries):
+        entries[intent]["body"]["verdict"]["counted"] = counted + ["custodian-5"]
+
+    def dropped(entries):
+        entries[intent]["body"]["evidence"]["approvals"] = approvals[1:]
+
+    def dropped_and_recounted(entries):
+        dropped(entries)
+        entries[intent]["body"]["verdict"]["counted"] = counted[1:]
+
+    def never_given(entries):
+        dropped_and_recounted(entries)
+        del entries[approvals[0]]
+
+    def other_rule(entries):
+        entries[intent]["body"]["verdict"]["rule"] = "use of an application key"
+
+    def judged_late(entries):
+        entries[intent]["body"]["evidence"]["at"] = "2099-01-01T00:00:00Z"
+
+    def two_days_later(entries):
+        later = entries[intent]["time"][:4]
+        for entry in entries[intent:]:
+            entry["time"] = entry["time"].replace(later, str(int(later) + 1), 1)
+        entries[intent]["body"]["evidence"]["at"] = entries[intent]["time"]
+
+    signer = forger.entries[intent]["body"]["request"]
+    lost = "requests/%s/%s.p7s" % (signer, counted[0])
+    yield forger.change("a verdict that counts one more", counted_more, "verdict")
+    yield forger.change("a verdict by another rule", other_rule, "verdict")
+    yield forger.change("an approval dropped from the evidence", dropped, "approvals")
+    yield forger.change("an approval dropped, and not counted", dropped_and_recounted, "approvals")
+    yield forger.change("an approval that never was", never_given, None, {lost: None})
+    yield forger.change("a verdict for a time to come", judged_late, "time")
+    yield forger.change("an intent after its request expired", two_days_later, "expired")
+
+
+def births(forger):
+    intent, offer, receipt, born = _birth(forger)
+    entries = forger.entries
+    elder = [place for place, entry in enumerate(entries) if entry["type"] == "receipt" and entry["body"]["intent"] != intent]
+    sites = entries[born]["body"]["sites"]
+    receipts = [place for place, entry in enumerate(entries)
+                if entry["type"] in ("offer", "receipt") and entry["body"]["intent"] == intent]
+    names = {"receipts/%s.json" % entries[place]["body"]["receipt"]: None for place in receipts
+             if entries[place]["type"] == "receipt"}
+    answered = "receipts/%s.json" % entries[receipt]["body"]["receipt"]
+    if elder:
+        yield forger.change("a receipt of another birth", _set(receipt, receipt=entries[elder[-1]]["body"]["receipt"]),
+                            "receipt", {answered: None})
+    yield forger.change("a receipt of another site", _set(receipt, site=sites[1]), "offer")
+    yield forger.change("born without receipts", _drop(*receipts), "receipt", names)
+    yield forger.change("born with one receipt less", _drop(receipt), "receipt", {answered: None})
+    yield forger.change("born at the primary alone", _set(born, sites=sites[:1]), "sites")
+    yield forger.change("born of another kind", _set(born, type="EC:P-521"), None)
+    yield forger.change("born under another name", _set(born, label="root-g9"), "label")
+    yield forger.change("an offer with another challenge", _set(offer, challenge="0" * 64), "challenge")
+    yield forger.change("born twice", lambda changed: changed.insert(born + 1, copy.deepcopy(changed[born])), "intent")
+
+    def freely(changed):
+        del changed[born]["body"]["intent"]
+
+    yield forger.change("born without an intent", freely, "intent")
+    enrolled = forger.find("site-enrolled")
+    yield forger.change("an HSM that did not answer", _set(enrolled, challenge="0" * 64), "challenge")
+    yield forger.change("another HSM's serial number", _set(enrolled, serial="0000000000000000"), "serial")
+    arrived = forger.find("arrived")
+    yield forger.change("an HSM somewhere else", _set(arrived, latitude="51.51", longitude="-0.59", place="table"), None)
+    used = forger.find("used")
+    yield forger.change("other bytes signed", _set(used, data="0" * 64), "approved")
+    yield forger.change("another signature returned", _set(used, signature="0" * 64), "signature")
+
+
+def _steps(forger, action):
+    return [place for place, entry in enumerate(forger.entries)
+            if entry["type"] == "step" and entry["body"]["action"] == action and "begun" not in entry["body"]]
+
+
+def steps(forger):
+    entries = forger.entries
+    confirmed = _steps(forger, "confirm")
+    first, second = next((one, two) for one, two in zip(confirmed, confirmed[1:]) if two == one + 1)
+
+    def swapped(changed):
+        changed[first]["body"], changed[second]["body"] = changed[second]["body"], changed[first]["body"]
+
+    born = _steps(forger, "generate-key-pair")[-1]
+    approved = _steps(forger, "approve")[-1]
+    begun = forger.find("step", action="generate-key-pair", begun="true")
+    entered = forger.find("entered", role="custodian")
+    yield forger.change("a step out of order", swapped, "turn")
+    yield forger.change("a step left out", _drop(first), "turn")
+    yield forger.change("a step done twice", lambda changed: changed.insert(first, copy.deepcopy(changed[first])), "turn")
+    yield forger.change("a step by somebody else", _set(first, actors=["administrator"]), "role")
+    yield forger.change("a step by a stranger", _set(first, actors=["mallory"]), "role")
+    yield forger.change("an approval by one less", _set(approved, actors=entries[approved]["body"]["actors"][1:]), "people")
+    yield forger.change("one person counted twice", _set(approved, actors=entries[approved]["body"]["actors"][:1] * 3), None)
+    yield forger.change("a step that was never begun", _drop(begun), None)
+    yield forger.change("a custodian who never entered", _drop(entered), "room")
+    yield forger.change("another key's fingerprint", _set(born, result=dict(entries[born]["body"]["result"],
+                                                                          fingerprint="0" * 64)), "fingerprint")
+    yield forger.change("a result that says more", _set(first, result={"more": "true"}), "result")
+    yield forger.change("a member more", _set(first, remark="fine"), "unknown")
+    clock = forger.find("answer", name="clock-1")
+    checked = _steps(forger, "check-clock")[0]
+    wrong = "2001-01-01T00:00:00Z"
+
+    def clock_off(changed):
+        changed[clock]["body"]["value"] = changed[checked]["body"]["result"]["clock-1"] = wrong
+
+    yield forger.change("a clock that is wrong", clock_off, "clock")
+    yield forger.change("a clock that said something else", _set(clock, value=wrong), "answered")
+    recorded = _steps(forger, "record")[-1]
+    answer = forger.find("answer", step=entries[recorded]["body"]["step"])
+    name = entries[answer]["body"]["name"]
+
+    def unfit(changed):
+        changed[answer]["body"]["value"] = changed[recorded]["body"]["result"][name] = "?!"
+
+    yield forger.change("a value that does not fit", unfit, "pattern")
+    aloud = _steps(forger, "read-aloud")[0]
+    yield forger.change("other words read aloud", _set(aloud, result=dict(entries[aloud]["body"]["result"], words="acid")),
+                        "words")
+    bag = _steps(forger, "open-bag")[0]
+    yield forger.change("another bag than was answered", _set(bag, result=dict(entries[bag]["body"]["result"], bag="X")),
+                        "answered")
+
+
+def records(forger):
+    entries = forger.entries
+    close, opened = forger.find("ceremony-closed"), forger.find("ceremony-opened")
+    environment = forger.find("environment")
+    deviation = forger.find("deviation")
+
+    def fewer(changed):
+        changed[close]["body"]["deviations"] -= 1
+        del changed[deviation]
+
+    def after(kind, body, ceremony):
+        def edit(changed):
+            entry = {"body": body, "seq": 0, "time": changed[-1]["time"], "type": kind}
+            if ceremony:
+                entry["ceremony"] = changed[close]["ceremony"]
+            changed.append(entry)
+        return edit
+
+    yield forger.change("a deviation removed", fewer, None)
+    yield forger.change("a deviation removed, the count kept", _drop(deviation), None)
+    yield forger.change("a deviation accepted by nobody", _set(deviation, accepted_by="mallory"), "accepted")
+    yield forger.change("another number of steps", _set(close, steps=entries[close]["body"]["steps"] - 1), "count")
+    yield forger.change("a deviation after the close",
+                        after("deviation", {"accepted-by": "auditor", "cause": "late", "step": "7.7"}, True), "not open")
+    yield forger.change("something after the close", after("recovered", {"bytes": 1, "digest": "0" * 64}, False), "end")
+    yield forger.change("no close", _drop(close), "end")
+    yield forger.change("no environment", _drop(environment), "environment")
+    yield forger.change("an unknown entry", lambda changed: changed.insert(opened, {
+        "body": {}, "seq": 0, "time": changed[opened]["time"], "type": "blessing"}), None)
+    yield forger.change("a second genesis", lambda changed: changed.insert(1, copy.deepcopy(changed[0])), None)
+
+    def back_in_time(changed):
+        changed[opened]["time"] = "2001-01-01T00:00:00Z"
+
+    yield forger.change("time that goes back", back_in_time, "time")
+    people = entries[opened]["body"]["people"]
+    yield forger.change("other people than were approved", _set(opened, people=people[1:]), "approved")
+    yield forger.change("people in other roles", _set(opened, people=[dict(people[0], role=people[-1]["role"])] + people[1:]),
+                        "approved")
+
+
+def documents(forger):
+    """Policy, script, profile, certificate and attestations put in the place of the real ones."""
+    files, entries = forger.files, forger.entries
+    adopted, opened = forger.find("policy"), forger.find("ceremony-opened")
+
+    def swapped(place, member, folder, edit):
+        body = copy.deepcopy(entries[place]["body"])
+        named = body[member] if member else body
+        yaml = "%s/%s.yaml" % (folder, named["digest"])
+        form = "%s/%s.json" % (folder, named["digest"])
+        other_yaml, other_form = edit(files[yaml]), edit(files[form])
+        named["digest"], named["canonical"] = digest(other_yaml), digest(other_form)
+        more = {yaml: None, form: None, "%s/%s.yaml" % (folder, named["digest"]): other_yaml,
+                "%s/%s.json" % (folder, named["digest"]): other_form}
+        return body, more
+
+    def weaker(data):
+        return data.replace(b"at-least: 3", b"at-least: 1").replace(b'"at-least":"3"', b'"at-least":"1"')
+
+    for name, place, member, folder in (("policy", adopted, "", "policies"), ("script", opened, "script", "scripts")):
+        body, more = swapped(place, member, folder, weaker)
+        yield forger.change("another %s" % name, _set(place, **{key.replace("-", "_"): value for key, value in body.items()}),
+                            None, more)
+        named = entries[place]["body"][member] if member else entries[place]["body"]
+        form = "%s/%s.json" % (folder, named["digest"])
+        body = copy.deepcopy(entries[place]["body"])
+        (body[member] if member else body)["canonical"] = digest(weaker(files[form]))
+        yield forger.change("another canonical form of the %s" % name,
+                            _set(place, **{key.replace("-", "_"): value for key, value in body.items()}), None,
+                            {form: weaker(files[form])})
+    profile = forger.find("artifact", kind="profile")
+    body, more = swapped(profile, "", "profiles", lambda data: data.replace(b"25 years", b"99 years"))
+    yield forger.change("another profile", _set(profile, **body), None, more)
+    issued = forger.find("artifact", kind="certificate")
+    step = _steps(forger, "issue-certificate")[0]
+    real = "artifacts/" + entries[issued]["body"]["digest"]
+    forged = bytearray(files[real])
+    forged[-1] ^= 1
+
+    def other_certificate(changed):
+        changed[issued]["body"]["digest"] = changed[step]["body"]["result"]["artifact"] = digest(bytes(forged))
+
+    yield forger.change("another certificate", other_certificate, None,
+                        {real: None, "artifacts/" + digest(bytes(forged)): bytes(forged)})
+    yield from attestations(forger)
+
+
+def attestations(forger):
+    files, entries = forger.files, forger.entries
+    places = [place for place, entry in enumerate(entries)
+              if entry["type"] == "artifact" and entry["body"]["kind"] == "attestation"]
+    one, two = places[0], places[1]
+    step = forger.find("step", action="attest", step=entries[one]["body"]["step"])
+    document = "artifacts/" + entries[one]["body"]["digest"]
+
+    def gone(changed):
+        del changed[step]["body"]["result"][changed[one]["body"]["person"]]
+        del changed[one]
+
+    def unsigned(changed):
+        del changed[one]["body"]["signature"]
+
+    def of_another(changed):
+        changed[one]["body"].update(digest=entries[two]["body"]["digest"], signature=entries[two]["body"]["signature"])
+        changed[step]["body"]["result"][changed[one]["body"]["person"]] = entries[two]["body"]["digest"]
+
+    said = json.loads(files[document])
+    said["deviations"] = []
+    lighter = canonical_bytes(said)
+
+    def without_deviations(changed):
+        changed[one]["body"]["digest"] = digest(lighter)
+        changed[step]["body"]["result"][changed[one]["body"]["person"]] = digest(lighter)
+
+    removed = {document: None, document + ".p7s": None}
+    yield forger.change("an attestation that nobody gave", gone, "attestation", removed)
+    yield forger.change("an attestation that nobody signed", unsigned, "sign", {document + ".p7s": None})
+    yield forger.change("somebody else's attestation", of_another, None, removed)
+    yield forger.change("an attestation without the deviations", without_deviations, "signature",
+                        {document: None, document + ".p7s": None, "artifacts/" + digest(lighter): lighter,
+                         "artifacts/" + digest(lighter) + ".p7s": files[document + ".p7s"]})
+
+
+ATTACKS = (verdicts, births, steps, records, documents)
+
+
+def attacks(files, trust, key_file):
+    forger = Forger(files, trust, key_file)
+    for kind in ATTACKS:
+        yield from kind(forger)
