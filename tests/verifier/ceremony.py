@@ -28,8 +28,8 @@ class Ceremony:
 
 
 class Ceremonies:
-    def __init__(self, folder, tree, estate):
-        self.folder, self.tree, self.estate = folder, tree, estate
+    def __init__(self, folder, tree, estate, births):
+        self.folder, self.tree, self.estate, self.births = folder, tree, estate, births
         self.all, self.open = {}, None
         self.custody = {}  # item -> [bag, sealed]
         self.environment = None
@@ -60,7 +60,7 @@ class Ceremonies:
         need(body["ceremony"] == entry.ceremony and entry.ceremony not in self.all, "%s: its id", entry.what)
         need(self.environment is not None and self.environment.seq > self._last_close(),
              "%s: no environment was recorded before it", entry.what)
-        intent = self.estate._closing(entry, "open-ceremony")
+        intent = self.estate.closing(entry, "open-ceremony")
         asked = intent.request.subject
         for member in ("bindings", "ceremony", "people", "script"):
             need(body[member] == asked[member], "%s: %s are not what was approved", entry.what, member)
@@ -70,7 +70,7 @@ class Ceremonies:
         found = script.parse(self.folder.document("scripts", body["script"]), body["script"]["digest"])
         need(found.id == body["script"]["id"], "%s: the script has another id", entry.what)
         people = script.cast(body["people"], found, self.estate.policy, entry.time, entry.what)
-        self.estate._spent(intent)
+        self.estate.spent(intent)
         self.open = self.all[entry.ceremony] = Ceremony(entry.ceremony, found, people, entry)
 
     def _last_close(self):
@@ -173,7 +173,7 @@ class Ceremonies:
         result = body.get("result")
         need(type(result) is dict and all(type(value) is str for value in result.values()), "%s: its result", entry.what)
         deviated = any(other.body["step"] == step.id for other in one.deviations)
-        if not (result == {} and deviated and step.action in script.SKIPPABLE and step.action not in ("enter", "leave")):
+        if not (result == {} and deviated and step.action in script.SKIPPABLE):
             RESULTS[step.action](self, entry, one, step, result, deviated)
         one.next += 1
         one.last_done = entry.seq
@@ -276,7 +276,7 @@ class Ceremonies:
         whole = made.get(("certificate" if issued else "csr", result["artifact"]))
         made_by = made.get(("profile", result["profile"]))
         need(tbs is not None and whole is not None and made_by is not None, "%s: its artifacts are not there", entry.what)
-        used = [(body, intent) for other, body, intent in self.estate.used
+        used = [(body, intent) for other, body, intent in self.births.used
                 if other.ceremony == one.id and intent.entry.body["evidence"].get("step") == step.id]
         need(len(used) == 1, "%s: the key was used %d times", entry.what, len(used))
         body, intent = used[0]

@@ -1,4 +1,4 @@
-"""The fold of the log: policies, sites, requests and votes, births, uses. Each verdict is evaluated again."""
+"""The fold of the log: policies, sites, requests and votes, suspension. Each verdict is evaluated again."""
 
 from . import crypto, evaluate, policy
 from .strict import (Refused, canonical_bytes, digest, integer, members, moment, need, parse_canonical, sha256, sha256_hex, text,
@@ -11,11 +11,9 @@ SUBJECT = "environment estate operation origin requester "
 SUBJECTS = {
     "adopt-policy": "policy ?succession",
     "enrol-site": "firmware hardware identity manufacturer model serial site token transport",
-    "open-ceremony": "bindings ceremony people script",
+    "open-ceremony": "bindings ceremony people script", "suspend": "reason scope", "resume": "scope",
 }
 PKCS11_SUBJECT = "?class ?data ?function ?key ?label ?mechanism ?object ?templates token"
-CREATORS = {"C_GenerateKeyPair": "generate", "C_GenerateKey": "generate", "C_CreateObject": "import",
-            "C_UnwrapKey": "import", "C_DeriveKey": "derive", "C_CopyObject": "copy"}
 SITE = "firmware hardware identity manufacturer model serial site token transport"
 
 
@@ -40,11 +38,10 @@ class Estate:
         self.folder, self.tree, self.trust, self.report = folder, tree, trust, report
         self.policy, self.policies = None, []
         self.requests, self.intents, self.keys = {}, {}, []
-        self.sites, self.enrolled = {}, {}
+        self.sites, self.enrolled, self.suspensions = {}, {}, set()
         self.place = lambda: (None, None, None)  # (script id, step, operation): set by the ceremonies
         self.estate, self.last_time = None, 0
-        self.used = []
-        self.votes = self.verdicts = self.receipts = 0
+        self.votes = self.verdicts = 0
 
     # ---- the start
 
@@ -171,6 +168,7 @@ class Estate:
                  "%s: the request is for another step", entry.what)
             evidence.script, step, evidence.step_operation = self.place()
             need(said.get("step") == step, "%s: the ceremony was at step %s", entry.what, step)
+        evidence.suspended = self.is_suspended(request.subject)
         if request.subject["operation"] == "use":
             evidence.key = self._key_of(request.subject, entry)
         return evidence
@@ -182,7 +180,7 @@ class Estate:
                 return moment(key["time"]), key["sites"]
         raise Refused("%s: the log knows no such key" % entry.what)
 
-    def _closing(self, entry, operation, seq=None):
+    def closing(self, entry, operation, seq=None):
         """The open intent that this entry carries out."""
         body = entry.body
         if seq is None:
@@ -196,12 +194,12 @@ class Estate:
             need(body["verdict"] == intent.verdict, "%s: its verdict is not the intent's", entry.what)
         return intent
 
-    def _spent(self, intent):
+    def spent(self, intent):
         intent.open, intent.request.state = False, "spent"
 
     def adopted(self, entry):
         body = members(entry.body, "canonical digest request ?succession verdict version", entry.what)
-        intent = self._closing(entry, "adopt-policy")
+        intent = self.closing(entry, "adopt-policy")
         asked = intent.request.subject
         need({name: body[name] for name in ("canonical", "digest", "version")} == asked["policy"]
              and body.get("succession") == asked.get("succession"), "%s: not the policy that was approved", entry.what)
@@ -214,7 +212,7 @@ class Estate:
         self._roster(new)
         self.policy = new
         self.policies.append((entry.seq, new))
-        self._spent(intent)
+        self.spent(intent)
         for request in self.requests.values():
             if request.state == "pending":
                 request.state = "void"
@@ -230,7 +228,7 @@ class Estate:
 
     def site_enrolled(self, entry):
         body = members(entry.body, SITE + " answer challenge identity-id request transport-id verdict", entry.what)
-        intent = self._closing(entry, "enrol-site")
+        intent = self.closing(entry, "enrol-site")
         for member in SITE.split():
             need(body[member] == intent.request.subject[member], "%s: %s is not what was approved", entry.what, member)
         place = (body["token"], body["site"])
@@ -245,7 +243,7 @@ class Estate:
              "%s: the HSM's answer to the challenge does not hold", entry.what)
         self.enrolled[place] = body
         self.sites[place] = evaluate.Standing(body["site"], body["hardware"])
-        self._spent(intent)
+        self.spent(intent)
 
     def arrived(self, entry):
         body = members(entry.body, "?bag country latitude longitude place ?received-by ?safe site tags token",
@@ -262,119 +260,28 @@ class Estate:
                           policy.number(body["longitude"], -180, 180, entry.what),
                           body["country"], texts(body["tags"], entry.what, empty=True))
 
-    # ---- births
+    # ---- suspension
 
-    def offer(self, entry):
-        body = members(entry.body, "attributes-digest blobs challenge intent mechanism offer ?public-key site", entry.what)
-        intent = self._closing(entry, "generate", body["intent"])
-        need(body["site"] in intent.entry.body["sites"] and body["site"] != self._primary(intent),
-             "%s: to a site that the intent does not name", entry.what)
-        weak = {"oaep-sha1+aes-kwp": "oaep-sha1"}.get(body["mechanism"])
-        rule = self.policy.rules[intent.verdict["rule"]]
-        need(body["mechanism"] in ("oaep-sha1+aes-kwp", "oaep-sha256+aes-kwp", "rsa-aes-key-wrap-sha256")
-             and (weak is None or weak in rule.transport), "%s: the rule does not allow that transport", entry.what)
-        for member in ("attributes-digest", "blobs", "challenge", "offer"):
-            digest(body[member], entry.what)
-        intent.offers[body["offer"]] = body
+    def suspended(self, entry):
+        body = members(entry.body, "reason request scope verdict", entry.what)
+        intent = self.closing(entry, "suspend")
+        for member in ("reason", "scope"):
+            need(body[member] == intent.request.subject[member], "%s: %s is not what was approved", entry.what, member)
+        self.suspensions.add(body["scope"])
+        self.spent(intent)
 
-    def _primary(self, intent):
-        return self.policy.tokens[intent.entry.body["token"]].primary
+    def resumed(self, entry):
+        body = members(entry.body, "request scope verdict", entry.what)
+        intent = self.closing(entry, "resume")
+        need(body["scope"] == intent.request.subject["scope"] and body["scope"] in self.suspensions,
+             "%s: that is not suspended, or not what was approved", entry.what)
+        self.suspensions.discard(body["scope"])
+        self.spent(intent)
 
-    def receipt(self, entry):
-        body = members(entry.body, "intent offer receipt site", entry.what)
-        intent = self._closing(entry, "generate", body["intent"])
-        offer = intent.offers.get(body["offer"])
-        need(offer is not None and offer["site"] == body["site"], "%s: no such offer went to the site", entry.what)
-        need(body["site"] not in intent.receipts, "%s: the site has answered already", entry.what)
-        data = self.folder.by_digest("receipts/%s.json" % digest(body["receipt"], entry.what), body["receipt"])
-        said = members(parse_canonical(data), "challenge estate intent nonce offer proof ?proof-signature serial signature "
-                                              "site token type", "receipt " + body["receipt"][:12])
-        token = intent.entry.body["token"]
-        pinned = self.enrolled[(token, body["site"])]
-        wanted = {"challenge": offer["challenge"], "estate": self.estate, "intent": intent.entry.digest,
-                  "offer": body["offer"], "serial": pinned["serial"], "site": body["site"], "token": token,
-                  "type": "quorate/receipt/v1"}
-        for member, value in wanted.items():
-            need(said[member] == value, "%s: the receipt's %s is of another birth or site", entry.what, member)
-        self._proof(entry, intent, offer, said)
-        signed = {name: value for name, value in said.items() if name != "signature"}
-        asked = sha256(b"quorate receipt v1\n" + canonical_bytes(signed))
-        need(crypto.digest_signature(unhex(pinned["identity"], "identity"), asked, unhex(said["signature"], "signature")),
-             "%s: the receipt is not signed by the HSM that was enrolled", entry.what)
-        intent.receipts[body["site"]] = said
-        self.receipts += 1
-
-    def _proof(self, entry, intent, offer, said):
-        signs = intent.request.subject["templates"].get("private", {}).get("CKA_SIGN") == "true"
-        if said["proof"] == "attested":
-            need("proof-signature" not in said and not signs, "%s: the replica did not prove itself", entry.what)
-            return
-        need(said["proof"] == "signature" and "public-key" in offer, "%s: the receipt's proof is unknown", entry.what)
-        asked = sha256(b"quorate proof v1\n" + bytes.fromhex(self.estate + offer["offer"])
-                       + sha256(said["site"].encode()) + bytes.fromhex(offer["challenge"])
-                       + bytes.fromhex(digest(said["nonce"], entry.what)))
-        need(crypto.digest_signature(unhex(offer["public-key"], "public-key"), asked,
-                                     unhex(said["proof-signature"], "proof-signature")),
-             "%s: the replica's signature over its statement does not hold", entry.what)
-
-    def born(self, entry):
-        body = members(entry.body, "class ?fingerprint ?function id ?intent label ?public-key sites token type", entry.what)
-        if "public-key" in body:
-            spki = unhex(body["public-key"], entry.what)
-            need(sha256_hex(spki) == body.get("fingerprint"), "%s: not the key's fingerprint", entry.what)
-            need(crypto.key_type(spki)[0] == body["type"], "%s: not the key's type", entry.what)
-        if "intent" in body:
-            self._born_of(entry, body)
-        else:
-            self._born_freely(entry, body)
-        self.keys.append(dict(body, time=entry.time_text, seq=entry.seq))
-
-    def _born_of(self, entry, body):
-        intent = self._closing(entry, "generate", body["intent"])
-        for member in ("class", "function", "label", "sites", "token", "type"):
-            need(body.get(member) == intent.entry.body.get(member), "%s: %s is not the intent's", entry.what, member)
-        for site in body["sites"]:
-            if site == self._primary(intent):
-                continue
-            need(site in intent.receipts, "%s: without a receipt from %s", entry.what, site)
-            offer = intent.offers[intent.receipts[site]["offer"]]
-            need(offer.get("public-key") == body.get("public-key"), "%s: %s holds another key", entry.what, site)
-        intent.born = body
-        self._spent(intent)
-
-    def _born_freely(self, entry, body):
-        operation = CREATORS.get(body.get("function"))
-        rule = self.policy and evaluate.match(self.policy, operation, body["token"], body["label"], body["class"], "token")
-        need(rule is not None and rule.effect == "allow", "%s: without an intent, and no rule plainly allows it", entry.what)
-
-    def accepted(self, entry):
-        body = members(entry.body, "intent sites", entry.what)
-        intent = self.intents.get(body["intent"])
-        need(intent is not None and intent.born is not None and set(body["sites"]) <= set(intent.born["sites"]),
-             "%s: of no birth", entry.what)
-
-    def rolled_back(self, entry):
-        body = members(entry.body, "intent reason", entry.what)
-        intent = self.intents.get(body["intent"])
-        need(intent is not None and intent.open, "%s: without an open intent", entry.what)
-        intent.open = False
-        intent.request.state = "void" if self.policies and self.policies[-1][0] > intent.entry.seq else "pending"
-
-    def orphan(self, entry):
-        body = members(entry.body, "intent site", entry.what)
-        need(body["intent"] in self.intents, "%s: of no birth", entry.what)
-
-    def use(self, entry):
-        body = members(entry.body, "data function intent label mechanism request signature token", entry.what)
-        intent = self._closing(entry, "use", body["intent"])
-        subject = intent.request.subject
-        need(body["request"] == intent.entry.body["request"], "%s: of another request", entry.what)
-        for member in ("function", "label", "mechanism", "token"):
-            need(body[member] == subject.get(member), "%s: %s is not what was approved", entry.what, member)
-        need(body["data"] == subject["data"]["sha256"], "%s: not the bytes that were approved", entry.what)
-        digest(body["signature"], entry.what)
-        self._spent(intent)
-        self.used.append((entry, body, intent))
+    def is_suspended(self, subject):
+        token = subject.get("token")
+        scopes = {"estate", "token:%s" % token, "key:%s@%s" % (subject.get("label"), token)}
+        return bool(self.suspensions & scopes)
 
     def refused(self, entry):
         members(entry.body, "?closed findings ?label operation ?request requester subject ?token", entry.what)

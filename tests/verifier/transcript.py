@@ -1,6 +1,6 @@
 """A transcript as a whole: who checks which entry, and what is known in the end."""
 
-from . import ceremony, crypto, estate, folder, log, yaml
+from . import births, ceremony, crypto, estate, folder, log, yaml
 from .strict import DIGEST, Refused, members, need, parse_canonical
 
 RECOVERED = "bytes digest"
@@ -39,13 +39,13 @@ def recovered(entry):
     members(entry.body, RECOVERED, entry.what)
 
 
-def handlers(world, ceremonies):
+def handlers(world, keys, ceremonies):
     return {
         "genesis": world.genesis, "policy": world.adopted, "site-enrolled": world.site_enrolled, "arrived": world.arrived,
         "request": world.request, "approval": lambda entry: world.vote(entry, False),
         "rejection": lambda entry: world.vote(entry, True), "refused": world.refused, "intent": world.intent,
-        "offer": world.offer, "receipt": world.receipt, "born": world.born, "accepted": world.accepted,
-        "rolled-back": world.rolled_back, "orphan": world.orphan, "used": world.use,
+        "offer": keys.offer, "receipt": keys.receipt, "born": keys.born, "accepted": keys.accepted,
+        "suspended": world.suspended, "resumed": world.resumed, "rolled-back": keys.rolled_back, "orphan": keys.orphan, "used": keys.use,
         "environment": ceremonies.environment_, "recovered": recovered, "ceremony-opened": ceremonies.opened,
         "entered": ceremonies.entered, "left": ceremonies.leaves, "step": ceremonies.step, "answer": ceremonies.answer,
         "deviation": ceremonies.deviation, "exhibit": ceremonies.exhibit, "artifact": ceremonies.artifact,
@@ -83,8 +83,9 @@ def _verify(files, trust):
 
     need(entries[0].type == "genesis", "the log does not begin with a genesis")
     world = estate.Estate(inside, tree, trust, report)
-    ceremonies = ceremony.Ceremonies(inside, tree, world)
-    by_type = handlers(world, ceremonies)
+    keys = births.Births(world)
+    ceremonies = ceremony.Ceremonies(inside, tree, world, keys)
+    by_type = handlers(world, keys, ceremonies)
     for entry in entries:
         need(entry.type in by_type, "%s: docs/FORMAT.md has no such entry", entry.what)
         ceremonies.belongs(entry)

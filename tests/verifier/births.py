@@ -1,0 +1,124 @@
+"""Births and uses of keys: offers, receipts, what was born, and what a key signed."""
+
+from . import crypto, evaluate
+from .strict import canonical_bytes, digest, members, need, parse_canonical, sha256, sha256_hex, unhex
+
+CREATORS = {"C_GenerateKeyPair": "generate", "C_GenerateKey": "generate", "C_CreateObject": "import",
+            "C_UnwrapKey": "import", "C_DeriveKey": "derive", "C_CopyObject": "copy"}
+
+
+class Births:
+    def __init__(self, estate):
+        self.estate = estate
+        self.used = []
+
+    def offer(self, entry):
+        body = members(entry.body, "attributes-digest blobs challenge intent mechanism offer ?public-key site", entry.what)
+        intent = self.estate.closing(entry, "generate", body["intent"])
+        need(body["site"] in intent.entry.body["sites"] and body["site"] != self._primary(intent),
+             "%s: to a site that the intent does not name", entry.what)
+        weak = {"oaep-sha1+aes-kwp": "oaep-sha1"}.get(body["mechanism"])
+        rule = self.estate.policy.rules[intent.verdict["rule"]]
+        need(body["mechanism"] in ("oaep-sha1+aes-kwp", "oaep-sha256+aes-kwp", "rsa-aes-key-wrap-sha256")
+             and (weak is None or weak in rule.transport), "%s: the rule does not allow that transport", entry.what)
+        for member in ("attributes-digest", "blobs", "challenge", "offer"):
+            digest(body[member], entry.what)
+        intent.offers[body["offer"]] = body
+
+    def _primary(self, intent):
+        return self.estate.policy.tokens[intent.entry.body["token"]].primary
+
+    def receipt(self, entry):
+        body = members(entry.body, "intent offer receipt site", entry.what)
+        intent = self.estate.closing(entry, "generate", body["intent"])
+        offer = intent.offers.get(body["offer"])
+        need(offer is not None and offer["site"] == body["site"], "%s: no such offer went to the site", entry.what)
+        need(body["site"] not in intent.receipts, "%s: the site has answered already", entry.what)
+        data = self.estate.folder.by_digest("receipts/%s.json" % digest(body["receipt"], entry.what), body["receipt"])
+        said = members(parse_canonical(data), "challenge estate intent nonce offer proof ?proof-signature serial signature "
+                                              "site token type", "receipt " + body["receipt"][:12])
+        token = intent.entry.body["token"]
+        pinned = self.estate.enrolled[(token, body["site"])]
+        wanted = {"challenge": offer["challenge"], "estate": self.estate.estate, "intent": intent.entry.digest,
+                  "offer": body["offer"], "serial": pinned["serial"], "site": body["site"], "token": token,
+                  "type": "quorate/receipt/v1"}
+        for member, value in wanted.items():
+            need(said[member] == value, "%s: the receipt's %s is of another birth or site", entry.what, member)
+        self._proof(entry, intent, offer, said)
+        signed = {name: value for name, value in said.items() if name != "signature"}
+        asked = sha256(b"quorate receipt v1\n" + canonical_bytes(signed))
+        need(crypto.digest_signature(unhex(pinned["identity"], "identity"), asked, unhex(said["signature"], "signature")),
+             "%s: the receipt is not signed by the HSM that was enrolled", entry.what)
+        intent.receipts[body["site"]] = said
+
+    def _proof(self, entry, intent, offer, said):
+        signs = intent.request.subject["templates"].get("private", {}).get("CKA_SIGN") == "true"
+        if said["proof"] == "attested":
+            need("proof-signature" not in said and not signs, "%s: the replica did not prove itself", entry.what)
+            return
+        need(said["proof"] == "signature" and "public-key" in offer, "%s: the receipt's proof is unknown", entry.what)
+        asked = sha256(b"quorate proof v1\n" + bytes.fromhex(self.estate.estate + offer["offer"])
+                       + sha256(said["site"].encode()) + bytes.fromhex(offer["challenge"])
+                       + bytes.fromhex(digest(said["nonce"], entry.what)))
+        need(crypto.digest_signature(unhex(offer["public-key"], "public-key"), asked,
+                                     unhex(said["proof-signature"], "proof-signature")),
+             "%s: the replica's signature over its statement does not hold", entry.what)
+
+    def born(self, entry):
+        body = members(entry.body, "class ?fingerprint ?function id ?intent label ?public-key sites token type", entry.what)
+        if "public-key" in body:
+            spki = unhex(body["public-key"], entry.what)
+            need(sha256_hex(spki) == body.get("fingerprint"), "%s: not the key's fingerprint", entry.what)
+            need(crypto.key_type(spki)[0] == body["type"], "%s: not the key's type", entry.what)
+        if "intent" in body:
+            self._born_of(entry, body)
+        else:
+            self._born_freely(entry, body)
+        self.estate.keys.append(dict(body, time=entry.time_text, seq=entry.seq))
+
+    def _born_of(self, entry, body):
+        intent = self.estate.closing(entry, "generate", body["intent"])
+        for member in ("class", "function", "label", "sites", "token", "type"):
+            need(body.get(member) == intent.entry.body.get(member), "%s: %s is not the intent's", entry.what, member)
+        for site in body["sites"]:
+            if site == self._primary(intent):
+                continue
+            need(site in intent.receipts, "%s: without a receipt from %s", entry.what, site)
+            offer = intent.offers[intent.receipts[site]["offer"]]
+            need(offer.get("public-key") == body.get("public-key"), "%s: %s holds another key", entry.what, site)
+        intent.born = body
+        self.estate.spent(intent)
+
+    def _born_freely(self, entry, body):
+        operation = CREATORS.get(body.get("function"))
+        rule = self.estate.policy and evaluate.match(self.estate.policy, operation, body["token"], body["label"], body["class"], "token")
+        need(rule is not None and rule.effect == "allow", "%s: without an intent, and no rule plainly allows it", entry.what)
+
+    def accepted(self, entry):
+        body = members(entry.body, "intent sites", entry.what)
+        intent = self.estate.intents.get(body["intent"])
+        need(intent is not None and intent.born is not None and set(body["sites"]) <= set(intent.born["sites"]),
+             "%s: of no birth", entry.what)
+
+    def rolled_back(self, entry):
+        body = members(entry.body, "intent reason", entry.what)
+        intent = self.estate.intents.get(body["intent"])
+        need(intent is not None and intent.open, "%s: without an open intent", entry.what)
+        intent.open = False
+        intent.request.state = "void" if self.estate.policies and self.estate.policies[-1][0] > intent.entry.seq else "pending"
+
+    def orphan(self, entry):
+        body = members(entry.body, "intent site", entry.what)
+        need(body["intent"] in self.estate.intents, "%s: of no birth", entry.what)
+
+    def use(self, entry):
+        body = members(entry.body, "data function intent label mechanism request signature token", entry.what)
+        intent = self.estate.closing(entry, "use", body["intent"])
+        subject = intent.request.subject
+        need(body["request"] == intent.entry.body["request"], "%s: of another request", entry.what)
+        for member in ("function", "label", "mechanism", "token"):
+            need(body[member] == subject.get(member), "%s: %s is not what was approved", entry.what, member)
+        need(body["data"] == subject["data"]["sha256"], "%s: not the bytes that were approved", entry.what)
+        digest(body["signature"], entry.what)
+        self.estate.spent(intent)
+        self.used.append((entry, body, intent))
