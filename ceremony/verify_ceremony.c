@@ -320,7 +320,7 @@ static void verify_close(struct verifier *v, struct verified_ceremony *c, const 
     for (size_t i = c->next; i < c->script->step_count; i++)
         claim_fails(&v->claims, CLAIM_STEPS, "step %s of %s was never done", c->script->steps[i].id, c->id);
     if (json_want_integer(e->body, "deviations", &deviations, &f) != OK || deviations != (int64_t)c->deviation_count ||
-        json_want_integer(e->body, "steps", &steps, &f) != OK || steps < 0)
+        json_want_integer(e->body, "steps", &steps, &f) != OK || steps != (int64_t)c->script->step_count)
         claim_fails(&v->claims, CLAIM_CLOSING, "%s closes with other counts than its entries have", c->id);
     else
         claim_holds(&v->claims, CLAIM_CLOSING);

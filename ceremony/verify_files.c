@@ -94,14 +94,21 @@ static void inventory_walk(struct verifier *v, const char *path, const char *inn
 {
     DIR *folder = depth < 4 ? opendir(path) : NULL;
     struct dirent *entry = NULL;
+    bool empty = true;
 
     if (folder == NULL) {
         claim_fails(&v->claims, CLAIM_FILES, "%s is one too many, or cannot be read", inner);
         return;
     }
-    while ((entry = readdir(folder)) != NULL)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            inventory_one(v, path, inner, entry->d_name, depth);
+    while ((entry = readdir(folder)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        inventory_one(v, path, inner, entry->d_name, depth);
+        empty = false;
+    }
+    if (empty)
+        claim_fails(&v->claims, CLAIM_FILES, "%s is one too many: an empty folder",
+                    inner[0] != '\0' ? inner : v->folder);
     closedir(folder);
 }
 
