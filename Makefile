@@ -8,6 +8,7 @@ endif
 PACKAGES := gcc make pkg-config libssl-dev libfyaml-dev libjansson-dev libp11-dev libp11-kit-dev \
             libcmocka-dev softhsm2 opensc openssl gnutls-bin libengine-pkcs11-openssl p11-kit p11-kit-modules \
             openssh-client knot libnss3-tools python3-pykcs11
+BENCH_PACKAGES := valgrind
 LINT_PACKAGES := clang-tidy clang-format cppcheck
 
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wcast-qual -Wmissing-prototypes -Wstrict-prototypes \
@@ -39,10 +40,10 @@ UNIT       := $(sort $(wildcard tests/unit/test_*.c))
 object      = $(patsubst %.c,$(B)/obj/%.o,$(1))
 UNIT_BINS  := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT))
 
-.PHONY: all help deps lint-deps demo check unit lint mediation clean install
+.PHONY: all help deps lint-deps demo check unit lint mediation bench bench-deps clean install
 all: $(B)/quorate $(B)/quorate-pkcs11.so
 
-unit: $(UNIT_BINS) $(B)/mock-hsm.so
+unit: $(UNIT_BINS) $(B)/mock-hsm.so $(B)/shim-hsm.so
 
 help:
 	@echo 'make              build build/quorate and build/quorate-pkcs11.so'
@@ -50,6 +51,7 @@ help:
 	@echo 'make check        install what is missing, build, and run every test, plain and sanitized'
 	@echo 'make lint         clang-format, clang-tidy, cppcheck, sizes, and the arrows between folders'
 	@echo 'make unit         build the unit tests alone'
+	@echo 'make bench        what the layer costs, against the bare HSM and two other layers'
 	@echo 'make mediation    write docs/mediation.md anew, from the table of functions'
 	@echo 'make deps         install the Debian packages that are missing; lint-deps: those of make lint'
 	@echo 'make install      into $$(DESTDIR)$$(PREFIX)'
@@ -80,6 +82,10 @@ $(B)/quorate-pkcs11.so: $(call object,$(MODULE)) $(B)/libquorate.a module/export
 $(B)/mock-hsm.so: $(call object,$(MOCK))
 	$(call tell,LD) $(CC) $(CFLAGS) -shared -Wl,-z,defs -o $@ $^ -lpthread
 
+# SoftHSM as a module of another version shows it.
+$(B)/shim-hsm.so: $(B)/obj/tests/shim-hsm.o
+	$(call tell,LD) $(CC) $(CFLAGS) -shared -Wl,-z,defs -o $@ $^ -ldl
+
 # A unit test sees the foundation and the module's and the tool's inner parts (all but the tool's main).
 $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call object,$(MODULE)) $(filter-out $(B)/obj/ceremony/main.o,$(call object,$(TOOL))) $(B)/libquorate.a
 	@mkdir -p $(@D)
@@ -90,6 +96,15 @@ $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call object,$(MODULE)) $(filter-out $(B)
 # docs/mediation.md, from the table of functions.
 mediation: $(B)/tests/test_module_mediation
 	$(B)/tests/test_module_mediation write
+
+# What the layer costs, against the bare HSM, p11-kit's proxy and OpenSC's spy.
+$(B)/tests/bench: $(B)/obj/tests/bench/bench.o
+	@mkdir -p $(@D)
+	$(call tell,LD) $(CC) $(CFLAGS) -o $@ $^ -lpthread -ldl
+
+bench: bench-deps
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all build/mock-hsm.so build/tests/bench
+	@tests/bench/run.sh
 
 # Asks apt for nothing where nothing is missing.
 define install_missing
@@ -104,6 +119,9 @@ endef
 
 deps:
 	$(call install_missing,$(PACKAGES))
+
+bench-deps:
+	$(call install_missing,$(PACKAGES) $(BENCH_PACKAGES))
 
 lint-deps:
 	$(call install_missing,$(PACKAGES) $(LINT_PACKAGES))

@@ -15,7 +15,8 @@ CK_RV our_C_FindObjects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE_PTR objects,
         return session_unknown();
     if (!objects || !count)
         return CKR_ARGUMENTS_BAD;
-    /* Asked at least once, whatever `max`: whether a search is on is the lower module's to say. */
+    /* Asked at least once, whatever `max`: whether a search is on is the lower module's to say. Asked again only where
+     * the answer would else say that nothing is left, or where the caller's room was cut in pieces. */
     do {
         asked = max - found < FIND_AT_ONCE ? max - found : FIND_AT_ONCE;
         got = 0;
@@ -28,7 +29,7 @@ CK_RV our_C_FindObjects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE_PTR objects,
         if (rv != CKR_OK)
             return rv;
         found += shown;
-    } while (got > 0 && found < max);
+    } while (got > 0 && found < max && (found == 0 || got == asked));
     *count = found;
     return CKR_OK;
 }

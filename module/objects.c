@@ -5,8 +5,8 @@
 
 struct table object_table = TABLE(struct object);
 
-/* From the lower module's handle to ours: buckets of indices, under the table's lock. */
-static uint32_t *buckets;
+/* From the lower module's handle to ours: buckets of entries (they never move), under the table's lock. */
+static struct object **buckets;
 static size_t bucket_count, mapped;
 
 static size_t bucket_of(CK_SLOT_ID slot, CK_OBJECT_HANDLE lower, size_t count)
@@ -24,8 +24,7 @@ static struct object *object_at(uint32_t index)
 static bool buckets_grow(void)
 {
     size_t count = bucket_count ? bucket_count * 2 : 256;
-    uint32_t *larger, *bucket;
-    struct object *o;
+    struct object **larger, **bucket, *o;
 
     if (mapped < bucket_count)
         return true;
@@ -38,7 +37,7 @@ static bool buckets_grow(void)
             continue;
         bucket = &larger[bucket_of(atomic_load(&o->slot), atomic_load(&o->lower), count)];
         o->next = *bucket;
-        *bucket = i;
+        *bucket = o;
     }
     free(buckets);
     buckets = larger;
@@ -48,24 +47,21 @@ static bool buckets_grow(void)
 
 static struct object *object_mapped(CK_SLOT_ID slot, CK_OBJECT_HANDLE lower)
 {
-    struct object *o;
-    uint32_t i = bucket_count ? buckets[bucket_of(slot, lower, bucket_count)] : 0;
+    struct object *o = bucket_count ? buckets[bucket_of(slot, lower, bucket_count)] : NULL;
 
-    for (; i; i = o->next) {
-        o = object_at(i);
-        if (atomic_load(&o->lower) == lower && atomic_load(&o->slot) == slot)
-            return o;
-    }
-    return NULL;
+    while (o && (atomic_load_explicit(&o->lower, memory_order_relaxed) != lower ||
+                 atomic_load_explicit(&o->slot, memory_order_relaxed) != slot))
+        o = o->next;
+    return o;
 }
 
 static void object_unmap(struct object *o)
 {
-    uint32_t *i = &buckets[bucket_of(atomic_load(&o->slot), atomic_load(&o->lower), bucket_count)];
+    struct object **at = &buckets[bucket_of(atomic_load(&o->slot), atomic_load(&o->lower), bucket_count)];
 
-    while (*i != o->entry.index)
-        i = &object_at(*i)->next;
-    *i = o->next;
+    while (*at != o)
+        at = &(*at)->next;
+    *at = o->next;
     mapped--;
     table_drop(&object_table, &o->entry);
 }
@@ -73,8 +69,7 @@ static void object_unmap(struct object *o)
 /* A new entry, or the one that is there with new facts. NULL on memory. */
 static struct object *object_map(CK_SLOT_ID slot, CK_OBJECT_HANDLE lower, const struct object_facts *facts)
 {
-    struct object *o = object_mapped(slot, lower);
-    uint32_t *bucket;
+    struct object *o = object_mapped(slot, lower), **bucket;
 
     if (o) {
         o->facts = *facts;
@@ -92,7 +87,7 @@ static struct object *object_map(CK_SLOT_ID slot, CK_OBJECT_HANDLE lower, const 
     o->owner = CK_INVALID_HANDLE;
     bucket = &buckets[bucket_of(slot, lower, bucket_count)];
     o->next = *bucket;
-    *bucket = o->entry.index;
+    *bucket = o;
     mapped++;
     table_show(&o->entry);
     return o;
@@ -194,16 +189,19 @@ CK_RV objects_show(const struct session_view *view, const CK_OBJECT_HANDLE *lowe
     struct object *o;
     CK_RV rv = CKR_OK;
 
+    pthread_mutex_lock(&object_table.lock);
     for (CK_ULONG i = 0; i < count && rv == CKR_OK; i++) {
-        pthread_mutex_lock(&object_table.lock);
         o = object_mapped(view->slot, lower[i]);
-        handle = o ? atomic_load(&o->entry.handle) : CK_INVALID_HANDLE;
-        pthread_mutex_unlock(&object_table.lock);
-        if (!handle)
+        handle = o ? atomic_load_explicit(&o->entry.handle, memory_order_relaxed) : CK_INVALID_HANDLE;
+        if (!handle) { /* not seen before: the lower module and the policy are asked without the lock */
+            pthread_mutex_unlock(&object_table.lock);
             rv = object_show(view, lower[i], &handle);
+            pthread_mutex_lock(&object_table.lock);
+        }
         if (handle)
             ret[shown++] = handle;
     }
+    pthread_mutex_unlock(&object_table.lock);
     *ret_count = shown;
     return rv;
 }

@@ -26,10 +26,10 @@ struct object {
     struct handle_entry entry;
     _Atomic CK_OBJECT_HANDLE lower;
     _Atomic CK_SLOT_ID slot;
-    _Atomic uint64_t judged;   /* generation of the policy << 2 | enum object_use */
-    struct object_facts facts; /* from here on under the table's lock */
-    CK_SESSION_HANDLE owner;   /* of a session object that was made here, else 0 */
-    uint32_t next;             /* index of the next in its bucket */
+    _Atomic uint64_t judged; /* generation of the policy << 2 | enum object_use */
+    struct object *next;     /* in its bucket; from here on under the table's lock */
+    CK_SESSION_HANDLE owner; /* of a session object that was made here, else 0 */
+    struct object_facts facts;
 };
 extern struct table object_table;
 

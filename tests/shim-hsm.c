@@ -1,0 +1,98 @@
+#include <dlfcn.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "module/functions.h"
+
+/* build/shim-hsm.so: SoftHSM as another module might show it, by the environment's SHIM:
+ *
+ *   3.0    with an interface of 3.0, of whose functions some are missing
+ *   3.2    the same in a list of 3.2
+ *   holes  2.40 with a function missing
+ *   2.0    a list of 2.0, which ends one function earlier than that of 2.01; what follows it is no pointer */
+
+#define SOFTHSM "/usr/lib/softhsm/libsofthsm2.so"
+#define EXPORT __attribute__((visibility("default")))
+
+static CK_FUNCTION_LIST functions;
+static CK_FUNCTION_LIST_3_0 later;
+static CK_FUNCTION_LIST *softhsm;
+
+/* The flags that C_SessionCancel was last called with, and how often a NULL mechanism ended something. */
+EXPORT CK_FLAGS shim_cancelled;
+EXPORT unsigned shim_ended;
+
+static CK_RV login_user(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len,
+                        CK_UTF8CHAR_PTR name, CK_ULONG name_len)
+{
+    (void)name;
+    return name_len == 3 ? softhsm->C_Login(session, user, pin, pin_len) : CKR_ARGUMENTS_BAD;
+}
+
+static CK_RV session_cancel(CK_SESSION_HANDLE session, CK_FLAGS flags)
+{
+    CK_SESSION_INFO info;
+
+    shim_cancelled = flags;
+    return softhsm->C_GetSessionInfo(session, &info);
+}
+
+static CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key)
+{
+    if (mechanism)
+        return softhsm->C_SignInit(session, mechanism, key);
+    shim_ended++;
+    return CKR_OK;
+}
+
+static CK_RV sign_message(CK_SESSION_HANDLE session, CK_VOID_PTR parameter, CK_ULONG parameter_len, CK_BYTE_PTR data,
+                          CK_ULONG data_len, CK_BYTE_PTR signature, CK_ULONG_PTR signature_len)
+{
+    (void)parameter;
+    return parameter_len ? CKR_ARGUMENTS_BAD : softhsm->C_Sign(session, data, data_len, signature, signature_len);
+}
+
+static bool shim_is(const char *what)
+{
+    const char *wanted = getenv("SHIM");
+
+    return wanted && strcmp(wanted, what) == 0;
+}
+
+EXPORT CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list)
+{
+    void *library = dlopen(SOFTHSM, RTLD_NOW | RTLD_LOCAL),
+         *symbol = library ? dlsym(library, "C_GetFunctionList") : NULL;
+    CK_C_GetFunctionList get = NULL;
+
+    memcpy(&get, &symbol, sizeof(get));
+    if (!get || get(&softhsm) != CKR_OK)
+        return CKR_GENERAL_ERROR;
+    functions = *softhsm;
+    if (shim_is("holes"))
+        functions.C_SeedRandom = NULL;
+    if (shim_is("2.0")) {
+        functions.version = (CK_VERSION){2, 0};
+        memset(&functions.C_WaitForSlotEvent, 0x5A, sizeof(functions.C_WaitForSlotEvent));
+    }
+    *list = &functions;
+    return CKR_OK;
+}
+
+EXPORT CK_RV C_GetInterface(CK_UTF8CHAR_PTR name, CK_VERSION *version, CK_INTERFACE **interface, CK_FLAGS flags)
+{
+    static CK_UTF8CHAR standard[] = "PKCS 11";
+    static CK_INTERFACE only = {standard, &later, 0};
+
+    later = (CK_FUNCTION_LIST_3_0){.version = {3, shim_is("3.2") ? 2 : 0},
+                                   .C_LoginUser = login_user,
+                                   .C_SessionCancel = session_cancel,
+                                   .C_MessageSignInit = sign_init,
+                                   .C_SignMessage = sign_message};
+    if ((!shim_is("3.0") && !shim_is("3.2")) || flags || (name && strcmp((char *)name, "PKCS 11") != 0) ||
+        (version && memcmp(version, &later.version, sizeof(*version)) != 0))
+        return CKR_FUNCTION_FAILED;
+    *interface = &only;
+    return CKR_OK;
+}
