@@ -61,7 +61,14 @@ static const struct option list_options[] = {
     END,
 };
 
+static const struct option export_options[] = {
+    {"to", "FOLDER", false, "where request and certificates go; it is made, or must be empty"},
+    END,
+};
+
 static const struct option approve_options[] = {
+    {"file", "FILE", false, "approve this request.json, away from the estate; the approval goes beside it"},
+    {"import", "FILE", false, "take in the approval that was signed elsewhere"},
     {"as", "PERSON", false, "who approves: an id of the roster"},
     {"key", "KEY", false, "a PEM file, or a pkcs11: URI (RFC 7512) of a card's key"},
     {"certificate", "FILE", false, "the person's certificate; from the roster where left out"},
@@ -137,8 +144,13 @@ const struct command commands[] = {
      list_options, run_request_list},
     {"request show", "ID", 1, 1, true, "Show one request: what is asked, which rule, who voted, what is missing",
      "ID is the request's id, or at least its first six digits.", none, run_request_show},
-    {"approve", "ID", 1, 1, true, "Approve a request with one's card",
+    {"request export", "ID", 1, 1, false, "Put a request into a folder, for people who are elsewhere",
+     "The folder holds request.json and the certificates of the roster. There `quorate approve --file` signs; here\n"
+     "`quorate approve ID --import` takes the approval in. Nothing in it is secret.",
+     export_options, run_request_export},
+    {"approve", "[ID]", 0, 1, true, "Approve a request with one's card",
      "Shows what is approved and the id as words, to compare with a second device, then signs the request.\n"
+     "Where the estate is elsewhere, --file takes the place of ID.\n"
      "On a terminal it asks first. A card's PIN comes from the URI or is asked for; a wrong one is not tried twice.",
      approve_options, run_approve},
     {"reject", "ID", 1, 1, true, "Reject a request with one's card",

@@ -72,6 +72,7 @@ enum outcome run_settle(const struct arguments *a, struct fault *f);
 enum outcome run_status(const struct arguments *a, struct fault *f);
 enum outcome run_request_list(const struct arguments *a, struct fault *f);
 enum outcome run_request_show(const struct arguments *a, struct fault *f);
+enum outcome run_request_export(const struct arguments *a, struct fault *f);
 enum outcome run_approve(const struct arguments *a, struct fault *f);
 enum outcome run_reject(const struct arguments *a, struct fault *f);
 enum outcome run_suspend(const struct arguments *a, struct fault *f);

@@ -4,6 +4,7 @@
 #include "ceremony/key.h"
 #include "ceremony/terminal.h"
 #include "ceremony/tool.h"
+#include "ceremony/vote.h"
 #include "core/encode.h"
 #include "core/file.h"
 #include "core/limits.h"
@@ -56,12 +57,15 @@ static enum outcome ballot_certificate(struct ballot *b, const char *file, struc
 {
     struct buf bytes = BUF(LIMIT_CERTIFICATE);
     struct signer signer;
-    enum outcome o = file ? file_read(file, false, &bytes, f) : estate_certificate(b->estate, b->person, &bytes, f);
+    enum outcome o = OK;
 
-    if (o == OK)
-        o = certificate_parse(buf_span(&bytes), &b->certificate, f);
-    if (o != OK && file)
-        fault_context(f, "%s", file);
+    if (file) {
+        o = certificate_file(file, &b->certificate, f);
+    } else {
+        o = estate_certificate(b->estate, b->person, &bytes, f);
+        if (o == OK)
+            o = certificate_parse(buf_span(&bytes), &b->certificate, f);
+    }
     if (o == OK)
         o = certificate_digests(b->certificate, &signer, f);
     if (o == OK && !digest_equal(&signer.fingerprint, &b->person->fingerprint))
@@ -70,31 +74,6 @@ static enum outcome ballot_certificate(struct ballot *b, const char *file, struc
                       b->person->id, digest_hex(&signer.fingerprint).hex, digest_hex(&b->person->fingerprint).hex);
     buf_free(&bytes);
     return o;
-}
-
-/* What is about to be signed, with the id as words; on standard error, for the answer is another matter. */
-static enum outcome ballot_show(const struct ballot *b, bool ask, struct fault *f)
-{
-    struct buf text = BUF(OUTPUT_MAX);
-    char question[256];
-
-    buf_puts(&text, b->person->id);
-    buf_puts(&text, b->reason ? " rejects: " : " approves: ");
-    subject_put(&text, b->request);
-    print_field(&text, "rule", "%s (policy version %u)", b->request->rule, b->request->policy_version);
-    print_field(&text, "expires", "%s", moment_format(b->request->expires).text);
-    if (b->reason)
-        print_field(&text, "reason", "%s", b->reason);
-    print_field(&text, "id", "%s", digest_hex(&b->request->id).hex);
-    print_words(&text, &b->request->id);
-    if (text.failed) {
-        buf_free(&text);
-        return fault_memory(f);
-    }
-    print_aside(&text);
-    buf_free(&text);
-    snprintf(question, sizeof question, "Sign this as %s?", b->person->id);
-    return ask ? terminal_confirm(question, f) : OK;
 }
 
 static enum outcome ballot_cast(const struct ballot *b, const struct key *key, struct fault *f)
@@ -183,7 +162,7 @@ static enum outcome ballot_run(const struct arguments *a, const char *reason, st
     if (o == OK)
         o = ballot_certificate(&b, argument(a, "certificate"), f);
     if (o == OK)
-        o = ballot_show(&b, ask, f);
+        o = vote_show(b.request, b.person->id, reason, ask, f);
     if (o == OK)
         o = key_open(key_text, argument(a, "card-module"), &key, f);
     if (o == OK)
@@ -197,9 +176,47 @@ static enum outcome ballot_run(const struct arguments *a, const char *reason, st
     return o;
 }
 
+/* An approval that was signed elsewhere: the estate verifies it like one that is signed here. */
+static enum outcome ballot_import(const struct arguments *a, const char *file, struct fault *f)
+{
+    struct ballot b = {0};
+    struct buf der = BUF(LIMIT_SIGNATURE);
+    const char *as = NULL;
+    enum outcome o = argument_want(a, "as", &as, f);
+
+    if (o == OK)
+        o = estate_open(argument(a, "bindings"), &b.estate, f);
+    if (o == OK)
+        o = request_named(b.estate, a->operands[0], &b.request, f);
+    if (o == OK)
+        o = ballot_person(&b, as, f);
+    if (o == OK)
+        o = ballot_open(&b, f);
+    if (o == OK)
+        o = file_read(file, false, &der, f);
+    if (o == OK)
+        o = estate_approve(b.estate, b.request, b.person->id, buf_span(&der), f);
+    if (o == OK)
+        o = ballot_tell(&b, argument_flag(a, "json"), f);
+    buf_free(&der);
+    request_free(b.request);
+    estate_close(b.estate);
+    return o;
+}
+
 enum outcome run_approve(const struct arguments *a, struct fault *f)
 {
-    return ballot_run(a, NULL, f);
+    const char *file = argument(a, "file"), *import = argument(a, "import");
+
+    if (file && (import || a->operand_count))
+        return fault_set(f, E_INVALID, "--file is there for people elsewhere: it goes with neither ID nor --import");
+    if (file)
+        return vote_away(a, file, f);
+    if (a->operand_count == 0)
+        return fault_set(f, E_INVALID, "ID or --file is missing; `quorate approve --help` says what they are for");
+    if (import && argument(a, "key"))
+        return fault_set(f, E_INVALID, "--import takes what was signed elsewhere: it goes without --key");
+    return import ? ballot_import(a, import, f) : ballot_run(a, NULL, f);
 }
 
 enum outcome run_reject(const struct arguments *a, struct fault *f)

@@ -128,6 +128,23 @@ static enum outcome pin_read(const char *folder, const struct yaml *node, struct
     return o;
 }
 
+/* Applications that cannot know a PIN cannot be asked for one either. */
+static enum outcome login_read(const struct yaml *node, struct binding *b, struct fault *f)
+{
+    char *text = NULL;
+    enum outcome o = yaml_text(node, &text, f);
+
+    if (o != OK)
+        return o;
+    if (strcmp(text, "module") != 0)
+        o = yaml_fault(node, f, "\"%s\" is no way to log in; module was expected, or no login at all", text);
+    else if (b->pin_kind == PIN_PROMPT)
+        o = yaml_fault(node, f, "login: module needs a PIN that nobody is asked for: file:PATH or protected-path");
+    b->login_by_module = o == OK;
+    free(text);
+    return o;
+}
+
 static enum outcome module_read(const char *folder, const struct yaml *node, struct binding *b, struct fault *f)
 {
     enum outcome o;
@@ -140,6 +157,8 @@ static enum outcome module_read(const char *folder, const struct yaml *node, str
         o = serial_read(yaml_get(node, "serial"), &b->serial, f);
     if (o == OK)
         o = pin_read(folder, yaml_get(node, "pin"), b, f);
+    if (o == OK && yaml_get(node, "login") != NULL)
+        o = login_read(yaml_get(node, "login"), b, f);
     return o;
 }
 
@@ -191,13 +210,11 @@ static enum outcome binding_read(const char *folder, const struct yaml *key, con
         return not_yet(cloned, "cloned", f);
     if (yaml_get(node, "attach") != NULL)
         return not_yet(yaml_get(node, "attach"), "attach", f);
-    if (yaml_get(node, "login") != NULL)
-        return not_yet(yaml_get(node, "login"), "login", f);
     if (module != NULL)
         return module_read(folder, node, b, f);
-    if (yaml_get(node, "serial") != NULL || yaml_get(node, "pin") != NULL)
+    if (yaml_get(node, "serial") != NULL || yaml_get(node, "pin") != NULL || yaml_get(node, "login") != NULL)
         return yaml_fault(node, f,
-                          "serial and pin belong to a site with a module; the far end has bindings of its own");
+                          "serial, pin and login belong to a site with a module; the far end has bindings of its own");
     b->reach = courier != NULL ? REACH_COURIER : REACH_CARRIED;
     return courier != NULL ? courier_read(courier, &b->courier, f) : carried_read(carried, f);
 }

@@ -1,6 +1,8 @@
 #ifndef QUORATE_CORE_BINDINGS_H
 #define QUORATE_CORE_BINDINGS_H
 
+#include <stdbool.h>
+
 #include "core/fault.h"
 #include "core/yaml.h"
 
@@ -15,6 +17,7 @@ struct binding {
     char *serial; /* CK_TOKEN_INFO.serialNumber without trailing blanks */
     enum pin_kind pin_kind;
     char *pin_path;         /* PIN_FILE: absolute */
+    bool login_by_module;   /* `login: module`: applications log in without the PIN, the module has it */
     struct strings courier; /* REACH_COURIER: the command */
     unsigned line, column;
 };

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "core/encode.h"
-#include "module/site.h"
 
 enum outcome asked_read(const struct template *t, CK_OBJECT_CLASS class_otherwise, struct asked *ret, struct fault *f)
 {
@@ -39,7 +38,7 @@ struct question asked_question(enum operation operation, const char *function, C
                              .object = asked->on_token};
 }
 
-static struct site_link made_link(const struct world *w, const struct session_view *view)
+struct site_link made_link(const struct world *w, const struct session_view *view)
 {
     const struct shown_token *t = &w->tokens[view->slot];
 

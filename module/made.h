@@ -2,7 +2,11 @@
 #define QUORATE_MODULE_MADE_H
 
 #include "module/gate.h"
+#include "module/site.h"
 #include "module/template.h"
+
+/* The application's own session on the primary, as site_*() take one; never closed by them. */
+struct site_link made_link(const struct world *w, const struct session_view *view);
 
 /* Objects that were made below a moment ago, on their way to the application. */
 

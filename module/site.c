@@ -23,7 +23,7 @@ enum outcome site_fault(const struct site_link *s, const char *what, CK_RV rv, s
     return fault_context(f, "%s at %s", s->token, s->binding->site);
 }
 
-static enum outcome pin_log_in(struct site_link *s, struct fault *f)
+enum outcome site_log_in(const struct site_link *s, CK_USER_TYPE user, CK_RV *ret, struct fault *f)
 {
     const struct binding *b = s->binding;
     struct buf pin = BUF(LIMIT_PIN);
@@ -43,14 +43,14 @@ static enum outcome pin_log_in(struct site_link *s, struct fault *f)
             goto out;
         }
     }
-    CK_RV rv = s->f->C_Login(s->session, CKU_USER, pin.data, (CK_ULONG)pin.len);
+    CK_RV rv = s->f->C_Login(s->session, user, pin.data, (CK_ULONG)pin.len);
+    *ret = rv;
     if (rv == CKR_PIN_INCORRECT || rv == CKR_PIN_LEN_RANGE || rv == CKR_PIN_INVALID || rv == CKR_PIN_LOCKED) {
         snprintf(refused[refused_count++], sizeof *refused, "%s", b->serial);
         outcome = site_fault(s, "the HSM refuses the PIN of the bindings; it is not tried again", rv, f);
     } else if (rv != CKR_OK && rv != CKR_USER_ALREADY_LOGGED_IN) {
         outcome = site_fault(s, "C_Login", rv, f);
     }
-    s->log_out = rv == CKR_OK;
 out:
     buf_free(&pin);
     return outcome;
@@ -66,7 +66,10 @@ static enum outcome link_log_in(struct site_link *s, enum site_login how, struct
         return OK;
     if (how == SITE_APPLICATION)
         return fault_set(f, E_REFUSED, "CKR_USER_NOT_LOGGED_IN: log in on %s first", s->token);
-    return pin_log_in(s, f);
+    CK_RV answered = CKR_GENERAL_ERROR;
+    enum outcome outcome = site_log_in(s, CKU_USER, &answered, f);
+    s->log_out = outcome == OK && answered == CKR_OK;
+    return outcome;
 }
 
 enum outcome site_bound(const struct world *w, const char *token, const char *site, const struct binding **ret,

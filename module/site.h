@@ -32,6 +32,10 @@ enum outcome site_open(struct world *w, const char *token, const char *site, enu
                        struct fault *f);
 void site_close(struct site_link *s); /* session objects end with it; an empty one is fine */
 
+/* C_Login on the link's session with the binding's PIN. *ret is what the HSM answered, also where it refused the PIN
+ * (E_DEVICE): it is then not tried again in this process, E_REFUSED. Being logged in already is no fault. */
+enum outcome site_log_in(const struct site_link *s, CK_USER_TYPE user, CK_RV *ret, struct fault *f);
+
 /* E_DEVICE "TOKEN at SITE: what: CKR_NAME". */
 enum outcome site_fault(const struct site_link *s, const char *what, CK_RV rv, struct fault *f);
 

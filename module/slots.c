@@ -116,6 +116,9 @@ CK_RV our_C_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO_PTR info)
     if (rv == CKR_OK) {
         text_pad(info->label, sizeof(info->label), t.bound->id);
         info->flags &= ~CKF_ASYNC_SESSION_SUPPORTED;
+        /* Applications then log in without a PIN (PKCS#11 2.40, section 5.6, C_Login). */
+        if (t.binding && t.binding->login_by_module)
+            info->flags |= CKF_PROTECTED_AUTHENTICATION_PATH;
     }
     return rv;
 }

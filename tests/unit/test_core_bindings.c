@@ -33,11 +33,12 @@ static void test_all_ways(void **state)
     struct digest d;
     char expected[120];
     const struct binding *site;
-    static const char text[] = HEAD SLOUGH "    cardiff: {courier: [ssh, -v, -v, hsm@cardiff]}\n"
-                                           "    glasgow: {carried: true}\n"
-                                           "  apps:\n"
-                                           "    slough: {module: lib/y.so, serial: \"1\", pin: prompt}\n"
-                                           "    cardiff: {module: lib/y.so, serial: \"2\", pin: protected-path}\n";
+    static const char text[] =
+        HEAD SLOUGH "    cardiff: {courier: [ssh, -v, -v, hsm@cardiff]}\n"
+                    "    glasgow: {carried: true}\n"
+                    "  apps:\n"
+                    "    slough: {module: lib/y.so, serial: \"1\", pin: prompt}\n"
+                    "    cardiff: {module: lib/y.so, serial: \"2\", pin: protected-path, login: module}\n";
 
     (void)state;
     written(path, text);
@@ -72,6 +73,8 @@ static void test_all_ways(void **state)
     assert_string_equal(bindings_site(b, "apps", "slough")->module, expected);
     assert_int_equal(bindings_site(b, "apps", "slough")->pin_kind, PIN_PROMPT);
     assert_int_equal(bindings_site(b, "apps", "cardiff")->pin_kind, PIN_PROTECTED_PATH);
+    assert_true(bindings_site(b, "apps", "cardiff")->login_by_module);
+    assert_false(bindings_site(b, "apps", "slough")->login_by_module);
     bindings_free(b);
 }
 
@@ -132,7 +135,7 @@ static void test_wrong_documents(void **state)
         {HEAD "    a: {}\n", ":5:8: exactly one way"},
         {HEAD "    a: carried\n", ":5:8: a map was expected"},
         {HEAD "    a: {carried: true, courier: [x]}\n", ":5:8: exactly one way"},
-        {HEAD "    a: {carried: true, pin: prompt}\n", ":5:8: serial and pin belong to"},
+        {HEAD "    a: {carried: true, pin: prompt}\n", ":5:8: serial, pin and login belong to"},
         {HEAD "    a: {courier: []}\n", ":5:18: the courier's command"},
         {HEAD "    a: {courier: ssh}\n", ":5:18: the courier's command"},
         {HEAD "    a: {courier: [ssh, [x]]}\n", ":5:24: text was expected, not a list"},
@@ -147,7 +150,9 @@ static void test_wrong_documents(void **state)
         {HEAD "    a: {module: m.so, serial: x, pin: sealed}\n", ":5:39: not yet: "},
         {HEAD "    a: {cloned: acme}\n", ":5:17: not yet: "},
         {HEAD "    a: {module: m.so, serial: x, pin: prompt, attach: one-at-a-time}\n", ":5:55: not yet: "},
-        {HEAD "    a: {module: m.so, serial: x, pin: prompt, login: module}\n", ":5:54: not yet: "},
+        {HEAD "    a: {module: m.so, serial: x, pin: prompt, login: module}\n", ":5:54: login: module needs a PIN"},
+        {HEAD "    a: {module: m.so, serial: x, pin: \"file:p\", login: me}\n", ":5:56: \"me\" is no way to log in"},
+        {HEAD "    a: {carried: true, login: module}\n", ":5:8: serial, pin and login belong"},
         {"home-mirrors: [/media/a]\n" HEAD "    a: {carried: true}\n", ":1:15: not yet: "},
         {HEAD "    a: {carried: true}\n    a: {carried: true}\n", ":6:5: the key \"a\" is repeated"},
         {"home: [", ":2:1: flow sequence without"},

@@ -1,0 +1,21 @@
+#ifndef QUORATE_CEREMONY_VOTE_H
+#define QUORATE_CEREMONY_VOTE_H
+
+#include <openssl/x509.h>
+
+#include "ceremony/tool.h"
+#include "policy/request.h"
+
+/* Votes, at the estate (vote.c) and away from it (vote_away.c). */
+
+/* What is about to be signed, with the id as words; on standard error, for the answer is another matter. reason: of a
+ * rejection, else NULL. `ask`: asks at the terminal. */
+enum outcome vote_show(const struct request *r, const char *person, const char *reason, bool ask, struct fault *f);
+
+/* A certificate in a file, PEM or DER. */
+enum outcome certificate_file(const char *path, X509 **ret, struct fault *f);
+
+/* `quorate approve --file`: no estate is there to ask. The approval goes beside the request, as PERSON.p7s. */
+enum outcome vote_away(const struct arguments *a, const char *file, struct fault *f);
+
+#endif
