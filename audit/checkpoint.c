@@ -21,21 +21,6 @@ static bool take_line(struct span *rest, struct span *ret)
     return true;
 }
 
-/* Decimal without sign or leading zero. */
-static bool decimal(struct span text, uint64_t *ret)
-{
-    uint64_t n = 0;
-    if (text.len == 0 || (text.len > 1 && text.data[0] == '0'))
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned digit = (unsigned)text.data[i] - '0';
-        if (digit > 9 || __builtin_mul_overflow(n, 10u, &n) || __builtin_add_overflow(n, digit, &n))
-            return false;
-    }
-    *ret = n;
-    return true;
-}
-
 enum outcome checkpoint_parse(struct span text, struct checkpoint *ret, struct fault *f)
 {
     enum outcome rc = E_INVALID;
@@ -47,7 +32,7 @@ enum outcome checkpoint_parse(struct span text, struct checkpoint *ret, struct f
         fault_set(f, rc, "a checkpoint has exactly three lines: origin, size and root hash");
         goto out;
     }
-    if (!decimal(size, &c.size)) {
+    if (!decimal_parse(size, &c.size)) {
         fault_set(f, rc, "a checkpoint's size is not a decimal number");
         goto out;
     }
@@ -77,4 +62,11 @@ enum outcome checkpoint_open(struct span note, const struct note_key *key, struc
         return fault_set(f, E_REFUSED, "the checkpoint is of the log \"%s\", not of \"%s\"", c.origin, key->name);
     *ret = c;
     return OK;
+}
+
+enum outcome checkpoint_peek(struct span note, struct checkpoint *ret, struct fault *f)
+{
+    struct span text, signatures;
+    enum outcome rc = note_split(note, &text, &signatures, f);
+    return rc ? rc : checkpoint_parse(text, ret, f);
 }

@@ -2,6 +2,7 @@
 #define QUORATE_AUDIT_LINES_H
 
 #include "audit/log.h"
+#include "audit/tiles.h"
 
 /* Inside of the log: what is verified of its lines, from a file or from memory. */
 
@@ -19,27 +20,45 @@ void lines_close(struct lines *l); /* the descriptor stays the caller's */
  * the line is longer than an entry may be. */
 enum outcome lines_next(struct lines *l, struct span *ret, struct fault *f);
 
-/* The hashes of the entries verified so far. */
+/* A key of the log and the first size of a checkpoint that it signs: 1 for the genesis' key; a log-key entry's is in
+ * force from the checkpoint after the one that first covers that entry. */
+struct tree_key {
+    struct note_key key;
+    uint64_t seq, from;
+};
+
+/* The tree of the lines verified so far, in memory that does not grow with them but for `places`. */
 struct tree {
     struct merkle_edge edge;
-    struct digest *leaves;
-    uint64_t *ends; /* ends[i]: offset after entry i's newline */
-    uint64_t capacity;
+    uint64_t bytes;        /* of all lines */
+    struct tree_key *keys; /* in order; keys[0] is the genesis' */
+    size_t key_count;
+    struct tile_edge *tiles; /* NULL: hashes are only verified, nobody will ask for proofs */
+    uint64_t *places;        /* where tiles: places[i] is the offset of entry 256 * i */
+    size_t place_count, place_capacity;
 };
+enum outcome tree_start(struct tree *t, struct fault *f); /* an empty one with tiles; zero-initialised: without */
 void tree_clear(struct tree *t);
-uint64_t tree_bytes(const struct tree *t); /* of all its lines */
 enum outcome tree_push(struct tree *t, const struct digest *leaf, size_t line_length, struct fault *f);
-/* Reads lines until the tree has the checkpoint's size and root. On failure the tree is as it was before. */
-enum outcome tree_extend(struct tree *t, struct lines *l, const struct checkpoint *c, struct fault *f);
+/* Remembers where the next entry begins, if that is to be remembered. Once for each entry, before its push. */
+enum outcome tree_place(struct tree *t, struct fault *f);
+/* Takes in what the line with this number says about the log's key: the first must be a genesis. */
+enum outcome tree_note_key(struct tree *t, uint64_t seq, struct span line, struct fault *f);
+/* The key that signs checkpoints of this size; NULL for an empty log. */
+const struct note_key *tree_key(const struct tree *t, uint64_t size);
+/* Reads lines until the tree has the checkpoint's size and root; the note must be signed by the key in force at its size.
+ * Where `guess` is that key, a bad signature is found before anything is read. On failure the tree is as it was before. */
+enum outcome tree_follow(struct tree *t, struct lines *l, struct span note, const struct note_key *guess,
+                         struct checkpoint *ret, struct fault *f);
 
-/* Parses the entries from `first` on and visits them: each must have the leaf that the tree has, its number, and a
- * time not before *last (which follows). Entry 0 must be a genesis that names `key`. */
+/* Parses the entries behind `from` up to the tree's end and visits them: they must have the number and lead to the
+ * root that the tree has, and times not before *last (which follows). */
 struct visit {
     log_visitor *call; /* NULL: verify only */
     void *context;
-    const struct note_key *key;
     moment *last;
 };
-enum outcome tree_visit(const struct tree *t, struct lines *l, uint64_t first, const struct visit *v, struct fault *f);
+enum outcome tree_visit(const struct tree *t, const struct merkle_edge *from, struct lines *l, const struct visit *v,
+                        struct fault *f);
 
 #endif

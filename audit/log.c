@@ -24,40 +24,63 @@ enum outcome log_open_entries(const struct log *l, int flags, int *ret, struct f
     return OK;
 }
 
-/* Verifies what the new checkpoint adds, first the hashes of all, then the contents of each. */
-static enum outcome read_news(struct log *l, const struct checkpoint *c, struct fault *f)
+struct merkle_source log_source(const struct log *l)
+{
+    return (struct merkle_source){tile_node, l->tiles};
+}
+
+enum outcome log_visit(struct log *l, const struct merkle_edge *from, struct fault *f)
 {
     int fd = -1;
     struct lines lines = {.fd = -1};
-    uint64_t first = l->tree.edge.size, offset = tree_bytes(&l->tree);
+    uint64_t offset = 0;
     enum outcome rc = log_open_entries(l, O_RDONLY, &fd, f);
     if (!rc)
-        rc = lines_open(fd, span_of(NULL, 0), offset, &lines, f);
+        rc = log_offset(l, from->size, &offset, f);
     if (!rc)
-        rc = tree_extend(&l->tree, &lines, c, f);
+        rc = lines_open(fd, span_of(NULL, 0), offset, &lines, f);
     if (rc)
         goto out;
-    lines_close(&lines);
-    rc = lines_open(fd, span_of(NULL, 0), offset, &lines, f);
-    if (rc)
-        goto out;
-    struct visit visit = {.call = l->visit, .context = l->visit_context, .key = &l->key, .last = &l->last};
-    rc = tree_visit(&l->tree, &lines, first, &visit, f);
+    struct visit visit = {.call = l->visit, .context = l->visit_context, .last = &l->last};
+    rc = tree_visit(&l->tree, from, &lines, &visit, f);
 out:
     lines_close(&lines);
     if (fd >= 0)
         close(fd);
-    l->broken = rc && l->tree.edge.size != first;
     return rc;
 }
 
-static enum outcome read_checkpoint(const struct log *l, struct buf *ret_note, struct stat *ret_seen,
-                                    struct checkpoint *ret, struct fault *f)
+enum outcome log_follow(struct log *l, struct span note, struct fault *f)
+{
+    int fd = -1;
+    struct lines lines = {.fd = -1};
+    struct checkpoint c;
+    const struct merkle_edge first = l->tree.edge;
+    enum outcome rc = log_open_entries(l, O_RDONLY, &fd, f);
+    if (!rc)
+        rc = lines_open(fd, span_of(NULL, 0), l->tree.bytes, &lines, f);
+    if (!rc)
+        rc = tree_follow(&l->tree, &lines, note, &l->key, &c, f);
+    if (rc)
+        goto out;
+    rc = log_visit(l, &first, f);
+    l->broken = rc != OK;
+    if (rc)
+        goto out;
+    l->root = c.root;
+    l->key = *tree_key(&l->tree, c.size);
+out:
+    lines_close(&lines);
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+enum outcome log_read_checkpoint(const struct log *l, struct buf *ret_note, struct stat *ret_seen, struct fault *f)
 {
     if (stat(l->checkpoint, ret_seen) != 0)
         return fault_errno(f, "cannot read", l->checkpoint);
-    enum outcome rc = file_read(l->checkpoint, false, ret_note, f);
-    return rc ? rc : checkpoint_open(buf_span(ret_note), &l->key, ret, f);
+    return file_read(l->checkpoint, false, ret_note, f);
 }
 
 enum outcome log_refresh(struct log *l, struct fault *f)
@@ -65,22 +88,20 @@ enum outcome log_refresh(struct log *l, struct fault *f)
     enum outcome rc = OK;
     struct buf note = BUF(LIMIT_NOTE);
     struct stat seen;
-    struct checkpoint c;
     if (l->broken) {
         rc = fault_set(f, E_REFUSED, "an entry could not be taken in before; close the log and open it again");
         goto out;
     }
-    rc = read_checkpoint(l, &note, &seen, &c, f);
+    rc = log_read_checkpoint(l, &note, &seen, f);
     if (rc)
         goto out;
-    if (!span_equal(buf_span(&note), buf_span(&l->note))) {
-        rc = read_news(l, &c, f);
+    if (log_size(l) == 0 || !span_equal(buf_span(&note), buf_span(&l->note))) {
+        rc = log_follow(l, buf_span(&note), f);
         if (rc)
             goto out;
         buf_free(&l->note);
         l->note = note;
         note = BUF(LIMIT_NOTE); /* taken by the log */
-        l->root = c.root;
     }
     l->seen = seen;
 out:
@@ -118,42 +139,95 @@ out:
     return rc;
 }
 
-enum outcome log_open(const char *folder, log_visitor *visit, void *context, struct log **ret, struct fault *f)
+static bool paths_set(struct log *l, const char *folder)
+{
+    const struct {
+        char **path;
+        const char *name;
+    } paths[] = {{&l->entries, "entries"},       {&l->checkpoint, "checkpoint"}, {&l->key_file, "key"},
+                 {&l->next_key_file, "key.new"}, {&l->vkey_file, "vkey"},        {&l->lock_file, "lock"},
+                 {&l->quarantine, "quarantine"}, {&l->public, "public"},         {&l->edge, "edge"},
+                 {&l->places, "places"}};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        *paths[i].path = path_join(folder, paths[i].name);
+        if (!*paths[i].path)
+            return false;
+    }
+    return true;
+}
+
+enum outcome log_prepare(const char *folder, log_visitor *visit, void *context, struct log **ret, struct fault *f)
 {
     enum outcome rc = OK;
-    char *vkey = path_join(folder, "vkey");
     struct log *l = calloc(1, sizeof *l);
-    if (!l || !vkey) {
-        rc = fault_memory(f);
-        goto out;
-    }
+    if (!l)
+        return fault_memory(f);
     l->fd = -1;
     l->note = BUF(LIMIT_NOTE);
     l->visit = visit;
     l->visit_context = context;
     l->last = INT64_MIN;
-    l->entries = path_join(folder, "entries");
-    l->checkpoint = path_join(folder, "checkpoint");
-    l->key_file = path_join(folder, "key");
-    l->lock_file = path_join(folder, "lock");
-    l->quarantine = path_join(folder, "quarantine");
-    if (!l->entries || !l->checkpoint || !l->key_file || !l->lock_file || !l->quarantine) {
-        rc = fault_memory(f);
-        goto out;
-    }
-    rc = read_vkey(vkey, &l->key, f);
+    l->tiles = calloc(1, sizeof *l->tiles);
+    l->place = calloc(1, sizeof *l->place);
+    rc = l->tiles && l->place && paths_set(l, folder) ? tree_start(&l->tree, f) : fault_memory(f);
     if (!rc)
-        rc = log_refresh(l, f);
-    if (!rc && log_size(l) == 0)
-        rc = fault_set(f, E_REFUSED, "log %s: an empty log has no genesis", l->entries);
+        rc = read_vkey(l->vkey_file, &l->key, f);
     if (rc)
         goto out;
+    l->tiles->edge = l->tree.tiles;
+    l->tiles->folder = l->public;
     *ret = l;
     l = NULL; /* taken by the caller */
 out:
     log_close(l);
-    free(vkey);
     return rc;
+}
+
+/* Tiles that were lost are made again by whoever can. */
+static void heal_tiles(struct log *l)
+{
+    struct fault ignored = {.outcome = OK};
+    uint64_t full = log_size(l) / TILE_WIDTH;
+    char *first = tile_path(l->public, 0, 0, TILE_WIDTH),
+         *last = tile_path(l->public, 0, full ? full - 1 : 0, TILE_WIDTH);
+    if (full && first && last && !(file_exists(first) && file_exists(last)) &&
+        !lock_take(l->lock_file, false, &l->lock, &ignored)) {
+        (void)log_publish_held(l, true, &ignored);
+        log_end(l);
+    }
+    free(first);
+    free(last);
+}
+
+enum outcome log_open(const char *folder, log_visitor *visit, void *context, struct log **ret, struct fault *f)
+{
+    struct log *l = NULL;
+    enum outcome rc = log_prepare(folder, visit, context, &l, f);
+    if (!rc)
+        rc = log_refresh(l, f);
+    if (rc)
+        goto out;
+    heal_tiles(l);
+    *ret = l;
+    l = NULL; /* taken by the caller */
+out:
+    log_close(l);
+    return rc;
+}
+
+/* What others may want to read, and what lets the next open be short. Neither is missed by the log: no fault is told. */
+static void leave_caches(struct log *l)
+{
+    struct fault ignored = {.outcome = OK};
+    if (l->writer != getpid() || l->poisoned || l->broken || l->lock)
+        return;
+    if (lock_take(l->lock_file, false, &l->lock, &ignored))
+        return; /* whoever appends now will see to it */
+    if (!log_refresh(l, &ignored)) {
+        (void)log_cache_save(l, &ignored);
+        (void)log_publish_held(l, false, &ignored);
+    }
+    log_end(l);
 }
 
 void log_close(struct log *l)
@@ -161,14 +235,25 @@ void log_close(struct log *l)
     if (!l)
         return;
     log_end(l);
+    l->visit = NULL;
+    leave_caches(l);
     tree_clear(&l->tree);
+    if (l->tiles)
+        tile_reader_clear(l->tiles);
+    free(l->tiles);
+    free(l->place);
     buf_free(&l->note);
     EVP_PKEY_free(l->secret);
     free(l->entries);
     free(l->checkpoint);
     free(l->key_file);
+    free(l->next_key_file);
+    free(l->vkey_file);
     free(l->lock_file);
     free(l->quarantine);
+    free(l->public);
+    free(l->edge);
+    free(l->places);
     free(l);
 }
 
@@ -192,6 +277,63 @@ const char *log_origin(const struct log *l)
     return l->key.name;
 }
 
+/* From the remembered place, or from that of the tile that it is in. */
+enum outcome log_offset(const struct log *l, uint64_t seq, uint64_t *ret, struct fault *f)
+{
+    int fd = -1;
+    struct lines lines = {.fd = -1};
+    struct span line;
+    struct log_place at = {.seq = seq / TILE_WIDTH * TILE_WIDTH};
+    enum outcome rc = OK;
+    if (seq == l->tree.edge.size) {
+        *ret = l->tree.bytes;
+        return OK;
+    }
+    at.offset = l->tree.places[seq / TILE_WIDTH];
+    if (l->place->seq <= seq && l->place->seq > at.seq)
+        at = *l->place;
+    rc = log_open_entries(l, O_RDONLY, &fd, f);
+    if (!rc)
+        rc = lines_open(fd, span_of(NULL, 0), at.offset, &lines, f);
+    for (; !rc && at.seq < seq; at.seq++) {
+        rc = lines_next(&lines, &line, f);
+        at.offset += rc ? 0 : line.len + 1;
+    }
+    if (rc)
+        goto out;
+    *l->place = at;
+    *ret = at.offset;
+out:
+    lines_close(&lines);
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+/* The leaf is that of the signed tree. */
+static enum outcome check_leaf(const struct log *l, uint64_t seq, struct span line, struct fault *f)
+{
+    struct merkle_source source = log_source(l);
+    struct digest leaf, known;
+    struct merkle_proof proof;
+    merkle_leaf(line, &leaf);
+    enum outcome rc = OK;
+    if (seq >= (log_size(l) & ~(uint64_t)(TILE_WIDTH - 1))) {
+        rc = tile_node(l->tiles, 0, seq, &known, f);
+        if (!rc && digest_equal(&leaf, &known))
+            return OK;
+    } else {
+        rc = merkle_inclusion(&source, log_size(l), seq, &proof, f);
+        if (!rc && merkle_verify_inclusion(&leaf, seq, log_size(l), &l->root, proof.nodes, proof.count))
+            return OK;
+    }
+    return rc ? rc
+              : fault_set(f, E_REFUSED,
+                          "log %s: damage: entry %" PRIu64 ", or its hash in %s, is not what was signed; "
+                          "`quorate log publish --all` makes the hashes again",
+                          l->entries, seq, l->public);
+}
+
 enum outcome log_entry_bytes(const struct log *l, uint64_t seq, struct buf *ret, struct fault *f)
 {
     if (seq >= log_size(l))
@@ -199,19 +341,19 @@ enum outcome log_entry_bytes(const struct log *l, uint64_t seq, struct buf *ret,
     int fd = -1;
     struct lines lines = {.fd = -1};
     struct span line;
-    struct digest leaf;
+    uint64_t offset = 0;
     enum outcome rc = log_open_entries(l, O_RDONLY, &fd, f);
     if (!rc)
-        rc = lines_open(fd, span_of(NULL, 0), seq ? l->tree.ends[seq - 1] : 0, &lines, f);
+        rc = log_offset(l, seq, &offset, f);
+    if (!rc)
+        rc = lines_open(fd, span_of(NULL, 0), offset, &lines, f);
     if (!rc)
         rc = lines_next(&lines, &line, f);
+    if (!rc)
+        rc = check_leaf(l, seq, line, f);
     if (rc)
         goto out;
-    merkle_leaf(line, &leaf);
-    if (!digest_equal(&leaf, &l->tree.leaves[seq])) {
-        rc = fault_set(f, E_REFUSED, "log %s: damage: entry %" PRIu64 " is not what was signed", l->entries, seq);
-        goto out;
-    }
+    *l->place = (struct log_place){seq + 1, offset + line.len + 1};
     buf_put(ret, line.data, line.len);
     rc = ret->failed ? fault_memory(f) : OK;
 out:
@@ -227,46 +369,38 @@ enum outcome log_checkpoint_bytes(const struct log *l, struct buf *ret, struct f
     return ret->failed ? fault_memory(f) : OK;
 }
 
+enum outcome log_checkpoint_open(const struct log *l, struct span note, struct checkpoint *ret, struct fault *f)
+{
+    struct checkpoint c;
+    enum outcome rc = checkpoint_peek(note, &c, f);
+    const struct note_key *key = rc ? NULL : tree_key(&l->tree, c.size);
+    if (!rc && (!key || c.size > log_size(l)))
+        rc = fault_set(f, E_REFUSED, "the checkpoint is of %" PRIu64 " entries, the log has %" PRIu64, c.size,
+                       log_size(l));
+    return rc ? rc : checkpoint_open(note, key, ret, f);
+}
+
+enum outcome log_root_at(const struct log *l, uint64_t size, struct digest *ret, struct fault *f)
+{
+    struct merkle_source source = log_source(l);
+    if (size > log_size(l))
+        return fault_set(f, E_ABSENT, "the log has %" PRIu64 " entries, not %" PRIu64 " yet", log_size(l), size);
+    return merkle_root_at(&source, size, ret, f);
+}
+
 enum outcome log_inclusion(const struct log *l, uint64_t seq, uint64_t size, struct merkle_proof *ret, struct fault *f)
 {
-    if (size > log_size(l) || !merkle_inclusion(l->tree.leaves, size, seq, ret))
-        return fault_set(f, E_ABSENT, "no entry %" PRIu64 " in the first %" PRIu64 " of this log", seq, size);
-    return OK;
+    struct merkle_source source = log_source(l);
+    if (size > log_size(l))
+        return fault_set(f, E_ABSENT, "the log has %" PRIu64 " entries, not %" PRIu64 " yet", log_size(l), size);
+    return merkle_inclusion(&source, size, seq, ret, f);
 }
 
 enum outcome log_consistency(const struct log *l, uint64_t old_size, uint64_t size, struct merkle_proof *ret,
                              struct fault *f)
 {
-    if (size > log_size(l) || !merkle_consistency(l->tree.leaves, old_size, size, ret))
-        return fault_set(f, E_ABSENT, "this log never grew from %" PRIu64 " to %" PRIu64 " entries", old_size, size);
-    return OK;
-}
-
-enum outcome log_verify_bytes(struct span entries, struct span checkpoint, const struct note_key *key,
-                              log_visitor *visit, void *context, struct fault *f)
-{
-    struct tree tree = {.leaves = NULL};
-    struct lines lines = {.fd = -1};
-    struct checkpoint c;
-    moment last = INT64_MIN;
-    struct visit v = {.call = visit, .context = context, .key = key, .last = &last};
-    enum outcome rc = checkpoint_open(checkpoint, key, &c, f);
-    if (!rc)
-        rc = lines_open(-1, entries, 0, &lines, f);
-    if (!rc)
-        rc = tree_extend(&tree, &lines, &c, f);
-    if (rc)
-        goto out;
-    if (c.size == 0 || tree_bytes(&tree) != entries.len) {
-        rc = fault_set(f, E_REFUSED, c.size ? "there are bytes after the last signed entry" : "the log is empty");
-        goto out;
-    }
-    lines_close(&lines);
-    rc = lines_open(-1, entries, 0, &lines, f);
-    if (!rc)
-        rc = tree_visit(&tree, &lines, 0, &v, f);
-out:
-    lines_close(&lines);
-    tree_clear(&tree);
-    return rc;
+    struct merkle_source source = log_source(l);
+    if (size > log_size(l))
+        return fault_set(f, E_ABSENT, "the log has %" PRIu64 " entries, not %" PRIu64 " yet", log_size(l), size);
+    return merkle_consistency(&source, old_size, size, ret, f);
 }

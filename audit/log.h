@@ -6,7 +6,9 @@
 #include "audit/note.h"
 
 /* The append-only Merkle log of one host (design, section 9), in a folder: `entries` (one line an entry),
- * `checkpoint` (signed note), `key` (0600, PKCS#8 PEM), `vkey` (a line), `lock`, `quarantine/`.
+ * `checkpoint` (signed note), `key` (0600, PKCS#8 PEM), `vkey` (a line), `lock`, `quarantine/`; `public/` (C2SP
+ * tlog-tiles; also where the hashes of all but the last entries are, so that memory does not grow with the log), and the
+ * caches `edge` and `places`. The last three are made again where they are missing.
  *
  * Order of an append: entry line durable, checkpoint signed, checkpoint durable, then shown to anyone. What stands in
  * `entries` beyond the signed size was never acknowledged: readers do not see it; the next writer moves it to
@@ -25,9 +27,19 @@ typedef enum outcome log_visitor(void *context, const struct entry *e, struct fa
  * origin. E_BUSY where a log exists. */
 enum outcome log_create(const char *folder, const char *origin, json_t *genesis_body, struct fault *f);
 
-/* Opens, verifies signature, tree and every line. The verifier key is that of the genesis entry, which must be that
- * of `vkey`. */
+/* Opens, verifies signature, tree and every line. The key is that of the genesis entry until a log-key entry puts
+ * another in force (docs/FORMAT.md). */
 enum outcome log_open(const char *folder, log_visitor *visit, void *context, struct log **ret, struct fault *f);
+/* What somebody remembers of a log that they have read. */
+struct log_mark {
+    uint64_t size;
+    struct digest root; /* of the tree then */
+};
+/* The same, but what the mark covers is neither read nor visited: only that the log still leads from there to its signed
+ * root is verified. Fails wherever log_open is to be asked instead: caches that are missing or do not fit, another log. */
+enum outcome log_open_at(const char *folder, const struct log_mark *mark, log_visitor *visit, void *context,
+                         struct log **ret, struct fault *f);
+/* Leaves, where this object appended, the caches and the public folder up to date, if nobody else holds the lock. */
 void log_close(struct log *l);
 
 /* Reads what others appended since. The new checkpoint must extend the one seen before (never goes back). */
@@ -49,11 +61,18 @@ void log_end(struct log *l);
  * failure the log is poisoned for this object (reopen to go on). */
 enum outcome log_append(struct log *l, enum entry_type type, const char *ceremony, const json_t *body,
                         uint64_t *ret_seq, struct fault *f);
+/* The key that a change would put in force: made, as `key.new`, where there is none yet. Needs the append lock. The entry
+ * log-key {log-key} changes it: the checkpoint of that entry is still signed by the old key, all later ones by the new. */
+enum outcome log_next_key(struct log *l, struct note_key *ret, struct fault *f);
 moment log_time(const struct log *l); /* the time that an entry written now would carry */
 
 uint64_t log_size(const struct log *l);
 void log_root(const struct log *l, struct digest *ret);
-const struct note_key *log_verifier(const struct log *l);
+const struct note_key *log_verifier(const struct log *l); /* the key that signed the last checkpoint */
+/* Opens a checkpoint of any size that this log had, with the key that was in force then. Its root is for the caller to
+ * compare (log_root_at). */
+enum outcome log_checkpoint_open(const struct log *l, struct span note, struct checkpoint *ret, struct fault *f);
+enum outcome log_root_at(const struct log *l, uint64_t size, struct digest *ret, struct fault *f);
 const char *log_origin(const struct log *l);
 /* The exact bytes of one entry (read from the file). */
 enum outcome log_entry_bytes(const struct log *l, uint64_t seq, struct buf *ret, struct fault *f);
@@ -62,10 +81,20 @@ enum outcome log_inclusion(const struct log *l, uint64_t seq, uint64_t size, str
 enum outcome log_consistency(const struct log *l, uint64_t old_size, uint64_t size, struct merkle_proof *ret,
                              struct fault *f);
 
+/* Brings `public/` up to the checkpoint; `all`: makes every file of it anew. Takes the append lock. */
+enum outcome log_publish(struct log *l, bool all, struct fault *f);
+
 /* Verifies entries and checkpoint as bytes, for readers without the folder (a transcript): every line canonical and
- * numbered, times never going back, root equal. Visits every entry. */
+ * numbered, times never going back, root equal. `key` is that of the genesis. Visits every entry. */
 enum outcome log_verify_bytes(struct span entries, struct span checkpoint, const struct note_key *key,
                               log_visitor *visit, void *context, struct fault *f);
+/* The same from a file, read as it goes: memory does not grow with it. ret may be NULL. */
+enum outcome log_verify_file(const char *entries, struct span checkpoint, const struct note_key *key,
+                             log_visitor *visit, void *context, struct checkpoint *ret, struct fault *f);
+
+/* Called now and then while entries are hashed and then while they are visited: how many of how many. NULL where nobody
+ * watches; set by a program before it reads. */
+extern void (*log_progress_hook)(uint64_t done, uint64_t total);
 
 /* For the crash sweep: called before and after each durable step of an append, with a name ("entry-written",
  * "checkpoint-shown", …). NULL outside tests. */

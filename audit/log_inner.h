@@ -4,25 +4,56 @@
 #include <sys/stat.h>
 
 #include "audit/lines.h"
+#include "audit/tiles.h"
 #include "core/file.h"
 
 /* Inside of the log: what its readers (log.c) and its writer (log_write.c) share. */
 struct log {
-    char *entries, *checkpoint, *key_file, *lock_file, *quarantine; /* paths */
-    struct note_key key;
+    char *entries, *checkpoint, *key_file, *next_key_file, *vkey_file, *lock_file, *quarantine, *public, *edge,
+        *places;         /* paths */
+    struct note_key key; /* in force: of the checkpoint seen last */
     struct tree tree;
+    struct tile_reader *tiles; /* of the tree */
+    struct log_place *place;   /* where the entry read last ended */
     struct digest root;
     struct buf note;  /* the checkpoint as signed */
     struct stat seen; /* of the checkpoint's file, from before it was read */
     moment last;
     log_visitor *visit, *check;
     void *visit_context, *check_context;
-    bool broken;       /* a visitor refused: the reader's state is unknown */
-    bool poisoned;     /* an append failed half way: what is on the disk is unknown */
-    EVP_PKEY *secret;  /* loaded at the first log_begin */
-    struct lock *lock; /* NULL outside log_begin and log_end */
-    int fd;            /* of the entries, while the lock is held; -1 */
+    bool broken;            /* a visitor refused: the reader's state is unknown */
+    bool poisoned;          /* an append failed half way: what is on the disk is unknown */
+    EVP_PKEY *secret;       /* loaded at the first log_begin */
+    struct note_key signer; /* whose secret that is */
+    struct lock *lock;      /* NULL outside log_begin and log_end */
+    int fd;                 /* of the entries, while the lock is held; -1 */
+    size_t places_kept;     /* so many of the tree's places stand in their file */
+    pid_t writer;           /* who appended with this object; 0: nobody */
 };
+
+struct log_place {
+    uint64_t seq, offset; /* of the next entry */
+};
+
+/* Everything of the folder but what is read from it. */
+enum outcome log_prepare(const char *folder, log_visitor *visit, void *context, struct log **ret, struct fault *f);
+enum outcome log_read_checkpoint(const struct log *l, struct buf *ret_note, struct stat *ret_seen, struct fault *f);
+/* Follows the lines to this checkpoint, and visits those that are new. */
+enum outcome log_follow(struct log *l, struct span note, struct fault *f);
+/* Visits the entries from `from` on. */
+enum outcome log_visit(struct log *l, const struct merkle_edge *from, struct fault *f);
+struct merkle_source log_source(const struct log *l);
+/* Where this entry begins; at the end: where the next one will. */
+enum outcome log_offset(const struct log *l, uint64_t seq, uint64_t *ret, struct fault *f);
+
+/* The caches (log_cache.c): a faster way to open the log. */
+enum outcome log_cache_save(struct log *l, struct fault *f);
+
+/* With the lock held: brings the public folder up to the checkpoint; `all`: makes it anew. */
+enum outcome log_publish_held(struct log *l, bool all, struct fault *f);
+
+/* Loads the key in force; one that a change left beside it is put in its place. */
+enum outcome log_load_secret(struct log *l, struct fault *f);
 
 /* Opens the entries: O_NOFOLLOW, regular. *ret is the caller's. */
 enum outcome log_open_entries(const struct log *l, int flags, int *ret, struct fault *f);

@@ -12,7 +12,7 @@
 static enum outcome read_tail(const struct log *l, struct buf *ret, struct fault *f)
 {
     struct stat s;
-    uint64_t from = tree_bytes(&l->tree);
+    uint64_t from = l->tree.bytes;
     if (fstat(l->fd, &s) != 0)
         return fault_errno(f, "cannot examine", l->entries);
     if ((uint64_t)s.st_size < from)
@@ -96,7 +96,7 @@ enum outcome log_settle(struct log *l, struct fault *f)
         if (rc)
             goto out;
         log_step("tail-copied");
-        if (ftruncate(l->fd, (off_t)tree_bytes(&l->tree)) != 0 || fsync(l->fd) != 0) {
+        if (ftruncate(l->fd, (off_t)l->tree.bytes) != 0 || fsync(l->fd) != 0) {
             l->poisoned = true;
             rc = fault_errno(f, "cannot cut the torn end off", l->entries);
             goto out;

@@ -112,7 +112,7 @@ moment log_time(const struct log *l)
 
 static enum outcome write_line(const struct log *l, struct span line, struct fault *f)
 {
-    uint64_t offset = tree_bytes(&l->tree);
+    uint64_t offset = l->tree.bytes;
     for (size_t done = 0; done < line.len;) {
         ssize_t n = pwrite(l->fd, line.data + done, line.len - done, (off_t)(offset + done));
         if (n < 0 && errno == EINTR)
@@ -128,6 +128,42 @@ static enum outcome write_line(const struct log *l, struct span line, struct fau
     return OK;
 }
 
+/* A tile that the entry fills is there before a checkpoint needs it. */
+static enum outcome fill_tile(const struct log *l, const struct digest *leaf, struct fault *f)
+{
+    if ((l->tree.edge.size + 1) % TILE_WIDTH != 0)
+        return OK;
+    const struct tile_sink sink = {tile_put, l->public};
+    struct tile_edge *copy = malloc(sizeof *copy);
+    if (!copy)
+        return fault_memory(f);
+    *copy = *l->tree.tiles;
+    enum outcome rc = tile_edge_push(copy, leaf, &sink, f);
+    free(copy);
+    return rc;
+}
+
+/* After the checkpoint is shown: what this object knows follows it. */
+static enum outcome take_in(struct log *l, const struct entry *e, struct span line, struct fault *f)
+{
+    struct fault ignored = {.outcome = OK};
+    enum outcome rc = tree_note_key(&l->tree, e->seq, line, f);
+    if (!rc)
+        rc = tree_push(&l->tree, &e->leaf, line.len, f);
+    if (rc)
+        return rc;
+    l->last = e->time;
+    l->writer = getpid();
+    if (stat(l->checkpoint, &l->seen) != 0)
+        l->seen = (struct stat){.st_ino = 0}; /* log_changed will say so */
+    if (log_size(l) % TILE_WIDTH == 0)
+        (void)log_cache_save(l, &ignored); /* only a faster way to open it */
+    if (l->visit)
+        rc = l->visit(l->visit_context, e, f);
+    l->broken = rc != OK;
+    return rc;
+}
+
 /* From the first written byte on: a failure leaves the disk in a state that only a fresh look can tell. */
 static enum outcome commit(struct log *l, const struct entry *e, struct span line, struct fault *f)
 {
@@ -135,10 +171,12 @@ static enum outcome commit(struct log *l, const struct entry *e, struct span lin
     struct checkpoint c;
     struct merkle_edge edge = l->tree.edge;
     enum outcome rc = write_line(l, line, f);
+    if (!rc)
+        rc = fill_tile(l, &e->leaf, f);
     if (rc)
         goto out;
     merkle_push(&edge, &e->leaf);
-    rc = sign_checkpoint(&l->key, l->secret, &edge, &c, &note, f);
+    rc = sign_checkpoint(&l->signer, l->secret, &edge, &c, &note, f);
     if (rc)
         goto out;
     log_step("checkpoint-signed");
@@ -146,19 +184,12 @@ static enum outcome commit(struct log *l, const struct entry *e, struct span lin
     if (rc)
         goto out;
     log_step("checkpoint-shown");
-    rc = tree_push(&l->tree, &e->leaf, line.len - 1, f);
-    if (rc)
-        goto out;
     buf_free(&l->note);
     l->note = note;
     note = BUF(LIMIT_NOTE); /* taken by the log */
     l->root = c.root;
-    l->last = e->time;
-    if (stat(l->checkpoint, &l->seen) != 0)
-        l->seen = (struct stat){.st_ino = 0}; /* log_changed will say so */
-    if (l->visit)
-        rc = l->visit(l->visit_context, e, f);
-    l->broken = rc != OK;
+    l->key = l->signer;
+    rc = take_in(l, e, span_of(line.data, line.len - 1), f);
 out:
     buf_free(&note);
     return rc;
@@ -173,7 +204,9 @@ enum outcome log_append(struct log *l, enum entry_type type, const char *ceremon
                                  : "nothing is appended without the append lock");
     struct entry e = {.json = NULL};
     struct buf line = BUF(LIMIT_ENTRY + 1);
-    enum outcome rc = entry_compose(type, log_size(l), log_time(l), ceremony, body, &line, f);
+    enum outcome rc = log_load_secret(l, f);
+    if (!rc)
+        rc = entry_compose(type, log_size(l), log_time(l), ceremony, body, &line, f);
     if (!rc)
         rc = entry_parse(buf_span(&line), &e, f);
     if (!rc && l->check)
@@ -192,32 +225,6 @@ out:
     return rc;
 }
 
-static enum outcome load_secret(struct log *l, struct fault *f)
-{
-    if (l->secret)
-        return OK;
-    uint8_t public[32];
-    struct buf pem = BUF(LIMIT_NOTE);
-    EVP_PKEY *secret = NULL;
-    enum outcome rc = file_read(l->key_file, true, &pem, f);
-    if (!rc)
-        rc = log_key_load(buf_span(&pem), &secret, public, f);
-    if (rc) {
-        fault_context(f, "log key %s", l->key_file);
-        goto out;
-    }
-    if (memcmp(public, l->key.public_key, sizeof public) != 0) {
-        rc = fault_set(f, E_REFUSED, "%s is not the key that the log's genesis names", l->key_file);
-        goto out;
-    }
-    l->secret = secret;
-    secret = NULL; /* taken by the log */
-out:
-    EVP_PKEY_free(secret);
-    buf_free(&pem);
-    return rc;
-}
-
 enum outcome log_begin(struct log *l, struct fault *f)
 {
     if (l->lock)
@@ -228,7 +235,7 @@ enum outcome log_begin(struct log *l, struct fault *f)
     if (!rc)
         rc = log_refresh(l, f);
     if (!rc)
-        rc = load_secret(l, f);
+        rc = log_load_secret(l, f);
     if (!rc)
         rc = log_open_entries(l, O_RDWR, &l->fd, f);
     if (!rc)

@@ -1,5 +1,7 @@
 #include "audit/merkle.h"
 
+#include <inttypes.h>
+
 void merkle_leaf(struct span entry, struct digest *ret)
 {
     static const uint8_t prefix = 0x00;
@@ -43,13 +45,51 @@ void merkle_root(const struct merkle_edge *e, struct digest *ret)
     *ret = root;
 }
 
-/* MTH(leaves[first:first+count]) */
-static void subtree(const struct digest *leaves, uint64_t first, uint64_t count, struct digest *ret)
+/* MTH(D[first:first+count]): the perfect subtrees that it is made of, joined from the right. `first` is a multiple of
+ * the largest. */
+static enum outcome subtree(const struct merkle_source *source, uint64_t first, uint64_t count, struct digest *ret,
+                            struct fault *f)
 {
-    struct merkle_edge edge = {0};
-    for (uint64_t i = 0; i < count; i++)
-        merkle_push(&edge, &leaves[first + i]);
-    merkle_root(&edge, ret);
+    struct digest sum = {{0}}, node;
+    bool any = false;
+    for (unsigned level = 0; level < 64 && count >> level; level++) {
+        if (!(count >> level & 1))
+            continue;
+        uint64_t start = first + (count >> level >> 1 << 1 << level);
+        enum outcome rc = source->node(source->context, level, start >> level, &node, f);
+        if (rc)
+            return rc;
+        if (any)
+            merkle_node(&node, &sum, &sum);
+        else
+            sum = node;
+        any = true;
+    }
+    *ret = sum;
+    return OK;
+}
+
+enum outcome merkle_edge_at(const struct merkle_source *source, uint64_t size, struct merkle_edge *ret, struct fault *f)
+{
+    struct merkle_edge edge = {.size = size};
+    for (unsigned level = 0; level < 64; level++) {
+        if (!(size >> level & 1))
+            continue;
+        enum outcome rc = source->node(source->context, level, (size >> level) - 1, &edge.nodes[level], f);
+        if (rc)
+            return rc;
+    }
+    *ret = edge;
+    return OK;
+}
+
+enum outcome merkle_root_at(const struct merkle_source *source, uint64_t size, struct digest *ret, struct fault *f)
+{
+    struct merkle_edge edge;
+    enum outcome rc = merkle_edge_at(source, size, &edge, f);
+    if (!rc)
+        merkle_root(&edge, ret);
+    return rc;
 }
 
 /* The largest power of two smaller than n, n > 1. */
@@ -71,54 +111,60 @@ static void reverse(struct merkle_proof *p)
     }
 }
 
-bool merkle_inclusion(const struct digest *leaves, uint64_t size, uint64_t index, struct merkle_proof *ret)
+enum outcome merkle_inclusion(const struct merkle_source *source, uint64_t size, uint64_t index,
+                              struct merkle_proof *ret, struct fault *f)
 {
-    if (index >= size)
-        return false;
+    enum outcome rc = OK;
     struct merkle_proof p = {.count = 0};
     uint64_t first = 0, n = size, m = index;
-    while (n > 1) {
+    if (index >= size)
+        return fault_set(f, E_ABSENT, "no entry %" PRIu64 " in a tree of %" PRIu64, index, size);
+    while (!rc && n > 1) {
         uint64_t k = split(n);
         if (m < k) {
-            subtree(leaves, first + k, n - k, &p.nodes[p.count++]);
+            rc = subtree(source, first + k, n - k, &p.nodes[p.count++], f);
             n = k;
         } else {
-            subtree(leaves, first, k, &p.nodes[p.count++]);
+            rc = subtree(source, first, k, &p.nodes[p.count++], f);
             first += k;
             m -= k;
             n -= k;
         }
     }
     reverse(&p);
-    *ret = p;
-    return true;
+    if (!rc)
+        *ret = p;
+    return rc;
 }
 
-bool merkle_consistency(const struct digest *leaves, uint64_t old_size, uint64_t size, struct merkle_proof *ret)
+enum outcome merkle_consistency(const struct merkle_source *source, uint64_t old_size, uint64_t size,
+                                struct merkle_proof *ret, struct fault *f)
 {
-    if (old_size == 0 || old_size > size)
-        return false;
+    enum outcome rc = OK;
     struct merkle_proof p = {.count = 0};
     uint64_t first = 0, n = size, m = old_size;
     bool known = true; /* the verifier has this subtree's hash: it is the old root */
-    while (m < n) {
+    if (old_size == 0 || old_size > size)
+        return fault_set(f, E_ABSENT, "no tree grew from %" PRIu64 " to %" PRIu64, old_size, size);
+    while (!rc && m < n) {
         uint64_t k = split(n);
         if (m <= k) {
-            subtree(leaves, first + k, n - k, &p.nodes[p.count++]);
+            rc = subtree(source, first + k, n - k, &p.nodes[p.count++], f);
             n = k;
         } else {
-            subtree(leaves, first, k, &p.nodes[p.count++]);
+            rc = subtree(source, first, k, &p.nodes[p.count++], f);
             first += k;
             m -= k;
             n -= k;
             known = false;
         }
     }
-    if (!known)
-        subtree(leaves, first, n, &p.nodes[p.count++]);
+    if (!rc && !known)
+        rc = subtree(source, first, n, &p.nodes[p.count++], f);
     reverse(&p);
-    *ret = p;
-    return true;
+    if (!rc)
+        *ret = p;
+    return rc;
 }
 
 bool merkle_verify_inclusion(const struct digest *leaf, uint64_t index, uint64_t size, const struct digest *root,

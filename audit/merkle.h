@@ -22,9 +22,21 @@ struct merkle_proof {
     struct digest nodes[MERKLE_PROOF_MAX];
     size_t count;
 };
-/* Proofs from all leaf hashes (RFC 6962 sections 2.1.1 and 2.1.2). False where index or sizes are out of range. */
-bool merkle_inclusion(const struct digest *leaves, uint64_t size, uint64_t index, struct merkle_proof *ret);
-bool merkle_consistency(const struct digest *leaves, uint64_t old_size, uint64_t size, struct merkle_proof *ret);
+/* Where the hashes of a tree come from: `node` gives the perfect subtree of the 2^level leaves from index * 2^level on,
+ * asked for complete ones only. */
+struct merkle_source {
+    enum outcome (*node)(void *context, unsigned level, uint64_t index, struct digest *ret, struct fault *f);
+    void *context;
+};
+/* The edge and the root that the tree had at that size, and proofs (RFC 6962 sections 2.1.1 and 2.1.2). E_ABSENT where index or sizes
+ * are out of range. */
+enum outcome merkle_edge_at(const struct merkle_source *source, uint64_t size, struct merkle_edge *ret,
+                            struct fault *f);
+enum outcome merkle_root_at(const struct merkle_source *source, uint64_t size, struct digest *ret, struct fault *f);
+enum outcome merkle_inclusion(const struct merkle_source *source, uint64_t size, uint64_t index,
+                              struct merkle_proof *ret, struct fault *f);
+enum outcome merkle_consistency(const struct merkle_source *source, uint64_t old_size, uint64_t size,
+                                struct merkle_proof *ret, struct fault *f);
 
 /* Verification (RFC 9162 sections 2.1.3.2 and 2.1.4.2). An index >= size, an old size > size, a proof too long or too
  * short does not verify. */

@@ -162,22 +162,29 @@ static enum outcome signature_line(struct span line, const struct note_key *key,
     return OK;
 }
 
-enum outcome note_open(struct span note, const struct note_key *key, struct span *ret_text, struct fault *f)
+enum outcome note_split(struct span note, struct span *ret_text, struct span *ret_signatures, struct fault *f)
 {
-    enum outcome rc = E_INVALID;
-    struct buf raw = BUF(LIMIT_NOTE);
-    bool found = false;
     const uint8_t *gap = note.len > 0 && note.len <= LIMIT_NOTE ? memrchr(note.data, '\n', note.len) : NULL;
     /* The signatures stand after the last empty line. */
     while (gap && gap > note.data && gap[-1] != '\n')
         gap = memrchr(note.data, '\n', (size_t)(gap - note.data));
     if (!gap || gap == note.data || note.data[note.len - 1] != '\n' || gap + 1 == note.data + note.len ||
-        !is_text(note)) {
-        fault_set(f, rc, "not a signed note: text, an empty line, signature lines");
+        !is_text(note))
+        return fault_set(f, E_INVALID, "not a signed note: text, an empty line, signature lines");
+    *ret_text = span_of(note.data, (size_t)(gap - note.data));
+    *ret_signatures = span_of(gap + 1, note.len - ret_text->len - 1);
+    return OK;
+}
+
+enum outcome note_open(struct span note, const struct note_key *key, struct span *ret_text, struct fault *f)
+{
+    struct buf raw = BUF(LIMIT_NOTE);
+    struct span text, signatures;
+    bool found = false;
+    enum outcome rc = note_split(note, &text, &signatures, f);
+    if (rc)
         goto out;
-    }
-    struct span text = span_of(note.data, (size_t)(gap - note.data));
-    for (const uint8_t *p = gap + 1, *end; p < note.data + note.len; p = end + 1) {
+    for (const uint8_t *p = signatures.data, *end; p < note.data + note.len; p = end + 1) {
         bool ours = false;
         end = memchr(p, '\n', (size_t)(note.data + note.len - p));
         rc = signature_line(span_of(p, (size_t)(end - p)), key, &raw, &ours, f);

@@ -23,6 +23,8 @@ enum outcome note_key_make(const char *name, const uint8_t public_key[32], struc
 enum outcome note_sign(struct span text, const struct note_key *key, EVP_PKEY *secret, struct buf *ret,
                        struct fault *f);
 
+/* The text of a note and its signature lines, borrowed from it; nothing is verified of them. */
+enum outcome note_split(struct span note, struct span *ret_text, struct span *ret_signatures, struct fault *f);
 /* The text of a note that this key signed (one signature by it, strictly encoded; signatures by others may stand
  * beside it). ret_text borrows from note. E_REFUSED: no such signature, or a wrong one. */
 enum outcome note_open(struct span note, const struct note_key *key, struct span *ret_text, struct fault *f);
@@ -41,5 +43,7 @@ void checkpoint_put(const struct checkpoint *c, struct buf *b);
 enum outcome checkpoint_parse(struct span text, struct checkpoint *ret, struct fault *f);
 /* note_open and checkpoint_parse; the origin must be the key's name. */
 enum outcome checkpoint_open(struct span note, const struct note_key *key, struct checkpoint *ret, struct fault *f);
+/* What the checkpoint says, whoever signed it: for finding the key that must have. */
+enum outcome checkpoint_peek(struct span note, struct checkpoint *ret, struct fault *f);
 
 #endif

@@ -93,6 +93,21 @@ static const struct option log_show_options[] = {
     END,
 };
 
+static const struct option log_publish_options[] = {
+    {"all", NULL, false, "make every file of the folder anew"},
+    END,
+};
+
+static const struct option log_prove_options[] = {
+    {"entry", "FILE", false, "put the entry's bytes there as well"},
+    END,
+};
+
+static const struct option log_check_proof_options[] = {
+    {"log-key", "VKEY", false, "the log's verifier key: `log/vkey` of its home, or what trust.yaml says"},
+    END,
+};
+
 static const struct option run_options[] = {
     {"people", "FILE", false, "who fills which role; asked for where left out"},
     {"answers", "FILE", false, "run unattended, with people, keys and answers from this file; not in production"},
@@ -169,6 +184,16 @@ const struct command commands[] = {
      log_show_options, run_log_show},
     {"log check", "", 0, 0, true, "Verify the whole log: signature, tree and every entry",
      "Prints size and root, for comparison with a checkpoint kept elsewhere.", none, run_log_check},
+    {"log publish", "", 0, 0, false, "Bring the log's public folder up to date (C2SP tlog-tiles)",
+     "Any static HTTP server may serve home/log/public as it is. Every command that wrote does this when it ends;\n"
+     "where an application keeps the module loaded for days, run it from a timer.",
+     log_publish_options, run_log_publish},
+    {"log prove", "SEQ", 1, 1, false, "Prove that one entry stands in the log (C2SP tlog-proof)",
+     "Writes the proof, with the checkpoint that it leads to. Who has the entry's bytes and the verifier key needs\n"
+     "nothing else.",
+     log_prove_options, run_log_prove},
+    {"log check-proof", "PROOF ENTRY", 2, 2, false, "Verify a proof of one entry; needs no estate",
+     "ENTRY is a file with the entry's exact bytes, without a newline.", log_check_proof_options, run_log_check_proof},
     {"script", "", 0, 0, false, "Check and print ceremony scripts", "", none, NULL},
     {"script check", "FILE", 1, 1, true, "Say what is wrong with a script, or what it holds",
      "Counts acts, steps and minutes. Nothing is asked for and nothing is written.", none, run_script_check},

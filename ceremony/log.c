@@ -2,16 +2,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/proof.h"
 #include "ceremony/describe.h"
 #include "ceremony/print.h"
 #include "ceremony/summary.h"
 #include "ceremony/tool.h"
 #include "core/bindings.h"
+#include "core/encode.h"
 #include "core/file.h"
 #include "core/limits.h"
 #include "estate/estate.h"
 
-/* `quorate log show` and `log check`. */
+/* `quorate log`: show, check, publish, prove, check-proof. */
 
 struct showing {
     struct buf *out;
@@ -70,15 +72,10 @@ static enum outcome log_folder(const char *bindings, char **ret, struct fault *f
     return o;
 }
 
-static enum outcome from_read(const char *text, uint64_t *ret, struct fault *f)
+static enum outcome number_read(const char *text, uint64_t *ret, struct fault *f)
 {
-    char *end = NULL;
-
-    if (!text)
-        return OK;
-    if (strspn(text, "0123456789") != strlen(text) || strlen(text) > 15)
-        return fault_set(f, E_INVALID, "--from %s: expected an entry's number", text);
-    *ret = strtoull(text, &end, 10);
+    if (!decimal_parse(span_str(text), ret))
+        return fault_set(f, E_INVALID, "%s: expected an entry's number", text);
     return OK;
 }
 
@@ -89,7 +86,7 @@ enum outcome run_log_show(const struct arguments *a, struct fault *f)
     struct showing s = {.out = &b, .type = type ? entry_type_parse(type) : -1, .json = argument_flag(a, "json")};
     struct log *log = NULL;
     char *folder = NULL;
-    enum outcome o = from_read(argument(a, "from"), &s.from, f);
+    enum outcome o = argument(a, "from") ? number_read(argument(a, "from"), &s.from, f) : OK;
 
     if (o == OK && type && s.type < 0)
         o = fault_set(f, E_INVALID, "--type %s: there is no such type of entry; docs/FORMAT.md lists them", type);
@@ -143,5 +140,90 @@ out:
     json_decref(j);
     buf_free(&b);
     estate_close(e);
+    return o;
+}
+
+enum outcome run_log_publish(const struct arguments *a, struct fault *f)
+{
+    struct buf b = BUF(4096);
+    struct log *log = NULL;
+    char *folder = NULL;
+    enum outcome o = log_folder(argument(a, "bindings"), &folder, f);
+
+    if (o == OK)
+        o = log_open(folder, NULL, NULL, &log, f);
+    if (o == OK)
+        o = log_publish(log, argument_flag(a, "all"), f);
+    if (o == OK) {
+        print_field(&b, "published", "%s/public", folder);
+        print_field(&b, "size", "%" PRIu64, log_size(log));
+        o = print_out(&b, f);
+    }
+    log_close(log);
+    free(folder);
+    buf_free(&b);
+    return o;
+}
+
+enum outcome run_log_prove(const struct arguments *a, struct fault *f)
+{
+    struct buf proof = BUF(LIMIT_PROOF), entry = BUF(LIMIT_ENTRY);
+    const char *to = argument(a, "entry");
+    struct log *log = NULL;
+    char *folder = NULL;
+    uint64_t seq = 0;
+    enum outcome o = number_read(a->operands[0], &seq, f);
+
+    if (o == OK)
+        o = log_folder(argument(a, "bindings"), &folder, f);
+    if (o == OK)
+        o = log_open(folder, NULL, NULL, &log, f);
+    if (o == OK)
+        o = proof_put(log, seq, &proof, f);
+    if (o == OK && to != NULL) {
+        o = log_entry_bytes(log, seq, &entry, f);
+        if (o == OK)
+            o = file_replace(to, buf_span(&entry), 0644, f);
+    }
+    if (o == OK)
+        o = print_out(&proof, f);
+    log_close(log);
+    free(folder);
+    buf_free(&entry);
+    buf_free(&proof);
+    return o;
+}
+
+enum outcome run_log_check_proof(const struct arguments *a, struct fault *f)
+{
+    struct buf text = BUF(LIMIT_PROOF), entry = BUF(LIMIT_ENTRY), b = BUF(4096);
+    const char *vkey = NULL;
+    struct note_key key;
+    struct checkpoint c;
+    struct proof p;
+    enum outcome o = argument_want(a, "log-key", &vkey, f);
+
+    if (o == OK)
+        o = note_key_parse(vkey, &key, f);
+    if (o == OK)
+        o = file_read(a->operands[0], false, &text, f);
+    if (o == OK)
+        o = file_read(a->operands[1], false, &entry, f);
+    if (o == OK)
+        o = proof_parse(buf_span(&text), &p, f);
+    if (o == OK)
+        o = proof_verify(&p, buf_span(&entry), &key, &c, f);
+    if (o == OK) {
+        print_text(&b, c.origin);
+        buf_puts(&b, ": ");
+        print_toned(&b, TONE_GOOD, "holds");
+        buf_puts(&b, "\n");
+        print_field(&b, "entry", "%" PRIu64 " of %" PRIu64, p.index, c.size);
+        print_field(&b, "root", "%s", digest_hex(&c.root).hex);
+        o = print_out(&b, f);
+    }
+    buf_free(&b);
+    buf_free(&entry);
+    buf_free(&text);
     return o;
 }

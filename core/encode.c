@@ -191,3 +191,17 @@ void printable_put(struct buf *b, struct span text)
         text = span_of(text.data + n, text.len - n);
     }
 }
+
+bool decimal_parse(struct span text, uint64_t *ret)
+{
+    uint64_t n = 0;
+    if (text.len == 0 || (text.len > 1 && text.data[0] == '0'))
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned digit = (unsigned)text.data[i] - '0';
+        if (digit > 9 || __builtin_mul_overflow(n, 10u, &n) || __builtin_add_overflow(n, digit, &n))
+            return false;
+    }
+    *ret = n;
+    return true;
+}

@@ -14,6 +14,8 @@ enum outcome hex_parse_buf(const char *text, struct buf *ret, struct fault *f); 
 void base64_put(struct buf *b, struct span bytes);                             /* RFC 4648 section 4, padded */
 enum outcome base64_parse(struct span text, struct buf *ret, struct fault *f); /* slack bits and white space refused */
 
+bool decimal_parse(struct span text, uint64_t *ret); /* digits without sign or leading zero */
+
 /* The first character of text: its length in bytes, 0 where text is empty or does not begin with valid UTF-8. */
 size_t utf8_next(struct span text, uint32_t *ret_code);
 bool code_control(uint32_t code);   /* C0, DEL, C1 */

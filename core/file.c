@@ -158,9 +158,9 @@ static enum outcome write_all(int fd, struct span bytes, const char *path, struc
     return OK;
 }
 
-/* A new file with a name nobody knows, filled and on the disk. */
-static enum outcome temporary_write(int folder, const char *name, struct span bytes, mode_t mode, const char *path,
-                                    struct fault *f)
+/* A new file with a name nobody knows, filled and, where asked, on the disk. */
+static enum outcome temporary_write(int folder, const char *name, struct span bytes, mode_t mode, bool durable,
+                                    const char *path, struct fault *f)
 {
     int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     enum outcome o;
@@ -168,7 +168,7 @@ static enum outcome temporary_write(int folder, const char *name, struct span by
     if (fd < 0)
         return fault_errno(f, "cannot create a file beside", path);
     o = write_all(fd, bytes, path, f);
-    if (o == OK && fsync(fd) != 0)
+    if (o == OK && durable && fsync(fd) != 0)
         o = fault_errno(f, "cannot make durable", path);
     if (close(fd) != 0 && o == OK)
         o = fault_errno(f, "cannot close", path);
@@ -191,7 +191,9 @@ static int name_freely(int folder, const char *temporary, const char *name)
     return 0;
 }
 
-static enum outcome file_write(const char *path, struct span bytes, mode_t mode, bool replace, struct fault *f)
+enum way { WAY_CREATE, WAY_REPLACE, WAY_SHOW };
+
+static enum outcome file_write(const char *path, struct span bytes, mode_t mode, enum way way, struct fault *f)
 {
     struct buf temporary = BUF(64);
     const char *name = NULL;
@@ -211,18 +213,18 @@ static enum outcome file_write(const char *path, struct span bytes, mode_t mode,
         o = fault_memory(f);
         goto out;
     }
-    o = temporary_write(folder, buf_str(&temporary), bytes, mode, path, f);
+    o = temporary_write(folder, buf_str(&temporary), bytes, mode, way != WAY_SHOW, path, f);
     if (o != OK)
         goto out;
-    if ((replace ? renameat(folder, buf_str(&temporary), folder, name)
-                 : name_freely(folder, buf_str(&temporary), name)) != 0) {
+    if ((way != WAY_CREATE ? renameat(folder, buf_str(&temporary), folder, name)
+                           : name_freely(folder, buf_str(&temporary), name)) != 0) {
         o = fault_errno(f, "cannot write", path);
-        if (errno == EEXIST && !replace)
+        if (errno == EEXIST && way == WAY_CREATE)
             o = fault_set(f, E_BUSY, "%s is there already", path);
         unlinkat(folder, buf_str(&temporary), 0);
         goto out;
     }
-    if (fsync(folder) != 0)
+    if (way != WAY_SHOW && fsync(folder) != 0)
         o = fault_errno(f, "cannot make durable the folder of", path);
 out:
     buf_free(&temporary);
@@ -232,12 +234,17 @@ out:
 
 enum outcome file_replace(const char *path, struct span bytes, mode_t mode, struct fault *f)
 {
-    return file_write(path, bytes, mode, true, f);
+    return file_write(path, bytes, mode, WAY_REPLACE, f);
 }
 
 enum outcome file_create(const char *path, struct span bytes, mode_t mode, struct fault *f)
 {
-    return file_write(path, bytes, mode, false, f);
+    return file_write(path, bytes, mode, WAY_CREATE, f);
+}
+
+enum outcome file_show(const char *path, struct span bytes, mode_t mode, struct fault *f)
+{
+    return file_write(path, bytes, mode, WAY_SHOW, f);
 }
 
 enum outcome file_remove(const char *path, struct fault *f)

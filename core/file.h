@@ -16,7 +16,10 @@ enum outcome file_read(const char *path, bool trusted, struct buf *ret, struct f
 
 /* Replaces or creates durably: temporary file beside it, fsync, rename, fsync of the folder. */
 enum outcome file_replace(const char *path, struct span bytes, mode_t mode, struct fault *f);
-/* The same, but E_BUSY where the file exists. */
+/* The same without fsync: whole or not at all to whoever reads, but not durable. For what can be made again. E_ABSENT
+ * where the folder is missing. */
+enum outcome file_show(const char *path, struct span bytes, mode_t mode, struct fault *f);
+/* The same as file_replace, but E_BUSY where the file exists. */
 enum outcome file_create(const char *path, struct span bytes, mode_t mode, struct fault *f);
 enum outcome file_remove(const char *path, struct fault *f); /* durably; a missing one is no fault */
 enum outcome folder_make(const char *path, mode_t mode,

@@ -10,6 +10,7 @@
 #define LIMIT_SIGNATURE 65535u                   /* bytes: one CMS approval */
 #define LIMIT_CERTIFICATE 16384u                 /* bytes: one certificate, DER or PEM */
 #define LIMIT_NOTE 65535u                        /* bytes: one signed note */
+#define LIMIT_PROOF (128u * 1024u)               /* bytes: one tlog-proof with its checkpoint */
 #define LIMIT_OFFER (256u * 1024u)               /* bytes: one offer with its proofs and approvals */
 #define LIMIT_YAML_DEPTH 24                      /* nesting of a YAML or JSON document */
 #define LIMIT_YAML_NODES 200000                  /* nodes in one document */

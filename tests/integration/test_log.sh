@@ -16,6 +16,23 @@ case_a_whole_log_holds() {
     says glasgow cardiff slough
 }
 
+case_one_entry_is_proven() {
+    must "$Q" log prove 2 --entry "$D/entry"
+    printf '%s\n' "$OUT" >"$D/proof"
+    must "$Q" log check-proof "$D/proof" "$D/entry" --log-key "$(cat "$D/estate/log/vkey")"
+    says holds
+    printf ' ' >>"$D/entry"
+    ends 1 "$Q" log check-proof "$D/proof" "$D/entry" --log-key "$(cat "$D/estate/log/vkey")"
+    ends 1 "$Q" log prove 99999
+}
+
+case_the_public_folder_follows() {
+    must "$Q" log publish --all
+    cmp "$D/estate/log/checkpoint" "$D/estate/log/public/checkpoint" || fail 'the public checkpoint is another'
+    asks generate EC:secp384r1 app-1
+    cmp "$D/estate/log/checkpoint" "$D/estate/log/public/checkpoint" || fail 'what was written was not published'
+}
+
 case_a_truncated_log() {
     sed -i '$d' "$D/estate/log/entries"
     broken

@@ -1,0 +1,164 @@
+#include "audit/tiles.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/file.h"
+
+unsigned tile_rest(uint64_t size, unsigned level)
+{
+    return (unsigned)(size >> (8 * level) & (TILE_WIDTH - 1));
+}
+
+/* The root of 2^height hashes. */
+static void fold_perfect(const struct digest *hashes, unsigned height, struct digest *ret)
+{
+    struct merkle_edge edge = {.size = 0};
+    for (uint64_t i = 0; i < (uint64_t)1 << height; i++)
+        merkle_push(&edge, &hashes[i]);
+    merkle_root(&edge, ret);
+}
+
+enum outcome tile_edge_push(struct tile_edge *e, const struct digest *leaf, const struct tile_sink *sink,
+                            struct fault *f)
+{
+    struct digest hash = *leaf;
+    for (unsigned level = 0; level < TILE_LEVELS; level++) {
+        struct tile *t = &e->levels[level];
+        unsigned have = tile_rest(e->size, level);
+        /* Beyond what is counted until the size grows: a fault leaves nothing behind. */
+        t->hashes[have] = hash;
+        if (have + 1 < TILE_WIDTH)
+            break;
+        if (sink) {
+            enum outcome rc = sink->put(sink->context, level, e->size >> (8 * (level + 1)), t->hashes, f);
+            if (rc)
+                return rc;
+        }
+        fold_perfect(t->hashes, 8, &hash);
+    }
+    e->size++;
+    return OK;
+}
+
+void tile_edge_merkle(const struct tile_edge *e, struct merkle_edge *ret)
+{
+    *ret = (struct merkle_edge){.size = e->size};
+    for (unsigned bit = 0; bit < 8 * TILE_LEVELS; bit++) {
+        unsigned level = bit / 8, height = bit % 8;
+        if (e->size >> bit & 1)
+            fold_perfect(&e->levels[level].hashes[tile_rest(e->size, level) >> height >> 1 << 1 << height], height,
+                         &ret->nodes[bit]);
+    }
+}
+
+char *tile_path(const char *folder, int level, uint64_t index, unsigned width)
+{
+    char number[32] = "", name[96], kind[16] = "entries";
+    size_t at = sizeof number - 1;
+    /* Groups of three digits, all but the last with an x before them. */
+    for (uint64_t rest = index, last = 1; last || rest; rest /= 1000, last = 0) {
+        char group[8];
+        int len = snprintf(group, sizeof group, "%s%03u%s", last ? "" : "x", (unsigned)(rest % 1000), last ? "" : "/");
+        at -= (size_t)len;
+        memcpy(number + at, group, (size_t)len);
+    }
+    if (level >= 0)
+        snprintf(kind, sizeof kind, "%d", level);
+    if (width < TILE_WIDTH)
+        snprintf(name, sizeof name, "tile/%s/%s.p/%u", kind, number + at, width);
+    else
+        snprintf(name, sizeof name, "tile/%s/%s", kind, number + at);
+    return path_join(folder, name);
+}
+
+/* All the folders on the way to a file. */
+static enum outcome folders_above(const char *path, struct fault *f)
+{
+    enum outcome rc = OK;
+    char *folder = path_folder(path);
+    if (!folder)
+        return fault_memory(f);
+    if (mkdir(folder, 0755) != 0 && errno != EEXIST) {
+        if (errno == ENOENT)
+            rc = folders_above(folder, f);
+        if (!rc && mkdir(folder, 0755) != 0 && errno != EEXIST)
+            rc = fault_errno(f, "cannot make the folder", folder);
+    }
+    free(folder);
+    return rc;
+}
+
+enum outcome tile_write(const char *path, struct span bytes, struct fault *f)
+{
+    enum outcome rc = file_show(path, bytes, 0644, f);
+    if (rc != E_ABSENT)
+        return rc;
+    rc = folders_above(path, f);
+    return rc ? rc : file_show(path, bytes, 0644, f);
+}
+
+enum outcome tile_put(void *folder, unsigned level, uint64_t index, const struct digest hashes[TILE_WIDTH],
+                      struct fault *f)
+{
+    char *path = tile_path(folder, (int)level, index, TILE_WIDTH);
+    enum outcome rc = path ? tile_write(path, span_of(hashes, TILE_WIDTH * sizeof *hashes), f) : fault_memory(f);
+    free(path);
+    return rc;
+}
+
+static enum outcome load(struct tile_reader *r, unsigned level, uint64_t index, struct fault *f)
+{
+    enum outcome rc = OK;
+    struct buf bytes = BUF(sizeof(struct tile));
+    char *path = NULL;
+    if (r->kept[level] && r->kept_index[level] == index)
+        return OK;
+    if (!r->kept[level])
+        r->kept[level] = malloc(sizeof(struct tile));
+    r->kept_index[level] = UINT64_MAX;
+    path = tile_path(r->folder, (int)level, index, TILE_WIDTH);
+    rc = path && r->kept[level] ? file_read(path, false, &bytes, f) : fault_memory(f);
+    if (!rc && bytes.len != sizeof(struct tile))
+        rc = fault_set(f, E_REFUSED, "%s is not a tile of %u hashes", path, TILE_WIDTH);
+    if (rc) {
+        fault_context(f, "`quorate log publish --all` makes the tiles of a log again");
+        goto out;
+    }
+    memcpy(r->kept[level], bytes.data, sizeof(struct tile));
+    r->kept_index[level] = index;
+out:
+    free(path);
+    buf_free(&bytes);
+    return rc;
+}
+
+enum outcome tile_node(void *reader, unsigned level, uint64_t index, struct digest *ret, struct fault *f)
+{
+    struct tile_reader *r = reader;
+    unsigned tier = level / 8, height = level % 8;
+    if (tier >= TILE_LEVELS || index >= r->edge->size >> level)
+        return fault_set(f, E_ABSENT, "the tree has no such node yet");
+    uint64_t first = index << height, tile = first / TILE_WIDTH;
+    const struct tile *t = &r->edge->levels[tier];
+    if (tile < r->edge->size >> (8 * tier) >> 8) {
+        enum outcome rc = load(r, tier, tile, f);
+        if (rc)
+            return rc;
+        t = r->kept[tier];
+    }
+    fold_perfect(&t->hashes[first % TILE_WIDTH], height, ret);
+    return OK;
+}
+
+void tile_reader_clear(struct tile_reader *r)
+{
+    for (unsigned level = 0; level < TILE_LEVELS; level++) {
+        free(r->kept[level]);
+        r->kept[level] = NULL;
+    }
+}
