@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "audit/fold.h"
+#include "audit/note.h"
 
 void fold_genesis(struct fold *x)
 {
@@ -63,6 +64,22 @@ void fold_policy(struct fold *x)
     x->s->policy_seq = x->e->seq;
     x->s->refused_count = 0;
     map_clear(&x->s->refused_index);
+}
+
+/* The log itself follows the key; here it must have been asked for and allowed. */
+void fold_log_key(struct fold *x)
+{
+    struct note_key key;
+    fold_members(x, "log-key request verdict");
+    const char *vkey = fold_text(x, "log-key");
+    fold_verdict(x);
+    struct state_request *r = fold_live_request(x, "change-log-key");
+    if (!x->rc && note_key_parse(vkey, &key, x->f))
+        x->rc = x->f->outcome;
+    if (!x->rc && r && r->state != REQUEST_INTENT)
+        fold_fail(x, "nothing decided yet that the log's key may change");
+    if (fold_goes(x))
+        fold_spend(x, r);
 }
 
 /* "estate", "token:ID" or "key:LABEL@TOKEN". */

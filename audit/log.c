@@ -272,6 +272,11 @@ const struct note_key *log_verifier(const struct log *l)
     return &l->key;
 }
 
+const struct note_key *log_first_key(const struct log *l)
+{
+    return &l->tree.keys[0].key;
+}
+
 const char *log_origin(const struct log *l)
 {
     return l->key.name;

@@ -68,7 +68,8 @@ moment log_time(const struct log *l); /* the time that an entry written now woul
 
 uint64_t log_size(const struct log *l);
 void log_root(const struct log *l, struct digest *ret);
-const struct note_key *log_verifier(const struct log *l); /* the key that signed the last checkpoint */
+const struct note_key *log_verifier(const struct log *l);  /* the key that signed the last checkpoint */
+const struct note_key *log_first_key(const struct log *l); /* the genesis': what verification begins with */
 /* Opens a checkpoint of any size that this log had, with the key that was in force then. Its root is for the caller to
  * compare (log_root_at). */
 enum outcome log_checkpoint_open(const struct log *l, struct span note, struct checkpoint *ret, struct fault *f);

@@ -194,6 +194,10 @@ const struct command commands[] = {
      log_prove_options, run_log_prove},
     {"log check-proof", "PROOF ENTRY", 2, 2, false, "Verify a proof of one entry; needs no estate",
      "ENTRY is a file with the entry's exact bytes, without a newline.", log_check_proof_options, run_log_check_proof},
+    {"log change-key", "", 0, 0, true, "Sign the log with a new key, once enough people have approved it",
+     "The first time this makes the key and leaves a request; the same command again, when they have approved,\n"
+     "writes the entry that puts the key in force. The old key signs that entry and nothing after it.",
+     none, run_log_change_key},
     {"script", "", 0, 0, false, "Check and print ceremony scripts", "", none, NULL},
     {"script check", "FILE", 1, 1, true, "Say what is wrong with a script, or what it holds",
      "Counts acts, steps and minutes. Nothing is asked for and nothing is written.", none, run_script_check},

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ceremony/print.h"
+#include "ceremony/progress.h"
 #include "ceremony/tool.h"
 
 int exit_status(enum outcome o)
@@ -123,6 +124,7 @@ int tool_run(int argc, char *const *argv)
 
     /* A reader that went away is an error of writing, not an end without a word. */
     signal(SIGPIPE, SIG_IGN);
+    progress_watch();
     o = command_run(argc > 0 ? argc - 1 : 0, argv + (argc > 0), &f);
     if (o != OK && f.text[0])
         fault_out(&f);

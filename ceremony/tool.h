@@ -82,6 +82,7 @@ enum outcome run_log_check(const struct arguments *a, struct fault *f);
 enum outcome run_log_publish(const struct arguments *a, struct fault *f);
 enum outcome run_log_prove(const struct arguments *a, struct fault *f);
 enum outcome run_log_check_proof(const struct arguments *a, struct fault *f);
+enum outcome run_log_change_key(const struct arguments *a, struct fault *f);
 enum outcome run_transcript(const struct arguments *a, struct fault *f);
 enum outcome run_verify(const struct arguments *a, struct fault *f);
 enum outcome run_script_check(const struct arguments *a, struct fault *f);

@@ -215,7 +215,7 @@ static enum outcome closing_checkpoint(struct writer *w, struct buf *ret_note, s
     if (result == E_ABSENT)
         fault_set(f, E_ABSENT, "ceremony %s is not closed: finish it with `quorate run`", w->ceremony);
     if (result == OK)
-        result = checkpoint_open(buf_span(ret_note), log_verifier(w->estate->log), &c, f);
+        result = log_checkpoint_open(w->estate->log, buf_span(ret_note), &c, f);
     if (result == OK)
         w->size = c.size;
     free(path);
@@ -240,8 +240,8 @@ static enum outcome transcript_write(struct writer *w, struct fault *f)
     if (result == OK && entries.failed)
         result = fault_memory(f);
     if (result == OK)
-        result =
-            log_verify_bytes(buf_span(&entries), buf_span(&note), log_verifier(w->estate->log), transcript_entry, w, f);
+        result = log_verify_bytes(buf_span(&entries), buf_span(&note), log_first_key(w->estate->log), transcript_entry,
+                                  w, f);
     if (result == OK)
         result = write_file(w, "entries", buf_span(&entries), f);
     if (result == OK)

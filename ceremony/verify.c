@@ -56,6 +56,9 @@ static void verify_entry(struct verifier *v, const struct entry *e)
     case ENTRY_RESUMED:
         verify_suspension(v, e);
         break;
+    case ENTRY_LOG_KEY:
+        verify_log_key(v, e);
+        break;
     case ENTRY_ENVIRONMENT:
         verify_environment(v, e);
         break;
@@ -65,31 +68,13 @@ static void verify_entry(struct verifier *v, const struct entry *e)
     verify_ceremony(v, e);
 }
 
-/* The roots of the tree at every size so far: requests and attestations name one. */
-static bool root_keep(struct verifier *v, const struct digest *leaf)
-{
-    struct digest *grown = NULL;
-
-    if ((v->edge.size & (v->edge.size + 1)) == 0 || v->roots == NULL) {
-        grown = realloc(v->roots, (size_t)(v->edge.size * 2 + 4) * sizeof *grown);
-        if (grown == NULL)
-            return false;
-        v->roots = grown;
-        if (v->edge.size == 0)
-            merkle_root(&v->edge, &v->roots[0]);
-    }
-    merkle_push(&v->edge, leaf);
-    merkle_root(&v->edge, &v->roots[v->edge.size]);
-    return true;
-}
-
 static enum outcome verify_visit(void *context, const struct entry *e, struct fault *f)
 {
     struct verifier *v = context;
     enum outcome result = OK;
 
-    if (!root_keep(v, &e->leaf))
-        return fault_memory(f);
+    if (!verify_root_keep(v, &e->leaf))
+        return fault_set(f, E_IO, "no room for a temporary file");
     verify_entry(v, e);
     result = state_apply(&v->state, e, f);
     if (result == OK) {
@@ -104,13 +89,13 @@ static enum outcome verify_visit(void *context, const struct entry *e, struct fa
 static void verifier_run(struct verifier *v)
 {
     struct fault f = {OK, ""};
-    struct buf entries = BUF(LIMIT_TRANSCRIPT), checkpoint = BUF(LIMIT_NOTE);
+    struct buf checkpoint = BUF(LIMIT_NOTE);
+    char *entries = verify_path(v, "entries");
 
-    if (!verify_file(v, "checkpoint", LIMIT_NOTE, &checkpoint) ||
-        !verify_file(v, "entries", LIMIT_TRANSCRIPT, &entries))
+    if (!verify_file(v, "checkpoint", LIMIT_NOTE, &checkpoint) || entries == NULL)
         claim_fails(&v->claims, CLAIM_LOG, "the log cannot be read");
-    else if (checkpoint_open(buf_span(&checkpoint), &v->trust.log_key, &v->checkpoint, &f) != OK ||
-             log_verify_bytes(buf_span(&entries), buf_span(&checkpoint), &v->trust.log_key, verify_visit, v, &f) != OK)
+    else if (log_verify_file(entries, buf_span(&checkpoint), &v->trust.log_key, verify_visit, v, &v->checkpoint, &f) !=
+             OK)
         claim_fails(&v->claims, CLAIM_LOG, "%s", f.text);
     else {
         claim_evidence(&v->claims, CLAIM_LOG, "%llu entries, root %.16s", (unsigned long long)v->checkpoint.size,
@@ -122,7 +107,7 @@ static void verifier_run(struct verifier *v)
     }
     verify_inventory(v);
     buf_free(&checkpoint);
-    buf_free(&entries);
+    free(entries);
 }
 
 static void ceremony_clear(struct verified_ceremony *c)
@@ -163,7 +148,8 @@ static void verifier_clear(struct verifier *v)
     free(v->ceremonies);
     free(v->requests);
     free(v->policies);
-    free(v->roots);
+    if (v->roots != NULL)
+        fclose(v->roots);
     strings_free(&v->bags);
     strings_free(&v->expected);
     state_clear(&v->state);

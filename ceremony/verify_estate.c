@@ -136,6 +136,17 @@ void verify_policy(struct verifier *v, const struct entry *e)
     buf_free(&bytes);
 }
 
+void verify_log_key(struct verifier *v, const struct entry *e)
+{
+    static const char *const names[] = {"log-key", NULL};
+    struct verified_request *request = request_of(v, e, OP_CHANGE_LOG_KEY);
+    const char *other = NULL;
+
+    if (request == NULL || !members_equal(e->body, request->request->subject->json, names, &other))
+        claim_fails(&v->claims, CLAIM_LOG, "the log key of entry %llu is not one that was approved",
+                    (unsigned long long)e->seq);
+}
+
 static bool hex_member(const struct entry *e, const char *name, struct buf *ret)
 {
     struct fault f = {OK, ""};

@@ -29,6 +29,16 @@ bool verify_file(struct verifier *v, const char *name, size_t max, struct buf *r
     return good;
 }
 
+char *verify_path(struct verifier *v, const char *name)
+{
+    char *path =
+        strings_have(&v->expected, name) || strings_add(&v->expected, name) ? path_join(v->folder, name) : NULL;
+
+    if (path == NULL)
+        claim_fails(&v->claims, CLAIM_FILES, "out of memory");
+    return path;
+}
+
 bool verify_file_digest(struct verifier *v, const char *name, size_t max, const struct digest *digest, struct buf *ret)
 {
     struct digest found;

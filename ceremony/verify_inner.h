@@ -1,6 +1,8 @@
 #ifndef QUORATE_CEREMONY_VERIFY_INNER_H
 #define QUORATE_CEREMONY_VERIFY_INNER_H
 
+#include <stdio.h>
+
 #include "audit/log.h"
 #include "audit/state.h"
 #include "ceremony/claims.h"
@@ -82,7 +84,7 @@ struct verifier {
     struct strings bags;     /* item, bag, item, bag …: as sealed, in order */
     unsigned unsealed_bags;  /* opened, but never seen sealed */
     struct strings expected; /* files that the entries name */
-    struct digest *roots;    /* of the tree at each size; roots[0] is the empty tree's */
+    FILE *roots;             /* of the tree at each size, from 0: a file without a name, so that memory does not grow */
     struct merkle_edge edge;
     struct checkpoint checkpoint;
     bool environment; /* the record says what ran */
@@ -97,6 +99,12 @@ bool verify_file_digest(struct verifier *v, const char *name, size_t max, const 
 /* `FOLDER/D.yaml` and its canonical form `FOLDER/D.json`, whose digest must be `canonical`. ret_yaml is the tree. */
 bool verify_document(struct verifier *v, const char *folder, const struct digest *digest,
                      const struct digest *canonical, struct buf *ret_bytes, struct yaml **ret_yaml);
+/* FOLDER/NAME's path, the caller's, marked as expected, for what is read as a stream. NULL: FILES fails. */
+char *verify_path(struct verifier *v, const char *name);
+/* The root of the tree at that size is this one. */
+bool verify_root(struct verifier *v, uint64_t size, const struct digest *root);
+/* One leaf more. */
+bool verify_root_keep(struct verifier *v, const struct digest *leaf);
 /* After all entries: what the folder holds is what they named. */
 void verify_inventory(struct verifier *v);
 
@@ -110,6 +118,7 @@ void verify_vote(struct verifier *v, const struct entry *e);
 void verify_intent(struct verifier *v, const struct entry *e);
 void verify_policy(struct verifier *v, const struct entry *e);
 void verify_enrolment(struct verifier *v, const struct entry *e);
+void verify_log_key(struct verifier *v, const struct entry *e);
 void verify_arrival(struct verifier *v, const struct entry *e);
 void verify_receipt(struct verifier *v, const struct entry *e);
 void verify_offer(struct verifier *v, const struct entry *e);

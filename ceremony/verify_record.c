@@ -47,7 +47,7 @@ static bool attestation_document(struct verifier *v, const struct verified_cerem
     if (good)
         good = strcmp(type, "quorate/attestation/v1") == 0 && strcmp(who, entry_text(e, "person")) == 0 &&
                strcmp(ceremony, c->id) == 0 && size > 0 && (uint64_t)size <= e->seq &&
-               digest_equal(&root, &v->roots[size]) && json_array_size(deviations) == c->deviation_count;
+               verify_root(v, (uint64_t)size, &root) && json_array_size(deviations) == c->deviation_count;
     if (good)
         json_array_foreach(deviations, index, seq) good =
             good && (uint64_t)json_integer_value(seq) == c->deviations[index];

@@ -41,7 +41,7 @@ static bool request_matches(struct verifier *v, const struct entry *e, const str
         *ret_why = "it was made for another estate";
     else if (v->judge == NULL || !digest_equal(&r->policy, &v->judge->digest) || r->policy_version != v->judge->version)
         *ret_why = "it names a policy that was not in force";
-    else if (r->log_size > e->seq || !digest_equal(&r->log_root, &v->roots[r->log_size]))
+    else if (r->log_size > e->seq || !verify_root(v, r->log_size, &r->log_root))
         *ret_why = "the log root in it was never that of this log";
     else if (r->made > e->time)
         *ret_why = "it was made after its entry";

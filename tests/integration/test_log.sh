@@ -33,6 +33,39 @@ case_the_public_folder_follows() {
     cmp "$D/estate/log/checkpoint" "$D/estate/log/public/checkpoint" || fail 'what was written was not published'
 }
 
+# The key in force, and what signed the last checkpoint.
+log_key() {
+    cat "$D/estate/log/vkey"
+}
+
+case_another_log_key_under_quorum() {
+    local first
+    first=$(log_key)
+    asks "$Q" log change-key
+    [ "$(log_key)" = "$first" ] || fail 'the key changed before anybody approved'
+    approve "$ID" authority-1
+    ends 1 "$Q" log change-key
+    [ "$(log_key)" = "$first" ] || fail 'the key changed on one approval'
+    approve "$ID" authority-2
+    must "$Q" log change-key
+    [ "$(log_key)" != "$first" ] || fail 'the key did not change'
+    must "$Q" log check
+    asks generate EC:secp384r1 app-1
+    must "$Q" log check
+    must "$Q" log prove 2 --entry "$D/entry"
+    printf '%s\n' "$OUT" >"$D/proof"
+    must "$Q" log check-proof "$D/proof" "$D/entry" --log-key "$(log_key)"
+    ends 1 "$Q" log check-proof "$D/proof" "$D/entry" --log-key "$first"
+}
+
+# Whoever has the key can write an entry; without a request and its quorum the estate does not take it.
+case_another_log_key_without_quorum() {
+    asks "$Q" log change-key
+    cp "$D/estate/log/key.new" "$D/estate/log/key"
+    ends 1 "$Q" approve "$ID" --as authority-1 --key "$(cat "$D/people/authority-1.uri")" --yes
+    says 'not the key that'
+}
+
 case_a_truncated_log() {
     sed -i '$d' "$D/estate/log/entries"
     broken

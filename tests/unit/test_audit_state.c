@@ -178,11 +178,42 @@ static void many_requests(void **context)
     state_clear(&s);
 }
 
+/* A log key rests on a request of its own that was decided. */
+static void log_keys_rest_on_requests(void **state)
+{
+    (void)state;
+#define VKEY "'log-key':'PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW'"
+    static const struct row rows[] = {
+        {0, ENTRY_LOG_KEY, "{" VKEY ",'request':'$k'," VERDICT "}"},
+        {1, ENTRY_REQUEST, "{'operation':'change-log-key','request':'$k','rule':'r','subject':'$s'," LATER "}"},
+        {1, ENTRY_REQUEST, "{'operation':'resume','request':'$other','rule':'r','subject':'$o'," LATER "}"},
+        {0, ENTRY_LOG_KEY, "{" VKEY ",'request':'$k'," VERDICT "}"},
+        {1, ENTRY_INTENT,
+         "{'evidence':{'approvals':[],'at':'2026-01-01T00:00:00Z','rejections':[]},'operation':'change-log-key',"
+         "'request':'$k'," VERDICT "}"},
+        {0, ENTRY_LOG_KEY, "{" VKEY ",'request':'$other'," VERDICT "}"},
+        {0, ENTRY_LOG_KEY, "{'log-key':'nobody','request':'$k'," VERDICT "}"},
+        {0, ENTRY_LOG_KEY, "{" VKEY ",'request':'$k'}"},
+        {0, ENTRY_LOG_KEY, "{'more':'x'," VKEY ",'request':'$k'," VERDICT "}"},
+        {1, ENTRY_LOG_KEY, "{" VKEY ",'request':'$k'," VERDICT "}"},
+        {0, ENTRY_LOG_KEY, "{" VKEY ",'request':'$k'," VERDICT "}"},
+    };
+    struct state s;
+    found(&s);
+    TELL(&s, rows);
+    state_clear(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(closed_requests), cmocka_unit_test(suspensions), cmocka_unit_test(ceremonies),
-        cmocka_unit_test(sites),           cmocka_unit_test(frames),      cmocka_unit_test(many_requests),
+        cmocka_unit_test(log_keys_rest_on_requests),
+        cmocka_unit_test(closed_requests),
+        cmocka_unit_test(suspensions),
+        cmocka_unit_test(ceremonies),
+        cmocka_unit_test(sites),
+        cmocka_unit_test(frames),
+        cmocka_unit_test(many_requests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
