@@ -7,7 +7,7 @@ CC := gcc
 endif
 PACKAGES := gcc make pkg-config libssl-dev libfyaml-dev libjansson-dev libp11-dev libp11-kit-dev \
             libcmocka-dev softhsm2 opensc openssl gnutls-bin libengine-pkcs11-openssl p11-kit p11-kit-modules \
-            openssh-client knot libnss3-tools python3-pykcs11
+            openssh-client knot libnss3-tools python3 python3-pykcs11 expect
 BENCH_PACKAGES := valgrind
 LINT_PACKAGES := clang-tidy clang-format cppcheck
 
@@ -40,7 +40,7 @@ UNIT       := $(sort $(wildcard tests/unit/test_*.c))
 object      = $(patsubst %.c,$(B)/obj/%.o,$(1))
 UNIT_BINS  := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT))
 
-.PHONY: all help deps lint-deps demo check unit lint mediation bench bench-deps clean install
+.PHONY: all help deps lint-deps demo check check-ceremonies unit lint mediation bench bench-deps clean install
 all: $(B)/quorate $(B)/quorate-pkcs11.so
 
 unit: $(UNIT_BINS) $(B)/mock-hsm.so $(B)/shim-hsm.so
@@ -49,6 +49,7 @@ help:
 	@echo 'make              build build/quorate and build/quorate-pkcs11.so'
 	@echo 'make demo         install what is missing, build, and show a key being born under quorum (build/demo/)'
 	@echo 'make check        install what is missing, build, and run every test, plain and sanitized'
+	@echo 'make check-ceremonies   ceremonies, both verifiers, and 2,000 bytes flipped'
 	@echo 'make lint         clang-format, clang-tidy, cppcheck, sizes, and the arrows between folders'
 	@echo 'make unit         build the unit tests alone'
 	@echo 'make bench        what the layer costs, against the bare HSM and two other layers'
@@ -138,6 +139,11 @@ check: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=asan all unit
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=crash all
 	@tests/check.sh
+
+# The ceremonies' tests alone, and 2,000 bytes flipped instead of the few of `make check`.
+check-ceremonies: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all
+	@FLIPS=2000 tests/integration/run.sh $(sort $(wildcard tests/integration/test_ceremony*.sh tests/integration/test_transcript*.sh))
 
 lint: lint-deps
 	@tests/lint/run.sh '$(CPPFLAGS)'
