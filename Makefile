@@ -9,6 +9,7 @@ PACKAGES := gcc make pkg-config libssl-dev libfyaml-dev libjansson-dev libp11-de
             libcmocka-dev softhsm2 opensc openssl gnutls-bin libengine-pkcs11-openssl p11-kit p11-kit-modules \
             openssh-client knot libnss3-tools python3 python3-pykcs11 expect
 BENCH_PACKAGES := valgrind
+FUZZ_PACKAGES := clang libclang-rt-14-dev
 LINT_PACKAGES := clang-tidy clang-format cppcheck
 
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wcast-qual -Wmissing-prototypes -Wstrict-prototypes \
@@ -17,12 +18,14 @@ CFLAGS_plain := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CFLAGS_asan  := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 CFLAGS_tsan  := -O1 -g -fsanitize=thread
 CFLAGS_cov   := -O0 -g --coverage
+CFLAGS_fuzz  := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 CFLAGS_crash := -O1 -g -DQUORATE_CRASH_TEST
 B_plain := build
 B_asan  := build/asan
 B_tsan  := build/tsan
 B_cov   := build/cov
 B_crash := build/crash
+B_fuzz  := build/fuzz
 B       := $(B_$(VARIANT))
 
 CPPFLAGS := -I. -D_GNU_SOURCE -I/usr/include/p11-kit-1
@@ -40,10 +43,13 @@ UNIT       := $(sort $(wildcard tests/unit/test_*.c))
 object      = $(patsubst %.c,$(B)/obj/%.o,$(1))
 UNIT_BINS  := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT))
 
-.PHONY: all help deps lint-deps demo check check-ceremonies unit lint mediation bench bench-deps clean install
+.PHONY: all help deps lint-deps demo check check-ceremonies unit threads fuzz lint mediation bench bench-deps clean install
 all: $(B)/quorate $(B)/quorate-pkcs11.so
 
 unit: $(UNIT_BINS) $(B)/mock-hsm.so $(B)/shim-hsm.so
+
+# What the thread sanitizer looks at: the module over an HSM that is built with it too.
+threads: $(B)/mock-hsm.so $(filter $(B)/tests/test_mock_% $(B)/tests/test_bypass_% %/test_module_threads,$(UNIT_BINS))
 
 help:
 	@echo 'make              build build/quorate and build/quorate-pkcs11.so'
@@ -51,6 +57,7 @@ help:
 	@echo 'make check        install what is missing, build, and run every test, plain and sanitized'
 	@echo 'make check-ceremonies   ceremonies, both verifiers, and 2,000 bytes flipped'
 	@echo 'make lint         clang-format, clang-tidy, cppcheck, sizes, and the arrows between folders'
+	@echo 'make fuzz         random calls to the module over the mock HSM, for FUZZ_SECONDS (600)'
 	@echo 'make unit         build the unit tests alone'
 	@echo 'make bench        what the layer costs, against the bare HSM and two other layers'
 	@echo 'make mediation    write docs/mediation.md anew, from the table of functions'
@@ -81,7 +88,7 @@ $(B)/quorate-pkcs11.so: $(call object,$(MODULE)) $(B)/libquorate.a module/export
 
 # An HSM whose every answer a test decides (tests/mock-hsm.h).
 $(B)/mock-hsm.so: $(call object,$(MOCK))
-	$(call tell,LD) $(CC) $(CFLAGS) -shared -Wl,-z,defs -o $@ $^ -lpthread
+	$(call tell,LD) $(CC) $(CFLAGS) -shared -o $@ $^ -lpthread
 
 # SoftHSM as a module of another version shows it.
 $(B)/shim-hsm.so: $(B)/obj/tests/shim-hsm.o
@@ -91,6 +98,12 @@ $(B)/shim-hsm.so: $(B)/obj/tests/shim-hsm.o
 $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call object,$(MODULE)) $(filter-out $(B)/obj/ceremony/main.o,$(call object,$(TOOL))) $(B)/libquorate.a
 	@mkdir -p $(@D)
 	$(call tell,LD) $(CC) $(CFLAGS) -o $@ $^ $(TEST_LIBS) -lp11 -lp11-kit
+
+# Fuzz targets: with clang and its fuzzer (make fuzz), or with any compiler to replay the corpus.
+FUZZ_MAIN := $(if $(filter fuzz,$(VARIANT)),,$(B)/obj/tests/fuzz/replay.o)
+$(B)/tests/fuzz_%: $(B)/obj/tests/fuzz/%.o $(FUZZ_MAIN) $(call object,$(MODULE)) $(B)/libquorate.a $(B)/mock-hsm.so
+	@mkdir -p $(@D)
+	$(call tell,LD) $(CC) $(CFLAGS) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $(filter-out %.so,$^) $(TEST_LIBS)
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
@@ -136,7 +149,8 @@ demo: deps
 
 check: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all unit
-	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=asan all unit
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=asan all unit build/asan/tests/fuzz_calls
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=tsan threads
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=crash all
 	@tests/check.sh
 
@@ -144,6 +158,15 @@ check: deps
 check-ceremonies: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all
 	@FLIPS=2000 tests/integration/run.sh $(sort $(wildcard tests/integration/test_ceremony*.sh tests/integration/test_transcript*.sh))
+
+# Random calls for FUZZ_SECONDS. What is found lies in build/fuzz; it belongs into tests/fuzz/corpus/calls.
+FUZZ_SECONDS ?= 600
+fuzz: deps
+	$(call install_missing,$(FUZZ_PACKAGES))
+	@$(MAKE) --no-print-directory -j$(JOBS) CC=clang VARIANT=fuzz build/fuzz/tests/fuzz_calls
+	@mkdir -p build/fuzz/corpus
+	build/fuzz/tests/fuzz_calls -max_total_time=$(FUZZ_SECONDS) -max_len=2000 -len_control=0 \
+	    -artifact_prefix=build/fuzz/ build/fuzz/corpus tests/fuzz/corpus/calls
 
 lint: lint-deps
 	@tests/lint/run.sh '$(CPPFLAGS)'

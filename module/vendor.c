@@ -150,7 +150,7 @@ out:
     json_decref(question);
     json_decref(answer);
     buf_free(&written);
-    return outcome;
+    return (int)outcome;
 }
 
 static void vendor_release(char *json)

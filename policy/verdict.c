@@ -5,6 +5,8 @@
 #include "policy/judge.h"
 
 static void finding_add(struct judge *j, enum finding_kind kind, const char *code, const char *format, va_list ap)
+    __attribute__((format(printf, 4, 0)));
+static void finding_add(struct judge *j, enum finding_kind kind, const char *code, const char *format, va_list ap)
 {
     struct verdict *v = j->verdict;
     struct buf text = BUF(LIMIT_DOCUMENT);

@@ -38,6 +38,18 @@ for source in tests/unit/test_*.c; do
     done
 done
 
+for program in build/tsan/tests/test_*; do
+    unit "$program"
+done
+
+# What the fuzzer once tried, with the address sanitizer.
+if build/asan/tests/fuzz_calls tests/fuzz/corpus/calls/*; then
+    passed=$((passed + 1))
+else
+    failed=$((failed + 1))
+    echo 'FAIL an input of tests/fuzz/corpus/calls (run them one by one)'
+fi
+
 while read -r verdict line; do
     case $verdict in
     ok) passed=$((passed + 1)) ;;
