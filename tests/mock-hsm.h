@@ -20,12 +20,14 @@
  *   skip=N    the first N calls are as usual      times=N  and so after N more
  * or "reset" (every function as usual, counts at 0), "wipe" (tokens as new), "absent N", "present N" (a token pulled
  * out, put back), "notify N" (C_OpenSession's callback is called by each function on a session of slot N),
+ * "version 3.0" or "version 2.40" (whether there is an interface of 3.0; "reset" leaves it),
  * "count" (calls are counted from here on; steering of any kind counts too). */
 typedef bool (*mock_steer_fn)(const char *line); /* false: not understood, nothing changed */
 typedef unsigned long (*mock_calls_fn)(const char *function);
 
 #define MOCK_PIN "1234"
 #define MOCK_SO_PIN "12345678"
+#define MOCK_USER "somebody"
 #define MOCK_TOKENS 3u
 
 #endif

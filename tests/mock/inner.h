@@ -1,18 +1,18 @@
 #ifndef QUORATE_TESTS_MOCK_INNER_H
 #define QUORATE_TESTS_MOCK_INNER_H
 
-#include <p11-kit/pkcs11.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "module/pkcs11_3.h"
 #include "tests/mock-hsm.h"
 
 /* One implementation a row; a row without one answers CKR_FUNCTION_NOT_SUPPORTED. */
-#define FUNCTION(name, kind, params, args) CK_RV mock_##name params __attribute__((weak));
+#define FUNCTION_2_40(name, kind, note, params, args) CK_RV mock_##name params __attribute__((weak));
+#define FUNCTION_3_0(name, kind, note, params, args) CK_RV mock_##name params __attribute__((weak));
 #include "module/functions.def"
-#undef FUNCTION
 
 /* Steering. A call begins with mock_turn_begin and ends with mock_turn_end only while something is steered. */
 struct mock_turn {
@@ -24,6 +24,7 @@ bool mock_turn_begin(size_t row, struct mock_turn *ret); /* true: ret->rv is the
 CK_RV mock_turn_end(const struct mock_turn *turn, CK_RV rv);
 CK_ULONG mock_length(CK_ULONG len); /* what is told of a length: the truth, or what the test wants */
 void mock_steer_file(void);
+extern atomic_bool mock_shows_3_0;
 
 /* Handles of sessions and objects lie far apart, so that one taken for the other is noticed. */
 #define MOCK_SESSION_BASE 0x51000000UL

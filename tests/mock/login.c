@@ -111,6 +111,15 @@ CK_RV mock_C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR
     return rv;
 }
 
+/* 3.0, section 5.6.9: a user by name; here there is one name. */
+CK_RV mock_C_LoginUser(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len,
+                       CK_UTF8CHAR_PTR name, CK_ULONG name_len)
+{
+    if (name_len != strlen(MOCK_USER) || !name || memcmp(name, MOCK_USER, name_len) != 0)
+        return CKR_USER_TYPE_INVALID;
+    return mock_C_Login(session, user, pin, pin_len);
+}
+
 CK_RV mock_C_Logout(CK_SESSION_HANDLE session)
 {
     struct mock_session *s = NULL;

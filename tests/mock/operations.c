@@ -303,6 +303,20 @@ CK_RV mock_C_SetOperationState(CK_SESSION_HANDLE session, CK_BYTE_PTR state, CK_
     return CKR_OK;
 }
 
+/* 3.0, section 5.6.5 */
+CK_RV mock_C_SessionCancel(CK_SESSION_HANDLE session, CK_FLAGS flags)
+{
+    static const CK_FLAGS of[] = {CKF_ENCRYPT,      CKF_DECRYPT, CKF_DIGEST,        CKF_SIGN,
+                                  CKF_SIGN_RECOVER, CKF_VERIFY,  CKF_VERIFY_RECOVER};
+    struct mock_session *s = NULL;
+    CK_RV rv = mock_session(session, &s);
+
+    for (size_t i = 0; rv == CKR_OK && i < sizeof(of) / sizeof(*of); i++)
+        if (flags & of[i])
+            s->operations[i].on = false;
+    return rv;
+}
+
 CK_RV mock_C_GetFunctionStatus(CK_SESSION_HANDLE session)
 {
     (void)session;

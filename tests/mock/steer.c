@@ -9,9 +9,9 @@
 #define EXPORT __attribute__((visibility("default")))
 
 static const char *const names[] = {
-#define FUNCTION(name, kind, params, args) #name,
+#define FUNCTION_2_40(name, kind, note, params, args) #name,
+#define FUNCTION_3_0(name, kind, note, params, args) #name,
 #include "module/functions.def"
-#undef FUNCTION
 };
 #define ROWS (sizeof(names) / sizeof(*names))
 
@@ -26,7 +26,7 @@ struct steering {
 static struct steering rows[ROWS];
 static unsigned long calls[ROWS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards both */
-atomic_bool mock_steered;
+atomic_bool mock_steered, mock_shows_3_0;
 
 static _Thread_local bool lying;
 static _Thread_local CK_ULONG lie;
@@ -157,6 +157,10 @@ bool mock_steer(const char *line)
             atomic_store(&mock_tokens[i].notifies, false);
         }
         atomic_store(&mock_steered, false);
+        return true;
+    }
+    if (strcmp(what, "version") == 0) {
+        atomic_store(&mock_shows_3_0, strcmp(rest, "3.0") == 0);
         return true;
     }
     if (strcmp(what, "absent") == 0 || strcmp(what, "present") == 0 || strcmp(what, "notify") == 0)
