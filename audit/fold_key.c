@@ -34,7 +34,8 @@ static void check_receipts(struct fold *x, const struct newborn *n)
     if (strcmp(n->token, n->intent->token ? n->intent->token : "") != 0 ||
         strcmp(n->label, n->intent->label ? n->intent->label : "") != 0)
         fold_fail(x, "its intent was for another token or label");
-    if (!strcmp(n->class_name, "private-key") && n->public_key.len == 0)
+    /* Of a private key that came in otherwise nobody showed the public half. */
+    if (!strcmp(n->intent->operation, "generate") && !strcmp(n->class_name, "private-key") && n->public_key.len == 0)
         fold_fail(x, "the member \"public-key\" is missing");
 }
 
@@ -125,12 +126,23 @@ static struct state_request *ended_request(struct fold *x, const char *operation
     return r;
 }
 
-/* Which operation ends in `used` depends on the function: a sign is a use, C_WrapKey is wrap and use. */
+/* What leaves no key behind, and changes or ends none: every use; of the other operations the member "operation" says
+ * which. */
 void fold_used(struct fold *x)
 {
+    static const char *const others[] = {"import", "derive",  "copy",       "modify",
+                                         "wrap",   "destroy", "initialise", "set-pin"};
+    const char *operation = fold_optional(x, "operation");
+    bool known = !operation;
+    for (size_t i = 0; operation && i < sizeof others / sizeof *others; i++)
+        known = known || !strcmp(operation, others[i]);
+    if (!known)
+        fold_fail(x, "the operation \"%s\" does not end in an entry `used`", operation);
+    if (fold_has(x, "count") && fold_count(x, "count") == 0)
+        fold_fail(x, "no use at all");
     fold_label(x, "label");
     fold_text(x, "token");
-    struct state_request *r = ended_request(x, NULL);
+    struct state_request *r = ended_request(x, operation ? operation : "use");
     if (fold_goes(x) && r)
         fold_spend(x, r);
 }

@@ -83,6 +83,16 @@ void buf_put(struct buf *b, const void *data, size_t len)
     b->data[b->len] = '\0';
 }
 
+void buf_zeros(struct buf *b, size_t len)
+{
+    static const uint8_t zeros[1024];
+
+    for (size_t n; len > 0 && !b->failed; len -= n) {
+        n = len < sizeof(zeros) ? len : sizeof(zeros);
+        buf_put(b, zeros, n);
+    }
+}
+
 void buf_puts(struct buf *b, const char *text)
 {
     buf_put(b, text, strlen(text));

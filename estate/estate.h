@@ -57,6 +57,10 @@ enum outcome estate_keep(const struct estate *e, const char *folder, const char 
 enum outcome estate_kept(const struct estate *e, const char *folder, const char *suffix, const struct digest *digest,
                          struct buf *ret, struct fault *f);
 
+/* 32 bytes of chance that never leave the home (home/salt, made when first wanted): what secrets in subjects are hashed
+ * with, so that nobody who reads a request can try values. The caller wipes it. */
+enum outcome estate_salt(const struct estate *e, struct digest *ret, struct fault *f);
+
 /* CKA_ID that derives from an intent: first 20 bytes of SHA-256("quorate key id v1\n" || digest of the entry), hex. */
 void estate_key_id(const struct digest *intent, char ret_hex[41]);
 

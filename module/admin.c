@@ -1,78 +1,116 @@
 #include "module/functions.h"
-#include "module/gate.h"
+#include "module/grant.h"
 #include "module/made.h"
 #include "module/slots.h"
 
 /* Whole tokens and their PINs. No PIN of an application is looked at, kept or logged. */
 
-static CK_RV token_ask(struct world *w, CK_SLOT_ID slot, enum operation operation, const char *function)
-{
-    struct question q = {.operation = operation, .slot = slot, .function = function, .label = "", .object = -1};
+/* One operation on a whole token or its PINs. Under approvals the lock is held to the end: the intent, the HSM, the entry. */
+struct administration {
+    struct world *world;
+    CK_SLOT_ID slot;
+    enum operation operation;
+    const char *function;
+    struct grant grant;
+    bool locked;
+};
 
-    return gate_ask(w, &q, NULL);
+/* CKR_OK: it may go on. Where a rule plainly allows, the lock was given back: a PIN pad may take minutes. */
+static CK_RV admin_begin(struct administration *a)
+{
+    struct question q = {
+        .operation = a->operation, .slot = a->slot, .function = a->function, .label = "", .object = -1};
+    CK_RV rv = grant_ask(a->world, &q, &a->grant);
+
+    if (rv == CKR_OK)
+        rv = grant_begin(a->world, &a->grant, NULL);
+    if (rv == CKR_OK && a->grant.answer.plain) {
+        gate_close(a->world);
+        a->locked = false;
+    }
+    return rv;
 }
 
-/* The question, with the lock given back: a PIN pad may take minutes. */
-static CK_RV session_ask(const struct session_view *view, enum operation operation, const char *function)
+static CK_RV admin_end(struct administration *a, CK_RV rv)
 {
-    struct world *w = NULL;
-    CK_RV rv = gate_open(&w);
+    if (!a->locked)
+        return rv;
+    if (rv == CKR_OK)
+        rv = grant_end(a->world, &a->grant, ENTRY_USED, grant_used(&a->grant, (struct span){NULL, 0}));
+    else
+        grant_undo(a->world, &a->grant, a->function, rv);
+    grant_clear(&a->grant);
+    gate_close(a->world);
+    return rv;
+}
 
+static CK_RV session_begin(CK_SESSION_HANDLE session, struct session_view *ret_view, struct administration *a)
+{
+    CK_RV rv;
+
+    if (!session_view(session, ret_view))
+        return session_unknown();
+    a->slot = ret_view->slot;
+    rv = gate_open(&a->world);
     if (rv != CKR_OK)
         return rv;
-    rv = token_ask(w, view->slot, operation, function);
-    gate_close(w);
-    return rv;
+    a->locked = true;
+    rv = admin_begin(a);
+    return rv == CKR_OK ? rv : admin_end(a, rv);
 }
 
 CK_RV our_C_InitToken(CK_SLOT_ID slot, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len, CK_UTF8CHAR_PTR label)
 {
+    struct administration a = {.slot = slot, .operation = OP_INITIALISE, .function = "C_InitToken"};
     struct shown_token *t = NULL;
-    struct world *w = NULL;
+    CK_FUNCTION_LIST *below = NULL;
+    CK_SLOT_ID lower = 0;
     CK_RV rv;
 
     if (!label)
         return CKR_ARGUMENTS_BAD;
-    rv = gate_open(&w);
+    rv = gate_open(&a.world);
     if (rv != CKR_OK)
         return rv;
-    rv = slot_token(w, slot, &t);
+    a.locked = true;
+    rv = slot_token(a.world, slot, &t);
+    if (rv == CKR_OK) {
+        below = t->lower->f;
+        lower = t->lower_slot;
+        rv = admin_begin(&a);
+    }
     if (rv == CKR_OK)
-        rv = token_ask(w, slot, OP_INITIALISE, "C_InitToken");
-    if (rv == CKR_OK)
-        rv = t->lower->f->C_InitToken(t->lower_slot, pin, pin_len, label);
-    gate_close(w);
-    return rv;
+        rv = below->C_InitToken(lower, pin, pin_len, label);
+    return admin_end(&a, rv);
 }
 
 CK_RV our_C_InitPIN(CK_SESSION_HANDLE session, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len)
 {
+    struct administration a = {.operation = OP_INITIALISE, .function = "C_InitPIN"};
     struct session_view view;
-    CK_RV rv;
+    CK_RV rv = session_begin(session, &view, &a);
 
-    if (!session_view(session, &view))
-        return session_unknown();
-    rv = session_ask(&view, OP_INITIALISE, "C_InitPIN");
-    return rv == CKR_OK ? view.below->C_InitPIN(view.lower, pin, pin_len) : rv;
+    return rv == CKR_OK ? admin_end(&a, view.below->C_InitPIN(view.lower, pin, pin_len)) : rv;
 }
 
 CK_RV our_C_SetPIN(CK_SESSION_HANDLE session, CK_UTF8CHAR_PTR old_pin, CK_ULONG old_len, CK_UTF8CHAR_PTR new_pin,
                    CK_ULONG new_len)
 {
+    struct administration a = {.operation = OP_SET_PIN, .function = "C_SetPIN"};
     struct session_view view;
-    CK_RV rv;
+    CK_RV rv = session_begin(session, &view, &a);
 
-    if (!session_view(session, &view))
-        return session_unknown();
-    rv = session_ask(&view, OP_SET_PIN, "C_SetPIN");
-    return rv == CKR_OK ? view.below->C_SetPIN(view.lower, old_pin, old_len, new_pin, new_len) : rv;
+    return rv == CKR_OK ? admin_end(&a, view.below->C_SetPIN(view.lower, old_pin, old_len, new_pin, new_len)) : rv;
 }
 
 /* The user's login asks nobody. That of the SO does, and so does one of a kind that only a vendor knows, as it may be
  * the SO by another name. */
-static CK_RV login_ask(const struct session_view *view, CK_USER_TYPE user, const char *function)
+static CK_RV login_begin(CK_SESSION_HANDLE session, CK_USER_TYPE user, struct session_view *ret_view,
+                         struct administration *a)
 {
-    return user == CKU_USER || user == CKU_CONTEXT_SPECIFIC ? CKR_OK : session_ask(view, OP_INITIALISE, function);
+    if (user != CKU_USER && user != CKU_CONTEXT_SPECIFIC)
+        return session_begin(session, ret_view, a);
+    return session_view(session, ret_view) ? CKR_OK : session_unknown();
 }
 
 /* `login: module` in the bindings: whatever the application gives as a PIN is not looked at. */
@@ -104,21 +142,20 @@ static CK_RV login_by_module(CK_SESSION_HANDLE session, CK_USER_TYPE user, bool 
 
 CK_RV our_C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len)
 {
+    struct administration a = {.operation = OP_INITIALISE, .function = "C_Login"};
     struct session_view view;
     bool done = false;
-    CK_RV rv;
+    CK_RV rv = login_begin(session, user, &view, &a);
 
-    if (!session_view(session, &view))
-        return session_unknown();
-    rv = login_ask(&view, user, "C_Login");
-    if (rv == CKR_OK)
+    if (rv == CKR_OK && !a.locked)
         rv = login_by_module(session, user, &done);
-    return rv == CKR_OK && !done ? view.below->C_Login(view.lower, user, pin, pin_len) : rv;
+    return rv == CKR_OK && !done ? admin_end(&a, view.below->C_Login(view.lower, user, pin, pin_len)) : rv;
 }
 
 CK_RV our_C_LoginUser(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len,
                       CK_UTF8CHAR_PTR name, CK_ULONG name_len)
 {
+    struct administration a = {.operation = OP_INITIALISE, .function = "C_LoginUser"};
     const CK_FUNCTION_LIST_3_0 *below = NULL;
     struct session_view view;
     bool done = false;
@@ -126,8 +163,9 @@ CK_RV our_C_LoginUser(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_
 
     if (!session_view(session, &view) || !(below = session_below_3_0(&view)))
         return session_unknown();
-    rv = login_ask(&view, user, "C_LoginUser");
-    if (rv == CKR_OK)
+    rv = login_begin(session, user, &view, &a);
+    if (rv == CKR_OK && !a.locked)
         rv = login_by_module(session, user, &done);
-    return rv == CKR_OK && !done ? below->C_LoginUser(view.lower, user, pin, pin_len, name, name_len) : rv;
+    return rv == CKR_OK && !done ? admin_end(&a, below->C_LoginUser(view.lower, user, pin, pin_len, name, name_len))
+                                 : rv;
 }

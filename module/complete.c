@@ -303,6 +303,47 @@ enum outcome key_template_complete(const CK_MECHANISM *mechanism, const CK_ATTRI
     return result;
 }
 
+/* A copy takes over what it does not say: it may only close. */
+static enum outcome copy_complete(struct template *t, struct fault *f)
+{
+    static const char *const why = "a key under this rule stays as closed as it is";
+
+    if (bool_want(t, CKA_SENSITIVE, true, why, f) != OK || bool_want(t, CKA_PRIVATE, true, why, f) != OK ||
+        bool_want(t, CKA_EXTRACTABLE, false, why, f) != OK)
+        return f->outcome;
+    return ordinary_strip(t, f);
+}
+
+static enum outcome made_complete(struct template *t, CK_OBJECT_CLASS class, bool on_token, struct fault *f)
+{
+    if (!template_find(t, CKA_CLASS) && template_set_ulong(t, CKA_CLASS, class, f) != OK)
+        return f->outcome;
+    if (!template_find(t, CKA_KEY_TYPE))
+        return fault_set(f, E_INVALID, "CKA_KEY_TYPE is missing from the template");
+    if (on_token && class != CKO_PUBLIC_KEY)
+        return secret_complete(t, class, f);
+    return usages_complete(t, class, f);
+}
+
+enum outcome object_template_complete(struct template *t, CK_OBJECT_CLASS class, bool copy, bool on_token,
+                                      struct buf *id, struct fault *f)
+{
+    const CK_ATTRIBUTE *label = template_find(t, CKA_LABEL);
+    bool secret = class == CKO_PRIVATE_KEY || class == CKO_SECRET_KEY;
+
+    if (label && !utf8_printable(span_of(label->pValue, label->ulValueLen)))
+        return fault_set(f, E_INVALID, "CKA_LABEL must be printable UTF-8 without NUL");
+    if (class == CK_UNAVAILABLE_INFORMATION)
+        return fault_set(f, E_INVALID, "CKA_CLASS is missing from the template");
+    if (!secret && class != CKO_PUBLIC_KEY)
+        return OK;
+    if (secret && on_token && id_take(t, id, f) != OK)
+        return f->outcome;
+    if (copy)
+        return secret ? copy_complete(t, f) : OK;
+    return made_complete(t, class, on_token, f);
+}
+
 void key_template_clear(struct key_template *t)
 {
     template_clear(&t->secret);

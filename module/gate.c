@@ -90,13 +90,17 @@ static const char *question_token(const struct world *w, const struct question *
     return w->tokens[q->slot].bound->id;
 }
 
+bool gate_suspended(const struct world *w, const struct question *q, const struct rule *rule)
+{
+    return state_suspended(&w->estate->state, question_token(w, q), q->label) && !(rule && rule->while_suspended);
+}
+
 const struct rule *gate_rule(const struct world *w, const struct question *q, bool *ret_plain)
 {
     const char *token = question_token(w, q);
     const struct rule *rule = policy_match(w->estate->policy, q->operation, token, q->label, q->class_name, q->object);
 
-    *ret_plain = rule && rule->effect == EFFECT_ALLOW &&
-                 (rule->while_suspended || !state_suspended(&w->estate->state, token, q->label));
+    *ret_plain = rule && rule->effect == EFFECT_ALLOW && !gate_suspended(w, q, rule);
     return rule;
 }
 
@@ -117,12 +121,26 @@ static json_t *question_subject(const struct world *w, const struct question *q)
         good = json_put(s, "templates", json_deep_copy(q->templates));
     if (good && q->key && q->key->public_key.len)
         good = json_put_digest(s, "key", &q->key->fingerprint);
+    if (good && q->key && !q->key->public_key.len)
+        good = json_put_integer(s, "born", (int64_t)q->key->seq); /* a secret key's only name for good */
+    if (good && q->with)
+        good = json_put(s, "with", json_deep_copy(q->with));
     if (good && q->data)
         good = json_put(s, "data", json_deep_copy(q->data));
     if (good)
         return s;
     json_decref(s);
     return NULL;
+}
+
+bool gate_subject_digest(const struct world *w, const struct question *q, struct digest *ret)
+{
+    json_t *subject = question_subject(w, q);
+    struct fault ignored = {0};
+    bool good = subject && json_digest(subject, ret, &ignored) == OK;
+
+    json_decref(subject);
+    return good;
 }
 
 CK_RV gate_refuse(enum operation operation, const struct fault *f)
@@ -167,8 +185,8 @@ static CK_RV answer_refuse(const struct world *w, const struct question *q, cons
                   question_token(w, q), buf_str(&text), digest_hex(&a->request->id).hex);
     else if (a->verdict->decision == DECISION_ALLOW)
         fault_set(&f, E_REFUSED,
-                  "%s on %s under rule \"%s\": not yet carried out under approvals; the rule must allow "
-                  "or deny it",
+                  "%s on %s under rule \"%s\": of such objects it is not carried out under approvals; the rule must "
+                  "allow or deny it",
                   q->function, question_token(w, q), a->verdict->rule_id);
     else
         fault_set(&f, E_REFUSED, "%s on %s: %s", q->function, question_token(w, q), buf_str(&text));

@@ -19,6 +19,7 @@ struct question {
     const json_t *templates;       /* borrowed; NULL: not part of the subject */
     const struct state_key *key;   /* in the log, or NULL; its fingerprint becomes part of the subject */
     const json_t *data;            /* borrowed, or NULL */
+    const json_t *with;            /* borrowed, or NULL: the other key of an operation with two */
 };
 
 /* Takes the world's lock, having looked what others did to the estate in the meantime. Fails, with the reason as the
@@ -29,6 +30,10 @@ void gate_close(struct world *w);
 /* The rule that decides, NULL for `otherwise`. *ret_plain: it allows, and nothing of it is suspended. */
 const struct rule *gate_rule(const struct world *w, const struct question *q, bool *ret_plain);
 
+/* What is asked lies in a suspended scope, and its rule does not go on then. */
+bool gate_suspended(const struct world *w, const struct question *q, const struct rule *rule);
+/* The digest of the question's subject. False on memory, or where it cannot be written down. */
+bool gate_subject_digest(const struct world *w, const struct question *q, struct digest *ret);
 /* CKR_OK where it may go on: plainly, or, with `ret`, because enough people approved (ret->plain tells which; the
  * caller's to clear). Otherwise the code that PKCS#11 wants for the operation, with the reason as the refusal. */
 CK_RV gate_ask(struct world *w, const struct question *q, struct answer *ret);

@@ -4,6 +4,7 @@
 
 #include "module/functions.h"
 #include "module/gate.h"
+#include "module/lease.h"
 #include "module/objects.h"
 #include "module/sessions.h"
 #include "module/slots.h"
@@ -20,6 +21,7 @@ static void life_child(void)
     sessions_forget();
     objects_forget();
     gate_forget();
+    leases_forget();
     pthread_mutex_init(&life_lock, NULL);
 }
 
@@ -86,6 +88,7 @@ CK_RV our_C_Finalize(CK_VOID_PTR reserved)
     world_set_current(NULL);
     world_close(w);
     gate_forget();
+    leases_forget();
     pthread_mutex_unlock(&life_lock);
     return CKR_OK;
 }

@@ -109,32 +109,40 @@ static void type_text(const struct site_link *s, CK_OBJECT_HANDLE key, struct bu
         buf_putf(ret, "0x%lx", type);
 }
 
-static enum outcome born_log(struct world *w, const struct session_view *view, CK_OBJECT_HANDLE lower,
-                             CK_OBJECT_HANDLE public, const char *function, const struct object_facts *facts,
-                             struct fault *f)
+/* The public half's members; an HSM that does not tell leaves them out. */
+static bool public_half_put(const struct site_link *link, CK_OBJECT_HANDLE public, json_t *body)
+{
+    struct buf spki = BUF(LIMIT_ATTRIBUTE);
+    struct digest fingerprint = {0};
+    struct fault ignored = {0};
+    bool good = true;
+
+    if (public != CK_INVALID_HANDLE && site_spki(link, public, &spki, &ignored) == OK)
+        good = digest_one(&fingerprint, buf_span(&spki)) && json_put_bytes_hex(body, "public-key", buf_span(&spki)) &&
+               json_put_digest(body, "fingerprint", &fingerprint);
+    buf_free(&spki);
+    return good;
+}
+
+json_t *made_body(const struct world *w, const struct session_view *view, CK_OBJECT_HANDLE lower,
+                  CK_OBJECT_HANDLE public, const char *function, const struct object_facts *facts)
 {
     struct site_link link = made_link(w, view);
-    struct buf type = BUF(LIMIT_LABEL), spki = BUF(LIMIT_ATTRIBUTE);
-    struct digest fingerprint = {0};
+    struct buf type = BUF(LIMIT_LABEL);
     json_t *body = json_object(), *sites = json_pack("[s]", w->tokens[view->slot].primary);
     bool good = json_put(body, "sites", json_incref(sites)) &&
                 json_put_string(body, "class", class_name(facts->class)) && json_put_string(body, "id", facts->id) &&
                 json_put_string(body, "label", facts->label) && json_put_string(body, "token", link.token) &&
                 json_put_string(body, "function", function);
-    enum outcome result = OK;
 
     type_text(&link, lower, &type);
-    good = good && json_put_string(body, "type", buf_str(&type));
-    if (public != CK_INVALID_HANDLE && site_spki(&link, public, &spki, f) == OK)
-        good = good && digest_one(&fingerprint, buf_span(&spki)) &&
-               json_put_bytes_hex(body, "public-key", buf_span(&spki)) &&
-               json_put_digest(body, "fingerprint", &fingerprint);
-    result = good ? estate_append(w->estate, ENTRY_BORN, body, NULL, f) : fault_memory(f);
+    good = good && json_put_string(body, "type", buf_str(&type)) && public_half_put(&link, public, body);
     json_decref(sites);
-    json_decref(body);
-    buf_free(&spki);
     buf_free(&type);
-    return result;
+    if (good)
+        return body;
+    json_decref(body);
+    return NULL;
 }
 
 static CK_RV made_log(const struct session_view *view, CK_OBJECT_HANDLE lower, CK_OBJECT_HANDLE public,
@@ -142,14 +150,19 @@ static CK_RV made_log(const struct session_view *view, CK_OBJECT_HANDLE lower, C
 {
     struct world *w = NULL;
     struct fault f = {0};
+    json_t *body = NULL;
     CK_RV rv = gate_open(&w);
 
     if (rv != CKR_OK)
         return rv;
-    if (born_log(w, view, lower, public, function, facts, &f) != OK) {
+    body = made_body(w, view, lower, public, function, facts);
+    if (!body)
+        rv = CKR_HOST_MEMORY;
+    else if (estate_append(w->estate, ENTRY_BORN, body, NULL, &f) != OK) {
         fault_context(&f, "%s: the new key could not be logged and was destroyed", function);
         rv = gate_fault(&f);
     }
+    json_decref(body);
     gate_close(w);
     return rv;
 }

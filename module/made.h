@@ -28,4 +28,10 @@ struct question asked_question(enum operation operation, const char *function, C
 CK_RV made_show(const struct session_view *view, CK_OBJECT_HANDLE lower, CK_OBJECT_HANDLE public, const char *function,
                 CK_OBJECT_HANDLE *ret);
 
+/* The members of `born` for a key that stands on the primary; public as above. NULL on memory. */
+json_t *made_body(const struct world *w, const struct session_view *view, CK_OBJECT_HANDLE lower,
+                  CK_OBJECT_HANDLE public, const char *function, const struct object_facts *facts);
+/* The application's session below as a link to the primary; not to be closed. */
+struct site_link made_link(const struct world *w, const struct session_view *view);
+
 #endif

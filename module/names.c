@@ -3,6 +3,7 @@
 
 #include "core/encode.h"
 #include "core/limits.h"
+#include "module/parameter.h"
 #include "module/template.h"
 
 /* PKCS#11's names, as subjects, findings and messages have them. */
@@ -132,7 +133,7 @@ const char *mechanism_name(CK_MECHANISM_TYPE type)
 json_t *mechanism_json(const CK_MECHANISM *m)
 {
     const char *name = mechanism_name(m->mechanism);
-    struct buf parameter = BUF(2 * LIMIT_ATTRIBUTE + 8);
+    struct buf parameter = BUF(8 * LIMIT_ATTRIBUTE), bytes = BUF(4 * LIMIT_ATTRIBUTE);
     json_t *json = json_object();
     char number[24];
     bool good;
@@ -140,12 +141,14 @@ json_t *mechanism_json(const CK_MECHANISM *m)
     snprintf(number, sizeof(number), "0x%lx", m->mechanism);
     good = json_put_string(json, "name", name ? name : number);
     if (good && m->pParameter && m->ulParameterLen) {
-        /* Pointers inside a parameter are not followed: two parameters that mean the same then make two requests,
-         * never one request for two meanings of the same bytes at another address. */
+        /* Where pointers cannot be followed, two parameters that mean the same make two requests, never one request for
+         * two meanings; such a request is refused when it is to be carried out. */
+        parameter_put(m, &bytes);
         buf_puts(&parameter, "hex:");
-        hex_put(&parameter, span_of(m->pParameter, m->ulParameterLen));
-        good = !parameter.failed && json_put_string(json, "parameter", buf_str(&parameter));
+        hex_put(&parameter, buf_span(&bytes));
+        good = !bytes.failed && !parameter.failed && json_put_string(json, "parameter", buf_str(&parameter));
     }
+    buf_free(&bytes);
     buf_free(&parameter);
     if (good)
         return json;

@@ -1,8 +1,8 @@
 #include "module/sessions.h"
 
 #include "module/functions.h"
+#include "module/governed.h"
 #include "module/objects.h"
-#include "module/sign.h"
 #include "module/slots.h"
 
 struct table session_table = TABLE(struct session);
@@ -83,7 +83,7 @@ static CK_RV session_open_locked(struct world *w, CK_SLOT_ID slot, CK_FLAGS flag
         return CKR_HOST_MEMORY;
     s->notify = notify;
     s->application = application;
-    s->signing = NULL;
+    s->work = NULL;
     rv = t->lower->f->C_OpenSession(t->lower_slot, flags, notify ? s : NULL, notify ? session_notified : NULL, &lower);
     if (rv != CKR_OK) {
         session_drop(s);
@@ -93,7 +93,7 @@ static CK_RV session_open_locked(struct world *w, CK_SLOT_ID slot, CK_FLAGS flag
     atomic_store(&s->below_3_0, &t->lower->list_3_0);
     atomic_store(&s->lower, lower);
     atomic_store(&s->slot, slot);
-    atomic_store(&s->governed, false);
+    atomic_store(&s->governed, GOVERNED_NONE);
     *ret = table_show(&s->entry);
     return CKR_OK;
 }
@@ -105,7 +105,7 @@ static CK_RV session_close_locked(struct session *s)
     CK_SLOT_ID slot = atomic_load(&s->slot);
     CK_RV rv;
 
-    signing_end(s);
+    governed_end(s);
     session_drop(s);
     rv = atomic_load(&s->below)->C_CloseSession(atomic_load(&s->lower));
     objects_forget_session(handle);

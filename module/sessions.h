@@ -7,7 +7,7 @@
 
 /* The application's sessions: virtual handles over sessions of the primary's module. They are opened and closed with
  * the world's lock held, and read without. */
-struct signing;
+struct governed;
 
 struct session {
     struct handle_entry entry;
@@ -15,8 +15,8 @@ struct session {
     _Atomic(const CK_FUNCTION_LIST_3_0 *) below_3_0;
     _Atomic CK_SESSION_HANDLE lower;
     _Atomic CK_SLOT_ID slot;
-    atomic_bool governed;    /* `signing` is set: C_Sign, C_SignUpdate and C_SignFinal are ours */
-    struct signing *signing; /* from here on under the world's lock */
+    atomic_int governed;   /* enum governed_kind of `work`: its functions are ours */
+    struct governed *work; /* from here on under the world's lock */
     CK_NOTIFY notify;
     void *application;
 };

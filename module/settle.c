@@ -3,6 +3,7 @@
 
 #include "core/encode.h"
 #include "module/birth.h"
+#include "module/grant.h"
 #include "module/recovery.h"
 
 /* Recovery (design, section 7, end): a birth that died before its key was permanent on the primary is rolled back, one
@@ -232,5 +233,10 @@ enum outcome settle_token(struct world *w, const char *token, json_t *report, st
 
 enum outcome settle_run(struct world *w, json_t *report, struct fault *f)
 {
-    return settle_token(w, NULL, report, f);
+    struct fault grants = {0};
+    enum outcome left = grants_settle(w, NULL, report, &grants), outcome = settle_token(w, NULL, report, f);
+
+    if (outcome == OK && left != OK)
+        outcome = fault_set(f, E_REFUSED, "what was interrupted is not settled: %s", grants.text);
+    return outcome;
 }

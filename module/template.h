@@ -47,6 +47,11 @@ enum outcome key_template_complete(const CK_MECHANISM *mechanism, const CK_ATTRI
                                    const CK_ATTRIBUTE *private, CK_ULONG private_count, struct key_template *ret,
                                    struct fault *f);
 
+/* The same for one object that is imported, unwrapped, derived or copied under a rule; other objects than keys stay as
+ * they are. The CKA_ID of a private or secret token key is taken out into id. */
+enum outcome object_template_complete(struct template *t, CK_OBJECT_CLASS class, bool copy, bool on_token,
+                                      struct buf *id, struct fault *f);
+
 /* Subject encoding (policy/request.h) and back. Back: only what the table of attributes knows. */
 enum outcome template_to_json(const struct template *t, json_t **ret, struct fault *f);
 enum outcome template_from_json(const json_t *json, struct template *ret, struct fault *f);

@@ -1,12 +1,10 @@
 #include "module/use.h"
 
 #include "estate/evidence.h"
-#include "module/functions.h"
+#include "module/lease.h"
 #include "module/mechanisms.h"
-#include "module/sign.h"
 
-/* Lifetime and places of a born key count under every rule, also one that plainly allows. */
-static CK_RV key_in_order(const struct world *w, const struct question *q, const struct state_key *key)
+CK_RV use_key_in_order(const struct world *w, const struct question *q, const struct state_key *key)
 {
     const struct estate *e = w->estate;
     struct subject subject = {.operation = OP_USE, .token = key->token, .label = key->label};
@@ -63,7 +61,7 @@ static CK_RV use_decide(struct world *w, const struct session_view *view, CK_OBJ
                          .key = key};
     rule = gate_rule(w, &q, &plain);
     if (plain)
-        return key ? key_in_order(w, &q, key) : CKR_OK;
+        return key ? use_key_in_order(w, &q, key) : CKR_OK;
     if (governable && key && rule && rule->effect == EFFECT_REQUIRE) {
         *ret_way = USE_WAY_GOVERNED;
         return CKR_OK;
@@ -71,22 +69,11 @@ static CK_RV use_decide(struct world *w, const struct session_view *view, CK_OBJ
     return gate_ask(w, &q, NULL);
 }
 
-CK_RV use_judge_locked(struct world *w, const struct session_view *view, CK_OBJECT_HANDLE key, const char *function,
-                       const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE *ret_lower)
-{
-    enum use_way way = USE_WAY_GOVERNED;
-    CK_RV rv = use_decide(w, view, key, function, mechanism, false, &way);
-
-    *ret_lower = key;
-    if (rv == CKR_OK && !object_lower(ret_lower, view->slot))
-        rv = CKR_KEY_HANDLE_INVALID;
-    return rv;
-}
-
 CK_RV use_judge(const struct session_view *view, CK_OBJECT_HANDLE key, const char *function,
                 const CK_MECHANISM *mechanism, bool governable, CK_OBJECT_HANDLE *ret_lower, enum use_way *ret_way)
 {
     uint64_t generation = gate_generation();
+    enum object_use known = USE_UNKNOWN;
     struct world *w = NULL;
     CK_RV rv;
 
@@ -95,54 +82,59 @@ CK_RV use_judge(const struct session_view *view, CK_OBJECT_HANDLE key, const cha
         return CKR_MECHANISM_INVALID;
     if (!object_lower(ret_lower, view->slot))
         return CKR_KEY_HANDLE_INVALID;
-    if (gate_fresh() && object_use_known(key, generation) == USE_FREE) {
-        *ret_way = USE_WAY_PLAIN;
+    known = gate_fresh() ? object_use_known(key, generation) : USE_UNKNOWN;
+    if (known == USE_FREE || (known == USE_GOVERNED && governable)) {
+        *ret_way = known == USE_FREE ? USE_WAY_PLAIN : USE_WAY_GOVERNED;
         return CKR_OK;
     }
     rv = gate_open(&w);
     if (rv != CKR_OK)
         return rv;
     rv = use_decide(w, view, key, function, mechanism, governable, ret_way);
-    if (rv == CKR_OK && *ret_way == USE_WAY_PLAIN)
-        object_judged(key, gate_generation(), USE_FREE);
+    if (rv == CKR_OK)
+        object_judged(key, gate_generation(), *ret_way == USE_WAY_PLAIN ? USE_FREE : USE_GOVERNED);
     gate_close(w);
     return rv;
 }
 
-/* C_EncryptInit and its like: nothing but the question, then down. */
-#define USE_INIT(name, function)                                                                                       \
-    CK_RV our_##name(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key)                      \
-    {                                                                                                                  \
-        struct session_view view;                                                                                      \
-        CK_MECHANISM once; /* what is checked is what goes down */                                                     \
-        CK_OBJECT_HANDLE lower = CK_INVALID_HANDLE;                                                                    \
-        enum use_way way = USE_WAY_GOVERNED;                                                                           \
-        CK_RV rv;                                                                                                      \
-                                                                                                                       \
-        if (!session_view(session, &view))                                                                             \
-            return session_unknown();                                                                                  \
-        if (!mechanism)                                                                                                \
-            return CKR_ARGUMENTS_BAD;                                                                                  \
-        once = *mechanism;                                                                                             \
-        rv = use_judge(&view, key, function, &once, false, &lower, &way);                                              \
-        return rv == CKR_OK ? view.below->name(view.lower, &once, lower) : rv;                                         \
-    }
-
-USE_INIT(C_EncryptInit, "C_Encrypt")
-USE_INIT(C_DecryptInit, "C_Decrypt")
-USE_INIT(C_SignRecoverInit, "C_SignRecover")
-USE_INIT(C_VerifyInit, "C_Verify")
-USE_INIT(C_VerifyRecoverInit, "C_VerifyRecover")
-
-CK_RV our_C_DigestKey(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key)
+CK_RV use_ask(struct world *w, const struct session_view *view, CK_OBJECT_HANDLE handle, const struct use_asked *asked,
+              struct use_grant *ret)
 {
-    struct session_view view;
-    CK_OBJECT_HANDLE lower = CK_INVALID_HANDLE;
+    struct use_grant u = {.grant = {.operation = OP_USE, .answer = {.plain = true}}};
+    struct lease_want want = {handle, GOVERNED_NONE, asked->mechanism ? asked->mechanism->mechanism : 0, true};
     enum use_way way = USE_WAY_GOVERNED;
-    CK_RV rv;
+    const struct rule *rule = NULL;
+    struct object_facts facts;
+    bool plain = false;
+    CK_RV rv = use_decide(w, view, handle, asked->function, asked->mechanism, true, &way);
 
-    if (!session_view(session, &view))
-        return session_unknown();
-    rv = use_judge(&view, key, "C_DigestKey", NULL, false, &lower, &way);
-    return rv == CKR_OK ? view.below->C_DigestKey(view.lower, lower) : rv;
+    if (rv == CKR_OK && !gate_object(w, view, handle, &facts, &u.lower))
+        rv = CKR_KEY_HANDLE_INVALID;
+    if (rv != CKR_OK)
+        return rv;
+    if (way == USE_WAY_GOVERNED) {
+        const struct state_key *key = object_key(w, view->slot, &facts);
+
+        if (!key)
+            return CKR_KEY_HANDLE_INVALID;
+        struct question q = {.operation = OP_USE,
+                             .slot = view->slot,
+                             .function = asked->function,
+                             .mechanism = asked->mechanism,
+                             .label = key->label,
+                             .class_name = class_name(facts.class),
+                             .object = 1,
+                             .key = key};
+        rule = gate_rule(w, &q, &plain);
+        if (rule_leases(rule))
+            rv = lease_use(w, &q, rule, &want);
+        else {
+            q.data = asked->data;
+            q.with = asked->with;
+            rv = grant_ask(w, &q, &u.grant);
+        }
+    }
+    if (rv == CKR_OK)
+        *ret = u;
+    return rv;
 }

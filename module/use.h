@@ -1,7 +1,7 @@
 #ifndef QUORATE_MODULE_USE_H
 #define QUORATE_MODULE_USE_H
 
-#include "module/gate.h"
+#include "module/grant.h"
 
 /* Use of a key: sign, MAC and its verification, decrypt, encrypt, derive, wrap, unwrap, digest-key. Public keys are
  * free. */
@@ -12,8 +12,21 @@ enum use_way { USE_WAY_PLAIN, USE_WAY_GOVERNED };
  * requires something refuses. *ret_lower is the handle below. Not with the world's lock held. */
 CK_RV use_judge(const struct session_view *view, CK_OBJECT_HANDLE key, const char *function,
                 const CK_MECHANISM *mechanism, bool governable, CK_OBJECT_HANDLE *ret_lower, enum use_way *ret_way);
-/* The same with the world's lock held, for calls that ask several questions; never governable. */
-CK_RV use_judge_locked(struct world *w, const struct session_view *view, CK_OBJECT_HANDLE key, const char *function,
-                       const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE *ret_lower);
+/* A use of which the application sees nothing but its end: C_DigestKey, C_DeriveKey, C_WrapKey, C_UnwrapKey. */
+struct use_asked {
+    const char *function;
+    const CK_MECHANISM *mechanism; /* of a mechanism_copy; NULL: none */
+    const json_t *data, *with;     /* as struct question has them */
+};
+struct use_grant {
+    struct grant grant; /* plain also for public keys, and where a use was drawn from a lease */
+    CK_OBJECT_HANDLE lower;
+};
+/* With the world's lock held: CKR_OK where it may begin; the caller's to clear. */
+CK_RV use_ask(struct world *w, const struct session_view *view, CK_OBJECT_HANDLE key, const struct use_asked *asked,
+              struct use_grant *ret);
+
+/* Lifetime and places of a born key count under every rule, also one that plainly allows. With the world's lock held. */
+CK_RV use_key_in_order(const struct world *w, const struct question *q, const struct state_key *key);
 
 #endif

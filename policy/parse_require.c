@@ -4,6 +4,7 @@
 #include "policy/parse.h"
 
 #define PEOPLE_MAX 1000u
+#define USES_MAX 1000000u
 #define KM_MAX 20016u /* half of the way around */
 
 enum outcome parse_quorum(const struct yaml *map, struct quorum *q, struct fault *f)
@@ -190,13 +191,35 @@ static enum outcome check_births_only(const struct yaml *map, const struct rule 
     return OK;
 }
 
+/* `uses: {at-most: N, within: DURATION}`: an approval grants so many uses, whatever is signed. */
+static enum outcome parse_uses(const struct yaml *map, struct rule *rule, struct fault *f)
+{
+    const struct yaml *within = NULL;
+    struct span_of_time span = {0};
+    enum outcome o = yaml_members(map, "at-most within", f);
+
+    if (o != OK)
+        return o;
+    if (rule->operations != UINT32_C(1) << OP_USE)
+        return yaml_fault(map, f, "uses can only be required of use; give it a rule of its own");
+    within = yaml_get(map, "within");
+    if ((o = yaml_count(yaml_get(map, "at-most"), 1, USES_MAX, &rule->uses_at_most, f)) != OK ||
+        (o = yaml_duration(within, &span, f)) != OK)
+        return o;
+    if (span.months != 0 || span.seconds <= 0)
+        return yaml_fault(within, f, "expected a time in seconds, minutes, hours, days or weeks");
+    rule->uses_within = span.seconds;
+    return OK;
+}
+
 enum outcome parse_require(const struct policy *p, const struct yaml *map, struct rule *rule, struct fault *f)
 {
     const struct yaml *quorum = NULL, *ceremony = NULL, *replicas = NULL, *key = NULL;
+    const struct yaml *uses = NULL;
     enum outcome o = OK;
 
     if ((o = parse_not_yet(map, f)) != OK ||
-        (o = yaml_members(map, "?quorum ?ceremony ?replicas ?key ?extractable ?transport", f)) != OK ||
+        (o = yaml_members(map, "?quorum ?ceremony ?replicas ?key ?extractable ?transport ?uses", f)) != OK ||
         (o = check_births_only(map, rule, f)) != OK)
         return o;
     if (map->count == 0)
@@ -205,13 +228,15 @@ enum outcome parse_require(const struct policy *p, const struct yaml *map, struc
     ceremony = yaml_get(map, "ceremony");
     replicas = yaml_get(map, "replicas");
     key = yaml_get(map, "key");
+    uses = yaml_get(map, "uses");
     if (ceremony != NULL && (rule->operations & UINT32_C(1) << OP_OPEN_CEREMONY) != 0)
         return yaml_fault(ceremony, f, "no ceremony is open yet where one is to be opened; leave it out");
     rule->has_quorum = quorum != NULL;
     if ((quorum != NULL && (o = parse_quorum(quorum, &rule->quorum, f)) != OK) ||
         (ceremony != NULL && (o = yaml_strings(ceremony, &rule->ceremony, f)) != OK) ||
         (replicas != NULL && (o = parse_replica_rule(p, replicas, &rule->replicas, f)) != OK) ||
-        (key != NULL && (o = parse_key_rule(key, &rule->key, f)) != OK))
+        (key != NULL && (o = parse_key_rule(key, &rule->key, f)) != OK) ||
+        (uses != NULL && (o = parse_uses(uses, rule, f)) != OK))
         return o;
     return parse_wrapping(yaml_get(map, "extractable"), yaml_get(map, "transport"), rule, f);
 }

@@ -91,6 +91,8 @@ struct rule {
     struct key_rule key;
     bool extractable_closed;     /* extractable: closed (the only one carried out so far) */
     struct strings transport;    /* weaker ways allowed by name: oaep-sha1 */
+    unsigned uses_at_most;       /* uses: how many an approval grants; 0: exactly the data that was signed */
+    int64_t uses_within;         /* seconds */
     struct span_of_time expires; /* of requests; 24 hours where absent */
     bool while_suspended;
 };

@@ -4,7 +4,7 @@
 #include "policy/request.h"
 
 #define COMMON "environment estate operation origin requester "
-#define ANY_KEY COMMON "token function ?mechanism ?label ?class ?object ?templates ?key ?data"
+#define ANY_KEY COMMON "token function ?mechanism ?label ?class ?object ?templates ?key ?born ?with ?data"
 
 /* The members of every operation's subject. */
 static const char *subject_members(enum operation op)

@@ -149,20 +149,6 @@ static void what_the_hsm_cannot_do_asks_nobody(void **state)
     assert_rv(sign(session, private, data, 32, signature), CKR_FUNCTION_REJECTED);
 }
 
-static void other_uses_are_not_yet(void **state)
-{
-    CK_MECHANISM ecdsa = {CKM_ECDSA, NULL, 0};
-    unsigned char point[65] = {4};
-    CK_ECDH1_DERIVE_PARAMS params = {CKD_NULL, 0, NULL, sizeof(point), point};
-    CK_MECHANISM ecdh = {CKM_ECDH1_DERIVE, &params, sizeof(params)};
-    CK_OBJECT_HANDLE key = 0;
-
-    (void)state;
-    assert_rv(q->C_SignRecoverInit(session, &ecdsa, private), CKR_FUNCTION_REJECTED);
-    assert_rv(q->C_DeriveKey(session, &ecdh, private, NULL, 0, &key), CKR_FUNCTION_REJECTED);
-    assert_int_equal(key, 0);
-}
-
 static void a_suspended_key_signs_nothing(void **state)
 {
     unsigned char data[32] = {8}, signature[64];
@@ -195,7 +181,6 @@ int main(void)
         SIGNING(nothing_is_opened_that_the_application_could_reach),
         SIGNING(logout_ends_it),
         SIGNING(what_the_hsm_cannot_do_asks_nobody),
-        SIGNING(other_uses_are_not_yet),
         SIGNING(a_suspended_key_signs_nothing),
     };
     return cmocka_run_group_tests(tests, home_make, home_end);

@@ -1,0 +1,149 @@
+#include "module/creation.h"
+
+#include <string.h>
+
+#include "core/encode.h"
+#include "module/recovery.h"
+
+bool creation_plain(const struct creation_grants *g)
+{
+    return g->base.grant.answer.plain && g->self.answer.plain;
+}
+
+void creation_grants_clear(struct creation_grants *g)
+{
+    grant_clear(&g->base.grant);
+    grant_clear(&g->self);
+    buf_free(&g->caller_id);
+}
+
+static bool is_key_of_log(const struct creation *c)
+{
+    return c->asked.on_token && (c->asked.class == CKO_PRIVATE_KEY || c->asked.class == CKO_SECRET_KEY);
+}
+
+/* What recovery must know of a key that is to be born. */
+static json_t *intent_more(const struct world *w, const struct creation *c, const struct creation_grants *g)
+{
+    json_t *more = json_object();
+
+    if (json_put_string(more, "class", class_name(c->asked.class)) &&
+        json_put(more, "sites", json_pack("[s]", w->tokens[c->view.slot].primary)) &&
+        json_put_string(more, "function", c->function) &&
+        (!g->caller_id.len || json_put_bytes_hex(more, "caller-id", buf_span(&g->caller_id))))
+        return more;
+    json_decref(more);
+    return NULL;
+}
+
+/* The key carries an id that derives from the intent until it is born, so that recovery finds it. */
+static CK_RV id_derive(const struct world *w, struct creation *c, const struct creation_grants *g)
+{
+    const struct state_intent *i = state_intent(&w->estate->state, g->self.intent);
+    struct buf id = BUF(32);
+    struct fault f = {0};
+    enum outcome outcome = i ? intent_key_id(&i->digest, &id, &f) : fault_set(&f, E_IO, "the intent is not in the log");
+
+    if (outcome == OK)
+        outcome = template_set(&c->template, CKA_ID, id.data, id.len, &f);
+    buf_free(&id);
+    return outcome == OK ? CKR_OK : gate_fault(&f);
+}
+
+static CK_RV creation_begin(struct world *w, struct creation *c, struct creation_grants *g)
+{
+    json_t *more = NULL;
+    bool born = is_key_of_log(c) && !g->self.answer.plain;
+    CK_RV rv = grant_begin(w, &g->base.grant, NULL);
+
+    if (rv == CKR_OK && born) {
+        more = intent_more(w, c, g);
+        if (!more)
+            rv = CKR_HOST_MEMORY;
+    }
+    if (rv == CKR_OK)
+        rv = grant_begin(w, &g->self, more);
+    json_decref(more);
+    return rv == CKR_OK && born ? id_derive(w, c, g) : rv;
+}
+
+/* The entries, the base's first: where nothing is made, nothing was used. */
+static CK_RV creation_end(struct world *w, const struct creation *c, struct creation_grants *g,
+                          const struct object_facts *facts, CK_OBJECT_HANDLE made)
+{
+    struct fault ignored = {0}; /* what is not completed now is by recovery */
+    struct object_facts born = *facts;
+    struct buf hex = BUF(2 * LIMIT_LABEL);
+    uint64_t intent = g->self.intent;
+    CK_RV rv = grant_end(w, &g->base.grant, ENTRY_USED, grant_used(&g->base.grant, (struct span){NULL, 0}));
+
+    if (rv != CKR_OK || g->self.answer.plain)
+        return rv;
+    if (!is_key_of_log(c))
+        return grant_end(w, &g->self, ENTRY_USED, grant_used(&g->self, (struct span){NULL, 0}));
+    if (g->caller_id.len) {
+        hex_put(&hex, buf_span(&g->caller_id));
+        snprintf(born.id, sizeof(born.id), "%s", buf_str(&hex));
+    }
+    buf_free(&hex);
+    rv = grant_end(w, &g->self, ENTRY_BORN, made_body(w, &c->view, made, CK_INVALID_HANDLE, c->function, &born));
+    if (rv == CKR_OK)
+        intent_complete(w, intent, &ignored);
+    return rv;
+}
+
+CK_RV creation_carry(struct world *w, struct creation *c, struct creation_grants *g, CK_OBJECT_HANDLE *ret)
+{
+    CK_OBJECT_HANDLE made = CK_INVALID_HANDLE;
+    struct object_facts facts;
+    CK_RV rv = creation_begin(w, c, g);
+
+    if (rv == CKR_OK)
+        rv = c->make(c, g->base.lower, &made);
+    if (rv == CKR_OK)
+        rv = object_read(&c->view, made, &facts);
+    if (rv == CKR_OK && (facts.label_bad || strcmp(facts.label, c->asked.label) != 0 || facts.class != c->asked.class ||
+                         facts.on_token != c->asked.on_token))
+        rv = CKR_TEMPLATE_INCONSISTENT; /* the HSM made another object than was judged */
+    if (rv == CKR_OK)
+        rv = creation_end(w, c, g, &facts, made);
+    if (rv == CKR_OK && object_read(&c->view, made, &facts) == CKR_OK)
+        rv = object_add(&c->view, made, &facts, ret);
+    if (rv != CKR_OK && made != CK_INVALID_HANDLE && (g->self.open || g->base.grant.open || g->self.answer.plain))
+        c->view.below->C_DestroyObject(c->view.lower, made);
+    grant_undo(w, &g->self, c->function, rv);
+    grant_undo(w, &g->base.grant, c->function, rv);
+    return rv;
+}
+
+CK_RV creation_run(struct creation *c, CK_OBJECT_HANDLE *ret)
+{
+    struct creation_grants g = {.caller_id = BUF(LIMIT_LABEL)};
+    CK_OBJECT_HANDLE made = CK_INVALID_HANDLE;
+    struct world *w = NULL;
+    bool plain = false, plain_self = false;
+    CK_RV rv = gate_open(&w);
+
+    if (rv != CKR_OK)
+        return rv;
+    rv = creation_ask(w, c, &g);
+    plain = rv == CKR_OK && creation_plain(&g);
+    plain_self = g.self.answer.plain;
+    if (rv == CKR_OK && !plain && (!plain_self || !is_key_of_log(c)))
+        rv = creation_carry(w, c, &g, ret);
+    else if (rv == CKR_OK && !plain) {
+        /* Born without an intent of its own: the use of the base is logged first, then the birth as any plain one. */
+        rv = grant_begin(w, &g.base.grant, NULL);
+        if (rv == CKR_OK)
+            rv = grant_end(w, &g.base.grant, ENTRY_USED, grant_used(&g.base.grant, (struct span){NULL, 0}));
+        grant_undo(w, &g.base.grant, c->function, rv);
+        plain = rv == CKR_OK;
+    }
+    gate_close(w);
+    if (plain)
+        rv = c->make(c, g.base.lower, &made);
+    if (plain && rv == CKR_OK)
+        rv = made_show(&c->view, made, CK_INVALID_HANDLE, c->function, ret);
+    creation_grants_clear(&g);
+    return rv;
+}

@@ -1,0 +1,115 @@
+#include "module/functions.h"
+#include "module/key_sites.h"
+
+/* C_DestroyObject. A key with replicas dies at every site that is reached from here, which only an intent makes safe. */
+
+static CK_RV destroy_sites(struct world *w, const struct session_view *view, const struct object_facts *facts,
+                           bool plain, struct key_sites *ret)
+{
+    const struct state_key *key = object_key(w, view->slot, facts);
+    struct fault f = {0};
+
+    if (!key)
+        return CKR_OK;
+    if (!key_alone(key) && plain) {
+        fault_set(&f, E_REFUSED,
+                  "C_DestroyObject: \"%s\" on %s has replicas at other sites; to destroy all together its rule must "
+                  "require something",
+                  key->label, key->token);
+        return gate_refuse(OP_DESTROY, &f);
+    }
+    if (key_sites_of(w, key, ret, &f) != OK || (!plain && key_sites_ready(w, ret, &f) != OK))
+        return gate_fault(&f);
+    return CKR_OK;
+}
+
+static CK_RV destroy_log(struct world *w, struct grant *g, const struct key_sites *key)
+{
+    json_t *body = NULL;
+    struct fault f = {0};
+    CK_RV rv;
+
+    if (!key->token)
+        return grant_end(w, g, ENTRY_USED, grant_used(g, (struct span){NULL, 0}));
+    body = destroyed_body(key);
+    if (!g->answer.plain)
+        return grant_end(w, g, ENTRY_DESTROYED, body);
+    if (!body)
+        return CKR_HOST_MEMORY;
+    rv = estate_append(w->estate, ENTRY_DESTROYED, body, NULL, &f) == OK ? CKR_OK : gate_fault(&f);
+    json_decref(body);
+    return rv;
+}
+
+/* The replicas first, by the CKA_ID; what a death leaves is finished by recovery. */
+static CK_RV destroy_carry(struct world *w, const struct session_view *view, CK_OBJECT_HANDLE object,
+                           CK_OBJECT_HANDLE lower, struct grant *g, const struct key_sites *key)
+{
+    json_t *more = key->token ? key_sites_more(key) : NULL;
+    struct fault f = {0};
+    size_t tried = 0;
+    CK_RV rv = grant_begin(w, g, more);
+
+    json_decref(more);
+    for (size_t i = 1; rv == CKR_OK && i < key->sites.count; i++) {
+        tried++; /* from here on only forward */
+        if (key_destroy_at(w, key, key->sites.items[i], &f) != OK)
+            rv = gate_fault(&f);
+    }
+    if (rv == CKR_OK)
+        rv = view->below->C_DestroyObject(view->lower, lower);
+    if (rv == CKR_OK)
+        object_forget(object);
+    if (rv == CKR_OK)
+        rv = destroy_log(w, g, key);
+    else if (tried == 0)
+        grant_undo(w, g, "C_DestroyObject", rv);
+    return rv;
+}
+
+static CK_RV destroy(struct world *w, const struct session_view *view, CK_OBJECT_HANDLE object)
+{
+    CK_OBJECT_HANDLE lower = CK_INVALID_HANDLE;
+    struct grant grant = {.answer = {.plain = true}};
+    struct key_sites sites = {.token = NULL};
+    const struct state_key *key = NULL;
+    struct object_facts facts;
+    CK_RV rv;
+
+    if (!gate_object(w, view, object, &facts, &lower))
+        return CKR_OBJECT_HANDLE_INVALID;
+    if (facts.label_bad)
+        return CKR_ACTION_PROHIBITED;
+    key = object_key(w, view->slot, &facts);
+    struct question q = {.operation = OP_DESTROY,
+                         .slot = view->slot,
+                         .function = "C_DestroyObject",
+                         .label = key ? key->label : facts.label,
+                         .class_name = class_name(facts.class),
+                         .object = facts.on_token,
+                         .key = key};
+    rv = grant_ask(w, &q, &grant);
+    if (rv == CKR_OK)
+        rv = destroy_sites(w, view, &facts, grant.answer.plain, &sites);
+    if (rv == CKR_OK)
+        rv = destroy_carry(w, view, object, lower, &grant, &sites);
+    grant_clear(&grant);
+    key_sites_clear(&sites);
+    return rv;
+}
+
+CK_RV our_C_DestroyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
+{
+    struct session_view view;
+    struct world *w = NULL;
+    CK_RV rv;
+
+    if (!session_view(session, &view))
+        return session_unknown();
+    rv = gate_open(&w);
+    if (rv != CKR_OK)
+        return rv;
+    rv = destroy(w, &view, object);
+    gate_close(w);
+    return rv;
+}

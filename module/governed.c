@@ -1,0 +1,257 @@
+#include <stdlib.h>
+
+#include "module/governed_inner.h"
+#include "module/lease.h"
+
+void governed_free(struct governed *g)
+{
+    if (!g)
+        return;
+    if (g->own)
+        g->below->C_CloseSession(g->own);
+    mechanism_copy_clear(&g->mechanism);
+    buf_free(&g->data);
+    free(g);
+}
+
+void governed_end(struct session *s)
+{
+    struct governed *g = s->work;
+
+    atomic_store(&s->governed, GOVERNED_NONE);
+    s->work = NULL;
+    governed_free(g);
+}
+
+static void governed_attach(struct session *s, struct governed *g)
+{
+    s->work = g;
+    atomic_store(&s->governed, (int)g->kind);
+}
+
+CK_RV governed_own(const struct world *w, const struct session_view *view, const struct governed *g,
+                   CK_SESSION_HANDLE *ret)
+{
+    CK_OBJECT_HANDLE key = g->key;
+    CK_MECHANISM mechanism = g->mechanism.m;
+    CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
+    CK_RV rv;
+
+    if (!object_lower(&key, view->slot))
+        return CKR_KEY_HANDLE_INVALID;
+    rv = view->below->C_OpenSession(w->tokens[view->slot].lower_slot, CKF_SERIAL_SESSION, NULL, NULL, &session);
+    if (rv != CKR_OK)
+        return rv;
+    rv = below_init(view->below, session, g->kind, &mechanism, key);
+    if (rv == CKR_OK)
+        *ret = session;
+    else
+        view->below->C_CloseSession(session);
+    return rv;
+}
+
+CK_RV governed_target(const struct world *w, const struct session_view *view, const struct governed *g,
+                      struct governed_target *ret)
+{
+    struct governed_target t = {.key = NULL};
+
+    if (gate_object(w, view, g->key, &t.facts, NULL))
+        t.key = object_key(w, view->slot, &t.facts);
+    if (!t.key)
+        return CKR_KEY_HANDLE_INVALID;
+    t.question = (struct question){.operation = OP_USE,
+                                   .slot = view->slot,
+                                   .function = governed_function(g->kind),
+                                   .mechanism = &g->mechanism.m,
+                                   .label = t.key->label,
+                                   .class_name = class_name(t.facts.class),
+                                   .object = 1,
+                                   .key = t.key};
+    t.rule = gate_rule(w, &t.question, &t.plain);
+    *ret = t;
+    return CKR_OK;
+}
+
+static CK_RV governed_make(const struct session_view *view, enum governed_kind kind, const CK_MECHANISM *mechanism,
+                           CK_OBJECT_HANDLE key, struct governed **ret)
+{
+    struct governed *g = calloc(1, sizeof(*g));
+    struct fault f = {0};
+
+    if (!g)
+        return CKR_HOST_MEMORY;
+    *g = (struct governed){.kind = kind, .below = view->below, .key = key, .data = BUF(LIMIT_ARTIFACT)};
+    if (mechanism_copy(mechanism, &g->mechanism, &f) != OK) {
+        free(g);
+        refusal_set(&f);
+        return f.outcome == E_INVALID ? CKR_MECHANISM_PARAM_INVALID : gate_fault(&f);
+    }
+    *ret = g;
+    return CKR_OK;
+}
+
+/* On a lease the session of its own is kept; else it only showed that key and mechanism go together, which is the HSM's
+ * to say. */
+static CK_RV governed_prepare(struct world *w, const struct session_view *view, struct governed *g)
+{
+    struct lease_want want = {g->key, g->kind, g->mechanism.m.mechanism, g->mechanism.m.ulParameterLen != 0};
+    struct governed_target t;
+    CK_RV rv = governed_own(w, view, g, &g->own);
+
+    if (rv != CKR_OK)
+        return rv;
+    g->generation = gate_generation();
+    if (lease_draw_known(&want, g->generation))
+        return CKR_OK;
+    rv = governed_target(w, view, g, &t);
+    if (rv != CKR_OK)
+        return rv;
+    if (rule_leases(t.rule)) {
+        rv = lease_use(w, &t.question, t.rule, &want);
+        g->generation = gate_generation();
+        return rv;
+    }
+    view->below->C_CloseSession(g->own);
+    g->own = CK_INVALID_HANDLE;
+    return CKR_OK;
+}
+
+CK_RV governed_begin(CK_SESSION_HANDLE session, enum governed_kind kind, const CK_MECHANISM *mechanism,
+                     CK_OBJECT_HANDLE key)
+{
+    struct session_view view;
+    struct governed *g = NULL;
+    struct world *w = NULL;
+    CK_RV rv = gate_open(&w);
+
+    if (rv != CKR_OK)
+        return rv;
+    if (!session_view(session, &view))
+        rv = CKR_SESSION_HANDLE_INVALID;
+    else if (view.session->work)
+        rv = CKR_OPERATION_ACTIVE;
+    else
+        rv = governed_make(&view, kind, mechanism, key, &g);
+    if (rv == CKR_OK)
+        rv = governed_prepare(w, &view, g);
+    if (rv == CKR_OK) {
+        governed_attach(view.session, g);
+        g = NULL; /* taken by the session */
+    }
+    governed_free(g);
+    gate_close(w);
+    return rv;
+}
+
+/* The session's operation of that kind, with the world's lock held. */
+static CK_RV governed_find(CK_SESSION_HANDLE session, enum governed_kind kind, struct session_view *ret_view,
+                           struct governed **ret)
+{
+    if (!session_view(session, ret_view))
+        return CKR_SESSION_HANDLE_INVALID;
+    if (!ret_view->session->work || ret_view->session->work->kind != kind)
+        return CKR_OPERATION_NOT_INITIALIZED;
+    *ret = ret_view->session->work;
+    return CKR_OK;
+}
+
+CK_RV governed_update(CK_SESSION_HANDLE session, enum governed_kind kind, const unsigned char *part, CK_ULONG part_len,
+                      unsigned char *out, CK_ULONG *out_len)
+{
+    struct session_view view;
+    struct governed *g = NULL;
+    struct world *w = NULL;
+    CK_RV rv = gate_open(&w);
+
+    if (rv != CKR_OK)
+        return rv;
+    rv = governed_find(session, kind, &view, &g);
+    if (rv != CKR_OK)
+        goto out;
+    if (g->own) {
+        rv = lease_goes_on(w, &view, g);
+        if (rv == CKR_OK)
+            rv = below_update(view.below, g->own, kind, part, part_len, out, out_len);
+    } else {
+        if (!out_len || out)
+            buf_put(&g->data, part, part_len); /* a question for the length is no part */
+        rv = g->data.failed ? CKR_DATA_LEN_RANGE : CKR_OK;
+        if (rv == CKR_OK && out_len)
+            *out_len = 0;
+    }
+    if (rv != CKR_OK && rv != CKR_BUFFER_TOO_SMALL)
+        governed_end(view.session);
+out:
+    gate_close(w);
+    return rv;
+}
+
+/* What was asked is not done yet: the caller comes again with more room. */
+static bool comes_again(CK_RV rv, const struct governed_end *end)
+{
+    return rv == CKR_BUFFER_TOO_SMALL || (rv == CKR_OK && end->out_len && !end->out);
+}
+
+/* Without the lock: the HSM may take its time. The operation is nobody's meanwhile. */
+static CK_RV lease_finish(struct world *w, const struct session_view *view, struct governed *g,
+                          const struct governed_end *end)
+{
+    struct session_view again;
+    CK_RV rv = lease_goes_on(w, view, g);
+
+    if (rv != CKR_OK) {
+        governed_end(view->session);
+        gate_close(w);
+        return rv;
+    }
+    view->session->work = NULL; /* taken by g */
+    atomic_store(&view->session->governed, GOVERNED_NONE);
+    gate_close(w);
+    rv = end->single ? below_once(g->below, g->own, g->kind, end) : below_final(g->below, g->own, g->kind, end);
+    if (comes_again(rv, end)) {
+        pthread_mutex_lock(&w->lock);
+        if (session_view(view->handle, &again) && !again.session->work) {
+            governed_attach(again.session, g);
+            g = NULL; /* taken by the session */
+        }
+        pthread_mutex_unlock(&w->lock);
+    }
+    governed_free(g);
+    return rv;
+}
+
+CK_RV governed_finish(CK_SESSION_HANDLE session, enum governed_kind kind, const struct governed_end *end)
+{
+    struct session_view view;
+    struct governed *g = NULL;
+    struct world *w = NULL;
+    CK_ULONG need = 0;
+    size_t before = 0;
+    bool done = false;
+    CK_RV rv = gate_open(&w);
+
+    if (rv != CKR_OK)
+        return rv;
+    rv = governed_find(session, kind, &view, &g);
+    if (rv != CKR_OK)
+        goto out;
+    if (g->own)
+        return lease_finish(w, &view, g, end);
+    before = g->data.len;
+    buf_put(&g->data, end->data, end->data_len);
+    if (g->data.failed) {
+        rv = CKR_DATA_LEN_RANGE;
+    } else {
+        rv = approved_size(w, &view, g, end, &done, &need);
+        if (done && comes_again(rv, end)) {
+            g->data.len = before; /* the caller will pass it again */
+            goto out;
+        }
+        if (!done)
+            rv = approved_finish(w, &view, g, end, need);
+    }
+    governed_end(view.session);
+out:
+    gate_close(w);
+    return rv;
+}

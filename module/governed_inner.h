@@ -1,0 +1,44 @@
+#ifndef QUORATE_MODULE_GOVERNED_INNER_H
+#define QUORATE_MODULE_GOVERNED_INNER_H
+
+#include "module/governed_below.h"
+#include "module/parameter.h"
+
+/* The parts of one governed use (internal to governed*.c). */
+struct governed {
+    enum governed_kind kind;
+    CK_FUNCTION_LIST *below;
+    struct mechanism_copy mechanism;
+    CK_OBJECT_HANDLE key;  /* the application's handle */
+    struct buf data;       /* under approvals: what was fed */
+    CK_SESSION_HANDLE own; /* on a lease: a session below with the operation begun, else 0 */
+    uint64_t generation;   /* on a lease: of the estate, when last judged */
+};
+void governed_free(struct governed *g); /* NULL is fine */
+
+/* A session of its own below, with the operation begun. */
+CK_RV governed_own(const struct world *w, const struct session_view *view, const struct governed *g,
+                   CK_SESSION_HANDLE *ret);
+
+/* The key, and the rule that decides about it now. */
+struct governed_target {
+    struct object_facts facts;
+    const struct state_key *key; /* both the state's and the policy's: good until the next question */
+    const struct rule *rule;
+    bool plain;
+    struct question question; /* without data; borrows from g and key */
+};
+CK_RV governed_target(const struct world *w, const struct session_view *view, const struct governed *g,
+                      struct governed_target *ret);
+/* An operation on a lease may go on; judged again where the estate has changed. */
+CK_RV lease_goes_on(struct world *w, const struct session_view *view, struct governed *g);
+
+/* Asks for exactly the data that were fed, and does it; at most `need` bytes come out. The world's lock is held. */
+CK_RV approved_finish(struct world *w, const struct session_view *view, struct governed *g,
+                      const struct governed_end *end, CK_ULONG need);
+/* The buffer conventions of PKCS#11 2.40, section 5.2: a question for the length leaves the operation as it is, and asks
+ * nobody. *ret_done: that was all; else *ret_need bytes may come out. */
+CK_RV approved_size(const struct world *w, const struct session_view *view, const struct governed *g,
+                    const struct governed_end *end, bool *ret_done, CK_ULONG *ret_need);
+
+#endif

@@ -1,0 +1,37 @@
+#ifndef QUORATE_MODULE_KEY_SITES_H
+#define QUORATE_MODULE_KEY_SITES_H
+
+#include "module/grant.h"
+#include "module/site.h"
+
+/* A key of the log at all the sites that hold it: its own copy of what the state says, for the state moves. */
+struct key_sites {
+    char *token, *label, *class_name, *id;
+    struct strings sites; /* that are reached as modules, the primary first */
+    struct strings left;  /* that are not reached from here */
+};
+enum outcome key_sites_of(const struct world *w, const struct state_key *key, struct key_sites *ret, struct fault *f);
+void key_sites_clear(struct key_sites *k);
+bool key_alone(const struct state_key *key); /* at its primary only */
+
+/* What an intent must say so that recovery can go on: class, id, sites. NULL on memory. */
+json_t *key_sites_more(const struct key_sites *k);
+/* The members that name a key in `modified` and `destroyed`. NULL on memory. */
+json_t *key_sites_body(const struct key_sites *k);
+
+/* The same with the sites where it is gone, and those that are left. NULL on memory. */
+json_t *destroyed_body(const struct key_sites *k);
+
+/* Every site answers and holds the key: before anything is done. */
+enum outcome key_sites_ready(struct world *w, const struct key_sites *k, struct fault *f);
+/* Sets attributes of the private or secret half at a site, and reads them back. Another CKA_ID than before is taken for
+ * the same key. */
+enum outcome key_set_at(struct world *w, const struct key_sites *k, const char *site, const struct template *t,
+                        struct fault *f);
+/* Whether the key at its primary has these attributes. */
+enum outcome key_holds(struct world *w, const struct key_sites *k, const struct template *t, bool *ret,
+                       struct fault *f);
+/* Destroys both halves at a site and looks that none is left. */
+enum outcome key_destroy_at(struct world *w, const struct key_sites *k, const char *site, struct fault *f);
+
+#endif
