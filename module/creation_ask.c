@@ -246,6 +246,8 @@ CK_RV creation_ask(struct world *w, struct creation *c, struct creation_grants *
             use_ask(w, &c->view, c->base,
                     &(struct use_asked){.function = c->function, .mechanism = c->mechanism, .data = data}, &ret->base);
         json_decref(data);
+        if (base == CKR_KEY_HANDLE_INVALID && c->operation == OP_IMPORT)
+            base = CKR_UNWRAPPING_KEY_HANDLE_INVALID;
     }
     /* Both are asked, so that people find both requests at once. */
     if (base != CKR_OK && base != CKR_FUNCTION_REJECTED)

@@ -104,7 +104,7 @@ CK_RV our_C_UnwrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_
     c.wrapped = buf_span(&blob);
     rv = blob.failed ? CKR_WRAPPED_KEY_LEN_RANGE : create(&c, &once, items, count, CK_UNAVAILABLE_INFORMATION, key);
     buf_free(&blob);
-    return rv == CKR_KEY_HANDLE_INVALID ? CKR_UNWRAPPING_KEY_HANDLE_INVALID : rv;
+    return rv;
 }
 
 CK_RV our_C_DeriveKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE base,

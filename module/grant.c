@@ -84,7 +84,7 @@ CK_RV grant_end(struct world *w, struct grant *g, enum entry_type type, json_t *
         return CKR_OK;
     }
     if (json_put_integer(body, "intent", (int64_t)g->intent) &&
-        json_put_digest(body, "request", &g->answer.request->id))
+        (type == ENTRY_BORN || json_put_digest(body, "request", &g->answer.request->id)))
         outcome = end_append(w, g, type, body, &suspended, &f);
     else
         fault_memory(&f);

@@ -21,7 +21,7 @@ CK_RV grant_ask(struct world *w, const struct question *q, struct grant *ret);
 CK_RV grant_begin(struct world *w, struct grant *g, const json_t *more);
 /* Nothing came of it: the request waits again. */
 void grant_undo(struct world *w, struct grant *g, const char *function, CK_RV why);
-/* Ends in `type`. Takes body (NULL: memory), completes it with intent and request. Where the scope was suspended
+/* Ends in `type`. Takes body (NULL: memory), completes it with intent and request (`born` names the intent alone). Where the scope was suspended
  * meanwhile nothing is written but `rolled-back`. Only after CKR_OK may anything come out. */
 CK_RV grant_end(struct world *w, struct grant *g, enum entry_type type, json_t *body);
 /* A body of `used`: what was asked, as it stood in the request. result: bytes that came out; empty: none. NULL on memory. */

@@ -1,5 +1,5 @@
 #include "module/functions.h"
-#include "module/sign.h"
+#include "module/governed.h"
 #include "module/use.h"
 
 /* What 3.0 adds to the use of keys: messages, and the end of an operation that was begun. */
@@ -30,23 +30,32 @@ MESSAGE_INIT(C_MessageDecryptInit, "C_DecryptMessage")
 MESSAGE_INIT(C_MessageSignInit, "C_SignMessage")
 MESSAGE_INIT(C_MessageVerifyInit, "C_VerifyMessage")
 
+static CK_FLAGS kind_flag(int kind)
+{
+    static const CK_FLAGS flags[] = {0, CKF_SIGN, CKF_SIGN_RECOVER, CKF_VERIFY, CKF_ENCRYPT, CKF_DECRYPT};
+
+    return flags[kind];
+}
+
 CK_RV our_C_SessionCancel(CK_SESSION_HANDLE session, CK_FLAGS flags)
 {
     const CK_FUNCTION_LIST_3_0 *below = NULL;
     struct session_view view;
     struct world *w = NULL;
+    CK_FLAGS ours;
     CK_RV rv = CKR_OK;
 
     if (!session_view(session, &view))
         return session_unknown();
-    if (flags & CKF_SIGN && atomic_load_explicit(&view.session->governed, memory_order_acquire)) {
+    ours = kind_flag(atomic_load_explicit(&view.session->governed, memory_order_acquire));
+    if (flags & ours) {
         rv = gate_open(&w);
         if (rv != CKR_OK)
             return rv;
         if (session_view(session, &view))
-            signing_end(view.session);
+            governed_end(view.session);
         gate_close(w);
-        flags &= ~CKF_SIGN; /* below nothing was begun */
+        flags &= ~ours; /* below nothing was begun */
     }
     below = session_view(session, &view) ? session_below_3_0(&view) : NULL;
     if (!below)

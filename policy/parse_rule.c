@@ -6,11 +6,6 @@
 #define CLASSES "private-key public-key secret-key certificate data"
 #define BIT(op) (UINT32_C(1) << (op))
 
-/* A requirement is carried out for these; the others are allowed or denied. */
-static const uint32_t can_require = BIT(OP_GENERATE) | BIT(OP_USE) | BIT(OP_ADOPT_POLICY) | BIT(OP_ENROL_SITE) |
-                                    BIT(OP_RETIRE_SITE) | BIT(OP_OPEN_CEREMONY) | BIT(OP_REPLICATE) | BIT(OP_PROMOTE) |
-                                    BIT(OP_SUSPEND) | BIT(OP_RESUME) | BIT(OP_CHANGE_LOG_KEY) | BIT(OP_READOPT_LOG);
-
 static enum outcome parse_operations(const struct yaml *node, struct rule *r, struct fault *f)
 {
     struct strings names = {0};
@@ -23,8 +18,6 @@ static enum outcome parse_operations(const struct yaml *node, struct rule *r, st
             o = yaml_fault(parse_item(node, i), f,
                            "unknown operation %s; expected generate, use, adopt-policy or another of the manual's list",
                            names.items[i]);
-        else if (r->effect == EFFECT_REQUIRE && (can_require & BIT(op)) == 0)
-            o = yaml_fault(parse_item(node, i), f, "not yet: a requirement for %s; allow or deny it", names.items[i]);
         else
             r->operations |= BIT(op);
     }

@@ -239,12 +239,16 @@ static void used_spends(void **context)
         {0, ENTRY_USED, "{'intent':12,'label':'app-1','request':'$adopt','token':'root'}"},
         {1, ENTRY_REQUEST, "{'operation':'use','request':'$u','rule':'r','subject':'$us'," LATER "}"},
         {0, ENTRY_USED, "{'intent':12,'label':'app-1','request':'$u','token':'root'}"},
-        {1, ENTRY_USED, "{'data':'$d','intent':12,'label':'app-1','request':'$r','token':'root'}"},
-        {0, ENTRY_USED, "{'intent':12,'label':'app-1','request':'$r','token':'root'}"},
+        {0, ENTRY_USED, "{'intent':12,'label':'app-1','request':'$r','token':'root'}"}, /* asked for a birth */
+        {0, ENTRY_USED, "{'label':'app-1','operation':'wrap','request':'$u','token':'root'}"},
+        {0, ENTRY_USED, "{'label':'app-1','operation':'generate','request':'$r','token':'root'}"},
+        {0, ENTRY_USED, "{'count':0,'label':'app-1','request':'$u','token':'root'}"},
+        {1, ENTRY_USED, "{'count':5,'data':'$d','label':'app-1','request':'$u','token':'root'}"},
+        {0, ENTRY_USED, "{'label':'app-1','request':'$u','token':'root'}"},
     };
     TELL(&s, rows);
-    assert_int_equal(request_named(&s, "r")->state, REQUEST_SPENT);
-    assert_int_equal(state_intent(&s, 12)->state, INTENT_SETTLED);
+    assert_int_equal(request_named(&s, "u")->state, REQUEST_SPENT);
+    assert_int_equal(request_named(&s, "r")->state, REQUEST_INTENT);
     state_clear(&s);
 }
 

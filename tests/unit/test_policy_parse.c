@@ -98,6 +98,7 @@ static const struct refusal documents[] = {
 
 /* One rule, which begins at 29:5 of the fixture. */
 #define WHEN(more) "  - {id: r, when: {operation: generate}, " more "}\n"
+#define USES(text) "  - {id: r, when: {operation: use}, require: {uses: {" text "}}}\n"
 #define NEEDS(more) WHEN("require: {" more "}")
 static const struct refusal rule_refusals[] = {
     {"  - {when: {operation: generate}, allow: true}\n", "policy.yaml:29:5: the key \"id\" is missing"},
@@ -130,14 +131,14 @@ static const struct refusal rule_refusals[] = {
      "policy.yaml:29:43: the expression repeats too much"},
     {"  - {id: r, when: {operation: use, label: '(a)\\9'}, allow: true}\n",
      "policy.yaml:29:43: back-references such as \\9 are not allowed"},
-    {"  - {id: r, when: {operation: wrap}, require: {quorum: {of: x, at-least: 1}}}\n",
-     "policy.yaml:29:31: not yet: a requirement for wrap; allow or deny it"},
-    {"  - {id: r, when: {operation: [use, set-pin]}, require: {quorum: {of: x, at-least: 1}}}\n",
-     "policy.yaml:29:37: not yet: a requirement for set-pin; allow or deny it"},
     {WHEN("allow: true, wait: 5 minutes"), "policy.yaml:29:55: not yet: wait"},
     {WHEN("allow: true, expires: 5 minutes"), "policy.yaml:29:64: only a rule with require makes requests that expire"},
     {NEEDS(""), "policy.yaml:29:51: an empty requirement"},
-    {NEEDS("uses: 10"), "policy.yaml:29:52: not yet: uses"},
+    {NEEDS("uses: 10"), "policy.yaml:29:58: a map was expected"},
+    {NEEDS("uses: {at-most: 5, within: 1 hour}"), "policy.yaml:29:58: uses can only be required of use"},
+    {USES("at-most: 0, within: 1 hour"), "policy.yaml:29:63: 0 is out of range"},
+    {USES("at-most: 5, within: 1 month"), "policy.yaml:29:74: expected a time in seconds"},
+    {USES("at-most: 5"), "policy.yaml:29:53: the key \"within\" is missing"},
     {NEEDS("sealed: true"), "policy.yaml:29:52: not yet: sealed"},
     {NEEDS("cosigned: 2"), "policy.yaml:29:52: not yet: cosigned"},
     {NEEDS("provisional-use: [self-sign]"), "policy.yaml:29:52: not yet: provisional-use"},
