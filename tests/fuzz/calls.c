@@ -274,8 +274,7 @@ static void estate_afresh(void)
     char command[256];
 
     snprintf(command, sizeof(command), "cd %s && rm -rf estate && cp -a pristine estate", home.folder);
-    if (system(command) != 0)
-        abort();
+    depth_run(command);
 }
 
 static void estate_remove(void)
@@ -290,8 +289,7 @@ static void estate_begin(void)
     mock_home_with(RULES);
     atexit(estate_remove);
     snprintf(command, sizeof(command), "cd %s && cp -a estate pristine", home.folder);
-    if (system(command) != 0)
-        abort();
+    depth_run(command);
     setenv("QUORATE_BINDINGS", home.bindings, 1);
 }
 
