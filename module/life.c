@@ -7,6 +7,7 @@
 #include "module/lease.h"
 #include "module/objects.h"
 #include "module/sessions.h"
+#include "module/slot_events.h"
 #include "module/slots.h"
 
 atomic_bool life_on;
@@ -22,6 +23,8 @@ static void life_child(void)
     objects_forget();
     gate_forget();
     leases_forget();
+    slot_events_forget();
+    lowers_forget();
     pthread_mutex_init(&life_lock, NULL);
 }
 
@@ -84,6 +87,7 @@ CK_RV our_C_Finalize(CK_VOID_PTR reserved)
         return CKR_CRYPTOKI_NOT_INITIALIZED;
     }
     atomic_store(&life_on, false);
+    slot_events_end();
     sessions_close_all(w);
     world_set_current(NULL);
     world_close(w);

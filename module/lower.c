@@ -11,6 +11,11 @@
 /* Lower modules need not survive two C_Initialize at once. */
 static pthread_mutex_t initialising = PTHREAD_MUTEX_INITIALIZER;
 
+void lowers_forget(void)
+{
+    pthread_mutex_init(&initialising, NULL);
+}
+
 static enum outcome library_start(struct lower *l, struct fault *f)
 {
     CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK};
@@ -126,6 +131,11 @@ enum outcome lower_find(const struct lower *l, const char *serial, CK_SLOT_ID *r
     CK_RV rv = l->f->C_GetSlotList(CK_TRUE, slots, &count);
     if (rv != CKR_OK) {
         outcome = rv_fault(f, "C_GetSlotList", rv);
+        goto out;
+    }
+    if (count > sizeof slots / sizeof *slots) {
+        outcome =
+            fault_set(f, E_DEVICE, "C_GetSlotList of %s says that it gave more slots than it had room for", l->path);
         goto out;
     }
     for (CK_ULONG i = 0; i < count; i++) {

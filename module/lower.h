@@ -25,6 +25,8 @@ bool lower_functions(struct lower *l);
 bool lower_peek_3_0(const char *path);
 void lower_release(struct lower *l); /* C_Finalize where ours, dlclose */
 
+void lowers_forget(void); /* in a forked child: the parent's thread that was loading one does not exist */
+
 /* The slot that holds the token with this serial number, never by slot or label. E_ABSENT names what was seen. */
 enum outcome lower_find(const struct lower *l, const char *serial, CK_SLOT_ID *ret, struct fault *f);
 

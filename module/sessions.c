@@ -74,8 +74,11 @@ static CK_RV session_open_locked(struct world *w, CK_SLOT_ID slot, CK_FLAGS flag
     struct shown_token *t = NULL;
     CK_SESSION_HANDLE lower = CK_INVALID_HANDLE;
     struct session *s = NULL;
+    struct fault ignored = {0};
     CK_RV rv = slot_token(w, slot, &t);
 
+    if (rv == CKR_TOKEN_NOT_PRESENT && world_look(w, &w->tokens[slot], &ignored) == OK)
+        rv = slot_token(w, slot, &t); /* it came back */
     if (rv != CKR_OK)
         return rv;
     s = session_take();
@@ -98,20 +101,23 @@ static CK_RV session_open_locked(struct world *w, CK_SLOT_ID slot, CK_FLAGS flag
     return CKR_OK;
 }
 
-/* Ours is gone whatever the lower module answers: a session that it has lost is lost here too. */
+/* Ours is gone whatever the lower module answers: a session that it has lost is lost here too. With the last one the
+ * application is logged out (PKCS#11 2.40, section 5.6, C_CloseSession): the lower module would not see that it was the
+ * last where somebody else in the process has sessions there. */
 static CK_RV session_close_locked(struct session *s)
 {
-    CK_SESSION_HANDLE handle = atomic_load(&s->entry.handle);
+    CK_SESSION_HANDLE handle = atomic_load(&s->entry.handle), lower = atomic_load(&s->lower);
+    CK_FUNCTION_LIST *below = atomic_load(&s->below);
     CK_SLOT_ID slot = atomic_load(&s->slot);
-    CK_RV rv;
 
     governed_end(s);
     session_drop(s);
-    rv = atomic_load(&s->below)->C_CloseSession(atomic_load(&s->lower));
     objects_forget_session(handle);
-    if (!slot_has_session(slot))
+    if (!slot_has_session(slot)) {
         objects_forget_slot(slot);
-    return rv;
+        below->C_Logout(lower);
+    }
+    return below->C_CloseSession(lower);
 }
 
 CK_RV our_C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, CK_VOID_PTR application, CK_NOTIFY notify,
@@ -180,6 +186,11 @@ void sessions_close_all(struct world *w)
     pthread_mutex_lock(&w->lock);
     sessions_close_slot(true, 0);
     pthread_mutex_unlock(&w->lock);
+}
+
+void sessions_lost(CK_SLOT_ID slot)
+{
+    sessions_close_slot(false, slot);
 }
 
 void sessions_forget(void)

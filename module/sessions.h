@@ -56,6 +56,7 @@ static inline const CK_FUNCTION_LIST_3_0 *session_below_3_0(const struct session
 CK_RV session_unknown(void);
 
 void sessions_close_all(struct world *w); /* C_Finalize: takes the world's lock */
+void sessions_lost(CK_SLOT_ID slot);      /* the HSM was taken away: with the world's lock held */
 void sessions_forget(void);               /* in a forked child */
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "module/functions.h"
+#include "module/sessions.h"
 
 void text_pad(unsigned char *ret, size_t size, const char *text)
 {
@@ -45,16 +46,31 @@ static CK_RV slot_lower(CK_SLOT_ID slot, struct shown_token *ret)
     return rv;
 }
 
-/* An HSM that came back, or a policy adopted since, shows where an application asks how many slots there are. */
-static void slots_look(struct world *w)
+/* Only where the lower module says that it is not there: one that fails may answer again. */
+static bool token_gone(struct shown_token *t)
+{
+    struct fault f = {0};
+    CK_SLOT_ID slot = t->lower_slot;
+
+    if (lower_find(t->lower, t->binding->serial, &slot, &f) == E_ABSENT)
+        return true;
+    t->lower_slot = slot;
+    return false;
+}
+
+void slots_look(struct world *w)
 {
     struct fault ignored = {0};
 
     if (log_changed(w->estate->log) && estate_refresh(w->estate, &ignored) != OK)
         return;
     for (size_t i = 0; i < w->token_count; i++)
-        if (!w->tokens[i].lower)
+        if (!w->tokens[i].lower) {
             world_look(w, &w->tokens[i], &ignored);
+        } else if (token_gone(&w->tokens[i])) {
+            w->tokens[i].lower = NULL;
+            sessions_lost(i);
+        }
 }
 
 CK_RV our_C_GetSlotList(CK_BBOOL token_present, CK_SLOT_ID_PTR slots, CK_ULONG_PTR count)
@@ -143,11 +159,4 @@ CK_RV our_C_GetMechanismInfo(CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECHANI
         return CKR_ARGUMENTS_BAD;
     rv = slot_lower(slot, &t);
     return rv == CKR_OK ? t.lower->f->C_GetMechanismInfo(t.lower_slot, type, info) : rv;
-}
-
-CK_RV our_C_WaitForSlotEvent(CK_FLAGS flags, CK_SLOT_ID_PTR slot, CK_VOID_PTR reserved)
-{
-    if (!slot || reserved)
-        return CKR_ARGUMENTS_BAD;
-    return flags & CKF_DONT_BLOCK ? CKR_NO_EVENT : CKR_FUNCTION_NOT_SUPPORTED;
 }

@@ -118,7 +118,7 @@ static void world_load_all(struct world *w)
                 world_lower_want(w, b->tokens[i].sites[j].module, &lower, &ignored);
         }
     for (size_t i = 0; i < w->token_count; i++)
-        world_look(w, &w->tokens[i], &ignored);
+        w->tokens[i].noticed = world_look(w, &w->tokens[i], &ignored) == OK;
 }
 
 static bool bindings_offer_3_0(const struct bindings *b)

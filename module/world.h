@@ -16,6 +16,7 @@ struct shown_token { /* a logical token, shown in one slot (its index) by its pr
     const struct binding *binding; /* of the primary; NULL where it is not bound as a module */
     struct lower *lower;           /* NULL: not there; the slot is then empty */
     CK_SLOT_ID lower_slot;
+    bool noticed;                      /* that it is there: C_WaitForSlotEvent's last answer */
     char primary_name[LIMIT_NAME + 1]; /* what `primary` points to */
 };
 
