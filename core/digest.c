@@ -1,5 +1,6 @@
 #include "core/digest.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/provider.h>
 #include <openssl/rand.h>
@@ -14,11 +15,14 @@ static OSSL_LIB_CTX *crypto;
 static EVP_MD *sha256;
 
 /* A context made by hand reads no configuration file; the default provider is built in and named, so that nothing
- * else is activated as a fallback. */
+ * else is activated as a fallback. Where nobody began with OpenSSL before, its handler of the process's exit stays
+ * away: threads may still hash and sign then, here or in an HSM's module. */
 static void crypto_start(void)
 {
-    OSSL_LIB_CTX *made = OSSL_LIB_CTX_new();
+    OSSL_LIB_CTX *made = NULL;
 
+    if (OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL) == 1)
+        made = OSSL_LIB_CTX_new();
     if (made != NULL && OSSL_PROVIDER_load(made, "default") != NULL) {
         sha256 = EVP_MD_fetch(made, "SHA256", NULL);
         crypto = made;

@@ -1,0 +1,134 @@
+#include "tests/unit/mock_fixture.h"
+
+#include <pthread.h>
+#include <sys/wait.h>
+
+/* A process that ends while the module works, or that finalises in a handler of its exit: it ends as it wanted to. */
+
+#define ROUNDS 8
+#define THREADS 3
+#define STATUS 3
+
+static void *sign_and_make(void *context)
+{
+    CK_SESSION_HANDLE s = CK_INVALID_HANDLE;
+    CK_OBJECT_HANDLE public = 0, private = 0;
+    unsigned char data[32] = {1}, signature[64];
+
+    (void)context;
+    if (q->C_OpenSession(0, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &s) != CKR_OK)
+        return NULL;
+    for (;;) { /* until the process ends */
+        make_pair(s, "exit", true, &public, &private);
+        sign(s, private, data, sizeof(data), signature);
+        q->C_DestroyObject(s, private);
+    }
+}
+
+static void *digest(void *context)
+{
+    CK_SESSION_HANDLE s = CK_INVALID_HANDLE;
+    CK_MECHANISM mechanism = {CKM_SHA256, NULL, 0};
+    CK_BYTE data[32] = {1};
+
+    (void)context;
+    if (q->C_OpenSession(0, CKF_SERIAL_SESSION, NULL, NULL, &s) != CKR_OK || q->C_DigestInit(s, &mechanism) != CKR_OK)
+        return NULL;
+    for (;;)
+        q->C_DigestUpdate(s, data, sizeof(data));
+}
+
+static void *wait_for_slots(void *context)
+{
+    CK_SLOT_ID slot;
+
+    (void)context;
+    q->C_WaitForSlotEvent(0, &slot, NULL);
+    return NULL;
+}
+
+static void finalise(void)
+{
+    q->C_Finalize(NULL);
+}
+
+static void begin(void)
+{
+    CK_SESSION_HANDLE s = CK_INVALID_HANDLE;
+
+    if (initialise() != CKR_OK || q->C_OpenSession(0, CKF_SERIAL_SESSION, NULL, NULL, &s) != CKR_OK ||
+        mock_login(s) != CKR_OK)
+        _exit(1);
+}
+
+static void exit_in_the_middle(void)
+{
+    void *(*const works[THREADS])(void *) = {sign_and_make, digest, wait_for_slots};
+    pthread_t thread;
+
+    begin();
+    for (int i = 0; i < THREADS; i++)
+        pthread_create(&thread, NULL, works[i], NULL);
+    usleep(20000); /* they are at it; any time will do */
+    exit(STATUS);
+}
+
+static void exit_and_finalise(void)
+{
+    atexit(finalise);
+    begin();
+    exit(STATUS);
+}
+
+static void exit_without_a_word(void)
+{
+    begin();
+    exit(STATUS);
+}
+
+static void ends_as_it_wants(void (*how)(void))
+{
+    int status = 0;
+    pid_t pid;
+
+    for (int i = 0; i < ROUNDS; i++) {
+        pid = fork();
+        if (pid == 0)
+            how();
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        if (!WIFEXITED(status))
+            fail_msg("signal %d", WTERMSIG(status));
+        assert_int_equal(WEXITSTATUS(status), STATUS);
+    }
+}
+
+static void threads_may_still_run(void **state)
+{
+    (void)state;
+    ends_as_it_wants(exit_in_the_middle);
+}
+
+static void a_handler_may_finalise(void **state)
+{
+    (void)state;
+    ends_as_it_wants(exit_and_finalise);
+}
+
+static void nobody_needs_to_finalise(void **state)
+{
+    (void)state;
+    ends_as_it_wants(exit_without_a_word);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(threads_may_still_run),
+        cmocka_unit_test(a_handler_may_finalise),
+        cmocka_unit_test(nobody_needs_to_finalise),
+    };
+    /* As in an application that knows nothing of OpenSSL: the module is the first to use it. */
+    if (!crypto_context())
+        return 1;
+    return cmocka_run_group_tests(tests, mock_home_make, home_end);
+}
