@@ -322,6 +322,25 @@ static bool object_matches(const struct mock_object *o, const CK_ATTRIBUTE *item
     return true;
 }
 
+/* With the lock held. */
+static CK_RV objects_find(struct mock_session *s, const CK_ATTRIBUTE *items, CK_ULONG count)
+{
+    if (s->operations[MOCK_FIND].on)
+        return CKR_OPERATION_ACTIVE;
+    s->found = malloc(MOCK_OBJECTS * sizeof(*s->found));
+    if (!s->found)
+        return CKR_HOST_MEMORY;
+    s->found_count = s->found_next = 0;
+    for (CK_OBJECT_HANDLE h = MOCK_OBJECT_BASE; h < MOCK_OBJECT_BASE + used; h++) {
+        const struct mock_object *o = mock_object(s, h);
+
+        if (o && object_matches(o, items, count))
+            s->found[s->found_count++] = h;
+    }
+    s->operations[MOCK_FIND].on = true;
+    return CKR_OK;
+}
+
 CK_RV mock_C_FindObjectsInit(CK_SESSION_HANDLE session, CK_ATTRIBUTE_PTR items, CK_ULONG count)
 {
     struct mock_session *s = NULL;
@@ -329,24 +348,12 @@ CK_RV mock_C_FindObjectsInit(CK_SESSION_HANDLE session, CK_ATTRIBUTE_PTR items, 
 
     if (rv == CKR_OK)
         rv = items_check(items, count);
-    if (rv == CKR_OK && s->operations[MOCK_FIND].on)
-        rv = CKR_OPERATION_ACTIVE;
     if (rv != CKR_OK)
         return rv;
-    s->found = malloc(MOCK_OBJECTS * sizeof(*s->found));
-    if (!s->found)
-        return CKR_HOST_MEMORY;
-    s->found_count = s->found_next = 0;
     pthread_mutex_lock(&mock_lock);
-    for (CK_OBJECT_HANDLE h = MOCK_OBJECT_BASE; h < MOCK_OBJECT_BASE + used; h++) {
-        const struct mock_object *o = mock_object(s, h);
-
-        if (o && object_matches(o, items, count))
-            s->found[s->found_count++] = h;
-    }
+    rv = objects_find(s, items, count);
     pthread_mutex_unlock(&mock_lock);
-    s->operations[MOCK_FIND].on = true;
-    return CKR_OK;
+    return rv;
 }
 
 CK_RV mock_C_FindObjects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE_PTR found, CK_ULONG max, CK_ULONG_PTR count)
@@ -361,8 +368,10 @@ CK_RV mock_C_FindObjects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE_PTR found, 
         rv = CKR_OPERATION_NOT_INITIALIZED;
     if (rv != CKR_OK)
         return rv;
-    while (n < max && s->found_next < s->found_count)
+    pthread_mutex_lock(&mock_lock); /* somebody may close the session meanwhile */
+    while (s->found && n < max && s->found_next < s->found_count)
         found[n++] = s->found[s->found_next++];
+    pthread_mutex_unlock(&mock_lock);
     *count = mock_length(n);
     return CKR_OK;
 }
@@ -376,8 +385,10 @@ CK_RV mock_C_FindObjectsFinal(CK_SESSION_HANDLE session)
         rv = CKR_OPERATION_NOT_INITIALIZED;
     if (rv != CKR_OK)
         return rv;
+    pthread_mutex_lock(&mock_lock);
     s->operations[MOCK_FIND].on = false;
     free(s->found);
     s->found = NULL;
+    pthread_mutex_unlock(&mock_lock);
     return CKR_OK;
 }
