@@ -43,7 +43,7 @@ UNIT       := $(sort $(wildcard tests/unit/test_*.c))
 object      = $(patsubst %.c,$(B)/obj/%.o,$(1))
 UNIT_BINS  := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT))
 
-.PHONY: all help deps lint-deps demo check check-ceremonies unit threads fuzz lint mediation bench bench-deps clean install
+.PHONY: all help deps lint-deps demo check check-ceremonies unit threads fuzz lint mediation bench bench-log bench-deps clean install
 all: $(B)/quorate $(B)/quorate-pkcs11.so
 
 unit: $(UNIT_BINS) $(B)/mock-hsm.so $(B)/shim-hsm.so
@@ -60,6 +60,7 @@ help:
 	@echo 'make fuzz         random calls to the module over the mock HSM, for FUZZ_SECONDS (600)'
 	@echo 'make unit         build the unit tests alone'
 	@echo 'make bench        what the layer costs, against the bare HSM and two other layers'
+	@echo 'make bench-log    the part of it that is about the log: appends, verification, proofs (ENTRIES=10000000)'
 	@echo 'make mediation    write docs/mediation.md anew, from the table of functions'
 	@echo 'make deps         install the Debian packages that are missing; lint-deps: those of make lint'
 	@echo 'make install      into $$(DESTDIR)$$(PREFIX)'
@@ -118,9 +119,17 @@ $(B)/tests/bench: $(B)/obj/tests/bench/bench.o
 	@mkdir -p $(@D)
 	$(call tell,LD) $(CC) $(CFLAGS) -o $@ $^ -lpthread -ldl
 
-bench: bench-deps
+$(B)/tests/bench-log: $(B)/obj/tests/bench/log.o $(B)/libquorate.a
+	@mkdir -p $(@D)
+	$(call tell,LD) $(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+
+bench: bench-deps bench-log
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all build/mock-hsm.so build/tests/bench
 	@tests/bench/run.sh
+
+bench-log: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain build/tests/bench-log
+	@tests/bench/log.sh
 
 # Asks apt for nothing where nothing is missing.
 define install_missing

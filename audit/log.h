@@ -61,6 +61,11 @@ void log_end(struct log *l);
  * failure the log is poisoned for this object (reopen to go on). */
 enum outcome log_append(struct log *l, enum entry_type type, const char *ceremony, const json_t *body,
                         uint64_t *ret_seq, struct fault *f);
+/* Entries that are made durable together: between the two, log_append only writes and visits, and nothing may be acted
+ * upon or told; log_group_end makes all durable under one checkpoint. On a failure, or when log_end comes before it, none of
+ * them counts, and the log is poisoned for this object. */
+void log_group(struct log *l);
+enum outcome log_group_end(struct log *l, struct fault *f);
 /* The key that a change would put in force: made, as `key.new`, where there is none yet. Needs the append lock. The entry
  * log-key {log-key} changes it: the checkpoint of that entry is still signed by the old key, all later ones by the new. */
 enum outcome log_next_key(struct log *l, struct note_key *ret, struct fault *f);

@@ -21,8 +21,10 @@ struct log {
     moment last;
     log_visitor *visit, *check;
     void *visit_context, *check_context;
-    bool broken;            /* a visitor refused: the reader's state is unknown */
-    bool poisoned;          /* an append failed half way: what is on the disk is unknown */
+    bool broken;   /* a visitor refused: the reader's state is unknown */
+    bool poisoned; /* an append failed half way: what is on the disk is unknown */
+    bool grouped;  /* between log_group and log_group_end */
+    uint64_t group_start;
     EVP_PKEY *secret;       /* loaded at the first log_begin */
     struct note_key signer; /* whose secret that is */
     struct lock *lock;      /* NULL outside log_begin and log_end */

@@ -122,10 +122,37 @@ static enum outcome write_line(const struct log *l, struct span line, struct fau
         done += (size_t)n;
     }
     log_step("entry-written");
-    if (fdatasync(l->fd) != 0)
-        return fault_errno(f, "cannot make durable", l->entries);
-    log_step("entry-synced");
     return OK;
+}
+
+/* What is written becomes durable, then a checkpoint of it signed, then that shown. */
+static enum outcome show(struct log *l, const struct merkle_edge *edge, struct fault *f)
+{
+    struct buf note = BUF(LIMIT_NOTE);
+    struct checkpoint c;
+    enum outcome rc = fdatasync(l->fd) != 0 ? fault_errno(f, "cannot make durable", l->entries) : OK;
+    if (rc)
+        goto out;
+    log_step("entry-synced");
+    rc = sign_checkpoint(&l->signer, l->secret, edge, &c, &note, f);
+    if (rc)
+        goto out;
+    log_step("checkpoint-signed");
+    rc = file_replace(l->checkpoint, buf_span(&note), 0644, f);
+    if (rc)
+        goto out;
+    log_step("checkpoint-shown");
+    buf_free(&l->note);
+    l->note = note;
+    note = BUF(LIMIT_NOTE); /* taken by the log */
+    l->root = c.root;
+    l->key = l->signer;
+    l->writer = getpid();
+    if (stat(l->checkpoint, &l->seen) != 0)
+        l->seen = (struct stat){.st_ino = 0}; /* log_changed will say so */
+out:
+    buf_free(&note);
+    return rc;
 }
 
 /* A tile that the entry fills is there before a checkpoint needs it. */
@@ -143,7 +170,7 @@ static enum outcome fill_tile(const struct log *l, const struct digest *leaf, st
     return rc;
 }
 
-/* After the checkpoint is shown: what this object knows follows it. */
+/* What this object knows follows what was written. */
 static enum outcome take_in(struct log *l, const struct entry *e, struct span line, struct fault *f)
 {
     struct fault ignored = {.outcome = OK};
@@ -153,10 +180,7 @@ static enum outcome take_in(struct log *l, const struct entry *e, struct span li
     if (rc)
         return rc;
     l->last = e->time;
-    l->writer = getpid();
-    if (stat(l->checkpoint, &l->seen) != 0)
-        l->seen = (struct stat){.st_ino = 0}; /* log_changed will say so */
-    if (log_size(l) % TILE_WIDTH == 0)
+    if (!l->grouped && log_size(l) % TILE_WIDTH == 0)
         (void)log_cache_save(l, &ignored); /* only a faster way to open it */
     if (l->visit)
         rc = l->visit(l->visit_context, e, f);
@@ -167,31 +191,34 @@ static enum outcome take_in(struct log *l, const struct entry *e, struct span li
 /* From the first written byte on: a failure leaves the disk in a state that only a fresh look can tell. */
 static enum outcome commit(struct log *l, const struct entry *e, struct span line, struct fault *f)
 {
-    struct buf note = BUF(LIMIT_NOTE);
-    struct checkpoint c;
     struct merkle_edge edge = l->tree.edge;
     enum outcome rc = write_line(l, line, f);
     if (!rc)
         rc = fill_tile(l, &e->leaf, f);
-    if (rc)
-        goto out;
     merkle_push(&edge, &e->leaf);
-    rc = sign_checkpoint(&l->signer, l->secret, &edge, &c, &note, f);
-    if (rc)
-        goto out;
-    log_step("checkpoint-signed");
-    rc = file_replace(l->checkpoint, buf_span(&note), 0644, f);
-    if (rc)
-        goto out;
-    log_step("checkpoint-shown");
-    buf_free(&l->note);
-    l->note = note;
-    note = BUF(LIMIT_NOTE); /* taken by the log */
-    l->root = c.root;
-    l->key = l->signer;
-    rc = take_in(l, e, span_of(line.data, line.len - 1), f);
-out:
-    buf_free(&note);
+    if (!rc && !l->grouped)
+        rc = show(l, &edge, f);
+    return rc ? rc : take_in(l, e, span_of(line.data, line.len - 1), f);
+}
+
+void log_group(struct log *l)
+{
+    l->grouped = true;
+    l->group_start = log_size(l);
+}
+
+enum outcome log_group_end(struct log *l, struct fault *f)
+{
+    struct fault ignored = {.outcome = OK};
+    enum outcome rc = OK;
+    if (!l->lock || !l->grouped || l->poisoned || l->broken)
+        return fault_set(f, E_REFUSED, "log %s: no group of entries waits to be made durable", l->entries);
+    if (log_size(l) != l->group_start)
+        rc = show(l, &l->tree.edge, f);
+    l->grouped = false;
+    l->poisoned = l->broken = rc != OK;
+    if (!rc && log_size(l) / TILE_WIDTH != l->group_start / TILE_WIDTH)
+        (void)log_cache_save(l, &ignored);
     return rc;
 }
 
@@ -202,6 +229,8 @@ enum outcome log_append(struct log *l, enum entry_type type, const char *ceremon
         return fault_set(f, E_REFUSED, "log %s: %s", l->entries,
                          l->lock ? "an append failed before; close the log and open it again"
                                  : "nothing is appended without the append lock");
+    if (l->grouped && type == ENTRY_LOG_KEY)
+        return fault_set(f, E_INVALID, "log %s: the log's key changes between groups of entries", l->entries);
     struct entry e = {.json = NULL};
     struct buf line = BUF(LIMIT_ENTRY + 1);
     enum outcome rc = log_load_secret(l, f);
@@ -247,6 +276,9 @@ enum outcome log_begin(struct log *l, struct fault *f)
 
 void log_end(struct log *l)
 {
+    if (l->grouped && log_size(l) != l->group_start)
+        l->poisoned = l->broken = true; /* entries were taken in that nobody will make durable */
+    l->grouped = false;
     if (l->fd >= 0)
         close(l->fd);
     l->fd = -1;

@@ -311,6 +311,24 @@ static int vote_compare(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
+/* All files; those that the log does not have yet become durable together, also where a later one cannot be read. */
+static enum outcome votes_take(struct estate *e, const struct policy *judge, const struct request *r,
+                               const struct strings *names, bool log_new, struct votes *ret, struct fault *f)
+{
+    struct fault later = {OK, ""};
+    enum outcome result = OK, ended = OK;
+
+    if (log_new)
+        log_group(e->log);
+    for (size_t i = 0; result == OK && i < names->count; i++)
+        result = vote_take(e, judge, r, names->items[i], log_new, ret, f);
+    if (log_new)
+        ended = log_group_end(e->log, &later);
+    if (result == OK && ended != OK)
+        *f = later;
+    return result == OK ? ended : result;
+}
+
 enum outcome votes_gather(struct estate *e, const struct policy *judge, const struct request *r, bool log_new,
                           struct votes *ret, struct fault *f)
 {
@@ -326,8 +344,7 @@ enum outcome votes_gather(struct estate *e, const struct policy *judge, const st
         result = OK;
     if (result == OK && names.count > LIMIT_APPROVALS * 3)
         result = fault_set(f, E_REFUSED, "%s holds %zu files: remove what does not belong there", folder, names.count);
-    for (size_t i = 0; result == OK && i < names.count; i++)
-        result = vote_take(e, judge, r, names.items[i], log_new, &votes, f);
+    result = result == OK ? votes_take(e, judge, r, &names, log_new, &votes, f) : result;
     if (result == OK)
         result = votes_missing(e, r, &votes, f);
     if (result == OK && votes.count > 1)

@@ -1,0 +1,233 @@
+#include <fcntl.h>
+#include <inttypes.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "audit/lines.h"
+#include "audit/log_inner.h"
+#include "core/limits.h"
+
+/* The log against what it cannot do without (tests/bench/log.sh): `append N GROUP`, `bare N GROUP`, `make N`, `tree`, `full`,
+ * `prove N`, `open`. Each prints one number: nanoseconds, of the clock where the disk is waited for. */
+
+static const char *folder;
+
+static double now(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static void stop(const struct fault *f)
+{
+    fprintf(stderr, "%s\n", f->text);
+    exit(1);
+}
+
+static void must(enum outcome rc, const struct fault *f)
+{
+    if (rc)
+        stop(f);
+}
+
+static char *path_of(const char *name)
+{
+    return path_join(folder, name);
+}
+
+/* What an entry of a birth looks like, about 300 bytes a line. */
+static json_t *body_of(unsigned i)
+{
+    json_t *body = json_object();
+    struct digest d;
+    digest_of(&d, 1, span_of(&i, sizeof i));
+    if (!json_put_string(body, "action", "confirm") || !json_put_digest(body, "artifact", &d) ||
+        !json_put_string(body, "said", "The seal of the bag was whole and its number was the one that was written.") ||
+        !json_put_string(body, "step", "1.2"))
+        exit(1);
+    return body;
+}
+
+static void create(void)
+{
+    struct fault f;
+    struct digest policy = {{0}};
+    json_t *body = json_object();
+    if (!json_put_string(body, "environment", "test") || !json_put_string(body, "name", "bench") ||
+        !json_put_digest(body, "policy", &policy))
+        exit(1);
+    must(log_create(folder, "bench.test/log", body, &f), &f);
+    json_decref(body);
+}
+
+static struct log *opened(log_visitor *visit)
+{
+    struct fault f;
+    struct log *l = NULL;
+    must(log_open(folder, visit, NULL, &l, &f), &f);
+    return l;
+}
+
+static void run_append(unsigned count, unsigned group)
+{
+    struct fault f;
+    create();
+    struct log *l = opened(NULL);
+    double start = now(CLOCK_MONOTONIC);
+    for (unsigned i = 0; i < count; i += group) {
+        must(log_begin(l, &f), &f);
+        if (group > 1)
+            log_group(l);
+        for (unsigned n = 0; n < group; n++) {
+            json_t *body = body_of(i + n);
+            must(log_append(l, ENTRY_STEP, NULL, body, NULL, &f), &f);
+            json_decref(body);
+        }
+        if (group > 1)
+            must(log_group_end(l, &f), &f);
+        log_end(l);
+    }
+    printf("%.0f\n", (now(CLOCK_MONOTONIC) - start) / count);
+    log_close(l);
+}
+
+/* A program that knows nothing: the same line written and synced, a note signed, written, synced, renamed, its folder
+ * synced. */
+static void run_bare(unsigned count, unsigned group)
+{
+    uint8_t line[330], note[200], signature[64];
+    struct log_key_bytes {
+        uint8_t secret[32];
+    } key;
+    memset(line, 'x', sizeof line);
+    memset(note, 'n', sizeof note);
+    memset(&key, 7, sizeof key);
+    EVP_PKEY *secret =
+        EVP_PKEY_new_raw_private_key_ex(crypto_context(), "ED25519", NULL, key.secret, sizeof key.secret);
+    mkdir(folder, 0700);
+    char *entries = path_of("entries"), *next = path_of("new"), *checkpoint = path_of("checkpoint");
+    int fd = open(entries, O_WRONLY | O_CREAT, 0644), dir = open(folder, O_RDONLY | O_DIRECTORY);
+    double start = now(CLOCK_MONOTONIC);
+    for (unsigned i = 0; i < count; i += group) {
+        size_t len = sizeof signature;
+        for (unsigned n = 0; n < group; n++)
+            if (write(fd, line, sizeof line) != sizeof line)
+                exit(1);
+        EVP_MD_CTX *c = EVP_MD_CTX_new();
+        if (fdatasync(fd) || !EVP_DigestSignInit_ex(c, NULL, NULL, crypto_context(), NULL, secret, NULL) ||
+            !EVP_DigestSign(c, signature, &len, note, 120))
+            exit(1);
+        EVP_MD_CTX_free(c);
+        int out = open(next, O_WRONLY | O_CREAT | O_EXCL, 0644);
+        if (out < 0 || write(out, note, sizeof note) != sizeof note || fsync(out) || close(out) ||
+            rename(next, checkpoint) || fsync(dir))
+            exit(1);
+    }
+    printf("%.0f\n", (now(CLOCK_MONOTONIC) - start) / count);
+}
+
+/* A log of that many entries, its checkpoint signed once at the end; then its tiles and caches. */
+static void run_make(unsigned count)
+{
+    struct fault f;
+    create();
+    struct log *l = opened(NULL);
+    must(log_begin(l, &f), &f);
+    log_group(l);
+    for (unsigned i = 1; i < count; i++) {
+        json_t *body = body_of(i);
+        must(log_append(l, ENTRY_STEP, NULL, body, NULL, &f), &f);
+        json_decref(body);
+        if (i % 65536 == 0) {
+            must(log_group_end(l, &f), &f);
+            log_group(l);
+        }
+    }
+    must(log_group_end(l, &f), &f);
+    log_end(l);
+    log_close(l);
+}
+
+static void run_tree(void)
+{
+    struct fault f;
+    struct buf note = BUF(LIMIT_NOTE);
+    struct checkpoint c;
+    struct tree tree = {.bytes = 0};
+    struct lines lines = {.fd = -1};
+    struct log *l = NULL;
+    must(log_prepare(folder, NULL, NULL, &l, &f), &f);
+    int fd = -1;
+    double start = now(CLOCK_MONOTONIC);
+    must(file_read(l->checkpoint, false, &note, &f), &f);
+    must(log_open_entries(l, O_RDONLY, &fd, &f), &f);
+    must(lines_open(fd, span_of(NULL, 0), 0, &lines, &f), &f);
+    must(tree_follow(&tree, &lines, buf_span(&note), &l->key, &c, &f), &f);
+    printf("%.0f\n", now(CLOCK_MONOTONIC) - start);
+}
+
+static void run_full(void)
+{
+    struct fault f;
+    struct buf note = BUF(LIMIT_NOTE);
+    struct log *l = NULL;
+    struct rusage usage;
+    must(log_prepare(folder, NULL, NULL, &l, &f), &f);
+    double start = now(CLOCK_MONOTONIC);
+    must(file_read(l->checkpoint, false, &note, &f), &f);
+    must(log_verify_file(l->entries, buf_span(&note), &l->key, NULL, NULL, NULL, &f), &f);
+    double took = now(CLOCK_MONOTONIC) - start;
+    getrusage(RUSAGE_SELF, &usage);
+    printf("%.0f %ld\n", took, usage.ru_maxrss);
+}
+
+/* From the caches: what an opening costs that remembers the log, and one proof after the other, all over it. */
+static void run_prove(unsigned count)
+{
+    struct fault f;
+    struct log *l = opened(NULL);
+    struct log_mark mark = {.size = log_size(l)};
+    log_root(l, &mark.root);
+    log_close(l);
+    double start = now(CLOCK_MONOTONIC);
+    must(log_open_at(folder, &mark, NULL, NULL, &l, &f), &f);
+    double open_took = now(CLOCK_MONOTONIC) - start;
+    start = now(CLOCK_MONOTONIC);
+    for (unsigned i = 0; i < count; i++) {
+        struct merkle_proof p;
+        must(log_inclusion(l, (uint64_t)i * 7919 * 104729 % log_size(l), log_size(l), &p, &f), &f);
+    }
+    printf("%.0f %.0f\n", (now(CLOCK_MONOTONIC) - start) / count, open_took);
+    log_close(l);
+}
+
+int main(int argc, char **argv)
+{
+    unsigned count = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 0;
+    unsigned group = argc > 4 ? (unsigned)strtoul(argv[4], NULL, 10) : 1;
+    if (argc < 3)
+        return 2;
+    folder = argv[1];
+    if (!strcmp(argv[2], "append"))
+        run_append(count, group);
+    else if (!strcmp(argv[2], "bare"))
+        run_bare(count, group);
+    else if (!strcmp(argv[2], "make"))
+        run_make(count);
+    else if (!strcmp(argv[2], "tree"))
+        run_tree();
+    else if (!strcmp(argv[2], "full"))
+        run_full();
+    else if (!strcmp(argv[2], "prove"))
+        run_prove(count);
+    else
+        return 2;
+    return 0;
+}
