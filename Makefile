@@ -10,6 +10,7 @@ PACKAGES := gcc make pkg-config libssl-dev libfyaml-dev libjansson-dev libp11-de
             openssh-client knot libnss3-tools python3 python3-pykcs11 expect
 BENCH_PACKAGES := valgrind
 FUZZ_PACKAGES := clang libclang-rt-14-dev
+INTEROP_PACKAGES := golang-go golang-golang-x-mod-dev xxd
 LINT_PACKAGES := clang-tidy clang-format cppcheck
 
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wcast-qual -Wmissing-prototypes -Wstrict-prototypes \
@@ -43,7 +44,7 @@ UNIT       := $(sort $(wildcard tests/unit/test_*.c))
 object      = $(patsubst %.c,$(B)/obj/%.o,$(1))
 UNIT_BINS  := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT))
 
-.PHONY: all help deps lint-deps demo check check-ceremonies unit threads fuzz lint mediation bench bench-log bench-deps clean install
+.PHONY: all help deps lint-deps demo check check-ceremonies check-interop unit threads fuzz coverage lint mediation bench bench-log bench-deps clean install
 all: $(B)/quorate $(B)/quorate-pkcs11.so
 
 unit: $(UNIT_BINS) $(B)/mock-hsm.so $(B)/shim-hsm.so
@@ -56,8 +57,10 @@ help:
 	@echo 'make demo         install what is missing, build, and show a key being born under quorum (build/demo/)'
 	@echo 'make check        install what is missing, build, and run every test, plain and sanitized'
 	@echo 'make check-ceremonies   ceremonies, both verifiers, and 2,000 bytes flipped'
+	@echo 'make check-interop  log and approvals by other programs: Go, openssl'
 	@echo 'make lint         clang-format, clang-tidy, cppcheck, sizes, and the arrows between folders'
-	@echo 'make fuzz         random calls to the module over the mock HSM, for FUZZ_SECONDS (600)'
+	@echo 'make fuzz         a target of tests/fuzz, FUZZ=calls where none is named, for FUZZ_SECONDS (600)'
+	@echo 'make coverage     lines of the parsers of what strangers send that unit tests and corpora reach'
 	@echo 'make unit         build the unit tests alone'
 	@echo 'make bench        what the layer costs, against the bare HSM and two other layers'
 	@echo 'make bench-log    the part of it that is about the log: appends, verification, proofs (ENTRIES=10000000)'
@@ -101,6 +104,9 @@ $(B)/shim-hsm.so: $(B)/obj/tests/shim-hsm.o
 $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call object,$(MODULE)) $(filter-out $(B)/obj/ceremony/main.o,$(call object,$(TOOL))) $(B)/libquorate.a
 	@mkdir -p $(@D)
 	$(call tell,LD) $(CC) $(CFLAGS) -o $@ $^ $(TEST_LIBS) -lp11 -lp11-kit
+
+# One a file of tests/fuzz, each with a corpus of its name.
+FUZZ_TARGETS := $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)))
 
 # Fuzz targets: with clang and its fuzzer (make fuzz), or with any compiler to replay the corpus.
 FUZZ_MAIN := $(if $(filter fuzz,$(VARIANT)),,$(B)/obj/tests/fuzz/replay.o)
@@ -160,7 +166,7 @@ demo: deps
 
 check: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all unit
-	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=asan all unit build/asan/tests/fuzz_calls
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=asan all unit $(FUZZ_TARGETS:%=build/asan/tests/fuzz_%)
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=tsan threads
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=crash all
 	@tests/check.sh
@@ -170,14 +176,28 @@ check-ceremonies: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all
 	@FLIPS=2000 tests/integration/run.sh $(sort $(wildcard tests/integration/test_ceremony*.sh tests/integration/test_transcript*.sh))
 
-# Random calls for FUZZ_SECONDS. What is found lies in build/fuzz; it belongs into tests/fuzz/corpus/calls.
+# One target for FUZZ_SECONDS. What is found lies in build/fuzz; it belongs into tests/fuzz/corpus/TARGET.
 FUZZ_SECONDS ?= 600
+FUZZ ?= calls
 fuzz: deps
 	$(call install_missing,$(FUZZ_PACKAGES))
-	@$(MAKE) --no-print-directory -j$(JOBS) CC=clang VARIANT=fuzz build/fuzz/tests/fuzz_calls
-	@mkdir -p build/fuzz/corpus
-	build/fuzz/tests/fuzz_calls -max_total_time=$(FUZZ_SECONDS) -max_len=2000 -len_control=0 \
-	    -artifact_prefix=build/fuzz/ build/fuzz/corpus tests/fuzz/corpus/calls
+	@$(MAKE) --no-print-directory -j$(JOBS) CC=clang VARIANT=fuzz build/fuzz/tests/fuzz_$(FUZZ)
+	@mkdir -p build/fuzz/corpus/$(FUZZ)
+	build/fuzz/tests/fuzz_$(FUZZ) -max_total_time=$(FUZZ_SECONDS) -max_len=2000 -len_control=0 \
+	    -artifact_prefix=build/fuzz/ build/fuzz/corpus/$(FUZZ) tests/fuzz/corpus/$(FUZZ)
+
+# The log and the approvals by other people's programs alone.
+check-interop: deps
+	$(call install_missing,$(INTEROP_PACKAGES))
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all build/tests/bench-log
+	@tests/interop/run.sh
+
+# Of what reads documents that strangers may have made.
+PARSERS := audit/entry.c audit/note.c audit/checkpoint.c audit/proof.c audit/tiles.c audit/receipt.c audit/offer.c \
+           audit/tree.c audit/lines.c policy/signature.c core/json.c core/encode.c
+coverage: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=cov unit $(FUZZ_TARGETS:%=build/cov/tests/fuzz_%)
+	@tests/coverage.sh $(PARSERS)
 
 lint: lint-deps
 	@tests/lint/run.sh '$(CPPFLAGS)'

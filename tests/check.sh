@@ -43,12 +43,15 @@ for program in build/tsan/tests/test_*; do
 done
 
 # What the fuzzer once tried, with the address sanitizer.
-if build/asan/tests/fuzz_calls tests/fuzz/corpus/calls/*; then
-    passed=$((passed + 1))
-else
-    failed=$((failed + 1))
-    echo 'FAIL an input of tests/fuzz/corpus/calls (run them one by one)'
-fi
+for corpus in tests/fuzz/corpus/*/; do
+    target=$(basename "$corpus")
+    if "build/asan/tests/fuzz_$target" "$corpus"*; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAIL an input of $corpus (run them one by one)"
+    fi
+done
 
 while read -r verdict line; do
     case $verdict in
