@@ -27,6 +27,21 @@ static bool change_possible(const struct template *t)
     return !template_find(t, CKA_CLASS) && !template_find(t, CKA_TOKEN) && !template_find(t, CKA_KEY_TYPE);
 }
 
+/* Approvals of a use mean the key that the log knows by its id; where nobody approves, ids may be as they like. */
+static bool used_freely(const struct change *c, const struct state_key *key)
+{
+    struct question q = {.operation = OP_USE,
+                         .slot = c->view.slot,
+                         .function = "C_SetAttributeValue",
+                         .label = key->label,
+                         .class_name = key->class_name,
+                         .object = 1};
+    bool plain = false;
+
+    gate_rule(c->world, &q, &plain);
+    return plain;
+}
+
 static enum outcome change_read(struct change *c, struct fault *f)
 {
     const CK_ATTRIBUTE *id = template_find(&c->template, CKA_ID);
@@ -45,7 +60,7 @@ static enum outcome change_read(struct change *c, struct fault *f)
     if (!key || !c->new_id.len)
         return OK;
     other = state_key(&c->world->estate->state, key->token, key->class_name, buf_str(&c->new_id), NULL);
-    if (other && other != key)
+    if (other && other != key && !used_freely(c, other))
         return fault_set(f, E_INVALID, "CKA_ID %s is that of the key \"%s\": choose another", buf_str(&c->new_id),
                          other->label);
     return OK;

@@ -299,8 +299,8 @@ static void what_rules_allow_is_done_and_logged(void **state)
     assert_rv(q->C_CopyObject(session, private, forbidden, 1, &copy), CKR_ACTION_PROHIBITED);
     assert_ok(q->C_CopyObject(session, private, (CK_ATTRIBUTE[]){{CKA_ID, (char[]){"\x08"}, 1}}, 1, &copy));
     assert_non_null(state_key(s, "root", "private-key", "08", "free-8")); /* a copy is a birth */
-    assert_rv(q->C_SetAttributeValue(session, copy, same_id, 1), CKR_TEMPLATE_INCONSISTENT);
-    assert_refusal("CKA_ID 07");
+    assert_ok(q->C_SetAttributeValue(session, copy, same_id, 1));         /* both are used freely */
+    assert_ok(q->C_SetAttributeValue(session, copy, (CK_ATTRIBUTE[]){{CKA_ID, (char[]){"\x08"}, 1}}, 1));
     assert_ok(q->C_DestroyObject(session, private));
     assert_int_equal(logged(ENTRY_DESTROYED), 1);
     assert_null(state_key(s, "root", "private-key", "07", NULL));
@@ -308,6 +308,25 @@ static void what_rules_allow_is_done_and_logged(void **state)
     assert_ok(sign(session, copy, data, 32, signature));
     assert_ok(verify(session, public, data, 32, signature));
     assert_int_equal(find_label(session, renamed, found), 1);
+}
+
+/* People approve a use of the key that the log knows by its id. */
+static void no_key_takes_the_id_of_a_governed_one(void **state)
+{
+    CK_MECHANISM mechanism = {CKM_EC_KEY_PAIR_GEN, NULL, 0};
+    CK_OBJECT_HANDLE public = 0, private = 0;
+    char label[] = "gov-id", id[] = "\x77";
+    CK_ATTRIBUTE public_items[] = {{CKA_TOKEN, &yes, 1},
+                                   {CKA_EC_PARAMS, p256, sizeof(p256) - 1},
+                                   {CKA_LABEL, label, 6}},
+                 private_items[] = {{CKA_TOKEN, &yes, 1}, {CKA_SIGN, &yes, 1}, {CKA_LABEL, label, 6}, {CKA_ID, id, 1}};
+
+    (void)state;
+    assert_ok(q->C_GenerateKeyPair(session, &mechanism, public_items, 3, private_items, 4, &public, &private));
+    assert_ok(make_pair(session, "free-9", true, &public, &private));
+    assert_rv(q->C_SetAttributeValue(session, private, &private_items[3], 1), CKR_TEMPLATE_INCONSISTENT);
+    assert_refusal("CKA_ID 77");
+    assert_ok(q->C_DestroyObject(session, private));
 }
 
 static void a_session_key_does_not_slip_onto_the_token(void **state)
@@ -415,6 +434,7 @@ int main(void)
         IN_LIFE(handles_of_nothing_are_no_keys),
         IN_LIFE(what_rules_allow_is_done_and_logged),
         IN_LIFE(a_session_key_does_not_slip_onto_the_token),
+        IN_LIFE(no_key_takes_the_id_of_a_governed_one),
         IN_LIFE(data_objects_pass),
         IN_LIFE(more_objects_than_fit_are_found_in_turns),
         IN_LIFE(a_changed_policy_file_stops_everything),

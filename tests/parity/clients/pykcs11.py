@@ -108,6 +108,37 @@ def objects(session):
     print("found", len(session.findObjects()))
 
 
+def twins(session):
+    """Token keys that nothing tells apart, not even an id; and copies."""
+    def found():
+        print("twins", [len(session.findObjects([(P.CKA_LABEL, n), (P.CKA_CLASS, P.CKO_PRIVATE_KEY)]))
+                        for n in ("twin", "other", "")])
+
+    def twin(label, id=()):
+        both = [(P.CKA_TOKEN, True)] + ([(P.CKA_LABEL, label)] if label else []) + ([(P.CKA_ID, id)] if id else [])
+        return show("twin", lambda: session.generateKeyPair(
+            both + [(P.CKA_EC_PARAMS, P256)], both + [(P.CKA_SIGN, True)], mecha=P.Mechanism(P.CKM_EC_KEY_PAIR_GEN, None)))
+
+    pairs = [twin("twin"), twin("twin"), twin("twin"), twin(""), twin(""), twin("twin", (5,)), twin("twin", (5,))]
+    found()
+    show("destroy", lambda: session.destroyObject(pairs[0][1]))
+    found()
+    show("rename", lambda: session.setAttributeValue(pairs[1][1], [(P.CKA_LABEL, "other")]))
+    found()
+    show("rename", lambda: session.setAttributeValue(pairs[2][1], [(P.CKA_LABEL, "other")]))
+    show("rename", lambda: session.setAttributeValue(pairs[3][1], [(P.CKA_LABEL, "other")]))
+    show("id", lambda: session.setAttributeValue(pairs[5][1], [(P.CKA_ID, (6,))]))
+    show("id", lambda: session.setAttributeValue(pairs[5][1], [(P.CKA_ID, (5,))]))
+    found()
+    for pair in pairs[1:]:
+        show("sign", lambda: session.sign(pair[1], MESSAGE, P.Mechanism(P.CKM_ECDSA, None)))
+        show("destroy", lambda: session.destroyObject(pair[1]))
+        found()
+    show("secret", lambda: session.generateKey([(P.CKA_CLASS, P.CKO_SECRET_KEY), (P.CKA_KEY_TYPE, P.CKK_AES),
+                                                (P.CKA_VALUE_LEN, 16), (P.CKA_TOKEN, True)]))
+    print("found", len(session.findObjects()))
+
+
 def main():
     read_only = show("open", lambda: lib.openSession(slot))
     show("read-only generate", lambda: generate(read_only, True, "ro"))
@@ -122,6 +153,7 @@ def main():
     show("read-only session key", lambda: generate(read_only, False, "ro"))
     for token in (False, True):
         keys(session, token)
+    twins(session)
     wrapping(session)
     objects(session)
     print(session.getSessionInfo().state, read_only.getSessionInfo().state)
