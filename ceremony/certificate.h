@@ -35,6 +35,9 @@ enum outcome signed_structure_check(struct span der, struct span public_key, con
 enum outcome signed_data_digest(struct span public_key, const char *digest, struct span tbs, struct digest *ret,
                                 struct fault *f);
 
+/* SHA-256 of what an HSM returned for it: EC r||s, RSA as it stands there. */
+enum outcome signed_signature_digest(struct span der, struct span public_key, struct digest *ret, struct fault *f);
+
 /* Every field against the profile, the key, and itself: DER length, version, serial (positive, enough bits), signature
  * algorithm, issuer, validity (notAfter inclusive), subject, SPKI, each extension with its criticality and none more,
  * signature by issuer_key (SPKI; of a self-issued certificate its own). E_REFUSED names the field. */

@@ -161,3 +161,51 @@ enum outcome signed_data_digest(struct span public_key, const char *digest, stru
     buf_free(&data);
     return o;
 }
+
+/* r or s, as long as the curve's order. */
+static bool half_put(struct span *rest, size_t size, struct buf *b)
+{
+    struct span number = {NULL, 0};
+
+    if (!der_take(rest, DER_INTEGER, &number, NULL))
+        return false;
+    if (number.len == size + 1 && number.data[0] == 0)
+        number = span_of(number.data + 1, size);
+    if (number.len > size)
+        return false;
+    for (size_t i = number.len; i < size; i++)
+        buf_put(b, "", 1);
+    buf_put(b, number.data, number.len);
+    return !b->failed;
+}
+
+enum outcome signed_signature_digest(struct span der, struct span public_key, struct digest *ret, struct fault *f)
+{
+    struct parts p = {0};
+    struct buf raw = BUF(1024);
+    struct span rest = {NULL, 0}, pair = {NULL, 0};
+    EVP_PKEY *key = NULL;
+    char type[16] = "";
+    enum outcome o = parts_open(der, &p, f);
+
+    if (o == OK)
+        o = spki_open(public_key, &key, type, f);
+    if (o != OK)
+        goto out;
+    rest = p.signature;
+    if (strncmp(type, "RSA:", 4) == 0) {
+        buf_put(&raw, rest.data, rest.len);
+    } else {
+        size_t size = ((size_t)EVP_PKEY_get_bits(key) + 7) / 8;
+
+        if (!der_take(&rest, DER_SEQUENCE, &pair, NULL) || rest.len > 0 || !half_put(&pair, size, &raw) ||
+            !half_put(&pair, size, &raw) || pair.len > 0)
+            o = fault_set(f, E_REFUSED, "signature: not two numbers of the curve's length");
+    }
+    if (o == OK && (raw.failed || !digest_one(ret, buf_span(&raw))))
+        o = fault_memory(f);
+out:
+    EVP_PKEY_free(key);
+    buf_free(&raw);
+    return o;
+}

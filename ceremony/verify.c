@@ -131,6 +131,8 @@ static void ceremony_clear(struct verified_ceremony *c)
     strings_free(&c->deviations_told);
     strings_free(&c->attested);
     strings_free(&c->exhibits);
+    strings_free(&c->begun);
+    json_decref(c->answers);
     script_free(c->script);
 }
 

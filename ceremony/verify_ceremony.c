@@ -243,6 +243,15 @@ static bool step_undone(const struct verified_ceremony *c, const struct step *s,
     return s->action->skippable && json_object_size(result) == 0 && deviation_on(c, s->id);
 }
 
+static void verify_begun(struct verifier *v, struct verified_ceremony *c, const struct step *s, const struct entry *e)
+{
+    if (strcmp(entry_text(e, "begun"), "true") != 0 || json_object_get(e->body, "result") != NULL)
+        claim_fails(&v->claims, CLAIM_STEPS, "step %s of %s is said to be begun and done at once", s->id, c->id);
+    else if (step_actors(v, c, s, json_object_get(e->body, "actors")) && !strings_have(&c->begun, s->id) &&
+             !strings_add(&c->begun, s->id))
+        claim_fails(&v->claims, CLAIM_STEPS, "out of memory");
+}
+
 static void verify_step_done(struct verifier *v, struct verified_ceremony *c, const struct entry *e)
 {
     const struct step *s = script_step(c->script, entry_text(e, "step"));
@@ -258,9 +267,12 @@ static void verify_step_done(struct verifier *v, struct verified_ceremony *c, co
             claim_fails(&v->claims, CLAIM_STEPS, "step %s of %s was left out", c->script->steps[i].id, c->id);
     if (json_object_get(e->body, "begun") != NULL) {
         c->next = index;
+        verify_begun(v, c, s, e);
         return;
     }
     c->next = index + 1;
+    if (s->action->effect && !strings_have(&c->begun, s->id))
+        claim_fails(&v->claims, CLAIM_STEPS, "step %s of %s had its effect without having begun", s->id, c->id);
     if (step_actors(v, c, s, json_object_get(e->body, "actors"))) {
         claim_holds(&v->claims, CLAIM_STEPS);
         claim_holds(&v->claims, CLAIM_PRESENCE);
@@ -276,6 +288,8 @@ static void verify_presence(struct verifier *v, struct verified_ceremony *c, con
 {
     const char *who = entry_text(e, "person");
 
+    if (!verify_at_step(v, c, e))
+        return;
     if (e->type == ENTRY_ENTERED) {
         if (!person_holds(c, who, entry_text(e, "role")))
             claim_fails(&v->claims, CLAIM_STEPS, "%s entered %s as %s, which they are not", who, c->id,
@@ -307,6 +321,7 @@ static void verify_deviation(struct verifier *v, struct verified_ceremony *c, co
         return;
     }
     c->deviations[c->deviation_count++] = e->seq;
+    verify_at_step(v, c, e);
     if (!person_present(c, entry_text(e, "accepted-by")))
         claim_fails(&v->claims, CLAIM_STEPS, "deviation %llu of %s was accepted by %s, who was not there",
                     (unsigned long long)e->seq, c->id, entry_text(e, "accepted-by"));
@@ -333,6 +348,8 @@ void verify_ceremony(struct verifier *v, const struct entry *e)
 {
     struct verified_ceremony *c = NULL;
 
+    if (!verify_members(v, e))
+        return;
     if (e->type == ENTRY_CEREMONY_OPENED)
         verify_opening(v, e);
     c = verified_ceremony(v, e->ceremony);
@@ -349,10 +366,12 @@ void verify_ceremony(struct verifier *v, const struct entry *e)
         verify_presence(v, c, e);
     else if (e->type == ENTRY_DEVIATION)
         verify_deviation(v, c, e);
+    else if (e->type == ENTRY_ANSWER)
+        verify_answer(v, c, e);
     else if (e->type == ENTRY_ARTIFACT)
         verify_artifact(v, c, e);
-    else if (e->type == ENTRY_EXHIBIT && !strings_add(&c->exhibits, entry_text(e, "digest")))
-        claim_fails(&v->claims, CLAIM_ARTIFACTS, "out of memory");
+    else if (e->type == ENTRY_EXHIBIT)
+        verify_exhibit(v, c, e);
     else if (e->type == ENTRY_USED)
         verify_use_noted(v, c, e);
     else if (e->type == ENTRY_CEREMONY_CLOSED)

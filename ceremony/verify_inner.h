@@ -33,9 +33,8 @@ struct offer_record { /* an `offer` entry and what became of it */
 };
 
 struct verified_use { /* a `used` entry */
-    char *step;       /* of the ceremony; NULL outside */
     char *label;
-    struct digest data; /* data.sha256 of its request */
+    struct digest data, signature; /* of what the HSM was given, of what it returned */
     uint64_t seq;
 };
 
@@ -57,6 +56,8 @@ struct verified_ceremony {
     struct strings deviated;        /* ids of steps that have one */
     struct strings deviations_told; /* a line each, for the reader */
     struct strings exhibits;        /* their digests, hex */
+    struct strings begun;           /* ids of steps that said so before their effect */
+    json_t *answers;                /* step -> name -> the last such entry; NULL: none yet */
     struct strings attested;        /* persons */
     struct artifact_record *artifacts;
     size_t artifact_count;
@@ -135,6 +136,16 @@ bool verified_artifact(const struct verified_ceremony *c, const char *kind, cons
 /* The key that was born last with this label; NULL: none. */
 const struct state_key *verified_key(const struct verifier *v, const char *token, const char *label);
 void verify_step_result(struct verifier *v, struct verified_ceremony *c, const struct step *s, const struct entry *e);
+/* Exactly the members that an entry of a ceremony has. */
+bool verify_members(struct verifier *v, const struct entry *e);
+/* The entry is of the step that the ceremony is at. */
+bool verify_at_step(struct verifier *v, const struct verified_ceremony *c, const struct entry *e);
+void verify_answer(struct verifier *v, struct verified_ceremony *c, const struct entry *e);
+void verify_exhibit(struct verifier *v, struct verified_ceremony *c, const struct entry *e);
+/* The last answer of that name in the step, as an entry; NULL: none. */
+const json_t *verified_answer(const struct verified_ceremony *c, const char *step, const char *name);
+/* The result has the members of its action, says what the script asks for and what was answered. */
+bool verify_result_said(const struct verified_ceremony *c, const struct step *s, const json_t *actors, json_t *result);
 /* At a ceremony's close. */
 void verify_certificates(struct verifier *v, struct verified_ceremony *c);
 void verify_attestations_complete(struct verifier *v, struct verified_ceremony *c);

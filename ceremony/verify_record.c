@@ -30,7 +30,8 @@ static bool attestation_document(struct verifier *v, const struct verified_cerem
 {
     struct fault f = {OK, ""};
     json_t *document = NULL, *checkpoint = NULL, *deviations = NULL, *seq = NULL;
-    const char *type = NULL, *who = NULL, *ceremony = NULL;
+    const struct step *step = script_step(c->script, entry_text(e, "step"));
+    const char *type = NULL, *who = NULL, *ceremony = NULL, *statement = NULL;
     struct digest root;
     size_t index = 0;
     int64_t size = 0;
@@ -39,6 +40,7 @@ static bool attestation_document(struct verifier *v, const struct verified_cerem
         json_members(document, "ceremony checkpoint deviations person statement type", &f) == OK &&
         json_want_string(document, "type", &type, &f) == OK && json_want_string(document, "person", &who, &f) == OK &&
         json_want_string(document, "ceremony", &ceremony, &f) == OK &&
+        json_want_string(document, "statement", &statement, &f) == OK && step != NULL &&
         json_want_object(document, "checkpoint", &checkpoint, &f) == OK &&
         json_members(checkpoint, "root size", &f) == OK && json_want_integer(checkpoint, "size", &size, &f) == OK &&
         json_want_digest(checkpoint, "root", &root, &f) == OK &&
@@ -46,6 +48,7 @@ static bool attestation_document(struct verifier *v, const struct verified_cerem
 
     if (good)
         good = strcmp(type, "quorate/attestation/v1") == 0 && strcmp(who, entry_text(e, "person")) == 0 &&
+               step_with(step, "statement") != NULL && strcmp(statement, step_with(step, "statement")) == 0 &&
                strcmp(ceremony, c->id) == 0 && size > 0 && (uint64_t)size <= e->seq &&
                verify_root(v, (uint64_t)size, &root) && json_array_size(deviations) == c->deviation_count;
     if (good)
@@ -165,7 +168,8 @@ void verify_use_noted(struct verifier *v, struct verified_ceremony *c, const str
     }
     u = &c->uses[c->use_count];
     *u = (struct verified_use){.label = strdup(entry_text(e, "label")), .seq = e->seq};
-    if (u->label == NULL || json_want_digest(e->body, "data", &u->data, &f) != OK)
+    if (u->label == NULL || json_want_digest(e->body, "data", &u->data, &f) != OK ||
+        json_want_digest(e->body, "signature", &u->signature, &f) != OK)
         claim_fails(&v->claims, CLAIM_USES, "use %llu cannot be read", (unsigned long long)e->seq);
     c->use_count++;
 }
@@ -185,10 +189,12 @@ static bool profile_load(struct verifier *v, const struct digest *digest, struct
     return good;
 }
 
-static bool use_of(const struct verified_ceremony *c, const char *label, const struct digest *data)
+static bool use_of(const struct verified_ceremony *c, const char *label, const struct digest *data,
+                   const struct digest *signature)
 {
     for (size_t i = 0; i < c->use_count; i++)
-        if (c->uses[i].label != NULL && strcmp(c->uses[i].label, label) == 0 && digest_equal(&c->uses[i].data, data))
+        if (c->uses[i].label != NULL && strcmp(c->uses[i].label, label) == 0 && digest_equal(&c->uses[i].data, data) &&
+            digest_equal(&c->uses[i].signature, signature))
             return true;
     return false;
 }
@@ -202,7 +208,7 @@ static bool signed_holds(struct verifier *v, const struct verified_ceremony *c, 
     const struct state_key *key = verified_key(v, t->token, t->label);
     struct profile *profile = NULL;
     struct span signed_bytes = {NULL, 0};
-    struct digest data;
+    struct digest data, signature;
     bool good = false;
 
     if (key == NULL)
@@ -214,10 +220,11 @@ static bool signed_holds(struct verifier *v, const struct verified_ceremony *c, 
                                                  buf_span(&key->public_key), f)
                              : csr_check(profile, buf_span(&der), buf_span(&key->public_key), f)) == OK &&
              signed_structure_open(buf_span(&der), &signed_bytes, f) == OK &&
-             signed_data_digest(buf_span(&key->public_key), profile->signature, buf_span(&tbs), &data, f) == OK) {
+             signed_data_digest(buf_span(&key->public_key), profile->signature, buf_span(&tbs), &data, f) == OK &&
+             signed_signature_digest(buf_span(&der), buf_span(&key->public_key), &signature, f) == OK) {
         if (!span_equal(signed_bytes, buf_span(&tbs)))
             fault_set(f, E_REFUSED, "it holds other bytes than those that were approved");
-        else if (!use_of(c, t->label, &data))
+        else if (!use_of(c, t->label, &data, &signature))
             fault_set(f, E_REFUSED, "no use of %s signed it", t->label);
         else
             good = true;

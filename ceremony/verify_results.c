@@ -74,12 +74,16 @@ static bool signed_note(struct verifier *v, struct verified_ceremony *c, const s
            result_digest(result, "tbs", &t->tbs) && result_digest(result, "profile", &t->profile);
 }
 
-static bool result_clock(const json_t *result, const char *name, moment at)
+/* A clock was right when it was read, which is when its answer was written. */
+static bool result_clock(const struct verified_ceremony *c, const struct step *s, const char *name,
+                         const json_t *result)
 {
     struct fault f = {OK, ""};
-    moment said = 0;
+    moment said = 0, at = 0;
 
-    return json_want_moment(result, name, &said, &f) == OK && llabs(said - at) <= CLOCK_TOLERANCE;
+    return json_want_moment(result, name, &said, &f) == OK &&
+           json_want_moment(verified_answer(c, s->id, name), "time", &at, &f) == OK &&
+           llabs(said - at) <= CLOCK_TOLERANCE;
 }
 
 /* Every value that was asked for is there and fits its pattern. */
@@ -144,14 +148,19 @@ static bool result_attested(const struct verified_ceremony *c, const struct entr
 
 void verify_step_result(struct verifier *v, struct verified_ceremony *c, const struct step *s, const struct entry *e)
 {
-    const json_t *result = json_object_get(e->body, "result");
+    json_t *result = json_object_get(e->body, "result");
     const char *exhibit = json_string_or_null(result, "digest");
     bool good = true;
 
+    if (!verify_result_said(c, s, json_object_get(e->body, "actors"), result)) {
+        claim_fails(&v->claims, CLAIM_STEPS, "what step %s of %s says is not what was asked and answered", s->id,
+                    c->id);
+        return;
+    }
     switch (s->action->kind) {
     case ACTION_CHECK_CLOCK:
-        good = (result_clock(result, "clock-1", e->time) && result_clock(result, "clock-2", e->time)) ||
-               deviation_on(c, s->id);
+        good =
+            (result_clock(c, s, "clock-1", result) && result_clock(c, s, "clock-2", result)) || deviation_on(c, s->id);
         break;
     case ACTION_RECORD:
         good = result_record(s, result) || deviation_on(c, s->id);
