@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """Changes a good transcript in every way that it knows, and asks both verifiers: each must refuse, and say why.
 
-tamper.py DIR --trust FILE [--log-key FILE] [--other DIR --other-trust FILE] [--flips N] [--seed N]
+tamper.py DIR --trust FILE [--log-key FILE [--estate DIR]] [--other DIR --other-trust FILE] [--flips N] [--seed N]
 
-Exit 0: the transcript holds as it is, and nothing that was changed does. 1: a verifier let something pass; which, is
-printed. 2: it cannot be tried.
+Exit 0: the transcript holds as it is, and what was changed does not. 1: a verifier let something pass; which, is printed. 2: it cannot be tried.
 """
 
 import argparse
@@ -16,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 
-from tampering import plain, resigned
+from tampering import collusion, plain, resigned
 from tampering.change import Change, Copy, in_memory
 from verifier import crypto, folder
 from verifier.strict import Refused
@@ -56,7 +55,7 @@ class Trial:
             second, reason_second = "refused", str(why)
         if second == "refused" and change.expected and change.expected not in reason_second:
             second = "refused for another reason than \"%s\"" % change.expected
-        return change.name, Answer(first, second, reason_first, reason_second)
+        return change, Answer(first, second, reason_first, reason_second)
 
 
 _trial = None  # of each process
@@ -86,6 +85,8 @@ def everything(given, files, trust):
     yield "bytes flipped", plain.flips(files, given.flips, given.seed)
     if given.log_key:
         yield "signed again with the log's key", resigned.attacks(files, trust, given.log_key)
+    if given.estate:
+        yield "signed again by everybody", collusion.attacks(files, trust, given.log_key, given.estate)
 
 
 def run(pool, given, files, trust):
@@ -93,14 +94,14 @@ def run(pool, given, files, trust):
     bad, total = 0, 0
     for kind, changes in everything(given, files, trust):
         changes, failed = list(changes), 0
-        for name, answer in pool.imap_unordered(_ask, changes, chunksize=5):
+        for change, answer in pool.imap_unordered(_ask, changes, chunksize=5):
             if given.verbose:
-                print("  %-45s %s | %s" % (name[:45], answer.reason_first, answer.reason_second[:110]))
-            if (answer.first, answer.second) != ("refused", "refused"):
+                print("  %-45s %s | %s" % (change.name[:45], answer.reason_first, answer.reason_second[:110]))
+            if (answer.first, answer.second) != (change.wanted, change.wanted):
                 failed += 1
-                print("  PASSED    %s: the first verifier %s (%s), the second %s (%s)" % (
-                    name, answer.first, answer.reason_first, answer.second, answer.reason_second))
-        print("%-32s %5d changes, %d not refused by both" % (kind, len(changes), failed), flush=True)
+                print("  WRONG     %s: the first verifier %s (%s), the second %s (%s)" % (
+                    change.name, answer.first, answer.reason_first, answer.second, answer.reason_second))
+        print("%-32s %5d changes, %d not answered as they should be" % (kind, len(changes), failed), flush=True)
         bad, total = bad + failed, total + len(changes)
     print("%d changes in all, seed %d" % (total, given.seed))
     return bad
@@ -111,6 +112,7 @@ def parse_arguments():
     arguments.add_argument("folder", metavar="DIR")
     arguments.add_argument("--trust", required=True)
     arguments.add_argument("--log-key", help="the log's secret key: entries are changed and signed again")
+    arguments.add_argument("--estate", help="where people's cards, pins/ and softhsm2.conf are: everybody signs again")
     arguments.add_argument("--other", help="the transcript of another ceremony, in another estate")
     arguments.add_argument("--other-trust")
     arguments.add_argument("--flips", type=int, default=2000)

@@ -23,7 +23,7 @@ case_tampering() {
     held
     local other=$D
     D=$here
-    must tests/tamper.py "$D/transcript" --trust "$D/trust.yaml" --log-key "$D/estate/log/key" --quorate "$Q" \
+    must tests/tamper.py "$D/transcript" --trust "$D/trust.yaml" --log-key "$D/estate/log/key" --estate "$D" --quorate "$Q" \
         --other "$other/transcript" --other-trust "$other/trust.yaml" --flips "${FLIPS:-200}"
     says 'changes in all'
     printf '%s\n' "$OUT"

@@ -8,10 +8,11 @@ FOLDER, LINK = "a folder", "a link"  # instead of a file's bytes: a folder, a sy
 
 class Change:
     """files: {name: bytes, None (removed), FOLDER or LINK}. trust: another trust file's bytes. expected: a word of the
-    second verifier's reason, where one particular statement has to be the one that fails."""
+    second verifier's reason, where one particular statement has to be the one that fails. wanted: what both have to say."""
 
     def __init__(self, name, files, trust=None, expected=None):
         self.name, self.files, self.trust, self.expected = name, files, trust, expected
+        self.wanted = "refused"
 
 
 def in_memory(files, change):
@@ -46,6 +47,13 @@ class Copy:
                 os.makedirs(os.path.dirname(where), exist_ok=True)
                 with open(where, "wb") as stream:
                     stream.write(data)
+            self.leave(os.path.dirname(where))
+
+    def leave(self, folder):
+        """An empty folder would be a change of its own."""
+        while folder != self.path and os.path.isdir(folder) and not os.listdir(folder):
+            os.rmdir(folder)
+            folder = os.path.dirname(folder)
 
     def undo(self, change):
         for name, data in change.files.items():
@@ -55,4 +63,6 @@ class Copy:
             elif os.path.lexists(where):
                 os.remove(where)
             if os.path.exists(original):
+                os.makedirs(os.path.dirname(where), exist_ok=True)
                 shutil.copyfile(original, where)
+            self.leave(os.path.dirname(where))

@@ -232,6 +232,43 @@ def steps(forger):
                         "answered")
 
 
+def scripted(forger):
+    """What the script asks for, and the log does otherwise."""
+    entries = forger.entries
+
+    def result(place, **members):
+        return _set(place, result=dict(entries[place]["body"]["result"], **members))
+
+    approved, generated = _steps(forger, "approve")[-1], _steps(forger, "generate-key-pair")[-1]
+    bag, shown, entered = _steps(forger, "seal-bag")[-1], forger.find("exhibit"), forger.find("entered", role="auditor")
+    deviation, answer = forger.find("deviation"), forger.find("answer", name="bag")
+    elder = next((entry["body"] for entry in entries if entry["type"] == "born"
+                  and entry["body"]["label"] != entries[generated]["body"]["result"]["label"]), None)
+    yield forger.change("an approval for another step", result(approved, **{"for": "7.7"}), "another step")
+    yield forger.change("another item in the bag", result(bag, item="spoon"), "item")
+    yield forger.change("an exhibit of another kind", _set(shown, kind="rumour"), "step asks for")
+    yield forger.change("an entrance at another step", _set(entered, step="1.9"), "turn")
+    yield forger.change("a deviation of another step", _set(deviation, step="1.1"), "turn")
+    yield forger.change("an answer of another step", _set(answer, step="1.1"), "turn")
+    yield forger.change("an answer by a stranger", _set(answer, person="mallory"), "room")
+    if elder:
+        yield forger.change("another key than the script names", result(
+            generated, fingerprint=elder["fingerprint"], intent=str(elder["intent"]), label=elder["label"]), None)
+    given = forger.find("artifact", kind="attestation")
+    said = json.loads(forger.files["artifacts/" + entries[given]["body"]["digest"]])
+    said["statement"] = "I saw nothing."
+    step = forger.find("step", action="attest", step=entries[given]["body"]["step"])
+    old, new = entries[given]["body"]["digest"], digest(canonical_bytes(said))
+
+    def other_statement(changed):
+        changed[given]["body"]["digest"] = changed[step]["body"]["result"][said["person"]] = new
+
+    more = {"artifacts/" + old: None, "artifacts/" + new: canonical_bytes(said)}
+    if "signature" in entries[given]["body"]:
+        more.update({"artifacts/%s.p7s" % old: None, "artifacts/%s.p7s" % new: forger.files["artifacts/%s.p7s" % old]})
+    yield forger.change("another statement attested", other_statement, None, more)
+
+
 def records(forger):
     entries = forger.entries
     close, opened = forger.find("ceremony-closed"), forger.find("ceremony-opened")
@@ -356,7 +393,7 @@ def attestations(forger):
                          "artifacts/" + digest(lighter) + ".p7s": files[document + ".p7s"]})
 
 
-ATTACKS = (verdicts, births, steps, records, documents)
+ATTACKS = (verdicts, births, steps, scripted, records, documents)
 
 
 def attacks(files, trust, key_file):

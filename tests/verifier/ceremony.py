@@ -172,7 +172,9 @@ class Ceremonies:
             return
         result = body.get("result")
         need(type(result) is dict and all(type(value) is str for value in result.values()), "%s: its result", entry.what)
-        deviated = any(other.body["step"] == step.id for other in one.deviations)
+        accepted = [other.body["accepted-by"] for other in one.deviations if other.body["step"] == step.id]
+        deviated = bool(accepted)
+        need(body["actors"] not in [[person] for person in accepted], "%s: its actor accepted the deviation alone", entry.what)
         if not (result == {} and deviated and step.action in script.SKIPPABLE):
             RESULTS[step.action](self, entry, one, step, result, deviated)
         one.next += 1
@@ -277,7 +279,7 @@ class Ceremonies:
         made_by = made.get(("profile", result["profile"]))
         need(tbs is not None and whole is not None and made_by is not None, "%s: its artifacts are not there", entry.what)
         used = [(body, intent) for other, body, intent in self.births.used
-                if other.ceremony == one.id and intent.entry.body["evidence"].get("step") == step.id]
+                if other.ceremony == one.id and other.seq > one.begun.get(step.id, other.seq) and intent.entry.body["evidence"].get("step") == step.id]
         need(len(used) == 1, "%s: the key was used %d times", entry.what, len(used))
         body, intent = used[0]
         key = [key for key in self.estate.keys if key.get("fingerprint") == intent.request.subject.get("key")]

@@ -12,6 +12,7 @@ SUBJECTS = {
     "adopt-policy": "policy ?succession",
     "enrol-site": "firmware hardware identity manufacturer model serial site token transport",
     "open-ceremony": "bindings ceremony people script", "suspend": "reason scope", "resume": "scope",
+    "change-log-key": "log-key",
 }
 PKCS11_SUBJECT = "?class ?data ?function ?key ?label ?mechanism ?object ?templates token"
 SITE = "firmware hardware identity manufacturer model serial site token transport"
@@ -276,6 +277,12 @@ class Estate:
         need(body["scope"] == intent.request.subject["scope"] and body["scope"] in self.suspensions,
              "%s: that is not suspended, or not what was approved", entry.what)
         self.suspensions.discard(body["scope"])
+        self.spent(intent)
+
+    def log_key(self, entry):
+        body = members(entry.body, "log-key request verdict", entry.what)
+        intent = self.closing(entry, "change-log-key")
+        need(body["log-key"] == intent.request.subject["log-key"], "%s: not the key that was approved", entry.what)
         self.spent(intent)
 
     def is_suspended(self, subject):

@@ -45,7 +45,7 @@ def handlers(world, keys, ceremonies):
         "request": world.request, "approval": lambda entry: world.vote(entry, False),
         "rejection": lambda entry: world.vote(entry, True), "refused": world.refused, "intent": world.intent,
         "offer": keys.offer, "receipt": keys.receipt, "born": keys.born, "accepted": keys.accepted,
-        "suspended": world.suspended, "resumed": world.resumed, "rolled-back": keys.rolled_back, "orphan": keys.orphan, "used": keys.use,
+        "log-key": world.log_key, "suspended": world.suspended, "resumed": world.resumed, "rolled-back": keys.rolled_back, "orphan": keys.orphan, "used": keys.use,
         "environment": ceremonies.environment_, "recovered": recovered, "ceremony-opened": ceremonies.opened,
         "entered": ceremonies.entered, "left": ceremonies.leaves, "step": ceremonies.step, "answer": ceremonies.answer,
         "deviation": ceremonies.deviation, "exhibit": ceremonies.exhibit, "artifact": ceremonies.artifact,
@@ -72,10 +72,21 @@ def verify(files, trust):
         raise Refused("not of the form that docs/FORMAT.md gives (%s: %s)" % (type(why).__name__, why)) from None
 
 
+def signing_key(entries, trust):
+    """The trusted key, or the one that the last `log-key` entry before the last entry puts in its place."""
+    key = log.VerifierKey(trust["log-key"])
+    for entry in entries[:-1]:
+        if entry.type == "log-key":
+            changed = log.VerifierKey(entry.body.get("log-key"))
+            need(changed.name == key.name, "%s: its name is not the origin", entry.what)
+            key = changed
+    return key
+
+
 def _verify(files, trust):
     report, inside = Report(), folder.Folder(files)
-    key = log.VerifierKey(trust["log-key"])
     entries, tree = log.read(inside.take("entries"))
+    key = signing_key(entries, trust)
     size, root = log.checkpoint(inside.take("checkpoint"), key)
     need(size == len(entries), "checkpoint: it covers %d entries, the folder has %d", size, len(entries))
     need(root == tree.roots[size], "checkpoint: its root is not that of the entries")
