@@ -20,6 +20,7 @@ enum standing { PROVEN, ATTESTED };
     X(BIRTHS, PROVEN, "births", "each key has its replicas' own signatures and their sites' receipts")                 \
     X(SECRETS, ATTESTED, "secret-keys", "replicas of keys that cannot sign are as their sites say")                    \
     X(USES, PROVEN, "uses", "each governed use signed exactly what was approved")                                      \
+    X(ENDS, PROVEN, "changes", "each key was changed or destroyed as approved, or as a rule allows")                   \
     X(SUSPENSIONS, PROVEN, "suspensions", "each suspension and its end were approved")                                 \
     X(OPENING, PROVEN, "opening", "script, bindings and people are the ones that were approved")                       \
     X(STEPS, PROVEN, "steps", "every step was recorded, in order, by those whom the script asks")                      \

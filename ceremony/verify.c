@@ -52,6 +52,10 @@ static void verify_entry(struct verifier *v, const struct entry *e)
     case ENTRY_USED:
         verify_use(v, e);
         break;
+    case ENTRY_MODIFIED:
+    case ENTRY_DESTROYED:
+        verify_key_end(v, e);
+        break;
     case ENTRY_SUSPENDED:
     case ENTRY_RESUMED:
         verify_suspension(v, e);

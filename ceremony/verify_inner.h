@@ -126,6 +126,9 @@ void verify_offer(struct verifier *v, const struct entry *e);
 void verify_birth(struct verifier *v, const struct entry *e);
 void verify_offers_free(struct verifier *v);
 void verify_use(struct verifier *v, const struct entry *e);
+void verify_key_end(struct verifier *v, const struct entry *e); /* modified, destroyed */
+/* The request that an entry carries out, of that operation, through its open intent; NULL where there is none. */
+const struct verified_request *verified_end(struct verifier *v, const struct entry *e, enum operation op);
 void verify_suspension(struct verifier *v, const struct entry *e); /* and its end */
 void verify_environment(struct verifier *v, const struct entry *e);
 void verify_ceremony(struct verifier *v, const struct entry *e); /* every entry that belongs to one */

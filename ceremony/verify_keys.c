@@ -143,8 +143,40 @@ static bool birth_key(struct verifier *v, const struct entry *e, const struct st
     return good;
 }
 
+static enum operation creator_of(const struct entry *e)
+{
+    static const struct {
+        const char *function;
+        enum operation operation;
+    } creators[] = {{"C_CreateObject", OP_IMPORT},
+                    {"C_UnwrapKey", OP_IMPORT},
+                    {"C_DeriveKey", OP_DERIVE},
+                    {"C_CopyObject", OP_COPY}};
+
+    for (size_t i = 0; i < sizeof creators / sizeof *creators; i++)
+        if (strcmp(entry_text(e, "function"), creators[i].function) == 0)
+            return creators[i].operation;
+    return OP_GENERATE;
+}
+
+/* A key that came in otherwise than by generation stands at its primary alone, as it was approved. */
+static void verify_arrived_key(struct verifier *v, const struct entry *e, enum operation op)
+{
+    const struct verified_request *request = verified_end(v, e, op);
+    const struct subject *s = request != NULL ? request->request->subject : NULL;
+
+    if (s == NULL || strcmp(entry_text(e, "label"), s->label) != 0 || strcmp(entry_text(e, "token"), s->token) != 0 ||
+        strcmp(entry_text(e, "function"), s->function) != 0 || s->class_name == NULL ||
+        strcmp(entry_text(e, "class"), s->class_name) != 0 || json_array_size(json_object_get(e->body, "sites")) != 1)
+        claim_fails(&v->claims, CLAIM_BIRTHS, "key %s of entry %llu is not the one that was approved",
+                    entry_text(e, "label"), (unsigned long long)e->seq);
+    else
+        claim_holds(&v->claims, CLAIM_BIRTHS);
+}
+
 void verify_birth(struct verifier *v, const struct entry *e)
 {
+    enum operation op = creator_of(e);
     const struct state_intent *intent = NULL;
     const struct verified_request *request = NULL;
     const struct rule *rule = NULL;
@@ -152,11 +184,14 @@ void verify_birth(struct verifier *v, const struct entry *e)
     if (v->judge == NULL)
         return; /* said already */
     if (json_object_get(e->body, "intent") == NULL) {
-        rule = policy_match(v->judge, OP_GENERATE, entry_text(e, "token"), entry_text(e, "label"),
-                            entry_text(e, "class"), 1);
+        rule = policy_match(v->judge, op, entry_text(e, "token"), entry_text(e, "label"), entry_text(e, "class"), 1);
         if (rule == NULL || rule->effect != EFFECT_ALLOW)
             claim_fails(&v->claims, CLAIM_BIRTHS, "key %s of entry %llu was born without an intent",
                         entry_text(e, "label"), (unsigned long long)e->seq);
+        return;
+    }
+    if (op != OP_GENERATE) {
+        verify_arrived_key(v, e, op);
         return;
     }
     intent = intent_of(v, e);
@@ -173,25 +208,6 @@ void verify_birth(struct verifier *v, const struct entry *e)
     rule = policy_rule(v->judge, request->request->rule);
     if (birth_key(v, e, intent) && birth_replicas(v, e, intent, rule))
         claim_holds(&v->claims, CLAIM_BIRTHS);
-}
-
-void verify_use(struct verifier *v, const struct entry *e)
-{
-    struct fault f = {OK, ""};
-    const struct state_intent *intent = intent_of(v, e);
-    const struct verified_request *request = intent != NULL ? verified_request(v, &intent->request) : NULL;
-    json_t *data = NULL;
-    struct digest approved, signed_bytes;
-
-    if (request == NULL || request->verdict == NULL || request->request->subject->operation != OP_USE ||
-        strcmp(entry_text(e, "label"), request->request->subject->label) != 0 ||
-        json_want_object(request->request->subject->json, "data", &data, &f) != OK ||
-        json_want_digest(data, "sha256", &approved, &f) != OK ||
-        json_want_digest(e->body, "data", &signed_bytes, &f) != OK || !digest_equal(&approved, &signed_bytes))
-        claim_fails(&v->claims, CLAIM_USES, "use %llu of %s is not the one that was approved",
-                    (unsigned long long)e->seq, entry_text(e, "label"));
-    else
-        claim_holds(&v->claims, CLAIM_USES);
 }
 
 void verify_offers_free(struct verifier *v)

@@ -158,7 +158,11 @@ void verify_artifact(struct verifier *v, struct verified_ceremony *c, const stru
 void verify_use_noted(struct verifier *v, struct verified_ceremony *c, const struct entry *e)
 {
     struct fault f = {OK, ""};
-    struct verified_use *grown = realloc(c->uses, (c->use_count + 1) * sizeof *grown), *u = NULL;
+    struct verified_use *grown = NULL, *u = NULL;
+
+    if (json_object_get(e->body, "data") == NULL)
+        return; /* signs nothing */
+    grown = realloc(c->uses, (c->use_count + 1) * sizeof *grown);
 
     if (grown != NULL)
         c->uses = grown;

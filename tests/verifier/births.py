@@ -77,7 +77,10 @@ class Births:
         self.estate.keys.append(dict(body, time=entry.time_text, seq=entry.seq))
 
     def _born_of(self, entry, body):
-        intent = self.estate.closing(entry, "generate", body["intent"])
+        operation = CREATORS.get(body.get("function"))
+        intent = self.estate.closing(entry, operation, body["intent"])
+        if operation != "generate":
+            return self._came_in(entry, body, intent)
         for member in ("class", "function", "label", "sites", "token", "type"):
             need(body.get(member) == intent.entry.body.get(member), "%s: %s is not the intent's", entry.what, member)
         for site in body["sites"]:
@@ -86,6 +89,13 @@ class Births:
             need(site in intent.receipts, "%s: without a receipt from %s", entry.what, site)
             offer = intent.offers[intent.receipts[site]["offer"]]
             need(offer.get("public-key") == body.get("public-key"), "%s: %s holds another key", entry.what, site)
+        intent.born = body
+        self.estate.spent(intent)
+
+    def _came_in(self, entry, body, intent):
+        for member in ("class", "function", "label", "token"):
+            need(body.get(member) == intent.request.subject.get(member, ""), "%s: %s is not what was approved", entry.what, member)
+        need(body["sites"] == [self._primary(intent)], "%s: at another site than the primary", entry.what)
         intent.born = body
         self.estate.spent(intent)
 
@@ -112,13 +122,60 @@ class Births:
         need(body["intent"] in self.estate.intents, "%s: of no birth", entry.what)
 
     def use(self, entry):
-        body = members(entry.body, "data function intent label mechanism request signature token", entry.what)
-        intent = self.estate.closing(entry, "use", body["intent"])
+        """Every use; of the operations that leave no key behind, `operation` says which."""
+        body = members(entry.body, "?count ?data ?function intent ?interrupted label ?mechanism ?operation request ?signature token",
+                       entry.what)
+        operation = body.get("operation", "use")
+        need(operation not in ("generate", "adopt-policy"), "%s: of an operation that ends otherwise", entry.what)
+        intent = self.estate.closing(entry, operation, body["intent"])
         subject = intent.request.subject
         need(body["request"] == intent.entry.body["request"], "%s: of another request", entry.what)
-        for member in ("function", "label", "mechanism", "token"):
-            need(body[member] == subject.get(member), "%s: %s is not what was approved", entry.what, member)
-        need(body["data"] == subject["data"]["sha256"], "%s: not the bytes that were approved", entry.what)
-        digest(body["signature"], entry.what)
+        wanted = {"label": subject.get("label", ""), "token": subject["token"]}
+        if body.get("interrupted") == "true":
+            need(operation not in ("use", "wrap"), "%s: of an interrupted use nothing came out", entry.what)
+        else:
+            rule = self.estate.policy.rules[intent.verdict["rule"]]
+            wanted.update(function=subject["function"], mechanism=subject.get("mechanism"),
+                          data=subject.get("data", {}).get("sha256"), count=rule.uses if operation == "use" else None)
+        for member, value in wanted.items():
+            need(body.get(member) == value, "%s: %s is not what was approved", entry.what, member)
+        if "signature" in body:
+            digest(body["signature"], entry.what)
         self.estate.spent(intent)
         self.used.append((entry, body, intent))
+
+    def _key(self, entry, body):
+        """The living key that an entry is about, and what was approved of it; without an intent a rule plainly allows."""
+        found = [key for key in self.estate.keys
+                 if all(key[member] == body[member] for member in ("class", "id", "label", "token"))]
+        need(found, "%s: no such key", entry.what)
+        key, operation = found[-1], {"modified": "modify", "destroyed": "destroy"}[entry.type]
+        if "intent" not in body:
+            rule = evaluate.match(self.estate.policy, operation, body["token"], body["label"], body["class"], "token")
+            need(rule is not None and rule.effect == "allow" and len(key["sites"]) == 1 and "request" not in body,
+                 "%s: without an intent, and no rule plainly allows it", entry.what)
+            return key, None
+        intent = self.estate.closing(entry, operation, body["intent"])
+        subject = intent.request.subject
+        need(body["request"] == intent.entry.body["request"], "%s: of another request", entry.what)
+        need((body["label"], body["token"]) == (subject.get("label", ""), subject["token"]), "%s: of another key", entry.what)
+        need(subject["key"] == key.get("fingerprint") if "key" in subject else subject.get("born") == key["seq"],
+             "%s: of another key", entry.what)
+        self.estate.spent(intent)
+        return key, subject
+
+    def modified(self, entry):
+        body = members(entry.body, "class id ?intent label ?new-id ?new-label ?request token", entry.what)
+        key, subject = self._key(entry, body)
+        if subject is not None:
+            asked = subject["templates"]["key"]
+            named = "hex:" + body["new-id"] if "new-id" in body else None
+            need((body.get("new-label"), named) == (asked.get("CKA_LABEL"), asked.get("CKA_ID")),
+                 "%s: another change than was approved", entry.what)
+        key["label"], key["id"] = body.get("new-label", key["label"]), body.get("new-id", key["id"])
+
+    def destroyed(self, entry):
+        body = members(entry.body, "class id ?intent label ?left ?request sites token", entry.what)
+        key, _ = self._key(entry, body)
+        need(set(key["sites"]) <= set(body["sites"]) | set(body.get("left", [])), "%s: a site is left out", entry.what)
+        self.estate.keys.remove(key)

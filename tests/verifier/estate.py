@@ -14,7 +14,7 @@ SUBJECTS = {
     "open-ceremony": "bindings ceremony people script", "suspend": "reason scope", "resume": "scope",
     "change-log-key": "log-key",
 }
-PKCS11_SUBJECT = "?class ?data ?function ?key ?label ?mechanism ?object ?templates token"
+PKCS11_SUBJECT = "?born ?class ?data ?function ?key ?label ?mechanism ?object ?templates token ?with"
 SITE = "firmware hardware identity manufacturer model serial site token transport"
 
 
@@ -133,13 +133,13 @@ class Estate:
         need({"evidence", "operation", "request", "verdict"} <= set(body), "%s lacks a member", entry.what)
         request = self.requests.get(body["request"])
         need(request is not None and request.state == "pending", "%s: the request is not pending", entry.what)
-        for member in set(body) - {"evidence", "request", "verdict", "sites", "type"}:
+        for member in set(body) - {"evidence", "request", "verdict", "sites", "type", "id", "caller-id"}:
             need(member in request.subject and body[member] == request.subject[member],
                  "%s: %s is not the subject's", entry.what, member)
         verdict = members(body["verdict"], "counted decision rule", entry.what)
         need(verdict["decision"] == "allow", "%s: its verdict is not allow", entry.what)
         held = None
-        if "sites" in body:
+        if "sites" in body and body["operation"] == "generate":
             held = texts(body["sites"], entry.what)
         if "type" in body:
             need(body["type"] == evaluate.key_type(request.subject), "%s: not the type that was asked", entry.what)

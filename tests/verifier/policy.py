@@ -101,7 +101,7 @@ class Rule:
         self.expires = duration(value["expires"], self.id) if "expires" in value else DEFAULT_EXPIRY
         self.while_suspended = value.get("while-suspended", "false") == "true"
         self._when(value["when"])
-        self.ceremony, self.transport = [], []
+        self.ceremony, self.transport, self.uses = [], [], None
         self.quorum = self.replicas = self.types = self.usage = self.lifetime = self.extractable = None
         if self.effect == "require":
             self._require(value["require"])
@@ -118,7 +118,7 @@ class Rule:
         need(self.object in (None, "token", "session"), "rule \"%s\" names an unknown object", self.id)
 
     def _require(self, value):
-        members(value, "?ceremony ?quorum ?replicas ?key ?extractable ?transport", "require")
+        members(value, "?ceremony ?quorum ?replicas ?key ?extractable ?transport ?uses", "require")
         need(value, "rule \"%s\" requires nothing", self.id)
         if "ceremony" in value:
             self.ceremony = listed(value["ceremony"], "ceremony")
@@ -131,6 +131,11 @@ class Rule:
             self.lifetime = duration(key["lifetime"], "lifetime") if "lifetime" in key else None
         self.extractable = value.get("extractable")
         need(self.extractable in (None, "closed"), "rule \"%s\": extractable", self.id)
+        if "uses" in value:
+            uses = members(value["uses"], "at-most within", "uses")
+            need(self.operations == ["use"], "rule \"%s\": uses of another operation", self.id)
+            self.uses = count(uses["at-most"], 1, 10**6, "at-most")
+            duration(uses["within"], "within")
         if "transport" in value:
             self.transport = listed(members(value["transport"], "allow", "transport")["allow"], "transport")
 
