@@ -1,0 +1,70 @@
+#!/bin/bash
+# What people approve of keys besides their birth: use, change, end; suspension; and that both verifiers understand it.
+# shellcheck source=tests/integration/lib.sh
+. tests/integration/lib.sh
+# shellcheck source=tests/integration/ceremony.sh
+. tests/integration/ceremony.sh
+
+FROM=bare
+GOVERNED='  - id: governed key
+    when: {operation: [use, modify, destroy], token: root, label: "^app-gov", class: private-key}
+    require: {quorum: {of: key-custodian, at-least: 2}}
+  - id: numbered key
+    when: {operation: use, token: root, label: "^app-num", class: private-key}
+    require: {quorum: {of: key-custodian, at-least: 2}, uses: {at-most: 2, within: 1 hour}}'
+
+prepare() {
+    RULES=$GOVERNED awk '/^  - id: use of an application key$/ { print ENVIRON["RULES"] } { print }' "$D/policy.yaml" \
+        >"$D/policy.new"
+    mv "$D/policy.new" "$D/policy.yaml"
+    prepare_ready
+}
+
+signs() { # id, file
+    p11 --sign --mechanism ECDSA --id "$1" --input-file "$2" --output-file "$D/signature"
+}
+
+# Asked for, approved by two, done.
+approved() {
+    asks "$@"
+    approve "$ID" custodian-1 custodian-2
+    must "$@"
+}
+
+case_from_birth_to_end() {
+    prepare
+    born EC:secp384r1 app-gov-1 --id 0101
+    born EC:secp384r1 app-num-1 --id 0202
+    head -c 48 /dev/urandom >"$D/one"
+    head -c 48 /dev/urandom >"$D/two"
+    approved signs 0101 "$D/one"
+    asks signs 0101 "$D/two"
+    approved signs 0202 "$D/one" # the second use ends with that process
+    asks "$Q" suspend token:root --reason 'smoke in the room'
+    approve "$ID" authority-1
+    must "$Q" suspend token:root --reason 'smoke in the room'
+    must "$Q" status --offline
+    says 'token:root'
+    ends 1 signs 0101 "$D/two"
+    asks "$Q" resume token:root
+    approve "$ID" authority-1 authority-2
+    must "$Q" resume token:root
+    approved p11 --set-id 0103 --type privkey --id 0101
+    for site in $SITES; do
+        direct "$site" --list-objects --type privkey | grep -q 'ID: *0103' || fail "not renamed at $site"
+    done
+    approved p11 --delete-object --type privkey --id 0103
+    [ "$(count_on_hsms app-gov-1 privkey)" = '0 0 0' ] || fail 'not destroyed everywhere'
+    must "$Q" log check
+    answers
+    opening_approved $SCRIPT
+    must holds $SCRIPT
+    transcript_holds $CEREMONY
+    must "$Q" verify "$D/transcript" --trust "$D/trust.yaml" --json
+    says '"claim":"changes"' '"claim":"suspensions"'
+    # An entry that says otherwise is refused by both, whoever signed the log.
+    must "$Q" log show --type destroyed
+    says app-gov-1
+}
+
+cases
