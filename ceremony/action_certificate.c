@@ -8,6 +8,7 @@
 #include "ceremony/hsm_key.h"
 #include "ceremony/pkcs11_client.h"
 #include "ceremony/profile.h"
+#include "ceremony/tbs.h"
 #include "core/file.h"
 #include "core/limits.h"
 
@@ -193,6 +194,16 @@ static enum outcome signing_prepare(struct runner *r, const struct step *s, stru
     return o;
 }
 
+/* The refusal; where it left a request, what is to be signed lies beside it for those who approve. */
+static enum outcome request_leave(const struct signing *g, const struct digest *request, const char *why,
+                                  struct fault *f)
+{
+    static const struct digest none = {{0}};
+    enum outcome o = digest_equal(request, &none) ? OK : tbs_keep(g->runner->estate, request, buf_span(&g->tbs), f);
+
+    return o == OK ? fault_set(f, E_REFUSED, "%s", why) : o;
+}
+
 static enum outcome hsm_sign(const struct signing *g, struct buf *ret_der, struct digest *ret_request, struct fault *f)
 {
     struct client *c = g->runner->client;
@@ -206,7 +217,7 @@ static enum outcome hsm_sign(const struct signing *g, struct buf *ret_der, struc
                               ret_der, f);
     /* libp11 passes on a number only; the module has the words, for the thread's last call. */
     if (o == E_DEVICE && pkcs11_refusal(c, "C_Sign", CKR_FUNCTION_REJECTED, ret_request, &refused) == E_REFUSED)
-        o = fault_set(f, E_REFUSED, "%s", refused.text);
+        o = request_leave(g, ret_request, refused.text, f);
     hsm_key_close(&key);
     return o;
 }

@@ -1,4 +1,5 @@
 #include "ceremony/describe.h"
+#include "ceremony/tbs.h"
 #include "ceremony/tool.h"
 #include "core/encode.h"
 
@@ -174,6 +175,7 @@ enum outcome run_request_show(const struct arguments *a, struct fault *f)
     struct verdict *v = NULL;
     struct buf b = BUF(OUTPUT_MAX);
     const struct state_request *known = NULL;
+    char *folder = NULL;
     enum outcome o = estate_open(argument(a, "bindings"), &e, f);
 
     if (o == OK)
@@ -187,11 +189,16 @@ enum outcome run_request_show(const struct arguments *a, struct fault *f)
         o = show_json(e, r, v, f);
     } else if (o == OK) {
         request_put(e, r, v, &b);
+        folder = tbs_folder(e, &r->id);
+        o = folder ? tbs_put(folder, r, &b, f) : fault_memory(f);
+    }
+    if (o == OK && b.len != 0) {
         o = print_out(&b, f);
     }
     if (o == OK)
         o = print_said(request_holds(state_request(&e->state, &r->id), v), f);
 out:
+    free(folder);
     buf_free(&b);
     verdict_free(v);
     request_free(r);

@@ -1,7 +1,9 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "ceremony/describe.h"
 #include "ceremony/key.h"
+#include "ceremony/tbs.h"
 #include "ceremony/terminal.h"
 #include "ceremony/tool.h"
 #include "ceremony/vote.h"
@@ -147,6 +149,7 @@ static enum outcome ballot_run(const struct arguments *a, const char *reason, st
     struct key key = {0};
     const char *as = NULL, *key_text = NULL;
     bool ask = terminal_present() && !argument_flag(a, "yes");
+    char *folder = NULL;
     enum outcome o = argument_want(a, "as", &as, f);
 
     if (o == OK)
@@ -161,8 +164,10 @@ static enum outcome ballot_run(const struct arguments *a, const char *reason, st
         o = ballot_open(&b, f);
     if (o == OK)
         o = ballot_certificate(&b, argument(a, "certificate"), f);
+    if (o == OK && !(folder = tbs_folder(b.estate, &b.request->id)))
+        o = fault_memory(f);
     if (o == OK)
-        o = vote_show(b.request, b.person->id, reason, ask, f);
+        o = vote_show(folder, b.request, b.person->id, reason, ask, f);
     if (o == OK)
         o = key_open(key_text, argument(a, "card-module"), &key, f);
     if (o == OK)
@@ -170,6 +175,7 @@ static enum outcome ballot_run(const struct arguments *a, const char *reason, st
     if (o == OK)
         o = ballot_tell(&b, argument_flag(a, "json"), f);
     key_close(&key);
+    free(folder);
     X509_free(b.certificate);
     request_free(b.request);
     estate_close(b.estate);

@@ -5,6 +5,7 @@
 
 #include "ceremony/describe.h"
 #include "ceremony/key.h"
+#include "ceremony/tbs.h"
 #include "ceremony/terminal.h"
 #include "core/encode.h"
 #include "core/file.h"
@@ -14,14 +15,17 @@
 /* Requests on their way to people who cannot reach the home, and their approvals. Nothing that travels is trusted: the
  * person signs the bytes that are shown, and the estate verifies the signature when it comes back. */
 
-enum outcome vote_show(const struct request *r, const char *person, const char *reason, bool ask, struct fault *f)
+enum outcome vote_show(const char *folder, const struct request *r, const char *person, const char *reason, bool ask,
+                       struct fault *f)
 {
     struct buf text = BUF(OUTPUT_MAX);
     char question[256];
+    enum outcome o = OK;
 
     buf_puts(&text, person);
     buf_puts(&text, reason ? " rejects: " : " approves: ");
     subject_put(&text, r);
+    o = tbs_put(folder, r, &text, f);
     print_field(&text, "rule", "%s (policy version %u)", r->rule, r->policy_version);
     print_field(&text, "expires", "%s", moment_format(r->expires).text);
     if (reason)
@@ -34,6 +38,8 @@ enum outcome vote_show(const struct request *r, const char *person, const char *
     }
     print_aside(&text);
     buf_free(&text);
+    if (o != OK && !reason)
+        return o;
     snprintf(question, sizeof question, "Sign this as %s?", person);
     return ask ? terminal_confirm(question, f) : OK;
 }
@@ -97,8 +103,8 @@ static enum outcome away_tell(const struct request *r, const char *person, const
     return o;
 }
 
-static enum outcome away_sign(const struct arguments *a, const struct request *r, const char *person, X509 *certificate,
-                              const char *path, struct fault *f)
+static enum outcome away_sign(const struct arguments *a, const char *folder, const struct request *r,
+                              const char *person, X509 *certificate, const char *path, struct fault *f)
 {
     struct buf der = BUF(LIMIT_SIGNATURE);
     const char *key_text = NULL;
@@ -106,7 +112,7 @@ static enum outcome away_sign(const struct arguments *a, const struct request *r
     enum outcome o = argument_want(a, "key", &key_text, f);
 
     if (o == OK)
-        o = vote_show(r, person, NULL, terminal_present() && !argument_flag(a, "yes"), f);
+        o = vote_show(folder, r, person, NULL, terminal_present() && !argument_flag(a, "yes"), f);
     if (o == OK)
         o = key_open(key_text, argument(a, "card-module"), &key, f);
     if (o == OK && key_matches(&key, certificate, f) != OK)
@@ -145,7 +151,7 @@ enum outcome vote_away(const struct arguments *a, const char *file, struct fault
     if (o == OK && !(path = beside(folder, as, "p7s")))
         o = fault_memory(f);
     if (o == OK)
-        o = away_sign(a, r, as, certificate, path, f);
+        o = away_sign(a, folder, r, as, certificate, path, f);
     X509_free(certificate);
     request_free(r);
     buf_free(&bytes);
@@ -180,7 +186,7 @@ enum outcome run_request_export(const struct arguments *a, struct fault *f)
     struct strings names = {0};
     struct buf text = BUF(OUTPUT_MAX);
     const char *to = NULL;
-    char *path = NULL;
+    char *path = NULL, *folder = NULL;
     enum outcome o = argument_want(a, "to", &to, f);
 
     if (o == OK)
@@ -199,6 +205,10 @@ enum outcome run_request_export(const struct arguments *a, struct fault *f)
         o = file_create(path, buf_span(&r->bytes), 0644, f);
     if (o == OK)
         o = export_people(e, r, to, f);
+    if (o == OK && !(folder = tbs_folder(e, &r->id)))
+        o = fault_memory(f);
+    if (o == OK)
+        o = tbs_export(folder, to, f);
     if (o == OK) {
         buf_putf(&text, "request %.12s lies in %s; there: quorate approve --file %s --as PERSON --key KEY\n",
                  digest_hex(&r->id).hex, to, path);
@@ -206,6 +216,7 @@ enum outcome run_request_export(const struct arguments *a, struct fault *f)
         o = print_out(&text, f);
     }
     free(path);
+    free(folder);
     buf_free(&text);
     strings_free(&names);
     request_free(r);

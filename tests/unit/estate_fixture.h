@@ -61,6 +61,8 @@ static void policy_write(const char *name, unsigned version)
     buf_puts(&b, "sites:\n  - {id: here, at: [51.5, -0.6], country: GB}\n"
                  "tokens:\n  - {id: root, primary: here}\n"
                  "rules:\n"
+                 "  - {id: signed, when: {operation: use, label: \"^ca-\"}, require: {quorum: {of: keeper, at-least: "
+                 "2}}}\n"
                  "  - {id: free, when: {operation: use}, allow: true}\n"
                  "  - {id: never, when: {operation: generate, label: \"^bad\"}, deny: true}\n"
                  "  - {id: two, when: {operation: generate}, require: {quorum: {of: keeper, at-least: 2}}}\n"
