@@ -190,3 +190,19 @@ moment moment_add(moment t, struct span_of_time d)
     }
     return __builtin_add_overflow(moved, d.seconds, &moved) || moved > last ? MOMENT_NEVER : moved;
 }
+
+struct moment_text duration_format(int64_t seconds)
+{
+    static const struct {
+        const char *name;
+        int64_t seconds;
+    } units[] = {{"day", 86400}, {"hour", 3600}, {"minute", 60}, {"second", 1}};
+    struct moment_text t = {""};
+    size_t i = 0;
+
+    while (units[i].seconds > 1 && (seconds < units[i].seconds || seconds % units[i].seconds != 0))
+        i++;
+    snprintf(t.text, sizeof t.text, "%lld %s%s", (long long)(seconds / units[i].seconds), units[i].name,
+             seconds / units[i].seconds == 1 ? "" : "s");
+    return t;
+}

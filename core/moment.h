@@ -25,6 +25,8 @@ enum outcome moment_parse(const char *text, moment *ret, struct fault *f);      
 enum outcome moment_parse_loose(const char *text, moment *ret, struct fault *f); /* or a date alone */
 enum outcome duration_parse(const char *text, struct span_of_time *ret,
                             struct fault *f); /* second(s) minute hour day week month year */
+/* "15 minutes", "2 hours", "90 seconds": in the largest unit that fits without a rest. */
+struct moment_text duration_format(int64_t seconds);
 moment moment_add(moment t, struct span_of_time d);
 
 #endif

@@ -255,7 +255,7 @@ static void quorum_put(const struct tally *t, struct buf *b)
     if (t->q->organisations > 0)
         buf_putf(b, " from %zu of %u organisations", t->reached.organisations, t->q->organisations);
     if (t->q->within > 0)
-        buf_putf(b, " within %lld seconds", (long long)t->q->within);
+        buf_putf(b, " within %s", duration_format(t->q->within).text);
 }
 
 static void open_names_put(const struct tally *t, struct buf *b)

@@ -195,13 +195,29 @@ static void test_random(void **state)
     assert_non_null(crypto_context());
 }
 
+static void durations_read_as_people_write_them(void **state)
+{
+    (void)state;
+    assert_string_equal(duration_format(900).text, "15 minutes");
+    assert_string_equal(duration_format(3600).text, "1 hour");
+    assert_string_equal(duration_format(90).text, "90 seconds");
+    assert_string_equal(duration_format(172800).text, "2 days");
+    assert_string_equal(duration_format(1).text, "1 second");
+    assert_string_equal(duration_format(0).text, "0 seconds");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_format_and_parse), cmocka_unit_test(test_every_day_there_and_back),
-        cmocka_unit_test(test_parse_is_strict),  cmocka_unit_test(test_durations),
-        cmocka_unit_test(test_adding),           cmocka_unit_test(test_sha256),
-        cmocka_unit_test(test_digest_texts),     cmocka_unit_test(test_random),
+        cmocka_unit_test(durations_read_as_people_write_them),
+        cmocka_unit_test(test_format_and_parse),
+        cmocka_unit_test(test_every_day_there_and_back),
+        cmocka_unit_test(test_parse_is_strict),
+        cmocka_unit_test(test_durations),
+        cmocka_unit_test(test_adding),
+        cmocka_unit_test(test_sha256),
+        cmocka_unit_test(test_digest_texts),
+        cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
