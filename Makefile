@@ -171,10 +171,10 @@ check: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=crash all
 	@tests/check.sh
 
-# The ceremonies' tests alone, and 2,000 bytes flipped instead of the few of `make check`.
+# The ceremonies' tests alone, with more flipped bytes and random policies than `make check` has.
 check-ceremonies: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all
-	@FLIPS=2000 tests/integration/run.sh $(sort $(wildcard tests/integration/test_ceremony*.sh tests/integration/test_transcript*.sh))
+	@FLIPS=2000 VERDICTS=2000 tests/integration/run.sh $(sort $(wildcard tests/integration/test_ceremony*.sh tests/integration/test_transcript*.sh))
 
 # One target for FUZZ_SECONDS. What is found lies in build/fuzz; it belongs into tests/fuzz/corpus/TARGET.
 FUZZ_SECONDS ?= 600

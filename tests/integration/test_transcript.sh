@@ -1,5 +1,6 @@
 #!/bin/bash
-# Transcripts that were tampered with: both verifiers refuse every one, and say why. FLIPS: how many bytes are flipped.
+# Transcripts that were tampered with: both verifiers refuse every one, and say why. FLIPS: how many bytes are flipped;
+# VERDICTS: how many random policies are evaluated.
 # shellcheck source=tests/integration/lib.sh
 . tests/integration/lib.sh
 # shellcheck source=tests/integration/ceremony.sh
@@ -28,6 +29,11 @@ case_tampering() {
     says 'changes in all'
     printf '%s\n' "$OUT"
     rm -rf "$other"
+}
+
+# Policies, votes and sites at random: both evaluate them alike.
+case_verdicts() {
+    must tests/verdicts.py --quorate "$Q" --count "${VERDICTS:-300}"
 }
 
 # What a trust file may say besides, and what it may not say.
