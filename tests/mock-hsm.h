@@ -8,7 +8,7 @@
  * sessions and states as the specification has them, and give fixed bytes as signatures, digests and ciphertexts. No
  * lock is taken by what works on a session, so that a benchmark measures the layer above.
  *
- * A test finds the two functions below with dlsym, in the library that the module under test has loaded (dlopen with
+ * A test finds the three functions below with dlsym, in the library that the module under test has loaded (dlopen with
  * RTLD_NOLOAD). A program that knows nothing of the mock names a file of such lines in MOCK_HSM, read before anything else is called.
  *
  * A line is "FUNCTION [KEY[=VALUE]]...", and replaces what was said of that function:
@@ -24,6 +24,8 @@
  * "count" (calls are counted from here on; steering of any kind counts too). */
 typedef bool (*mock_steer_fn)(const char *line); /* false: not understood, nothing changed */
 typedef unsigned long (*mock_calls_fn)(const char *function);
+/* How often private and secret keys were used whose label begins so; counted while anything is steered. */
+typedef unsigned long (*mock_uses_fn)(const char *label);
 
 #define MOCK_PIN "1234"
 #define MOCK_SO_PIN "12345678"

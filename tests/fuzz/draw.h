@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define SHUT "shut" /* a label that the policy denies */
+#define ASK "ask"   /* of keys whose use must be approved */
 #define POOL 8u     /* handles of each kind that are remembered */
 
 static const uint8_t *input, *input_end;
@@ -104,7 +105,7 @@ static void label_draw(struct drawn_template *t, CK_ULONG i, unsigned how)
     static const struct {
         const char *text;
         CK_ULONG len;
-    } labels[] = {{"free", 4},        {SHUT, 4}, {SHUT "-1", 6},   {"ask-1", 5},
+    } labels[] = {{"free", 4},        {SHUT, 4}, {SHUT "-1", 6},   {ASK "-1", 5},
                   {"free\0" SHUT, 9}, {"", 0},   {"quorate x", 9}, {"\xff\xfe", 2}};
 
     memcpy(t->labels[i], labels[how % 8].text, labels[how % 8].len);

@@ -45,9 +45,11 @@ enum mock_operation_kind {
     MOCK_KINDS
 };
 
+struct mock_object;
 struct mock_operation {
     bool on, parts;   /* begun; fed by parts */
     CK_ULONG out_len; /* of a signature or a digest */
+    struct mock_object *key;
 };
 
 struct mock_session {
@@ -86,7 +88,9 @@ struct mock_object {
     CK_KEY_TYPE key_type;
     CK_ATTRIBUTE *items;
     CK_ULONG count;
+    atomic_ulong uses; /* of a private or secret key, counted while anything is steered */
 };
+void mock_use(struct mock_object *key); /* NULL: no key */
 /* NULL where the handle stands for nothing that this session may see. Takes no lock. */
 struct mock_object *mock_object(const struct mock_session *s, CK_OBJECT_HANDLE handle);
 /* A new object: `base` first, then `items` over it. The lock is not held. */

@@ -167,7 +167,11 @@ CK_RV mock_C_WrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_O
         rv = CKR_WRAPPING_KEY_HANDLE_INVALID;
     if (rv == CKR_OK && !mock_object(s, key))
         rv = CKR_KEY_HANDLE_INVALID;
-    return rv == CKR_OK ? mock_give(wrapped, wrapped_len, 0x3C, 40, &sized) : rv;
+    if (rv == CKR_OK)
+        rv = mock_give(wrapped, wrapped_len, 0x3C, 40, &sized);
+    if (rv == CKR_OK && !sized)
+        mock_use(mock_object(s, wrapping));
+    return rv;
 }
 
 CK_RV mock_C_UnwrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE unwrapping,
@@ -183,6 +187,8 @@ CK_RV mock_C_UnwrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK
         rv = CKR_UNWRAPPING_KEY_HANDLE_INVALID;
     if (rv == CKR_OK && wrapped_len != 40)
         rv = CKR_WRAPPED_KEY_LEN_RANGE;
+    if (rv == CKR_OK)
+        mock_use(mock_object(s, unwrapping));
     return rv == CKR_OK ? secret_make(s, session, CKK_GENERIC_SECRET, &no, items, count, key) : rv;
 }
 
@@ -196,5 +202,7 @@ CK_RV mock_C_DeriveKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK
         rv = CKR_ARGUMENTS_BAD;
     if (rv == CKR_OK && !mock_object(s, base))
         rv = CKR_KEY_HANDLE_INVALID;
+    if (rv == CKR_OK)
+        mock_use(mock_object(s, base));
     return rv == CKR_OK ? secret_make(s, session, CKK_GENERIC_SECRET, &no, items, count, key) : rv;
 }

@@ -76,6 +76,29 @@ struct mock_object *mock_object(const struct mock_session *s, CK_OBJECT_HANDLE h
     return o->is_private && !mock_logged_in(s) ? NULL : o;
 }
 
+void mock_use(struct mock_object *key)
+{
+    if (key && atomic_load_explicit(&mock_steered, memory_order_relaxed) && key->class != CKO_PUBLIC_KEY)
+        atomic_fetch_add(&key->uses, 1);
+}
+
+__attribute__((visibility("default"))) unsigned long mock_uses(const char *prefix);
+unsigned long mock_uses(const char *prefix)
+{
+    unsigned long uses = 0;
+
+    pthread_mutex_lock(&mock_lock);
+    for (size_t i = 0; i < used; i++) {
+        const CK_ATTRIBUTE *label = item_find(objects[i].items, objects[i].count, CKA_LABEL);
+
+        if (atomic_load(&objects[i].alive) && label && label->ulValueLen >= strlen(prefix) &&
+            memcmp(label->pValue, prefix, strlen(prefix)) == 0)
+            uses += atomic_load(&objects[i].uses);
+    }
+    pthread_mutex_unlock(&mock_lock);
+    return uses;
+}
+
 static CK_RV items_check(const CK_ATTRIBUTE *items, CK_ULONG count)
 {
     if (count && !items)
@@ -102,6 +125,7 @@ static CK_RV object_place(const struct mock_session *s, CK_SESSION_HANDLE owner,
 {
     bool on_token = item_bool(o, CKA_TOKEN);
 
+    atomic_store(&o->uses, 0);
     o->slot = s->slot;
     o->owner = on_token ? 0 : owner;
     o->is_private = item_bool(o, CKA_PRIVATE);

@@ -12,7 +12,7 @@ static CK_RV operation_begin(CK_SESSION_HANDLE session, enum mock_operation_kind
                              CK_OBJECT_HANDLE key)
 {
     struct mock_session *s = NULL;
-    const struct mock_object *o = NULL;
+    struct mock_object *o = NULL;
     CK_RV rv = mock_session(session, &s);
 
     if (rv == CKR_OK && !mechanism)
@@ -27,7 +27,7 @@ static CK_RV operation_begin(CK_SESSION_HANDLE session, enum mock_operation_kind
         rv = CKR_MECHANISM_INVALID;
     if (rv != CKR_OK)
         return rv;
-    s->operations[kind] = (struct mock_operation){true, false, 32};
+    s->operations[kind] = (struct mock_operation){true, false, 32, o};
     if (o && o->key_type == CKK_EC)
         s->operations[kind].out_len = 64;
     if (o && o->key_type == CKK_RSA)
@@ -87,6 +87,8 @@ static CK_RV operation_give(CK_SESSION_HANDLE session, enum mock_operation_kind 
     rv = mock_give(out, out_len, fill, p->out_len, &sized);
     if (rv != CKR_BUFFER_TOO_SMALL && !(rv == CKR_OK && sized))
         p->on = false;
+    if (rv == CKR_OK && !sized)
+        mock_use(p->key);
     return rv;
 }
 
@@ -121,6 +123,7 @@ static CK_RV operation_turn(CK_SESSION_HANDLE session, enum mock_operation_kind 
         return rv;
     for (CK_ULONG i = 0; i < len; i++)
         out[i] = (unsigned char)~in[i];
+    mock_use(p->key);
     p->parts = true;
     p->on = !whole;
     return CKR_OK;
@@ -135,6 +138,7 @@ static CK_RV operation_check(CK_SESSION_HANDLE session, enum mock_operation_kind
     if (rv != CKR_OK)
         return rv;
     p->on = false;
+    mock_use(p->key);
     if (!signature)
         return CKR_ARGUMENTS_BAD;
     if (len != p->out_len)
@@ -225,11 +229,16 @@ FEED(C_VerifyUpdate, MOCK_VERIFY)
 CK_RV mock_C_DigestKey(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key)
 {
     struct mock_session *s = NULL;
+    struct mock_object *o = NULL;
     CK_RV rv = mock_session(session, &s);
 
-    if (rv == CKR_OK && !mock_object(s, key))
+    if (rv == CKR_OK && !(o = mock_object(s, key)))
         rv = CKR_KEY_HANDLE_INVALID;
-    return rv == CKR_OK ? operation_feed(session, MOCK_DIGEST, NULL, 0) : rv;
+    if (rv == CKR_OK)
+        rv = operation_feed(session, MOCK_DIGEST, NULL, 0);
+    if (rv == CKR_OK)
+        mock_use(o);
+    return rv;
 }
 
 CK_RV mock_C_Verify(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG len, CK_BYTE_PTR signature,
@@ -299,7 +308,7 @@ CK_RV mock_C_SetOperationState(CK_SESSION_HANDLE session, CK_BYTE_PTR state, CK_
         return CKR_SAVED_STATE_INVALID;
     if (encryption_key || authentication_key)
         return CKR_KEY_NOT_NEEDED;
-    s->operations[MOCK_DIGEST] = (struct mock_operation){true, true, 32};
+    s->operations[MOCK_DIGEST] = (struct mock_operation){true, true, 32, NULL};
     return CKR_OK;
 }
 

@@ -12,6 +12,7 @@
 
 static mock_steer_fn mock_steer_below;
 static mock_calls_fn mock_calls_below;
+static mock_uses_fn mock_uses_below;
 static CK_FUNCTION_LIST *mock; /* the mock's own functions, past the module */
 
 /* "build/tests/x" has its mock in "build". */
@@ -49,6 +50,8 @@ static inline void mock_load(const char *path)
     memcpy(&mock_steer_below, &symbol, sizeof(symbol));
     symbol = mock_symbol(library, "mock_calls");
     memcpy(&mock_calls_below, &symbol, sizeof(symbol));
+    symbol = mock_symbol(library, "mock_uses");
+    memcpy(&mock_uses_below, &symbol, sizeof(symbol));
     symbol = mock_symbol(library, "C_GetFunctionList");
     memcpy(&get, &symbol, sizeof(symbol));
     assert_int_equal(get(&mock), CKR_OK);
