@@ -6,8 +6,8 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 PACKAGES := gcc make pkg-config libssl-dev libfyaml-dev libjansson-dev libp11-dev libp11-kit-dev \
-            libcmocka-dev softhsm2 opensc openssl gnutls-bin libengine-pkcs11-openssl p11-kit p11-kit-modules \
-            openssh-client knot libnss3-tools python3 python3-pykcs11 expect
+            libcmocka-dev libcurl4-openssl-dev libmicrohttpd-dev softhsm2 opensc openssl gnutls-bin libengine-pkcs11-openssl \
+            p11-kit p11-kit-modules openssh-client knot libnss3-tools python3 python3-pykcs11 expect
 BENCH_PACKAGES := valgrind
 FUZZ_PACKAGES := clang libclang-rt-14-dev
 INTEROP_PACKAGES := golang-go golang-golang-x-mod-dev xxd
@@ -33,7 +33,7 @@ CPPFLAGS := -I. -D_GNU_SOURCE -I/usr/include/p11-kit-1
 CFLAGS   := -std=c17 -fPIC -fvisibility=hidden $(WARNINGS) $(CFLAGS_$(VARIANT))
 LIBS        := -lfyaml -ljansson -lcrypto -lpthread -lm
 MODULE_LIBS := $(LIBS) -ldl
-TOOL_LIBS   := $(LIBS) -lp11 -lp11-kit -ldl
+TOOL_LIBS   := $(LIBS) -lp11 -lp11-kit -lcurl -lmicrohttpd -ldl
 TEST_LIBS   := $(LIBS) -lcmocka -ldl
 
 FOUNDATION := $(sort $(wildcard core/*.c policy/*.c audit/*.c estate/*.c))
@@ -103,7 +103,7 @@ $(B)/shim-hsm.so: $(B)/obj/tests/shim-hsm.o
 # A unit test sees the foundation and the module's and the tool's inner parts (all but the tool's main).
 $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call object,$(MODULE)) $(filter-out $(B)/obj/ceremony/main.o,$(call object,$(TOOL))) $(B)/libquorate.a
 	@mkdir -p $(@D)
-	$(call tell,LD) $(CC) $(CFLAGS) -o $@ $^ $(TEST_LIBS) -lp11 -lp11-kit
+	$(call tell,LD) $(CC) $(CFLAGS) -o $@ $^ $(TEST_LIBS) -lp11 -lp11-kit -lcurl -lmicrohttpd
 
 # One a file of tests/fuzz, each with a corpus of its name.
 FUZZ_TARGETS := $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)))

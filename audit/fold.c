@@ -242,9 +242,11 @@ static fold_handler *const handlers[ENTRY_TYPE_COUNT] = {
     [ENTRY_SUSPENDED] = fold_suspended,
     [ENTRY_RESUMED] = fold_resumed,
     [ENTRY_DRILL] = fold_drill,
+    [ENTRY_COSIGNED] = fold_cosigned,
     [ENTRY_RECOVERED] = fold_recovered,
     [ENTRY_LOG_KEY] = fold_log_key,
     [ENTRY_SITE_RETIRED] = fold_site_retired,
+    [ENTRY_TIMESTAMP] = fold_timestamp,
     [ENTRY_CEREMONY_CLOSED] = fold_ceremony_closed,
 };
 

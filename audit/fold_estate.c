@@ -147,6 +147,36 @@ void fold_recovered(struct fold *x)
     fold_digest(x, "digest");
 }
 
+void fold_cosigned(struct fold *x)
+{
+    struct strings lines = {.items = NULL};
+    fold_members(x, "cosignatures root size ?step");
+    struct digest root = fold_digest(x, "root");
+    uint64_t size = fold_count(x, "size");
+    fold_strings(x, "cosignatures", &lines);
+    if (fold_has(x, "step"))
+        fold_text(x, "step");
+    if (size == 0 || size > x->e->seq)
+        fold_fail(x, "no checkpoint of this log had %" PRIu64 " entries by then", size);
+    struct state *s = x->s;
+    struct state_cosigned *items = fold_goes(x) ? fold_room(x, s->cosigned, s->cosigned_count, sizeof *items) : NULL;
+    if (items) {
+        s->cosigned = items;
+        items[s->cosigned_count++] =
+            (struct state_cosigned){.size = size, .seq = x->e->seq, .root = root, .lines = lines};
+        lines = (struct strings){.items = NULL}; /* taken by the state */
+    }
+    strings_free(&lines);
+}
+
+void fold_timestamp(struct fold *x)
+{
+    fold_members(x, "checkpoint time token");
+    fold_digest(x, "checkpoint");
+    fold_moment(x, "time");
+    fold_digest(x, "token");
+}
+
 static struct state_ceremony *find_ceremony(const struct state *s, const char *id)
 {
     for (size_t i = 0; i < s->ceremony_count; i++)

@@ -38,7 +38,13 @@ static bool key_id(struct note_key *key)
 
 enum outcome note_key_make(const char *name, const uint8_t public_key[32], struct note_key *ret, struct fault *f)
 {
-    struct note_key key = {.algorithm = ED25519};
+    return note_key_make_as(ED25519, name, public_key, ret, f);
+}
+
+enum outcome note_key_make_as(uint8_t algorithm, const char *name, const uint8_t public_key[32], struct note_key *ret,
+                              struct fault *f)
+{
+    struct note_key key = {.algorithm = algorithm};
     if (!is_key_name(span_str(name)))
         return fault_set(f, E_INVALID, "a log's name has 1 to 255 bytes, without blanks, '+' and control characters");
     memcpy(key.name, name, strlen(name));
@@ -63,6 +69,11 @@ void note_key_put(const struct note_key *key, struct buf *b)
 
 enum outcome note_key_parse(const char *vkey, struct note_key *ret, struct fault *f)
 {
+    return note_key_parse_as(ED25519, vkey, ret, f);
+}
+
+enum outcome note_key_parse_as(uint8_t algorithm, const char *vkey, struct note_key *ret, struct fault *f)
+{
     enum outcome rc = E_INVALID;
     struct note_key key = {.algorithm = 0};
     struct buf body = BUF(1 + sizeof key.public_key);
@@ -76,11 +87,11 @@ enum outcome note_key_parse(const char *vkey, struct note_key *ret, struct fault
     memcpy(name, vkey, (size_t)(first - vkey));
     memcpy(id_hex, first + 1, 2 * ID_LEN);
     if (hex_parse(id_hex, id, ID_LEN, f) || base64_parse(span_str(second + 1), &body, f) ||
-        body.len != 1 + sizeof key.public_key || body.data[0] != ED25519) {
-        fault_set(f, rc, "a verifier key's hash or key is malformed, or the key is not Ed25519");
+        body.len != 1 + sizeof key.public_key || body.data[0] != algorithm) {
+        fault_set(f, rc, "a verifier key's hash or key is malformed, or the key is not Ed25519 of type %u", algorithm);
         goto out;
     }
-    rc = note_key_make(name, body.data + 1, &key, f);
+    rc = note_key_make_as(algorithm, name, body.data + 1, &key, f);
     if (rc)
         goto out;
     if (memcmp(key.id, id, ID_LEN) != 0) {

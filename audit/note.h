@@ -11,13 +11,17 @@
 
 struct note_key { /* a verifier key: "NAME+HASH8+BASE64" */
     char name[256];
-    uint8_t algorithm; /* 0x01 */
+    uint8_t algorithm; /* 0x01; 0x04 of cosigners (audit/cosignature.h) */
     uint8_t id[4];     /* first bytes of SHA-256(name || "\n" || algorithm || public key) */
     uint8_t public_key[32];
 };
 enum outcome note_key_parse(const char *vkey, struct note_key *ret, struct fault *f);
 void note_key_put(const struct note_key *key, struct buf *b);
 enum outcome note_key_make(const char *name, const uint8_t public_key[32], struct note_key *ret, struct fault *f);
+/* The same for a key of another type. */
+enum outcome note_key_parse_as(uint8_t algorithm, const char *vkey, struct note_key *ret, struct fault *f);
+enum outcome note_key_make_as(uint8_t algorithm, const char *name, const uint8_t public_key[32], struct note_key *ret,
+                              struct fault *f);
 
 /* Signs `text` (ends in a newline): appends text, an empty line and the signature line to ret. */
 enum outcome note_sign(struct span text, const struct note_key *key, EVP_PKEY *secret, struct buf *ret,

@@ -77,6 +77,9 @@ void state_clear(struct state *s)
         intent_clear(&s->intents[i]);
     for (size_t i = 0; i < s->key_count; i++)
         key_clear(&s->keys[i]);
+    for (size_t i = 0; i < s->cosigned_count; i++)
+        strings_free(&s->cosigned[i].lines);
+    free(s->cosigned);
     for (size_t i = 0; i < s->suspension_count; i++)
         free(s->suspensions[i].scope);
     for (size_t i = 0; i < s->ceremony_count; i++) {

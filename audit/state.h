@@ -84,6 +84,12 @@ struct state_suspension {
     uint64_t seq;
 };
 
+struct state_cosigned { /* signatures by cosigners that an entry holds; whether they hold is for others to say */
+    uint64_t size, seq; /* of the checkpoint; of the entry */
+    struct digest root;
+    struct strings lines; /* signature lines without their newlines */
+};
+
 struct state_ceremony {
     char *id, *script;
     uint64_t seq;
@@ -112,6 +118,8 @@ struct state {
     size_t suspension_count;
     struct state_ceremony *ceremonies;
     size_t ceremony_count;
+    struct state_cosigned *cosigned;
+    size_t cosigned_count;
     struct digest *refused; /* subjects refused without a request, under the policy in force */
     size_t refused_count;
     struct map request_index; /* id -> place in requests */

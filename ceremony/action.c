@@ -31,6 +31,7 @@ static const struct action actions[] = {
     {"issue-certificate", ACTION_ISSUE_CERTIFICATE, "label profile token", "", true, false, OP_USE},
     {"approve", ACTION_APPROVE, "", "?reason ?reject", false, false, -1},
     {"attest", ACTION_ATTEST, "statement", "", false, false, -1},
+    {"cosign", ACTION_COSIGN, "", "", false, false, -1},
     {"close", ACTION_CLOSE, "", "", false, false, -1},
     /* room */
     NOT_YET("print"),
@@ -62,7 +63,6 @@ static const struct action actions[] = {
     NOT_YET("resume"),
     NOT_YET("adopt-policy"),
     /* record */
-    NOT_YET("cosign"),
     NOT_YET("timestamp"),
 };
 

@@ -22,6 +22,7 @@ enum action_kind {
     ACTION_EXHIBIT,
     ACTION_READ_ALOUD,
     ACTION_ATTEST,
+    ACTION_COSIGN,
     ACTION_CLOSE
 };
 

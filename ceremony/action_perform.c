@@ -30,6 +30,8 @@ static action_perform *performer(enum action_kind kind)
         return perform_exhibit;
     case ACTION_READ_ALOUD:
         return perform_read_aloud;
+    case ACTION_COSIGN:
+        return perform_cosign;
     case ACTION_ATTEST:
         return perform_attest;
     case ACTION_UNBUILT:

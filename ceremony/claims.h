@@ -30,6 +30,7 @@ enum standing { PROVEN, ATTESTED };
     X(ARTIFACTS, PROVEN, "artifacts", "each artifact and exhibit record is the one that was logged")                   \
     X(ATTESTATIONS, PROVEN, "attestations", "each participant signed the record and its deviations")                   \
     X(ON_PAPER, ATTESTED, "on-paper", "participants without a card signed the printed record")                         \
+    X(COSIGNERS, PROVEN, "cosigners", "programs elsewhere signed this same log, as many as the policy asks")           \
     X(CLOSING, PROVEN, "closing", "the record ends with the ceremony's close")                                         \
     X(SOFTWARE, ATTESTED, "software", "the programs were those that the record names")                                 \
     X(TIME, ATTESTED, "time", "times are the ceremony computer's")

@@ -124,6 +124,16 @@ static const struct option attest_options[] = {
     END,
 };
 
+static const struct option cosign_init_options[] = {
+    {"name", "NAME", false, "the cosigner's name, such as cosigner.example/one"},
+    END,
+};
+
+static const struct option cosign_serve_options[] = {
+    {"listen", "[ADDRESS:]PORT", false, "where to listen; 127.0.0.1:8420 where left out, port 0 is any"},
+    END,
+};
+
 static const struct option verify_options[] = {
     {"trust", "FILE", false, "what the auditor brings: the log's verifier key and the first policy's digest"},
     END,
@@ -210,6 +220,21 @@ const struct command commands[] = {
     {"attest", "DOCUMENT", 1, 1, false, "Sign an attestation of a ceremony with one's card",
      "Shows checkpoint, statement and deviations, then signs. The runner calls it for each participant.",
      attest_options, run_attest},
+    {"cosign", "", 0, 0, false, "Have the log signed by programs elsewhere, or be one of them", "", none, NULL},
+    {"cosign collect", "", 0, 0, false, "Ask the policy's cosigners to sign the log as it is now",
+     "Those with an address are asked there; for the others home/cosign/NAME.request is written, and what they "
+     "answered\n"
+     "is read from home/cosign/NAME.cosignature. When the policy's quorum has signed, the log says so.",
+     none, run_cosign_collect},
+    {"cosign init", "DIR", 1, 1, false, "Make a cosigner: its key and its memory, in a folder of its own",
+     "Belongs on another machine than the log, with other people.", cosign_init_options, run_cosign_init},
+    {"cosign trust", "DIR LOG-KEY", 2, 2, false, "Let a cosigner take in a log, or one more key of it",
+     "LOG-KEY is the log's verifier key, as `quorate init` shows it.", none, run_cosign_trust},
+    {"cosign file", "DIR REQUEST ANSWER", 3, 3, false, "Cosign a checkpoint that was carried here in a file",
+     "Signs only what extends the log that was signed before. ANSWER is carried back.", none, run_cosign_file},
+    {"cosign serve", "DIR", 1, 1, false, "Cosign over HTTP, as C2SP tlog-witness says",
+     "POST /add-checkpoint, until it is interrupted. TLS is for a proxy before it.", cosign_serve_options,
+     run_cosign_serve},
     {"transcript", "CEREMONY DIR", 2, 2, false, "Put everything that an absent auditor needs into one folder",
      "The ceremony must be closed. DIR is made, or must be empty.", none, run_transcript},
     {"verify", "DIR", 1, 1, true, "Verify a transcript, knowing only what the trust file says",

@@ -159,6 +159,7 @@ static enum outcome verdict_find(struct explaining *x, struct verdict **ret, str
     e.ceremony = x->ceremony.script ? &x->ceremony : NULL;
     e.key = x->base.has_key ? &x->base.key : NULL;
     e.suspended = x->base.suspended;
+    e.cosigned = x->base.cosigned;
     return policy_evaluate(x->policy, x->request, &e, ret, f);
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/run_cosign.h"
 #include "ceremony/run_talk.h"
 #include "core/encode.h"
 #include "core/file.h"
@@ -69,8 +70,10 @@ enum outcome ceremony_close(struct runner *r, struct fault *f)
     bool good = json_put_string(body, "ceremony", r->estate->ceremony) &&
                 json_put_integer(body, "deviations", (int64_t)deviations) &&
                 json_put_integer(body, "steps", (int64_t)r->script->step_count);
-    enum outcome o = good ? closed_log(r, body, f) : fault_memory(f);
+    enum outcome o = good ? close_cosigned(r, f) : fault_memory(f);
 
+    if (o == OK)
+        o = closed_log(r, body, f);
     json_decref(body);
     if (o == OK)
         o = client_call(r->client, "ceremony", json_object(), &answer, f);

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/run_cosign.h"
 #include "ceremony/verify_inner.h"
 #include "core/limits.h"
 
@@ -339,6 +340,7 @@ static void verify_close(struct verifier *v, struct verified_ceremony *c, const 
         claim_fails(&v->claims, CLAIM_CLOSING, "%s closes with other counts than its entries have", c->id);
     else
         claim_holds(&v->claims, CLAIM_CLOSING);
+    verify_close_cosigned(v, c);
     verify_certificates(v, c);
     verify_attestations_complete(v, c);
     c->closed = true;
@@ -376,4 +378,6 @@ void verify_ceremony(struct verifier *v, const struct entry *e)
         verify_use_noted(v, c, e);
     else if (e->type == ENTRY_CEREMONY_CLOSED)
         verify_close(v, c, e);
+    if (!entry_after_cosigning(e->json))
+        c->to_cosign = e->seq + 1;
 }

@@ -65,6 +65,7 @@ struct verified_ceremony {
     size_t use_count;
     struct verified_signed *signed_things;
     size_t signed_count;
+    uint64_t to_cosign; /* so many entries have to be cosigned before it may close */
     bool closed;
 };
 
@@ -130,6 +131,9 @@ void verify_key_end(struct verifier *v, const struct entry *e); /* modified, des
 /* The request that an entry carries out, of that operation, through its open intent; NULL where there is none. */
 const struct verified_request *verified_end(struct verifier *v, const struct entry *e, enum operation op);
 void verify_suspension(struct verifier *v, const struct entry *e); /* and its end */
+void verify_cosigned(struct verifier *v, const struct entry *e);
+void verify_close_cosigned(struct verifier *v, const struct verified_ceremony *c);
+bool verified_cosigned(const struct verifier *v, const char *size, const struct digest *root);
 void verify_environment(struct verifier *v, const struct entry *e);
 void verify_ceremony(struct verifier *v, const struct entry *e); /* every entry that belongs to one */
 void verify_artifact(struct verifier *v, struct verified_ceremony *c, const struct entry *e);

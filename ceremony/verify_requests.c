@@ -235,6 +235,7 @@ static bool verdict_again(struct verifier *v, const struct entry *e, const struc
         evidence.site_count = base.site_count;
         evidence.key = base.has_key ? &base.key : NULL;
         evidence.suspended = base.suspended;
+        evidence.cosigned = base.cosigned;
         if (policy_evaluate(v->judge, r, &evidence, &verdict, &f) == OK)
             mine = verdict_json(verdict);
     }

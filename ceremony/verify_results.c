@@ -150,6 +150,7 @@ void verify_step_result(struct verifier *v, struct verified_ceremony *c, const s
 {
     json_t *result = json_object_get(e->body, "result");
     const char *exhibit = json_string_or_null(result, "digest");
+    struct digest digest;
     bool good = true;
 
     if (!verify_result_said(c, s, json_object_get(e->body, "actors"), result)) {
@@ -180,6 +181,10 @@ void verify_step_result(struct verifier *v, struct verified_ceremony *c, const s
         break;
     case ACTION_EXHIBIT:
         good = exhibit != NULL && strings_have(&c->exhibits, exhibit);
+        break;
+    case ACTION_COSIGN:
+        good = json_string_or_null(result, "size") != NULL && result_digest(result, "root", &digest) &&
+               verified_cosigned(v, json_string_or_null(result, "size"), &digest);
         break;
     case ACTION_ATTEST:
         good = result_attested(c, e, result);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "estate/cosigned.h"
+
 static void site_fact_fill(const struct state *s, const char *token, const char *site, struct site_fact *ret)
 {
     const struct state_site *known = state_site(s, token, site);
@@ -46,10 +48,11 @@ enum outcome evidence_gather(const struct state *s, const struct policy *p, cons
 
         if (k->destroyed || strcmp(k->token, subject->token) != 0 || strcmp(k->label, subject->label) != 0)
             continue;
-        base.key = (struct key_fact){.born = k->born, .sites = &k->sites};
+        base.key = (struct key_fact){.born = k->born, .seq = k->seq, .sites = &k->sites};
         base.has_key = true;
     }
     base.suspended = state_suspended(s, subject->token, subject->label);
+    base.cosigned = cosigned_size(s, &p->cosigners);
     *ret = base;
     return OK;
 }

@@ -12,6 +12,7 @@ struct evidence_base {
     struct key_fact key;
     bool has_key;
     bool suspended;
+    uint64_t cosigned; /* so many entries, as the policy wants it */
 };
 enum outcome evidence_gather(const struct state *s, const struct policy *p, const struct subject *subject,
                              struct evidence_base *ret, struct fault *f);

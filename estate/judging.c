@@ -19,7 +19,8 @@ enum outcome verdict_reach(struct estate *e, const struct policy *judge, const s
                                     .site_count = base.site_count,
                                     .ceremony = ceremony,
                                     .key = base.has_key ? &base.key : NULL,
-                                    .suspended = base.suspended};
+                                    .suspended = base.suspended,
+                                    .cosigned = base.cosigned};
 
         result = policy_evaluate(judge, r, &evidence, ret, f);
     }

@@ -152,6 +152,22 @@ static void judge_key(struct judge *j, const struct rule *rule, const struct sub
     buf_free(&types);
 }
 
+/* Whoever rewrites the record would have to persuade the cosigners too. */
+static void judge_cosigned(struct judge *j)
+{
+    const struct key_fact *key = j->evidence->key;
+
+    if (key == NULL)
+        judge_wait(j, "cosigned", "needs a key whose birth is in the log and cosigned");
+    else if (j->evidence->cosigned <= key->seq)
+        judge_wait(j, "cosigned",
+                   "needs the record of the key's birth (entry %llu) cosigned, and %llu entries are (quorate cosign "
+                   "collect)",
+                   (unsigned long long)key->seq, (unsigned long long)j->evidence->cosigned);
+    else
+        judge_note(j, FINDING_MET, "cosigned", "the record of the key's birth is cosigned");
+}
+
 static void judge_requirements(struct judge *j, const struct rule *rule, const struct request *r)
 {
     const struct subject *s = r->subject;
@@ -164,6 +180,8 @@ static void judge_requirements(struct judge *j, const struct rule *rule, const s
         quorum_judge(j, &rule->quorum, s->requester);
     if (rule->replicas.present)
         replicas_judge(j, &rule->replicas, s->token);
+    if (rule->cosigned)
+        judge_cosigned(j);
 }
 
 static bool succeeds(const struct request *r)

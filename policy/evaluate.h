@@ -37,6 +37,7 @@ struct ceremony_fact {
 
 struct key_fact { /* of the key that a `use` names */
     moment born;
+    uint64_t seq;                /* of its `born` */
     const struct strings *sites; /* that hold it */
 };
 
@@ -49,6 +50,7 @@ struct evidence {
     const struct ceremony_fact *ceremony; /* NULL: none that this process holds */
     const struct key_fact *key;           /* NULL: not a use of a born key */
     bool suspended;                       /* the scope of this operation is */
+    uint64_t cosigned;                    /* so many entries were cosigned as the policy wants it */
 };
 
 enum decision { DECISION_DENY, DECISION_PENDING, DECISION_ALLOW };

@@ -212,14 +212,28 @@ static enum outcome parse_uses(const struct yaml *map, struct rule *rule, struct
     return OK;
 }
 
+/* `cosigned: true`: without cosigners nobody could ever meet it. */
+static enum outcome parse_cosigned(const struct policy *p, const struct yaml *node, struct rule *rule, struct fault *f)
+{
+    enum outcome o = yaml_bool(node, &rule->cosigned, f);
+
+    if (o == OK && !rule->cosigned)
+        return yaml_fault(node, f, "cosigned: true was expected; leave it out otherwise");
+    if (o == OK && rule->operations != UINT32_C(1) << OP_USE)
+        return yaml_fault(node, f, "cosigned can only be required of use; give it a rule of its own");
+    if (o == OK && p->cosigners.count == 0)
+        return yaml_fault(node, f, "the policy names no cosigners");
+    return o;
+}
+
 enum outcome parse_require(const struct policy *p, const struct yaml *map, struct rule *rule, struct fault *f)
 {
     const struct yaml *quorum = NULL, *ceremony = NULL, *replicas = NULL, *key = NULL;
-    const struct yaml *uses = NULL;
+    const struct yaml *uses = NULL, *cosigned = NULL;
     enum outcome o = OK;
 
     if ((o = parse_not_yet(map, f)) != OK ||
-        (o = yaml_members(map, "?quorum ?ceremony ?replicas ?key ?extractable ?transport ?uses", f)) != OK ||
+        (o = yaml_members(map, "?quorum ?ceremony ?replicas ?key ?extractable ?transport ?uses ?cosigned", f)) != OK ||
         (o = check_births_only(map, rule, f)) != OK)
         return o;
     if (map->count == 0)
@@ -229,9 +243,12 @@ enum outcome parse_require(const struct policy *p, const struct yaml *map, struc
     replicas = yaml_get(map, "replicas");
     key = yaml_get(map, "key");
     uses = yaml_get(map, "uses");
+    cosigned = yaml_get(map, "cosigned");
     if (ceremony != NULL && (rule->operations & UINT32_C(1) << OP_OPEN_CEREMONY) != 0)
         return yaml_fault(ceremony, f, "no ceremony is open yet where one is to be opened; leave it out");
     rule->has_quorum = quorum != NULL;
+    if (cosigned != NULL && (o = parse_cosigned(p, cosigned, rule, f)) != OK)
+        return o;
     if ((quorum != NULL && (o = parse_quorum(quorum, &rule->quorum, f)) != OK) ||
         (ceremony != NULL && (o = yaml_strings(ceremony, &rule->ceremony, f)) != OK) ||
         (replicas != NULL && (o = parse_replica_rule(p, replicas, &rule->replicas, f)) != OK) ||

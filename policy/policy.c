@@ -7,7 +7,7 @@
 #include "core/json.h"
 #include "policy/parse.h"
 
-static const char *const not_yet[] = {"wait", "deferred", "provisional-use", "cosigned", "trusted-wrap-only", "sealed"};
+static const char *const not_yet[] = {"wait", "deferred", "provisional-use", "trusted-wrap-only", "sealed"};
 
 enum outcome parse_not_yet(const struct yaml *map, struct fault *f)
 {
@@ -47,7 +47,8 @@ static enum outcome parse_head(struct policy *p, const struct yaml *root, struct
 {
     enum outcome o = OK;
 
-    if ((o = yaml_members(root, "quorate semantics name version people ?sites ?tokens rules otherwise ?succession",
+    if ((o = yaml_members(root,
+                          "quorate semantics name version people ?sites ?tokens ?cosigners rules otherwise ?succession",
                           f)) != OK ||
         (o = parse_constant(root, "quorate", "1", f)) != OK || (o = parse_constant(root, "semantics", "1", f)) != OK ||
         (o = parse_constant(root, "otherwise", "deny", f)) != OK ||
@@ -61,12 +62,13 @@ static enum outcome parse_head(struct policy *p, const struct yaml *root, struct
 static enum outcome parse_body(struct policy *p, const struct yaml *root, struct fault *f)
 {
     const struct yaml *sites = yaml_get(root, "sites"), *tokens = yaml_get(root, "tokens");
-    const struct yaml *succession = yaml_get(root, "succession");
+    const struct yaml *succession = yaml_get(root, "succession"), *cosigners = yaml_get(root, "cosigners");
     enum outcome o = OK;
 
     if ((o = parse_people(p, yaml_get(root, "people"), f)) != OK ||
         (sites != NULL && (o = parse_sites(p, sites, f)) != OK) ||
         (tokens != NULL && (o = parse_tokens(p, tokens, f)) != OK) ||
+        (cosigners != NULL && (o = cosigners_parse(cosigners, &p->cosigners, f)) != OK) ||
         (o = parse_rules(p, yaml_get(root, "rules"), f)) != OK || succession == NULL)
         return o;
     if ((o = yaml_members(succession, "quorum", f)) != OK)
@@ -179,6 +181,7 @@ void policy_free(struct policy *p)
     for (size_t i = 0; i < p->rule_count; i++)
         rule_clear(&p->rules[i]);
     quorum_clear(&p->succession);
+    cosigners_clear(&p->cosigners);
     free(p->people);
     free(p->sites);
     free(p->tokens);

@@ -7,6 +7,7 @@
 #include "core/limits.h"
 #include "core/moment.h"
 #include "core/yaml.h"
+#include "policy/cosigners.h"
 #include "policy/operation.h"
 
 /* The reviewed document: people, sites, tokens, rules (design, section 4). Parsed once, then read only. */
@@ -86,6 +87,7 @@ struct rule {
     /* require: */
     struct strings ceremony; /* script ids; empty: none needed */
     bool has_quorum;
+    bool cosigned; /* of use: the record of the key's birth must have been cosigned */
     struct quorum quorum;
     struct replica_rule replicas;
     struct key_rule key;
@@ -112,7 +114,8 @@ struct policy {
     size_t token_count;
     struct rule *rules;
     size_t rule_count;
-    struct quorum succession; /* at_least 0: the document has none */
+    struct quorum succession;   /* at_least 0: the document has none */
+    struct cosigners cosigners; /* none where the document has none */
     unsigned otherwise_line;
     struct buf source;         /* the file's bytes */
     struct buf canonical_json; /* its canonical form */

@@ -140,7 +140,7 @@ static const struct refusal rule_refusals[] = {
     {USES("at-most: 5, within: 1 month"), "policy.yaml:29:74: expected a time in seconds"},
     {USES("at-most: 5"), "policy.yaml:29:53: the key \"within\" is missing"},
     {NEEDS("sealed: true"), "policy.yaml:29:52: not yet: sealed"},
-    {NEEDS("cosigned: 2"), "policy.yaml:29:52: not yet: cosigned"},
+    {NEEDS("cosigned: 2"), "policy.yaml:29:62: \"2\" is not known here"},
     {NEEDS("provisional-use: [self-sign]"), "policy.yaml:29:52: not yet: provisional-use"},
     {NEEDS("replicas: {at-least: 1, prove: attest, deferred: 14 days}"), "policy.yaml:29:91: not yet: deferred"},
     {NEEDS("extractable: trusted-wrap-only"), "policy.yaml:29:65: not yet: trusted-wrap-only"},
