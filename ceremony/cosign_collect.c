@@ -61,6 +61,17 @@ enum outcome cosign_collected(const struct estate *e, struct fault *f)
     return o;
 }
 
+/* The note is a checkpoint that this log has signed, of a size that will do. */
+static bool note_fits(struct round *r, uint64_t at_least)
+{
+    struct fault f = {OK, ""};
+    struct digest root;
+
+    return log_checkpoint_open(r->estate->log, buf_span(&r->note), &r->checkpoint, &f) == OK &&
+           r->checkpoint.size >= at_least && log_root_at(r->estate->log, r->checkpoint.size, &root, &f) == OK &&
+           digest_equal(&root, &r->checkpoint.root);
+}
+
 /* Goes on with the checkpoint that files were carried for, or begins with the newest. */
 static enum outcome round_begin(struct round *r, uint64_t at_least, struct fault *f)
 {
@@ -70,19 +81,18 @@ static enum outcome round_begin(struct round *r, uint64_t at_least, struct fault
 
     for (size_t i = 0; i < r->cosigners->count; i++)
         carried = carried || r->cosigners->items[i].url == NULL;
-    if (o == OK && file_exists(path) &&
-        (!carried || file_read(path, false, &r->note, f) != OK ||
-         checkpoint_open(buf_span(&r->note), log_verifier(r->estate->log), &r->checkpoint, f) != OK ||
-         r->checkpoint.size < at_least || r->checkpoint.size > log_size(r->estate->log)))
+    if (o == OK && carried && file_exists(path) && file_read(path, false, &r->note, f) == OK && note_fits(r, at_least))
+        goto out;
+    if (o == OK)
         o = cosign_collected(r->estate, f);
-    if (o == OK && !file_exists(path)) {
-        buf_clear(&r->note);
+    buf_clear(&r->note);
+    if (o == OK)
         o = log_checkpoint_bytes(r->estate->log, &r->note, f);
-        if (o == OK)
-            o = checkpoint_open(buf_span(&r->note), log_verifier(r->estate->log), &r->checkpoint, f);
-        if (o == OK)
-            o = round_write(r->estate, "checkpoint", "", buf_span(&r->note), f);
-    }
+    if (o == OK && !note_fits(r, at_least))
+        o = fault_set(f, E_REFUSED, "the newest checkpoint of the log does not hold");
+    if (o == OK)
+        o = round_write(r->estate, "checkpoint", "", buf_span(&r->note), f);
+out:
     free(path);
     free(folder);
     return o;

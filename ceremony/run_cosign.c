@@ -10,7 +10,7 @@
 
 static bool after_cosigning(const char *type, const char *action)
 {
-    static const char *const types[] = {"cosigned", "left", "timestamp"}, *const actions[] = {"cosign", "close",
+    static const char *const types[] = {"cosigned", "environment", "left", "timestamp"}, *const actions[] = {"cosign", "close",
                                                                                               "leave", "timestamp"};
 
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)

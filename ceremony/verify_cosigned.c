@@ -42,7 +42,7 @@ void verify_cosigned(struct verifier *v, const struct entry *e)
     bool good = v->judge != NULL && v->state.origin != NULL && strlen(v->state.origin) < sizeof of.origin &&
                 json_want_integer(e->body, "size", &size, &f) == OK && size > 0 && (uint64_t)size <= e->seq &&
                 json_want_digest(e->body, "root", &of.root, &f) == OK &&
-                json_want_array(e->body, "cosignatures", &list, &f) == OK && digest_equal(&of.root, &v->roots[size]);
+                json_want_array(e->body, "cosignatures", &list, &f) == OK && verify_root(v, (uint64_t)size, &of.root);
 
     if (!good) {
         claim_fails(&v->claims, CLAIM_COSIGNERS, "entry %llu holds cosignatures of a root that this log never had",

@@ -1,6 +1,6 @@
 """Ceremonies: the script's steps, in order, by the people that it asks, with the results that the log bears out."""
 
-from . import certificate, crypto, expression, script
+from . import certificate, cosign, crypto, expression, script
 from .strict import (Refused, canonical_bytes, digest, integer, members, moment, need, parse_canonical, sha256, sha256_hex,
                      text)
 from .words import WORDS
@@ -19,6 +19,7 @@ class Ceremony:
         self.begun = {}  # step -> seq
         self.first = {}  # step -> seq of the first entry after the step before it
         self.last_done = entry.seq
+        self.to_cosign = entry.seq + 1
         self.closed = False
         self.attested = set()
 
@@ -83,6 +84,9 @@ class Ceremonies:
         need(one.step is None, "%s: step %s was not done", entry.what, one.step and one.step.id)
         need((body["deviations"], body["steps"]) == (len(one.deviations), len(one.script.steps)),
              "%s: its counts are not those of the log", entry.what)
+        judge = self.estate.policy.cosigners
+        need(judge is None or not judge.before_close or self.estate.cosigned.size(judge) >= one.to_cosign,
+             "%s: the first %d entries had to be cosigned before", entry.what, one.to_cosign)
         attesting = [step for step in one.script.steps if step.action == "attest"]
         need(not attesting or one.attested, "%s: nobody attested", entry.what)
         one.closed, self.open = entry, None
@@ -93,6 +97,8 @@ class Ceremonies:
             return
         need(self.open is not None and self.open.id == entry.ceremony, "%s: ceremony %s is not open", entry.what,
              entry.ceremony)
+        if not cosign.may_follow(entry) and entry.type != "ceremony-closed":
+            self.open.to_cosign = entry.seq + 1
 
     def _at(self, entry, step):
         need(self.open is not None and entry.ceremony == self.open.id, "%s: outside of a ceremony", entry.what)
@@ -327,6 +333,11 @@ class Ceremonies:
                  entry.what, person)
             one.attested.add(person)
 
+    def r_cosign(self, entry, one, step, result, deviated):
+        self._exact(entry, result, "root size")
+        need(any(str(size) == result["size"] and self.tree.roots[size] == result["root"]
+                 for size, _ in self.estate.cosigned.records), "%s: no such checkpoint was cosigned", entry.what)
+
 
 RESULTS = {
     "enter": Ceremonies.r_enter, "leave": Ceremonies.r_leave, "check-clock": Ceremonies.r_check_clock,
@@ -334,5 +345,5 @@ RESULTS = {
     "record": Ceremonies.r_record, "open-bag": Ceremonies.r_open_bag, "seal-bag": Ceremonies.r_seal_bag,
     "approve": Ceremonies.r_approve, "generate-key-pair": Ceremonies.r_generate, "make-csr": Ceremonies.r_certificate,
     "issue-certificate": Ceremonies.r_certificate, "exhibit": Ceremonies.r_exhibit,
-    "read-aloud": Ceremonies.r_read_aloud, "attest": Ceremonies.r_attest,
+    "read-aloud": Ceremonies.r_read_aloud, "attest": Ceremonies.r_attest, "cosign": Ceremonies.r_cosign,
 }

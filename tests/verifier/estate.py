@@ -1,6 +1,6 @@
 """The fold of the log: policies, sites, requests and votes, suspension. Each verdict is evaluated again."""
 
-from . import crypto, evaluate, policy
+from . import cosign, crypto, evaluate, policy
 from .strict import (Refused, canonical_bytes, digest, integer, members, moment, need, parse_canonical, sha256, sha256_hex, text,
                      texts, unhex)
 
@@ -42,6 +42,7 @@ class Estate:
         self.sites, self.enrolled, self.suspensions = {}, {}, set()
         self.place = lambda: (None, None, None)  # (script id, step, operation): set by the ceremonies
         self.estate, self.last_time = None, 0
+        self.cosigned = cosign.Cosigned(tree, self)
         self.votes = self.verdicts = 0
 
     # ---- the start
@@ -171,14 +172,15 @@ class Estate:
             need(said.get("step") == step, "%s: the ceremony was at step %s", entry.what, step)
         evidence.suspended = self.is_suspended(request.subject)
         if request.subject["operation"] == "use":
-            evidence.key = self._key_of(request.subject, entry)
+            evidence.key, evidence.key_seq = self._key_of(request.subject, entry)
+        evidence.cosigned = self.cosigned.size(self.policy.cosigners) if self.policy else 0
         return evidence
 
     def _key_of(self, subject, entry):
         for key in reversed(self.keys):
             if (key["token"], key["label"]) == (subject["token"], subject.get("label")):
                 need(key.get("fingerprint") == subject.get("key"), "%s: it is for another key", entry.what)
-                return moment(key["time"]), key["sites"]
+                return (moment(key["time"]), key["sites"]), key["seq"]
         raise Refused("%s: the log knows no such key" % entry.what)
 
     def closing(self, entry, operation, seq=None):

@@ -32,6 +32,7 @@ class Evidence:
         self.at, self.votes, self.sites = at, votes, sites  # sites: {(token, site): Standing}
         self.script = self.step_operation = None
         self.key = None  # (born, sites)
+        self.key_seq, self.cosigned = None, 0
         self.suspended = False
 
 
@@ -288,6 +289,9 @@ def evaluate(policy, request, evidence, held=None):
         check_key(rule, subject)
     if rule.replicas:
         replica_sites(policy, rule, subject["token"], evidence, held or policy.tokens[subject["token"]].replicas)
+    if rule.cosigned:
+        need(evidence.key_seq is not None and evidence.cosigned > evidence.key_seq,
+             "the record of the key's birth was not cosigned")
     counted = []
     if rule.quorum:
         counted = QuorumCount(policy, rule.quorum, subject["requester"], evidence).judge()

@@ -3,6 +3,7 @@
 import functools
 import re
 
+from . import cosign
 from .strict import (NEVER, Refused, count, digest, duration, loose_moment, members, name, need, parse_canonical, text,
                      texts)
 
@@ -101,7 +102,7 @@ class Rule:
         self.expires = duration(value["expires"], self.id) if "expires" in value else DEFAULT_EXPIRY
         self.while_suspended = value.get("while-suspended", "false") == "true"
         self._when(value["when"])
-        self.ceremony, self.transport, self.uses = [], [], None
+        self.ceremony, self.transport, self.uses, self.cosigned = [], [], None, False
         self.quorum = self.replicas = self.types = self.usage = self.lifetime = self.extractable = None
         if self.effect == "require":
             self._require(value["require"])
@@ -118,7 +119,7 @@ class Rule:
         need(self.object in (None, "token", "session"), "rule \"%s\" names an unknown object", self.id)
 
     def _require(self, value):
-        members(value, "?ceremony ?quorum ?replicas ?key ?extractable ?transport ?uses", "require")
+        members(value, "?ceremony ?quorum ?replicas ?key ?extractable ?transport ?uses ?cosigned", "require")
         need(value, "rule \"%s\" requires nothing", self.id)
         if "ceremony" in value:
             self.ceremony = listed(value["ceremony"], "ceremony")
@@ -130,6 +131,9 @@ class Rule:
             self.usage = listed(key["usage"], "usage") if "usage" in key else None
             self.lifetime = duration(key["lifetime"], "lifetime") if "lifetime" in key else None
         self.extractable = value.get("extractable")
+        self.cosigned = "cosigned" in value
+        need(value.get("cosigned", "true") == "true" and (not self.cosigned or self.operations == ["use"]),
+             "rule \"%s\": cosigned", self.id)
         need(self.extractable in (None, "closed"), "rule \"%s\": extractable", self.id)
         if "uses" in value:
             uses = members(value["uses"], "at-most within", "uses")
@@ -143,7 +147,7 @@ class Rule:
 class Policy:
     def __init__(self, data, digest_of_yaml):
         value = members(parse_canonical(data), "quorate semantics name version people ?sites ?tokens rules "
-                                               "otherwise ?succession", "the policy")
+                                               "otherwise ?cosigners ?succession", "the policy")
         need(value["quorate"] == "1" and value["semantics"] == "1", "the policy is not of version 1, semantics 1")
         need(value["otherwise"] == "deny", "the policy does not close with otherwise: deny")
         self.digest, self.name = digest_of_yaml, text(value["name"], "the policy's name")
@@ -152,6 +156,8 @@ class Policy:
         self.sites = self._named(value.get("sites"), Site)
         self.tokens = self._named(value.get("tokens"), Token)
         self.rules = self._named(value["rules"], Rule)
+        self.cosigners = cosign.Cosigners(value["cosigners"]) if "cosigners" in value else None
+        need(self.cosigners or not any(rule.cosigned for rule in self.rules.values()), "cosigned, and no cosigners")
         self.succession = None
         if "succession" in value:
             self.succession = Quorum(members(value["succession"], "quorum", "succession")["quorum"])

@@ -47,6 +47,7 @@ def handlers(world, keys, ceremonies):
         "offer": keys.offer, "receipt": keys.receipt, "born": keys.born, "accepted": keys.accepted,
         "log-key": world.log_key, "suspended": world.suspended, "resumed": world.resumed, "rolled-back": keys.rolled_back,
         "orphan": keys.orphan, "used": keys.use, "modified": keys.modified, "destroyed": keys.destroyed,
+        "cosigned": world.cosigned.entry,
         "environment": ceremonies.environment_, "recovered": recovered, "ceremony-opened": ceremonies.opened,
         "entered": ceremonies.entered, "left": ceremonies.leaves, "step": ceremonies.step, "answer": ceremonies.answer,
         "deviation": ceremonies.deviation, "exhibit": ceremonies.exhibit, "artifact": ceremonies.artifact,
@@ -116,6 +117,8 @@ def _conclude(report, world, ceremonies):
                   len(world.policies))
     report.proven("%d approvals and rejections, each signed by the certificate that the roster of its time pins", world.votes)
     report.proven("%d verdicts, evaluated again and equal", world.verdicts)
+    for size, lines in world.cosigned.records[-1:]:
+        report.proven("the first %d entries were cosigned by %d programs elsewhere, as the policy asks", size, len(lines))
     for (token, site), body in sorted(world.enrolled.items()):
         report.proven("the HSM of %s/%s answered a challenge with the key that was approved", token, site)
         report.attested("the HSM of %s/%s is %s %s, serial %s, firmware %s (%s)", token, site, body["manufacturer"],
