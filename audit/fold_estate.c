@@ -171,7 +171,8 @@ void fold_cosigned(struct fold *x)
 
 void fold_timestamp(struct fold *x)
 {
-    fold_members(x, "checkpoint time token");
+    fold_members(x, "ceremony checkpoint time token");
+    fold_text(x, "ceremony");
     fold_digest(x, "checkpoint");
     fold_moment(x, "time");
     fold_digest(x, "token");

@@ -33,6 +33,7 @@ enum standing { PROVEN, ATTESTED };
     X(COSIGNERS, PROVEN, "cosigners", "programs elsewhere signed this same log, as many as the policy asks")           \
     X(CLOSING, PROVEN, "closing", "the record ends with the ceremony's close")                                         \
     X(SOFTWARE, ATTESTED, "software", "the programs were those that the record names")                                 \
+    X(TIMESTAMP, PROVEN, "timestamp", "an authority of the trust file saw the closing checkpoint at its time")         \
     X(TIME, ATTESTED, "time", "times are the ceremony computer's")
 
 enum claim_id {

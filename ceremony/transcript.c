@@ -222,6 +222,29 @@ static enum outcome closing_checkpoint(struct writer *w, struct buf *ret_note, s
     return result;
 }
 
+/* An entry after the close: where it is a time stamp of this ceremony, its token goes in. */
+static enum outcome stamp_copy(const struct writer *w, uint64_t seq, struct fault *f)
+{
+    struct buf line = BUF(LIMIT_ENTRY);
+    struct entry e = {.json = NULL};
+    char *folder = path_join(w->out, "timestamps");
+    const char *ceremony = NULL;
+    enum outcome result = folder != NULL ? log_entry_bytes(w->estate->log, seq, &line, f) : fault_memory(f);
+
+    if (result == OK)
+        result = entry_parse(buf_span(&line), &e, f);
+    ceremony = result == OK && e.type == ENTRY_TIMESTAMP ? json_string_or_null(e.body, "ceremony") : NULL;
+    if (ceremony != NULL && strcmp(ceremony, w->ceremony) == 0) {
+        result = folder_make(folder, 0755, f);
+        if (result == OK)
+            result = copy_digest(w, "timestamps", json_string_or_null(e.body, "token"), ".tsr", f);
+    }
+    entry_clear(&e);
+    free(folder);
+    buf_free(&line);
+    return result;
+}
+
 static enum outcome transcript_write(struct writer *w, struct fault *f)
 {
     struct buf note = BUF(LIMIT_NOTE), entries = BUF(LIMIT_TRANSCRIPT);
@@ -246,6 +269,8 @@ static enum outcome transcript_write(struct writer *w, struct fault *f)
         result = write_file(w, "entries", buf_span(&entries), f);
     if (result == OK)
         result = write_file(w, "checkpoint", buf_span(&note), f);
+    for (uint64_t seq = w->size; result == OK && seq < log_size(w->estate->log); seq++)
+        result = stamp_copy(w, seq, f);
     buf_free(&entries);
     buf_free(&note);
     return result;

@@ -111,6 +111,7 @@ static void verifier_run(struct verifier *v)
         claim_evidence(&v->claims, CLAIM_CUSTODY, "%u bags that the log never saw sealed", v->unsealed_bags);
         if (v->last != ENTRY_CEREMONY_CLOSED)
             claim_fails(&v->claims, CLAIM_CLOSING, "the last entry is not the close of a ceremony");
+        verify_timestamps(v, buf_span(&checkpoint));
     }
     verify_inventory(v);
     buf_free(&checkpoint);

@@ -134,6 +134,7 @@ void verify_suspension(struct verifier *v, const struct entry *e); /* and its en
 void verify_cosigned(struct verifier *v, const struct entry *e);
 void verify_close_cosigned(struct verifier *v, const struct verified_ceremony *c);
 bool verified_cosigned(const struct verifier *v, const char *size, const struct digest *root);
+void verify_timestamps(struct verifier *v, struct span checkpoint);
 void verify_environment(struct verifier *v, const struct entry *e);
 void verify_ceremony(struct verifier *v, const struct entry *e); /* every entry that belongs to one */
 void verify_artifact(struct verifier *v, struct verified_ceremony *c, const struct entry *e);
