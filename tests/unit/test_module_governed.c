@@ -1,94 +1,7 @@
-#include "module/birth.h"
-#include "module/lease.h"
-#include "tests/unit/module_fixture.h"
+#include "tests/unit/governed_fixture.h"
 
 /* Everything but signatures (test_module_sign.c) that people must approve: uses, uses in number, what keys come from,
  * what becomes of them. */
-
-#define TWO "require: {quorum: {of: key-custodian, at-least: 2}}"
-#define RULES                                                                                                          \
-    "  - {id: births, when: {operation: generate, label: \"^(gov|num|out)-\"}, allow: true}\n"                         \
-    "  - {id: replicated, when: {operation: generate, label: \"^rep-\"}, require: {quorum: {of: key-custodian, "       \
-    "at-least: 2}, replicas: {at-least: 2, prove: signature}, extractable: closed, transport: {allow: "                \
-    "[oaep-sha1]}}}\n"                                                                                                 \
-    "  - {id: sessions, when: {operation: [import, derive, use, destroy], object: session}, allow: true}\n"            \
-    "  - {id: numbered, when: {operation: use, label: \"^num-\"}, require: {quorum: {of: key-custodian, at-least: "    \
-    "2}, uses: {at-most: 3, within: 1 hour}}}\n"                                                                       \
-    "  - {id: governed, when: {operation: [use, import, derive, copy, modify, wrap, destroy, initialise, "             \
-    "set-pin]}, " TWO "}\n"
-
-static int make_home(void **state)
-{
-    (void)state;
-    depth_make(&home, RULES);
-    for (size_t i = 0; i < 3; i++)
-        depth_enrol(&home, depth_sites[i]);
-    world_close(home.world);
-    home.world = NULL;
-    return C_GetFunctionList(&q) == CKR_OK ? 0 : -1;
-}
-
-static size_t pending(void)
-{
-    const struct state *s = &world_current()->estate->state;
-    size_t count = 0;
-
-    for (size_t i = 0; i < s->request_count; i++)
-        count += s->requests[i].state == REQUEST_PENDING;
-    return count;
-}
-
-/* Another process approves everything that waits. */
-static void approve_all(void)
-{
-    struct estate *e = NULL;
-    struct fault f = {0};
-
-    assert_good(estate_open(home.bindings, &e, &f));
-    for (size_t i = 0; i < e->state.request_count; i++) {
-        struct digest id = e->state.requests[i].id;
-
-        if (e->state.requests[i].state == REQUEST_PENDING && e->state.requests[i].vote_count == 0)
-            depth_approve(e, &id, "key-custodian");
-    }
-    estate_close(e);
-    gate_forget();
-}
-
-/* Refused, approved, done. */
-#define approved(call)                                                                                                 \
-    do {                                                                                                               \
-        CK_RV first_ = (call);                                                                                         \
-        if (first_ != CKR_FUNCTION_REJECTED && first_ != CKR_ACTION_PROHIBITED)                                        \
-            fail_msg("%s: 0x%lx before anybody approved", #call, first_);                                              \
-        approve_all();                                                                                                 \
-        assert_ok(call);                                                                                               \
-    } while (0)
-
-static CK_OBJECT_HANDLE make_aes(const char *label, bool extractable)
-{
-    CK_MECHANISM mechanism = {CKM_AES_KEY_GEN, NULL, 0};
-    CK_OBJECT_HANDLE key = 0;
-    CK_ULONG len = 32;
-    char text[64];
-    CK_ATTRIBUTE t[] = {{CKA_TOKEN, &yes, 1},
-                        {CKA_PRIVATE, &yes, 1},
-                        {CKA_SENSITIVE, &yes, 1},
-                        {CKA_LABEL, text, strlen(label)},
-                        {CKA_VALUE_LEN, &len, sizeof(len)},
-                        {CKA_ENCRYPT, &yes, 1},
-                        {CKA_DECRYPT, &yes, 1},
-                        {CKA_WRAP, &yes, 1},
-                        {CKA_UNWRAP, &yes, 1},
-                        {CKA_SIGN, &yes, 1},
-                        {CKA_VERIFY, &yes, 1},
-                        {CKA_EXTRACTABLE, extractable ? &yes : &no, 1},
-                        {CKA_ID, text, strlen(label)}};
-
-    snprintf(text, sizeof(text), "%s", label);
-    assert_ok(q->C_GenerateKey(session, &mechanism, t, sizeof(t) / sizeof(*t), &key));
-    return key;
-}
 
 static CK_RV encrypt(CK_OBJECT_HANDLE key, unsigned char iv[16], unsigned char data[32], unsigned char out[48],
                      CK_ULONG *len)
@@ -238,37 +151,6 @@ static void a_suspension_stops_what_has_begun(void **state)
     assert_ok(sign(session, key, data, 32, signature));
     estate_close(e);
     json_decref(body);
-}
-
-/* How the log knows the newest key of a label. */
-static const struct state_key *key_named(const char *label)
-{
-    const struct state *s = &world_current()->estate->state;
-    const struct state_key *found = NULL;
-
-    for (size_t i = 0; i < s->key_count; i++)
-        if (strcmp(s->keys[i].label, label) == 0 && !s->keys[i].destroyed)
-            found = &s->keys[i];
-    return found;
-}
-
-static CK_RV import_secret(const char *label, unsigned char value[32], CK_OBJECT_HANDLE *ret)
-{
-    CK_OBJECT_CLASS class = CKO_SECRET_KEY;
-    CK_KEY_TYPE type = CKK_AES;
-    char text[64];
-    CK_ATTRIBUTE t[] = {{CKA_CLASS, &class, sizeof(class)},
-                        {CKA_KEY_TYPE, &type, sizeof(type)},
-                        {CKA_TOKEN, &yes, 1},
-                        {CKA_PRIVATE, &yes, 1},
-                        {CKA_SENSITIVE, &yes, 1},
-                        {CKA_LABEL, text, strlen(label)},
-                        {CKA_VALUE, value, 32},
-                        {CKA_ENCRYPT, &yes, 1},
-                        {CKA_ID, text, strlen(label)}};
-
-    snprintf(text, sizeof(text), "%s", label);
-    return q->C_CreateObject(session, t, sizeof(t) / sizeof(*t), ret);
 }
 
 static void an_imported_key_is_born_and_its_value_stays_unseen(void **state)
@@ -453,14 +335,6 @@ static CK_RV make_replicated(const char *label, CK_OBJECT_HANDLE *ret_public, CK
     return q->C_GenerateKeyPair(session, &mechanism, public, 4, private, 5, ret_public, ret_private);
 }
 
-/* The HSM of a site, past the module. */
-static size_t count_at(const char *site, CK_OBJECT_CLASS class, const char *label)
-{
-    struct depth d = {.world = world_current()};
-
-    return depth_count(&d, site, class, label);
-}
-
 /* A key at three sites is renamed at all, and dies at all. */
 static void replicas_go_along(void **state)
 {
@@ -484,8 +358,6 @@ static void replicas_go_along(void **state)
     s = &world_current()->estate->state;
     assert_true(s->keys[s->key_count - 1].destroyed);
 }
-
-#define GOVERNED(test) cmocka_unit_test_setup_teardown(test, life_begin, life_end)
 
 int main(void)
 {
