@@ -87,7 +87,7 @@ CK_RV our_C_InitToken(CK_SLOT_ID slot, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len, CK
 CK_RV our_C_InitPIN(CK_SESSION_HANDLE session, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len)
 {
     struct administration a = {.operation = OP_INITIALISE, .function = "C_InitPIN"};
-    struct session_view view;
+    struct session_view view = {0};
     CK_RV rv = session_begin(session, &view, &a);
 
     return rv == CKR_OK ? admin_end(&a, view.below->C_InitPIN(view.lower, pin, pin_len)) : rv;
@@ -97,7 +97,7 @@ CK_RV our_C_SetPIN(CK_SESSION_HANDLE session, CK_UTF8CHAR_PTR old_pin, CK_ULONG 
                    CK_ULONG new_len)
 {
     struct administration a = {.operation = OP_SET_PIN, .function = "C_SetPIN"};
-    struct session_view view;
+    struct session_view view = {0};
     CK_RV rv = session_begin(session, &view, &a);
 
     return rv == CKR_OK ? admin_end(&a, view.below->C_SetPIN(view.lower, old_pin, old_len, new_pin, new_len)) : rv;
@@ -117,7 +117,7 @@ static CK_RV login_begin(CK_SESSION_HANDLE session, CK_USER_TYPE user, struct se
 static CK_RV login_by_module(CK_SESSION_HANDLE session, CK_USER_TYPE user, bool *ret_done)
 {
     struct world *w = world_current();
-    struct session_view view;
+    struct session_view view = {0};
     struct fault f = {0};
     CK_RV rv = CKR_SESSION_HANDLE_INVALID, answered = CKR_OK;
 
@@ -143,7 +143,7 @@ static CK_RV login_by_module(CK_SESSION_HANDLE session, CK_USER_TYPE user, bool 
 CK_RV our_C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len)
 {
     struct administration a = {.operation = OP_INITIALISE, .function = "C_Login"};
-    struct session_view view;
+    struct session_view view = {0};
     bool done = false;
     CK_RV rv = login_begin(session, user, &view, &a);
 
@@ -157,7 +157,7 @@ CK_RV our_C_LoginUser(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_
 {
     struct administration a = {.operation = OP_INITIALISE, .function = "C_LoginUser"};
     const CK_FUNCTION_LIST_3_0 *below = NULL;
-    struct session_view view;
+    struct session_view view = {0};
     bool done = false;
     CK_RV rv;
 

@@ -95,7 +95,7 @@ static CK_RV creation_end(struct world *w, const struct creation *c, struct crea
 CK_RV creation_carry(struct world *w, struct creation *c, struct creation_grants *g, CK_OBJECT_HANDLE *ret)
 {
     CK_OBJECT_HANDLE made = CK_INVALID_HANDLE;
-    struct object_facts facts;
+    struct object_facts facts = {0};
     CK_RV rv = creation_begin(w, c, g);
 
     if (rv == CKR_OK)

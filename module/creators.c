@@ -44,11 +44,11 @@ static CK_RV create(struct creation *c, const CK_MECHANISM *mechanism, const CK_
     if (mechanism) {
         outcome = mechanism_copy(mechanism, &copy, &f);
         c->opaque = outcome == E_REFUSED;
-        c->mechanism = c->opaque ? mechanism : &copy.m;
         if (outcome == E_INVALID)
             return CKR_MECHANISM_PARAM_INVALID;
         if (outcome == E_MEMORY)
             return CKR_HOST_MEMORY;
+        c->mechanism = c->opaque ? mechanism : &copy.m;
     }
     f = (struct fault){0};
     if (template_snapshot(items, count, &c->template, &f) != OK ||
@@ -58,6 +58,7 @@ static CK_RV create(struct creation *c, const CK_MECHANISM *mechanism, const CK_
         rv = creation_run(c, ret);
     template_clear(&c->template);
     mechanism_copy_clear(&copy);
+    c->mechanism = NULL;
     return rv;
 }
 

@@ -99,6 +99,7 @@ static enum outcome parts_copy(struct mechanism_copy *c, const char *members, st
 
     for (; *members; at += *members == 'p' || *members == 'l' ? 16 : 8, members++) {
         struct part p;
+        uint8_t *copy = NULL;
 
         if (*members != 'p' && *members != 'l')
             continue;
@@ -107,13 +108,13 @@ static enum outcome parts_copy(struct mechanism_copy *c, const char *members, st
             return fault_set(f, E_INVALID,
                              "the mechanism's parameter holds more than %d bytes, or none where it says so",
                              LIMIT_ATTRIBUTE);
-        c->parts[count] = p.len ? malloc(p.len) : NULL;
-        if (p.len && !c->parts[count])
+        copy = p.len ? malloc(p.len) : NULL;
+        if (p.len && !copy)
             return fault_memory(f);
         if (p.len)
-            memcpy(c->parts[count], p.data, p.len);
-        memcpy(structure + p.pointer_at, &c->parts[count], sizeof(void *));
-        count++;
+            memcpy(copy, p.data, p.len);
+        memcpy(structure + p.pointer_at, &copy, sizeof(copy));
+        c->parts[count++] = copy; /* taken by c */
     }
     return OK;
 }

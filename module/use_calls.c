@@ -61,25 +61,24 @@ CK_RV our_C_VerifyRecoverInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechan
 }
 
 /* C_Sign, C_SignRecover, C_Encrypt, C_Decrypt. */
-#define USE_ONCE(name, kind)                                                                                           \
-    CK_RV our_##name(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG data_len, CK_BYTE_PTR out,                  \
-                     CK_ULONG_PTR out_len)                                                                             \
+#define USE_ONCE(name, kind, data, out)                                                                                \
+    CK_RV our_##name(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG data##_len, CK_BYTE_PTR out,                \
+                     CK_ULONG_PTR out##_len)                                                                           \
     {                                                                                                                  \
-        struct governed_end end = {                                                                                    \
-            .data = data, .data_len = data_len, .out = out, .out_len = out_len, .single = true};                       \
+        struct governed_end end = {data, data##_len, NULL, 0, out, out##_len, true};                                   \
         struct session_view view;                                                                                      \
                                                                                                                        \
         if (!session_view(session, &view))                                                                             \
             return session_unknown();                                                                                  \
         if (!governed_is(view.session, kind))                                                                          \
-            return view.below->name(view.lower, data, data_len, out, out_len);                                         \
-        return (!data && data_len) || !out_len ? CKR_ARGUMENTS_BAD : governed_finish(session, kind, &end);             \
+            return view.below->name(view.lower, data, data##_len, out, out##_len);                                     \
+        return (!data && data##_len) || !out##_len ? CKR_ARGUMENTS_BAD : governed_finish(session, kind, &end);         \
     }
 
-USE_ONCE(C_Sign, GOVERNED_SIGN)
-USE_ONCE(C_SignRecover, GOVERNED_RECOVER)
-USE_ONCE(C_Encrypt, GOVERNED_ENCRYPT)
-USE_ONCE(C_Decrypt, GOVERNED_DECRYPT)
+USE_ONCE(C_Sign, GOVERNED_SIGN, data, signature)
+USE_ONCE(C_SignRecover, GOVERNED_RECOVER, data, signature)
+USE_ONCE(C_Encrypt, GOVERNED_ENCRYPT, data, encrypted)
+USE_ONCE(C_Decrypt, GOVERNED_DECRYPT, encrypted, data)
 
 /* C_SignUpdate, C_VerifyUpdate. */
 #define USE_FEED(name, kind)                                                                                           \
@@ -98,22 +97,22 @@ USE_FEED(C_SignUpdate, GOVERNED_SIGN)
 USE_FEED(C_VerifyUpdate, GOVERNED_VERIFY)
 
 /* C_EncryptUpdate, C_DecryptUpdate. */
-#define USE_THROUGH(name, kind)                                                                                        \
-    CK_RV our_##name(CK_SESSION_HANDLE session, CK_BYTE_PTR part, CK_ULONG part_len, CK_BYTE_PTR out,                  \
-                     CK_ULONG_PTR out_len)                                                                             \
+#define USE_THROUGH(name, kind, part, out)                                                                             \
+    CK_RV our_##name(CK_SESSION_HANDLE session, CK_BYTE_PTR part, CK_ULONG part##_len, CK_BYTE_PTR out,                \
+                     CK_ULONG_PTR out##_len)                                                                           \
     {                                                                                                                  \
         struct session_view view;                                                                                      \
                                                                                                                        \
         if (!session_view(session, &view))                                                                             \
             return session_unknown();                                                                                  \
         if (!governed_is(view.session, kind))                                                                          \
-            return view.below->name(view.lower, part, part_len, out, out_len);                                         \
-        return (!part && part_len) || !out_len ? CKR_ARGUMENTS_BAD                                                     \
-                                               : governed_update(session, kind, part, part_len, out, out_len);         \
+            return view.below->name(view.lower, part, part##_len, out, out##_len);                                     \
+        return (!part && part##_len) || !out##_len ? CKR_ARGUMENTS_BAD                                                 \
+                                                   : governed_update(session, kind, part, part##_len, out, out##_len); \
     }
 
-USE_THROUGH(C_EncryptUpdate, GOVERNED_ENCRYPT)
-USE_THROUGH(C_DecryptUpdate, GOVERNED_DECRYPT)
+USE_THROUGH(C_EncryptUpdate, GOVERNED_ENCRYPT, part, encrypted)
+USE_THROUGH(C_DecryptUpdate, GOVERNED_DECRYPT, encrypted, part)
 
 /* C_SignFinal, C_EncryptFinal, C_DecryptFinal. */
 #define USE_FINAL(name, kind)                                                                                          \
