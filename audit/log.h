@@ -36,7 +36,8 @@ struct log_mark {
     struct digest root; /* of the tree then */
 };
 /* The same, but what the mark covers is neither read nor visited: only that the log still leads from there to its signed
- * root is verified. Fails wherever log_open is to be asked instead: caches that are missing or do not fit, another log. */
+ * root is verified. No mark: nothing is visited, for whoever wants single entries and proofs. Fails wherever log_open is
+ * to be asked instead: caches that are missing or do not fit, another log. */
 enum outcome log_open_at(const char *folder, const struct log_mark *mark, log_visitor *visit, void *context,
                          struct log **ret, struct fault *f);
 /* Leaves, where this object appended, the caches and the public folder up to date, if nobody else holds the lock. */

@@ -212,9 +212,10 @@ enum outcome log_open_at(const char *folder, const struct log_mark *mark, log_vi
         rc = log_refresh(l, f);
     if (rc)
         goto out;
+    const struct log_mark all = {.size = log_size(l), .root = l->root};
     l->visit = visit;
     l->visit_context = context;
-    rc = go_on(l, mark, f);
+    rc = go_on(l, mark ? mark : &all, f);
     if (rc)
         goto out;
     *ret = l;

@@ -200,6 +200,7 @@ static void opened_from_a_mark(void **state)
     log_close(l);
     assert_int_equal(first_visited(folder, &mark, OK), 590);
     assert_int_equal(first_visited(folder, &mark, OK), 590);
+    assert_int_equal(first_visited(folder, NULL, OK), 602); /* the entry that it adds itself */
     first_visited(folder, &other, E_REFUSED);
     other.size = 9000;
     first_visited(folder, &other, E_REFUSED);
