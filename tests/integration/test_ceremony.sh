@@ -19,6 +19,40 @@ case_unattended() {
     ends 1 "$Q" transcript $CEREMONY "$D/transcript"
 }
 
+# One ceremony under the first log key, another after the key was changed, and a third key before anybody takes the transcripts:
+# each is signed by the key of its time, and the trust file names the first for all of them.
+case_log_key_changed() {
+    local key
+    answers -e 's/"3.2": .*//'
+    opening_approved $SCRIPT
+    must holds $SCRIPT
+    estate_trust
+    for key in second third; do
+        asks "$Q" log change-key
+        approve "$ID" authority-1 authority-2
+        must "$Q" log change-key
+        [ $key = third ] || {
+            mkdir -p "$D/profiles"
+            cp ceremonies/profiles/*.yaml "$D/profiles"
+            sed 's/root-g1/root-g2/' $SCRIPT >"$D/second.yaml"
+            answers -e 's/"3.2": .*//' -e 's/TEB 00471\([456]\)/TEB 00472\1/' -e 's/TEB 00471\([123]\)/TEB 00471\1x/' \
+                -e 's/TEB 004711x/TEB 004714/;s/TEB 004712x/TEB 004715/;s/TEB 004713x/TEB 004716/'
+            opening_approved "$D/second.yaml"
+            must holds "$D/second.yaml"
+        }
+    done
+    must "$Q" log check
+    for key in 1 2; do
+        must "$Q" transcript root-oca-key-generation-$key "$D/transcript-$key"
+        must "$Q" verify "$D/transcript-$key" --trust "$D/trust.yaml"
+        must tests/verify.py "$D/transcript-$key" --trust "$D/trust.yaml"
+    done
+    # Under the key of another time it does not hold, whoever signed.
+    estate_trust
+    ends 1 "$Q" verify "$D/transcript-2" --trust "$D/trust.yaml"
+    ends 1 tests/verify.py "$D/transcript-2" --trust "$D/trust.yaml"
+}
+
 # In a second ceremony of the same estate the bags are known: the wrong one is a deviation, or goes no further.
 case_custody() {
     answers -e 's/"3.2": .*//'
