@@ -96,6 +96,63 @@ case_a_ceremony_closes_cosigned() {
     says cosigners
     must python3 tests/verify.py "$D/transcript" --trust "$D/trust.yaml"
     says cosigned
+    stamped
+}
+
+# An authority of the test's own: its certificate, and its answer to a query.
+authority() { # name
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj "/CN=$1" \
+        -addext extendedKeyUsage=critical,timeStamping -keyout "$D/$1.key" -out "$D/$1.pem" 2>"$D/$1.err"
+    printf '01\n' >"$D/$1.serial"
+    printf '[tsa]\nserial=%s\ncrypto_device=builtin\ndigests=sha256\ndefault_policy=1.2.3.4\nsigner_digest=sha256\n' \
+        "$D/$1.serial" >"$D/$1.cnf"
+}
+stamp() { # name, query, response
+    openssl ts -reply -config "$D/$1.cnf" -section tsa -queryfile "$2" -signer "$D/$1.pem" -inkey "$D/$1.key" -out "$3"
+}
+
+# Brought back after the close, over the closing checkpoint only, and believed only from an authority that is trusted.
+stamped() {
+    local id=root-oca-key-generation-1 token says_none
+    authority tsa
+    authority stranger
+    says_none=$("$Q" verify "$D/transcript" --trust "$D/trust.yaml")
+    grep -q 'no timestamp of an authority' <<<"$says_none" || fail 'times are not called attested'
+    must "$Q" timestamp query "$id" "$D/query.tsq"
+    must stamp tsa "$D/query.tsq" "$D/response.tsr"
+    openssl ts -query -digest "$(sha256sum <"$D/policy.yaml" | cut -d' ' -f1)" -sha256 -cert -out "$D/other.tsq"
+    must stamp tsa "$D/other.tsq" "$D/other.tsr"
+    ends 1 "$Q" timestamp add "$id" "$D/other.tsr"
+    says 'not over this checkpoint'
+    must "$Q" timestamp add "$id" "$D/response.tsr"
+    must "$Q" transcript "$id" "$D/stamped"
+    must openssl ts -verify -data "$D/stamped/checkpoint" -in "$D"/stamped/timestamps/*.tsr -CAfile "$D/tsa.pem"
+    # Without an authority in the trust file it is a word among others.
+    must "$Q" verify "$D/stamped" --trust "$D/trust.yaml"
+    says 'names no authority'
+    (cat "$D/trust.yaml" && echo 'timestamp-authorities: tsa.pem') >"$D/stamp-trust.yaml"
+    must "$Q" verify "$D/stamped" --trust "$D/stamp-trust.yaml"
+    matches '^proven +timestamp'
+    must python3 tests/verify.py "$D/stamped" --trust "$D/stamp-trust.yaml"
+    says 'an authority saw the closing checkpoint'
+    # Another authority's, one that is over something else, and one with a byte changed.
+    sed 's/tsa.pem/stranger.pem/' "$D/stamp-trust.yaml" >"$D/stranger-trust.yaml"
+    both_refuse "$D/stamped" "$D/stranger-trust.yaml" timestamp
+    cp -r "$D/stamped" "$D/swapped"
+    rm "$D"/swapped/timestamps/*
+    cp "$D/other.tsr" "$D/swapped/timestamps/$(sha256sum <"$D/other.tsr" | cut -d' ' -f1).tsr"
+    both_refuse "$D/swapped" "$D/stamp-trust.yaml" timestamp
+    cp -r "$D/stamped" "$D/flipped"
+    token=$(echo "$D"/flipped/timestamps/*.tsr)
+    printf '\x00' | dd of="$token" bs=1 seek=200 conv=notrunc 2>/dev/null
+    both_refuse "$D/flipped" "$D/stamp-trust.yaml" timestamp
+}
+
+both_refuse() { # transcript, trust, claim
+    ends 1 "$Q" verify "$1" --trust "$2"
+    matches "^fails +$3"
+    ends 1 python3 tests/verify.py "$1" --trust "$2"
+    says FAILS
 }
 
 cases

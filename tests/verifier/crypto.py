@@ -32,7 +32,12 @@ def clean():
 
 
 def _openssl(arguments, **files):
-    """Runs openssl; `@name` in the arguments is the path of a file with these bytes. True where it ends well."""
+    """True where it ends well."""
+    return _said(arguments, **files) is not None
+
+
+def _said(arguments, **files):
+    """Runs openssl; `@name` in the arguments is the path of a file with these bytes. What it prints, None where it fails."""
     if _folder is None:
         set_folder(tempfile.mkdtemp(prefix="verify-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
     words = []
@@ -44,9 +49,9 @@ def _openssl(arguments, **files):
             word = path
         words.append(word)
     environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "OPENSSL_CONF": "/dev/null", "LC_ALL": "C"}
-    done = subprocess.run(["openssl"] + words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+    done = subprocess.run(["openssl"] + words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, env=environment, check=False)
-    return done.returncode == 0
+    return done.stdout if done.returncode == 0 else None
 
 
 @functools.lru_cache(maxsize=None)
@@ -145,3 +150,17 @@ def cms(signature, document, certificate):
                     "-nointern -noverify", signature=signature, document=document, certificate=pem):
         raise Refused("the signature is not by the holder of certificate %s… over this document"
                       % sha256_hex(certificate)[:16])
+
+
+@functools.lru_cache(maxsize=None)
+def stamp(response):
+    """What a time stamp says of itself."""
+    said = _said("ts -reply -in @response -text", response=response)
+    need(said is not None, "a time stamp cannot be read")
+    return said.decode("utf-8", "replace")
+
+
+@functools.lru_cache(maxsize=None)
+def stamp_holds(response, digest, authorities, at):
+    return _openssl("ts -verify -digest %s -in @response -CAfile @authorities -partial_chain -attime %d" % (digest, at),
+                    response=response, authorities=authorities)

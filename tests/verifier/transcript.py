@@ -1,6 +1,8 @@
 """A transcript as a whole: who checks which entry, and what is known in the end."""
 
-from . import births, ceremony, crypto, estate, folder, log, yaml
+import os
+
+from . import births, ceremony, crypto, estate, folder, log, timestamp, yaml
 from .strict import DIGEST, Refused, members, need, parse_canonical
 
 RECOVERED = "bytes digest"
@@ -9,11 +11,12 @@ RECOVERED = "bytes digest"
 def read_trust(data):
     """What the auditor brings; digests as `sha256:…`."""
     try:
-        value = members(yaml.parse(data), "log-key policy ?software", "the trust file")
+        value = members(yaml.parse(data), "log-key policy ?software ?timestamp-authorities", "the trust file")
         log.VerifierKey(value["log-key"])
         software = value.get("software", {})
         need(type(software) is dict, "software is not a map")
         return {"log-key": value["log-key"], "policy": fingerprint(value["policy"]),
+                "authorities": value.get("timestamp-authorities"),
                 "software": {name: fingerprint(mark) for name, mark in software.items()}}
     except Refused as why:
         raise ValueError("the trust file: %s" % why) from None
@@ -47,7 +50,7 @@ def handlers(world, keys, ceremonies):
         "offer": keys.offer, "receipt": keys.receipt, "born": keys.born, "accepted": keys.accepted,
         "log-key": world.log_key, "suspended": world.suspended, "resumed": world.resumed, "rolled-back": keys.rolled_back,
         "orphan": keys.orphan, "used": keys.use, "modified": keys.modified, "destroyed": keys.destroyed,
-        "cosigned": world.cosigned.entry,
+        "cosigned": world.cosigned.entry, "timestamp": timestamp.entry,
         "environment": ceremonies.environment_, "recovered": recovered, "ceremony-opened": ceremonies.opened,
         "entered": ceremonies.entered, "left": ceremonies.leaves, "step": ceremonies.step, "answer": ceremonies.answer,
         "deviation": ceremonies.deviation, "exhibit": ceremonies.exhibit, "artifact": ceremonies.artifact,
@@ -105,9 +108,11 @@ def _verify(files, trust):
         by_type[entry.type](entry)
         world.last_time = entry.time
     need(entries[-1].type == "ceremony-closed", "the log does not end with the close of a ceremony")
+    stamps = timestamp.stamps(inside, entries[-1], trust.get("authorities"))
     inside.nothing_else()
     same_documents(files)
     _conclude(report, world, ceremonies)
+    report.statements.extend(stamps)
     return report.statements
 
 
@@ -142,6 +147,9 @@ def _conclude(report, world, ceremonies):
 def verify_folder(path, trust_path):
     with open(trust_path, "rb") as stream:
         trust = read_trust(stream.read())
+    if trust["authorities"] is not None:
+        with open(os.path.join(os.path.dirname(trust_path), trust["authorities"]), "rb") as stream:
+            trust["authorities"] = stream.read()
     try:
         return verify(folder.load(path), trust)
     finally:
