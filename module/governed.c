@@ -72,22 +72,25 @@ CK_RV governed_target(const struct world *w, const struct session_view *view, co
     return CKR_OK;
 }
 
-static CK_RV governed_make(const struct session_view *view, enum governed_kind kind, const CK_MECHANISM *mechanism,
-                           CK_OBJECT_HANDLE key, struct governed **ret)
+/* NULL with the reason. */
+static struct governed *governed_make(const struct session_view *view, enum governed_kind kind,
+                                      const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key, CK_RV *ret_rv)
 {
     struct governed *g = calloc(1, sizeof(*g));
     struct fault f = {0};
 
+    *ret_rv = CKR_HOST_MEMORY;
     if (!g)
-        return CKR_HOST_MEMORY;
+        return NULL;
     *g = (struct governed){.kind = kind, .below = view->below, .key = key, .data = BUF(LIMIT_ARTIFACT)};
     if (mechanism_copy(mechanism, &g->mechanism, &f) != OK) {
         free(g);
         refusal_set(&f);
-        return f.outcome == E_INVALID ? CKR_MECHANISM_PARAM_INVALID : gate_fault(&f);
+        *ret_rv = f.outcome == E_INVALID ? CKR_MECHANISM_PARAM_INVALID : gate_fault(&f);
+        return NULL;
     }
-    *ret = g;
-    return CKR_OK;
+    *ret_rv = CKR_OK;
+    return g;
 }
 
 /* On a lease the session of its own is kept; else it only showed that key and mechanism go together, which is the HSM's
@@ -131,10 +134,10 @@ CK_RV governed_begin(CK_SESSION_HANDLE session, enum governed_kind kind, const C
     else if (view.session->work)
         rv = CKR_OPERATION_ACTIVE;
     else
-        rv = governed_make(&view, kind, mechanism, key, &g);
-    if (rv == CKR_OK)
+        g = governed_make(&view, kind, mechanism, key, &rv);
+    if (g)
         rv = governed_prepare(w, &view, g);
-    if (rv == CKR_OK) {
+    if (g && rv == CKR_OK) {
         governed_attach(view.session, g);
         g = NULL; /* taken by the session */
     }

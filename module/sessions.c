@@ -7,11 +7,6 @@
 
 struct table session_table = TABLE(struct session);
 
-CK_RV session_unknown(void)
-{
-    return life_going() ? CKR_SESSION_HANDLE_INVALID : CKR_CRYPTOKI_NOT_INITIALIZED;
-}
-
 /* A lower module calls back with its own handle; the application knows ours. */
 static CK_RV session_notified(CK_SESSION_HANDLE lower, CK_NOTIFICATION event, CK_VOID_PTR context)
 {

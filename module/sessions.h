@@ -53,7 +53,10 @@ static inline const CK_FUNCTION_LIST_3_0 *session_below_3_0(const struct session
 }
 
 /* CKR_SESSION_HANDLE_INVALID, or CKR_CRYPTOKI_NOT_INITIALIZED where that is why. */
-CK_RV session_unknown(void);
+static inline CK_RV session_unknown(void)
+{
+    return life_going() ? CKR_SESSION_HANDLE_INVALID : CKR_CRYPTOKI_NOT_INITIALIZED;
+}
 
 void sessions_close_all(struct world *w); /* C_Finalize: takes the world's lock */
 void sessions_lost(CK_SLOT_ID slot);      /* the HSM was taken away: with the world's lock held */
