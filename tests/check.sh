@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs what `make check` has built: unit tests of both trees, then the integration tests. Prints what failed and, last,
+# Run by `make check`, with what it has built: unit tests of both trees, then the integration tests. Prints what failed and, last,
 # "N passed, N failed"; ends with 1 where anything failed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -38,8 +38,8 @@ for source in tests/unit/test_*.c; do
     done
 done
 
-for program in build/tsan/tests/test_*; do
-    unit "$program"
+for name in ${THREADS:?the tests that make threads builds}; do
+    unit "build/tsan/tests/$name"
 done
 
 # What the fuzzer once tried, with the address sanitizer.
