@@ -19,6 +19,7 @@
 #define LIMIT_TEMPLATE 64                        /* attributes in one governed template */
 #define LIMIT_ATTRIBUTE 8192                     /* bytes: one attribute value in a governed template */
 #define LIMIT_LABEL 255                          /* bytes: a label */
+#define LIMIT_LOWER_MODULES 16u                  /* different HSM modules in one process */
 #define LIMIT_NAME 64                            /* bytes: ids of people, sites, tokens */
 #define LIMIT_TOKENS 64                          /* logical tokens in one estate */
 #define LIMIT_SITES 16                           /* sites of one logical token */

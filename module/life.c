@@ -11,6 +11,7 @@
 #include "module/slots.h"
 
 atomic_bool life_on;
+static atomic_bool life_exiting;
 
 static pthread_mutex_t life_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -26,6 +27,15 @@ static void life_child(void)
     slot_events_forget();
     lowers_forget();
     pthread_mutex_init(&life_lock, NULL);
+}
+
+/* The world stays, for threads may be in it. */
+void life_exit(void)
+{
+    atomic_store(&life_exiting, true);
+    atomic_store(&life_on, false);
+    world_set_current(NULL);
+    sessions_blind();
 }
 
 static void life_watch_forks(void)
@@ -61,7 +71,9 @@ CK_RV our_C_Initialize(CK_VOID_PTR init_args)
         bindings = args->pReserved;
     pthread_once(&once, life_watch_forks);
     pthread_mutex_lock(&life_lock);
-    if (life_going()) {
+    if (atomic_load(&life_exiting)) {
+        rv = CKR_GENERAL_ERROR;
+    } else if (life_going()) {
         rv = CKR_CRYPTOKI_ALREADY_INITIALIZED;
     } else if (world_open(bindings, &w, &f) != OK) {
         refusal_set(&f);

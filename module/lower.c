@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "core/encode.h"
+#include "core/limits.h"
+#include "module/life.h"
 
 /* Lower modules need not survive two C_Initialize at once. */
 static pthread_mutex_t initialising = PTHREAD_MUTEX_INITIALIZER;
@@ -30,6 +32,25 @@ static enum outcome library_start(struct lower *l, struct fault *f)
     return OK;
 }
 
+/* Loaded for the process's life, so that handlers of its exit are called in a known order: ours, registered after the
+ * library's own, comes first. */
+static void *library_open(const char *path)
+{
+    static void *known[LIMIT_LOWER_MODULES];
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    size_t i = 0;
+    pthread_mutex_lock(&initialising);
+    while (i < LIMIT_LOWER_MODULES && known[i] != NULL && known[i] != library)
+        i++;
+    if (library != NULL && (i == LIMIT_LOWER_MODULES || known[i] == NULL)) {
+        atexit(life_exit);
+        if (i < LIMIT_LOWER_MODULES)
+            known[i] = library;
+    }
+    pthread_mutex_unlock(&initialising);
+    return library;
+}
+
 static enum outcome library_load(const char *path, struct lower **ret, struct fault *f)
 {
     enum outcome outcome = E_MEMORY;
@@ -38,7 +59,7 @@ static enum outcome library_load(const char *path, struct lower **ret, struct fa
         outcome = fault_memory(f);
         goto out;
     }
-    l->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    l->library = library_open(path);
     if (l->library == NULL) {
         const char *why = dlerror();
         outcome = fault_set(f, E_DEVICE, "the HSM module %s cannot be loaded (%s): correct `module:` in the bindings",

@@ -188,6 +188,18 @@ void sessions_lost(CK_SLOT_ID slot)
     sessions_close_slot(false, slot);
 }
 
+void sessions_blind(void)
+{
+    struct session *s;
+
+    pthread_mutex_lock(&session_table.lock);
+    for (uint32_t i = 1; i <= session_table.used; i++) {
+        s = table_at(&session_table, i, sizeof(*s));
+        atomic_store(&s->entry.handle, CK_INVALID_HANDLE);
+    }
+    pthread_mutex_unlock(&session_table.lock);
+}
+
 void sessions_forget(void)
 {
     table_forget(&session_table);

@@ -23,7 +23,7 @@ struct shown_token { /* a logical token, shown in one slot (its index) by its pr
 struct world {
     pthread_mutex_t lock; /* guards the estate: take it for every call into estate/, never on the pass-through path */
     struct estate *estate;
-    struct lower *lowers[16];
+    struct lower *lowers[LIMIT_LOWER_MODULES];
     size_t lower_count;
     struct shown_token *tokens;
     size_t token_count;

@@ -47,17 +47,20 @@ static void *wait_for_slots(void *context)
     return NULL;
 }
 
+/* When it is called, the HSM's module may have ended by its own handler: nothing goes down any more. */
 static void finalise(void)
 {
-    q->C_Finalize(NULL);
+    CK_BYTE byte[4];
+
+    if (q->C_GenerateRandom(session, byte, sizeof(byte)) != CKR_CRYPTOKI_NOT_INITIALIZED ||
+        q->C_Finalize(NULL) != CKR_CRYPTOKI_NOT_INITIALIZED || initialise() != CKR_GENERAL_ERROR)
+        _exit(1);
 }
 
 static void begin(void)
 {
-    CK_SESSION_HANDLE s = CK_INVALID_HANDLE;
-
-    if (initialise() != CKR_OK || q->C_OpenSession(0, CKF_SERIAL_SESSION, NULL, NULL, &s) != CKR_OK ||
-        mock_login(s) != CKR_OK)
+    if (initialise() != CKR_OK || q->C_OpenSession(0, CKF_SERIAL_SESSION, NULL, NULL, &session) != CKR_OK ||
+        mock_login(session) != CKR_OK)
         _exit(1);
 }
 
