@@ -15,6 +15,8 @@ struct publication {
     const char *folder;
     struct tile_edge *edge; /* of what is in the tiles so far */
     struct buf bundle;
+    bool
+        anew; /* all tiles, none of them durable before the end; else only bundles: the rest is there since the append */
 };
 
 /* What the public checkpoint says was published; 0 where there is none that we signed. */
@@ -35,14 +37,14 @@ static enum outcome write_tile(const struct publication *p, int level, uint64_t 
                                struct span bytes, struct fault *f)
 {
     char *path = tile_path(p->folder, level, index, width);
-    enum outcome rc = path ? tile_write(path, bytes, f) : fault_memory(f);
+    enum outcome rc = path ? tile_write(path, bytes, width == TILE_WIDTH && !p->anew, f) : fault_memory(f);
     free(path);
     return rc;
 }
 
 static enum outcome add_entry(struct publication *p, struct span line, struct fault *f)
 {
-    const struct tile_sink sink = {tile_put, (void *)(uintptr_t)p->folder};
+    const struct tile_sink sink = {tile_show, (void *)(uintptr_t)p->folder};
     const uint8_t length[2] = {(uint8_t)(line.len >> 8), (uint8_t)line.len};
     struct digest leaf;
     enum outcome rc = OK;
@@ -55,7 +57,7 @@ static enum outcome add_entry(struct publication *p, struct span line, struct fa
         rc = write_tile(p, -1, p->edge->size / TILE_WIDTH, TILE_WIDTH, buf_span(&p->bundle), f);
         buf_clear(&p->bundle);
     }
-    return rc ? rc : tile_edge_push(p->edge, &leaf, &sink, f);
+    return rc ? rc : tile_edge_push(p->edge, &leaf, p->anew ? &sink : NULL, f);
 }
 
 /* The tiles that are not full, with the width that they have now. */
@@ -155,6 +157,16 @@ out:
     return rc;
 }
 
+/* One call for all the tiles of a folder made anew. */
+static enum outcome sync_all(const char *folder, struct fault *f)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum outcome rc = fd >= 0 && syncfs(fd) == 0 ? OK : fault_errno(f, "cannot make durable", folder);
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
 enum outcome log_publish_held(struct log *l, bool all, struct fault *f)
 {
     struct publication p = {.folder = l->public, .bundle = BUF(TILE_WIDTH * (LIMIT_ENTRY + 2u))};
@@ -167,17 +179,19 @@ enum outcome log_publish_held(struct log *l, bool all, struct fault *f)
         rc = fault_memory(f);
         goto out;
     }
-    if (all || (from && !file_exists(last)))
-        from = 0;
-    rc = publish(&p, l, from, f);
-    if (rc && from) { /* a tile was lost or damaged: all of them again */
+    p.anew = all || from == 0 || !file_exists(last);
+    rc = publish(&p, l, p.anew ? 0 : from, f);
+    if (rc && !p.anew) { /* a tile was lost or damaged: all of them again */
+        p.anew = true;
         *p.edge = (struct tile_edge){.size = 0};
         buf_clear(&p.bundle);
         tile_reader_clear(l->tiles);
         rc = publish(&p, l, 0, f);
     }
+    if (!rc && p.anew && log_size(l) >= TILE_WIDTH)
+        rc = sync_all(l->public, f);
     if (!rc)
-        rc = tile_write(checkpoint, buf_span(&l->note), f);
+        rc = tile_write(checkpoint, buf_span(&l->note), false, f);
     if (rc)
         goto out;
     tile_reader_clear(l->tiles);

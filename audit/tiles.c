@@ -1,11 +1,9 @@
 #include "audit/tiles.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "core/file.h"
 
@@ -79,36 +77,46 @@ char *tile_path(const char *folder, int level, uint64_t index, unsigned width)
 /* All the folders on the way to a file. */
 static enum outcome folders_above(const char *path, struct fault *f)
 {
-    enum outcome rc = OK;
     char *folder = path_folder(path);
     if (!folder)
         return fault_memory(f);
-    if (mkdir(folder, 0755) != 0 && errno != EEXIST) {
-        if (errno == ENOENT)
-            rc = folders_above(folder, f);
-        if (!rc && mkdir(folder, 0755) != 0 && errno != EEXIST)
-            rc = fault_errno(f, "cannot make the folder", folder);
-    }
+    enum outcome rc = file_exists(folder) ? OK : folders_above(folder, f);
+    if (!rc)
+        rc = folder_make(folder, 0755, f);
     free(folder);
     return rc;
 }
 
-enum outcome tile_write(const char *path, struct span bytes, struct fault *f)
+enum outcome tile_write(const char *path, struct span bytes, bool durable, struct fault *f)
 {
-    enum outcome rc = file_show(path, bytes, 0644, f);
+    enum outcome (*put)(const char *, struct span, mode_t, struct fault *) = durable ? file_replace : file_show;
+    enum outcome rc = put(path, bytes, 0644, f);
     if (rc != E_ABSENT)
         return rc;
     rc = folders_above(path, f);
-    return rc ? rc : file_show(path, bytes, 0644, f);
+    return rc ? rc : put(path, bytes, 0644, f);
+}
+
+static enum outcome put_tile(const char *folder, unsigned level, uint64_t index, const struct digest *hashes,
+                             bool durable, struct fault *f)
+{
+    char *path = tile_path(folder, (int)level, index, TILE_WIDTH);
+    const struct span bytes = span_of(hashes, TILE_WIDTH * sizeof *hashes);
+    enum outcome rc = path ? tile_write(path, bytes, durable, f) : fault_memory(f);
+    free(path);
+    return rc;
 }
 
 enum outcome tile_put(void *folder, unsigned level, uint64_t index, const struct digest hashes[TILE_WIDTH],
                       struct fault *f)
 {
-    char *path = tile_path(folder, (int)level, index, TILE_WIDTH);
-    enum outcome rc = path ? tile_write(path, span_of(hashes, TILE_WIDTH * sizeof *hashes), f) : fault_memory(f);
-    free(path);
-    return rc;
+    return put_tile(folder, level, index, hashes, true, f);
+}
+
+enum outcome tile_show(void *folder, unsigned level, uint64_t index, const struct digest hashes[TILE_WIDTH],
+                       struct fault *f)
+{
+    return put_tile(folder, level, index, hashes, false, f);
 }
 
 static enum outcome load(struct tile_reader *r, unsigned level, uint64_t index, struct fault *f)

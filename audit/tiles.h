@@ -35,11 +35,13 @@ void tile_edge_merkle(const struct tile_edge *e, struct merkle_edge *ret);
 /* "FOLDER/tile/LEVEL/x001/234", with ".p/WIDTH" where width is not 256; level -1: entries. The caller's; NULL on
  * memory. */
 char *tile_path(const char *folder, int level, uint64_t index, unsigned width);
-/* Makes the folders above it, and the file: whole or not at all, but not durable. */
-enum outcome tile_write(const char *path, struct span bytes, struct fault *f);
-/* A sink into the folder. */
+/* Makes the folders above it, and the file: whole or not at all, and `durable` or not. */
+enum outcome tile_write(const char *path, struct span bytes, bool durable, struct fault *f);
+/* Sinks into the folder. The first is for what a checkpoint is about to need, the second for what can be made again. */
 enum outcome tile_put(void *folder, unsigned level, uint64_t index, const struct digest hashes[TILE_WIDTH],
                       struct fault *f);
+enum outcome tile_show(void *folder, unsigned level, uint64_t index, const struct digest hashes[TILE_WIDTH],
+                       struct fault *f);
 
 /* The tree of an edge, its full tiles from files: a merkle_source's node. Keeps the tile of each level read last. What
  * comes from a file is not verified here: whoever asks must hold the result against a root. */

@@ -81,11 +81,13 @@ static int check(const char *folder, const char *acked)
     FILE *file = fopen(acked, "re");
     enum outcome rc = file ? log_open(folder, NULL, NULL, &l, &f) : fault_set(&f, E_IO, "%s", acked);
     while (!rc && fgets(line, sizeof line, file)) {
-        unsigned long long size = 0;
-        char hex[65] = "";
+        char *hex = NULL;
         struct digest wanted, root;
-        if (sscanf(line, "%llu %64[0-9a-f]", &size, hex) != 2 || strlen(hex) != 64)
+        unsigned long long size = strtoull(line, &hex, 10);
+        if (*hex != ' ' || strlen(hex) != 66 || hex[65] != '\n')
             break; /* cut short by the death of whoever wrote it */
+        hex++;
+        hex[64] = '\0';
         rc = digest_parse(hex, &wanted, &f);
         if (!rc)
             rc = log_root_at(l, size, &root, &f);
@@ -105,7 +107,7 @@ int main(int argc, char **argv)
     if (argc == 3 && !strcmp(argv[2], "create"))
         return create(argv[1]);
     if (argc == 4 && !strcmp(argv[2], "append"))
-        return append(argv[1], (unsigned)atoi(argv[3]));
+        return append(argv[1], (unsigned)strtoul(argv[3], NULL, 10));
     if (argc == 4 && !strcmp(argv[2], "check"))
         return check(argv[1], argv[3]);
     return 2;

@@ -32,6 +32,14 @@ static inline void log_gone(char *folder)
     free(folder);
 }
 
+/* Runs a shell's command there. */
+static inline void in_folder(const char *folder, const char *what)
+{
+    char command[400];
+    snprintf(command, sizeof command, "cd '%s' && %s", folder, what);
+    assert_int_equal(system(command), 0);
+}
+
 static inline struct log *log_opened(const char *folder)
 {
     struct fault f;
