@@ -345,7 +345,7 @@ enum outcome log_entry_bytes(const struct log *l, uint64_t seq, struct buf *ret,
         return fault_set(f, E_ABSENT, "the log has %" PRIu64 " entries, none is numbered %" PRIu64, log_size(l), seq);
     int fd = -1;
     struct lines lines = {.fd = -1};
-    struct span line;
+    struct span line = {.data = NULL};
     uint64_t offset = 0;
     enum outcome rc = log_open_entries(l, O_RDONLY, &fd, f);
     if (!rc)
