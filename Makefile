@@ -47,7 +47,7 @@ UNIT_BINS  := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT))
 .PHONY: all help deps lint-deps demo check check-ceremonies check-interop check-disk unit threads fuzz coverage lint mediation bench bench-log bench-deps clean install
 all: $(B)/quorate $(B)/quorate-pkcs11.so
 
-unit: $(UNIT_BINS) $(B)/mock-hsm.so $(B)/shim-hsm.so
+unit: $(UNIT_BINS) $(B)/mock-hsm.so $(B)/shim-hsm.so $(B)/bypass
 
 # What the thread sanitizer looks at: the module over an HSM that is built with it too.
 THREADS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_mock_*.c)) \
@@ -102,6 +102,10 @@ $(B)/mock-hsm.so: $(call object,$(MOCK))
 # SoftHSM as a module of another version shows it.
 $(B)/shim-hsm.so: $(B)/obj/tests/shim-hsm.o
 	$(call tell,LD) $(CC) $(CFLAGS) -shared -Wl,-z,defs -o $@ $^ -ldl
+
+# Ways round the module, tried by a program that knows PKCS#11 alone (tests/bypass/run.sh).
+$(B)/bypass: $(call object,$(sort $(wildcard tests/bypass/*.c)))
+	$(call tell,LD) $(CC) $(CFLAGS) -o $@ $^ -lpthread -ldl
 
 # A unit test sees the foundation and the module's and the tool's inner parts (all but the tool's main).
 $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call object,$(MODULE)) $(filter-out $(B)/obj/ceremony/main.o,$(call object,$(TOOL))) $(B)/libquorate.a

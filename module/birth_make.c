@@ -100,6 +100,8 @@ static CK_RV wrap(const struct site_link *s, CK_MECHANISM *mechanism, CK_OBJECT_
     CK_BYTE blob[LIMIT_BLOB];
     CK_ULONG len = sizeof blob;
     CK_RV rv = s->f->C_WrapKey(s->session, mechanism, with, key, blob, &len);
+    if (rv == CKR_OK && len > sizeof blob)
+        rv = CKR_DEVICE_ERROR;
     if (rv == CKR_OK) {
         buf_clear(ret);
         buf_put(ret, blob, len);

@@ -3,9 +3,20 @@
 #include "core/encode.h"
 #include "module/objects.h"
 
+/* Only what is known to be no secret is none: one-time password keys and classes of vendors do work with secrets too. */
 bool object_is_secret(const struct object_facts *o)
 {
-    return o->class == CKO_PRIVATE_KEY || o->class == CKO_SECRET_KEY;
+    switch (o->class) {
+    case CKO_DATA:
+    case CKO_CERTIFICATE:
+    case CKO_PUBLIC_KEY:
+    case CKO_HW_FEATURE:
+    case CKO_DOMAIN_PARAMETERS:
+    case CKO_MECHANISM:
+        return false;
+    default:
+        return true;
+    }
 }
 
 bool label_is_own(const char *label)
@@ -31,10 +42,15 @@ const char *class_name(CK_OBJECT_CLASS class)
     }
 }
 
-/* CK_UNAVAILABLE_INFORMATION is larger than anything; so may be what a lower module makes up. */
 static bool value_there(const CK_ATTRIBUTE *a)
 {
     return a->ulValueLen <= LIMIT_LABEL;
+}
+
+/* A length that a lower module makes up. */
+static bool value_long(const CK_ATTRIBUTE *a)
+{
+    return a->ulValueLen != CK_UNAVAILABLE_INFORMATION && !value_there(a);
 }
 
 static CK_RV object_read_names(const struct session_view *view, CK_OBJECT_HANDLE lower, struct object_facts *o)
@@ -47,8 +63,7 @@ static CK_RV object_read_names(const struct session_view *view, CK_OBJECT_HANDLE
     /* Data objects have no CKA_ID, some classes no label. */
     if (rv != CKR_OK && rv != CKR_ATTRIBUTE_TYPE_INVALID && rv != CKR_BUFFER_TOO_SMALL)
         return rv;
-    if (rv == CKR_BUFFER_TOO_SMALL)
-        o->label_bad = true;
+    o->label_bad = rv == CKR_BUFFER_TOO_SMALL || value_long(&items[0]) || value_long(&items[1]);
     if (value_there(&items[0])) {
         memcpy(o->label, label, items[0].ulValueLen);
         o->label_bad |= memchr(label, '\0', items[0].ulValueLen) != NULL;
@@ -64,8 +79,8 @@ static CK_RV object_read_names(const struct session_view *view, CK_OBJECT_HANDLE
 
 CK_RV object_read(const struct session_view *view, CK_OBJECT_HANDLE lower, struct object_facts *ret)
 {
-    struct object_facts o = {0};
-    CK_BBOOL on_token = CK_FALSE, is_private = CK_TRUE;
+    struct object_facts o = {.class = CK_UNAVAILABLE_INFORMATION};
+    CK_BBOOL on_token = CK_TRUE, is_private = CK_TRUE;
     CK_ATTRIBUTE items[] = {{CKA_CLASS, &o.class, sizeof(o.class)},
                             {CKA_TOKEN, &on_token, sizeof(on_token)},
                             {CKA_PRIVATE, &is_private, sizeof(is_private)}};
@@ -73,6 +88,9 @@ CK_RV object_read(const struct session_view *view, CK_OBJECT_HANDLE lower, struc
 
     if (rv != CKR_OK)
         return rv;
+    /* What is said to be told and is not must not be taken for the answer. */
+    if (items[0].ulValueLen != sizeof(o.class) || items[1].ulValueLen != 1 || items[2].ulValueLen != 1)
+        return CKR_DEVICE_ERROR;
     o.on_token = on_token != CK_FALSE;
     o.is_private = is_private != CK_FALSE;
     rv = object_read_names(view, lower, &o);
@@ -87,7 +105,7 @@ const struct state_key *object_key(const struct world *w, CK_SLOT_ID slot, const
     const struct state *s = &w->estate->state;
     const struct state_key *key = NULL;
 
-    if (!object_is_secret(o) || !o->on_token || o->label_bad)
+    if (!object_is_secret(o) || !name || !o->on_token || o->label_bad)
         return NULL;
     key = state_key(s, token, name, o->id, o->label);
     /* Renamed on the token by other means: it is still that key, and the log's label counts. */

@@ -73,6 +73,7 @@ static struct object *object_map(CK_SLOT_ID slot, CK_OBJECT_HANDLE lower, const 
 
     if (o) {
         o->facts = *facts;
+        atomic_store(&o->judged, 0); /* some HSMs give a handle again: what was judged was another object */
         return o;
     }
     if (!buckets_grow())

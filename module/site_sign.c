@@ -31,8 +31,8 @@ enum outcome site_sign(const struct site_link *s, CK_OBJECT_HANDLE key, const st
     if (rv != CKR_OK)
         return site_fault(s, "C_SignInit", rv, f);
     rv = s->f->C_Sign(s->session, input, input_len, signature, &signature_len);
-    if (rv != CKR_OK)
-        return site_fault(s, "C_Sign", rv, f);
+    if (rv != CKR_OK || signature_len > sizeof signature)
+        return site_fault(s, "C_Sign", rv == CKR_OK ? CKR_DEVICE_ERROR : rv, f);
     buf_clear(ret);
     buf_put(ret, signature, signature_len);
     return ret->failed ? fault_memory(f) : OK;
