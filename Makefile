@@ -44,7 +44,7 @@ UNIT       := $(sort $(wildcard tests/unit/test_*.c))
 object      = $(patsubst %.c,$(B)/obj/%.o,$(1))
 UNIT_BINS  := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT))
 
-.PHONY: all help deps lint-deps demo check check-ceremonies check-interop check-disk unit threads fuzz coverage lint mediation bench bench-log bench-deps clean install
+.PHONY: all bypass help deps lint-deps demo check check-ceremonies check-interop check-disk unit threads fuzz coverage lint mediation bench bench-log bench-deps clean install
 all: $(B)/quorate $(B)/quorate-pkcs11.so
 
 unit: $(UNIT_BINS) $(B)/mock-hsm.so $(B)/shim-hsm.so $(B)/bypass
@@ -65,6 +65,7 @@ help:
 	@echo 'make fuzz         a target of tests/fuzz, FUZZ=calls where none is named, for FUZZ_SECONDS (600)'
 	@echo 'make coverage     lines of the parsers of what strangers send that unit tests and corpora reach'
 	@echo 'make unit         build the unit tests alone'
+	@echo 'make bypass       try every way round the module, here and across the boundary; print the table'
 	@echo 'make bench        what the layer costs, against the bare HSM and two other layers'
 	@echo 'make bench-log    the part of it that is about the log: appends, verification, proofs (ENTRIES=10000000)'
 	@echo 'make mediation    write docs/mediation.md anew, from the table of functions'
@@ -145,6 +146,11 @@ check-disk: deps
 	$(call install_missing,strace)
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain build/tests/appender
 	@tests/sweep/run.sh
+
+bypass: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all unit
+	@tests/bypass/run.sh
+	@sed -n '/^  way round/,$$p' build/ways-round/in-process.log
 
 bench: bench-deps bench-log
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all build/mock-hsm.so build/tests/bench

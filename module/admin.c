@@ -128,7 +128,7 @@ static CK_RV login_by_module(CK_SESSION_HANDLE session, CK_USER_TYPE user, bool 
         struct site_link link = made_link(w, &view);
 
         rv = CKR_OK;
-        *ret_done = user != CKU_SO && link.binding && link.binding->login_by_module;
+        *ret_done = (user == CKU_USER || user == CKU_CONTEXT_SPECIFIC) && link.binding && link.binding->login_by_module;
         if (*ret_done && site_log_in(&link, user, &answered, &f) != OK) {
             rv = gate_fault(&f);
             rv = answered == CKR_OK ? rv : answered;

@@ -143,7 +143,7 @@ CK_RV creation_run(struct creation *c, CK_OBJECT_HANDLE *ret)
     if (plain)
         rv = c->make(c, g.base.lower, &made);
     if (plain && rv == CKR_OK)
-        rv = made_show(&c->view, made, CK_INVALID_HANDLE, c->function, ret);
+        rv = made_show(&c->view, c->operation, &c->asked, made, CK_INVALID_HANDLE, c->function, ret);
     creation_grants_clear(&g);
     return rv;
 }

@@ -2,6 +2,7 @@
 
 #include "core/encode.h"
 #include "module/creation.h"
+#include "module/mechanisms.h"
 #include "module/site.h"
 
 /* What a creation asks the policy, and what people then sign. */
@@ -230,6 +231,18 @@ static CK_RV copy_ask(struct world *w, struct creation *c, struct creation_grant
     return rv;
 }
 
+/* A derivation that gives the base away must be allowed as wrapping it is. */
+static CK_RV reveal_ask(struct world *w, const struct creation *c)
+{
+    struct object_facts base;
+
+    if (c->operation != OP_DERIVE || !mechanism_reveals_base(c->mechanism->mechanism))
+        return CKR_OK;
+    if (!gate_object(w, &c->view, c->base, &base, NULL))
+        return CKR_KEY_HANDLE_INVALID;
+    return gate_ask_object(w, OP_WRAP, c->function, c->view.slot, &base);
+}
+
 CK_RV creation_ask(struct world *w, struct creation *c, struct creation_grants *ret)
 {
     struct question q = asked_question(c->operation, c->function, c->view.slot, c->mechanism, &c->asked);
@@ -249,6 +262,8 @@ CK_RV creation_ask(struct world *w, struct creation *c, struct creation_grants *
         if (base == CKR_KEY_HANDLE_INVALID && c->operation == OP_IMPORT)
             base = CKR_UNWRAPPING_KEY_HANDLE_INVALID;
     }
+    if (base == CKR_OK)
+        base = reveal_ask(w, c);
     /* Both are asked, so that people find both requests at once. */
     if (base != CKR_OK && base != CKR_FUNCTION_REJECTED)
         return base;

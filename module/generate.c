@@ -65,7 +65,7 @@ static CK_RV pair_show(const struct generation *g, CK_OBJECT_HANDLE secret, CK_O
         g->view.below->C_DestroyObject(g->view.lower, public);
         return rv;
     }
-    rv = made_show(&g->view, secret, public, g->function, &shown_secret);
+    rv = made_show(&g->view, OP_GENERATE, &g->asked, secret, public, g->function, &shown_secret);
     if (rv != CKR_OK) {
         object_forget(shown_public);
         return rv;
@@ -84,7 +84,9 @@ static CK_RV generate_plain(struct generation *g)
 
     if (!g->pair) {
         rv = below->C_GenerateKey(g->view.lower, &g->mechanism, g->secret.items, g->secret.count, &secret);
-        return rv == CKR_OK ? made_show(&g->view, secret, CK_INVALID_HANDLE, g->function, g->ret_secret) : rv;
+        return rv == CKR_OK
+                   ? made_show(&g->view, OP_GENERATE, &g->asked, secret, CK_INVALID_HANDLE, g->function, g->ret_secret)
+                   : rv;
     }
     rv = below->C_GenerateKeyPair(g->view.lower, &g->mechanism, g->public.items, g->public.count, g->secret.items,
                                   g->secret.count, &public, &secret);

@@ -17,6 +17,7 @@ static CK_RV finish_below(const struct world *w, const struct session_view *view
                           const struct governed_end *end)
 {
     struct governed_end whole = *end;
+    CK_ULONG room = end->out_len ? *end->out_len : 0;
     CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
     CK_RV rv = governed_own(w, view, g, &session);
 
@@ -25,6 +26,8 @@ static CK_RV finish_below(const struct world *w, const struct session_view *view
     whole.data = g->data.len ? g->data.data : (const unsigned char *)"";
     whole.data_len = g->data.len;
     rv = below_once(view->below, session, g->kind, &whole);
+    if (rv == CKR_OK && end->out && *end->out_len > room)
+        rv = CKR_DEVICE_ERROR; /* more than there was room for: what it says of itself is not true */
     view->below->C_CloseSession(session);
     return rv;
 }

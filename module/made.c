@@ -167,8 +167,29 @@ static CK_RV made_log(const struct session_view *view, CK_OBJECT_HANDLE lower, C
     return rv;
 }
 
-CK_RV made_show(const struct session_view *view, CK_OBJECT_HANDLE lower, CK_OBJECT_HANDLE public, const char *function,
-                CK_OBJECT_HANDLE *ret)
+/* What was made must be what was judged: a template may say one thing to us and another to the HSM. */
+static CK_RV made_judge(const struct session_view *view, enum operation operation, const char *function,
+                        const struct asked *asked, const struct object_facts *facts)
+{
+    struct object_facts made = *facts;
+    struct world *w = NULL;
+    CK_RV rv;
+
+    if (facts->class == asked->class && facts->on_token == asked->on_token && strcmp(facts->label, asked->label) == 0)
+        return CKR_OK;
+    if (label_is_own(facts->label))
+        return CKR_TEMPLATE_INCONSISTENT;
+    made.id[0] = '\0'; /* it is no key of the log yet */
+    rv = gate_open(&w);
+    if (rv != CKR_OK)
+        return rv;
+    rv = gate_ask_object(w, operation, function, view->slot, &made);
+    gate_close(w);
+    return rv;
+}
+
+CK_RV made_show(const struct session_view *view, enum operation operation, const struct asked *asked,
+                CK_OBJECT_HANDLE lower, CK_OBJECT_HANDLE public, const char *function, CK_OBJECT_HANDLE *ret)
 {
     struct object_facts facts;
     struct fault f = {0};
@@ -176,8 +197,10 @@ CK_RV made_show(const struct session_view *view, CK_OBJECT_HANDLE lower, CK_OBJE
 
     if (rv == CKR_OK && facts.label_bad) {
         fault_set(&f, E_REFUSED, "%s: the new object's label is too long or holds a NUL", function);
-        rv = gate_refuse(OP_GENERATE, &f);
+        rv = gate_refuse(operation, &f);
     }
+    if (rv == CKR_OK)
+        rv = made_judge(view, operation, function, asked, &facts);
     if (rv == CKR_OK && object_is_secret(&facts) && facts.on_token)
         rv = made_log(view, lower, public, function, &facts);
     if (rv == CKR_OK)

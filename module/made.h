@@ -22,16 +22,14 @@ enum outcome asked_read(const struct template *t, CK_OBJECT_CLASS class_otherwis
 struct question asked_question(enum operation operation, const char *function, CK_SLOT_ID slot,
                                const CK_MECHANISM *mechanism, const struct asked *asked);
 
-/* A handle for an object that a rule plainly allowed. A private or secret token key is logged as `born` first; where
+/* A handle for an object that a rule plainly allowed as `asked`. Where the HSM made something else of the template, that is
+ * asked again, and destroyed unless a rule plainly allows it too. A private or secret token key is logged as `born` first; where
  * that fails, it is destroyed again. public: the public half below, or CK_INVALID_HANDLE. Not with the world's lock
  * held: making a key may take long, and what is not logged yet is hidden. */
-CK_RV made_show(const struct session_view *view, CK_OBJECT_HANDLE lower, CK_OBJECT_HANDLE public, const char *function,
-                CK_OBJECT_HANDLE *ret);
+CK_RV made_show(const struct session_view *view, enum operation operation, const struct asked *asked,
+                CK_OBJECT_HANDLE lower, CK_OBJECT_HANDLE public, const char *function, CK_OBJECT_HANDLE *ret);
 
 /* The members of `born` for a key that stands on the primary; public as above. NULL on memory. */
 json_t *made_body(const struct world *w, const struct session_view *view, CK_OBJECT_HANDLE lower,
                   CK_OBJECT_HANDLE public, const char *function, const struct object_facts *facts);
-/* The application's session below as a link to the primary; not to be closed. */
-struct site_link made_link(const struct world *w, const struct session_view *view);
-
 #endif

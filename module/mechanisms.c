@@ -28,6 +28,12 @@ bool mechanism_carries_handles(CK_MECHANISM_TYPE m)
     }
 }
 
+bool mechanism_reveals_base(CK_MECHANISM_TYPE m)
+{
+    return m == CKM_CONCATENATE_BASE_AND_DATA || m == CKM_CONCATENATE_DATA_AND_BASE || m == CKM_XOR_BASE_AND_DATA ||
+           m == CKM_EXTRACT_KEY_FROM_KEY;
+}
+
 bool mechanism_derives(CK_MECHANISM_TYPE m)
 {
     static const CK_MECHANISM_TYPE known[] = {

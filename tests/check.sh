@@ -60,6 +60,7 @@ while read -r verdict line; do
     esac
     printf '%s %s\n' "$verdict" "$line"
 done < <(tests/integration/run.sh || echo 'FAIL the integration tests did not run to their end'
+    tests/bypass/run.sh || echo 'FAIL the bypass table did not run to its end'
     tests/parity/run.sh || echo 'FAIL the parity tests did not run to their end')
 
 echo "$passed passed, $failed failed"

@@ -128,7 +128,7 @@ static const struct way ways[] = {
      {{OF(GENERATE), "tests/unit/test_core_file.c:test_lock_outlives_a_child", NULL},
       {ALL, NULL, "only births hold a lock of their own"}}},
     {"second copy of the module", {{ALL, "a_second_copy_under_another_name", NULL}}},
-    {"lying HSM", {{ALL, "tests/unit/test_mock_lies.c:lies", NULL}}},
+    {"lying HSM", {{ALL, "tests/unit/test_mock_lies.c:lies_about_where_a_key_is", NULL}}},
 };
 enum { WAY_COUNT = sizeof(ways) / sizeof(*ways) };
 
