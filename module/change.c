@@ -168,7 +168,7 @@ static CK_RV change_log(struct change *c)
 /* The primary first: what it holds after a death says how recovery goes on. */
 static CK_RV change_carry(struct change *c)
 {
-    json_t *more = c->key.token ? key_sites_more(&c->key) : NULL;
+    json_t *more = key_sites_more(&c->key);
     struct fault f = {0};
     bool done = false;
     CK_RV rv = grant_begin(c->world, &c->old, more);

@@ -45,7 +45,7 @@ static CK_RV destroy_log(struct world *w, struct grant *g, const struct key_site
 static CK_RV destroy_carry(struct world *w, const struct session_view *view, CK_OBJECT_HANDLE object,
                            CK_OBJECT_HANDLE lower, struct grant *g, const struct key_sites *key)
 {
-    json_t *more = key->token ? key_sites_more(key) : NULL;
+    json_t *more = key_sites_more(key);
     struct fault f = {0};
     size_t tried = 0;
     CK_RV rv = grant_begin(w, g, more);

@@ -70,6 +70,8 @@ json_t *key_sites_more(const struct key_sites *k)
 {
     json_t *more = json_object();
 
+    if (!k->token || !k->id[0])
+        return more; /* nothing that recovery could find it by */
     if (json_put_string(more, "class", k->class_name) && json_put_string(more, "id", k->id) &&
         json_put(more, "sites", list_json(&k->sites)))
         return more;
@@ -140,7 +142,8 @@ enum outcome key_sites_ready(struct world *w, const struct key_sites *k, struct 
 {
     enum outcome outcome = OK;
 
-    for (size_t i = 0; i < k->sites.count && outcome == OK; i++) {
+    /* One that is here alone answers for itself in a moment. */
+    for (size_t i = 0; k->sites.count > 1 && i < k->sites.count && outcome == OK; i++) {
         struct site_link link = {0};
         CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
 

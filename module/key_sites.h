@@ -14,7 +14,8 @@ enum outcome key_sites_of(const struct world *w, const struct state_key *key, st
 void key_sites_clear(struct key_sites *k);
 bool key_alone(const struct state_key *key); /* at its primary only */
 
-/* What an intent must say so that recovery can go on: class, id, sites. NULL on memory. */
+/* What an intent must say so that recovery can go on: class, id, sites; nothing where it has no CKA_ID to be found by.
+ * NULL on memory. */
 json_t *key_sites_more(const struct key_sites *k);
 /* The members that name a key in `modified` and `destroyed`. NULL on memory. */
 json_t *key_sites_body(const struct key_sites *k);
@@ -22,7 +23,7 @@ json_t *key_sites_body(const struct key_sites *k);
 /* The same with the sites where it is gone, and those that are left. NULL on memory. */
 json_t *destroyed_body(const struct key_sites *k);
 
-/* Every site answers and holds the key: before anything is done. */
+/* Every site of a key with replicas answers and holds it: before anything is done. */
 enum outcome key_sites_ready(struct world *w, const struct key_sites *k, struct fault *f);
 /* Sets attributes of the private or secret half at a site, and reads them back. Another CKA_ID than before is taken for
  * the same key. */

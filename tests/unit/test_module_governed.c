@@ -282,6 +282,22 @@ static void a_change_and_an_end_are_approved(void **state)
     assert_rv(q->C_DestroyObject(session, key), CKR_OBJECT_HANDLE_INVALID);
 }
 
+/* Nothing but its handle names it on the HSM. */
+static void a_key_without_an_id_ends_too(void **state)
+{
+    CK_OBJECT_HANDLE public = 0, key = 0;
+
+    (void)state;
+    assert_ok(make_pair(session, "gov-nameless", true, &public, &key));
+    assert_rv(rename_to(key, "gov-named"), CKR_ACTION_PROHIBITED);
+    approve_all();
+    approved(rename_to(key, "gov-named")); /* the question under the new name came after the first */
+    assert_non_null(key_named("gov-named"));
+    approved(q->C_DestroyObject(session, key));
+    assert_null(key_named("gov-named"));
+    assert_int_equal(count_at("slough", CKO_PRIVATE_KEY, "gov-named"), 0);
+}
+
 static void wrapping_names_both_keys(void **state)
 {
     CK_MECHANISM mechanism = {CKM_AES_KEY_WRAP_PAD, NULL, 0};
@@ -372,6 +388,7 @@ int main(void)
         GOVERNED(deriving_is_two_operations),
         GOVERNED(a_copy_by_another_name_is_asked_under_both),
         GOVERNED(a_change_and_an_end_are_approved),
+        GOVERNED(a_key_without_an_id_ends_too),
         GOVERNED(wrapping_names_both_keys),
         GOVERNED(a_pin_is_changed_once),
         GOVERNED(replicas_go_along),
