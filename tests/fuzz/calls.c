@@ -13,6 +13,8 @@
 #define CALLS 64u   /* of one input */
 #define AFRESH 200u /* inputs after which the estate begins anew: its log grows */
 
+static const CK_FUNCTION_LIST_3_0 *later;
+
 /* Whether the HSM was told to lie about what its objects are: then no rule can be found for them. */
 static bool lied;
 
@@ -203,6 +205,43 @@ static void work_draw(void)
         q->C_CancelFunction(drawn.s), q->C_GetFunctionStatus(drawn.s);
 }
 
+/* 3.0 */
+static void message_draw(void)
+{
+    CK_UTF8CHAR pin[] = MOCK_PIN, user[] = MOCK_USER;
+    CK_RV (*const begins[])
+    (CK_SESSION_HANDLE, CK_MECHANISM_PTR, CK_OBJECT_HANDLE) = {later->C_MessageEncryptInit, later->C_MessageDecryptInit,
+                                                               later->C_MessageSignInit, later->C_MessageVerifyInit};
+    CK_RV (*const ends[])
+    (CK_SESSION_HANDLE) = {later->C_MessageEncryptFinal, later->C_MessageDecryptFinal, later->C_MessageSignFinal,
+                           later->C_MessageVerifyFinal};
+
+    switch (drawn.n >> 1 & 7) {
+    case 0:
+    case 1:
+        begins[drawn.n >> 4 & 3](drawn.s, drawn.m, drawn.o);
+        break;
+    case 2:
+        ends[drawn.n >> 4 & 3](drawn.s);
+        break;
+    case 3:
+        later->C_LoginUser(drawn.s, drawn.in_len % 4, pin, sizeof(pin) - 1, user, sizeof(user) - 1);
+        break;
+    case 4:
+        later->C_SignMessage(drawn.s, drawn.out, drawn.any_len, drawn.in, drawn.in_len, drawn.out, drawn.len);
+        break;
+    case 5:
+        later->C_EncryptMessage(drawn.s, drawn.out, drawn.any_len, drawn.in, drawn.in_len, drawn.in, drawn.in_len,
+                                drawn.out, drawn.len);
+        break;
+    case 6:
+        later->C_VerifyMessage(drawn.s, drawn.out, drawn.any_len, drawn.in, drawn.in_len, drawn.out, drawn.any_len);
+        break;
+    default:
+        later->C_SessionCancel(drawn.s, drawn.any_len << 8 | drawn.in_len << 12);
+    }
+}
+
 static void call_draw(void)
 {
     unsigned what = next();
@@ -243,6 +282,8 @@ static void call_draw(void)
         if (drawn.n == 1) {
             q->C_Finalize(NULL);
             q->C_Initialize(NULL);
+        } else if (drawn.n & 1) {
+            message_draw();
         } else {
             work_draw();
         }
@@ -293,6 +334,8 @@ static void estate_remove(void)
 
 static void estate_begin(void)
 {
+    CK_VERSION three = {3, 0};
+    CK_INTERFACE *interface = NULL;
     char command[256];
 
     mock_home_with(RULES);
@@ -300,6 +343,11 @@ static void estate_begin(void)
     snprintf(command, sizeof(command), "cd %s && cp -a estate pristine", home.folder);
     depth_run(command);
     setenv("QUORATE_BINDINGS", home.bindings, 1);
+    steer("version 3.0");
+    if (q->C_Initialize(NULL) != CKR_OK || C_GetInterface(NULL, &three, &interface, 0) != CKR_OK)
+        abort();
+    later = interface->pFunctionList;
+    q->C_Finalize(NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
