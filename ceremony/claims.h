@@ -32,6 +32,7 @@ enum standing { PROVEN, ATTESTED };
     X(ON_PAPER, ATTESTED, "on-paper", "participants without a card signed the printed record")                         \
     X(COSIGNERS, PROVEN, "cosigners", "programs elsewhere signed this same log, as many as the policy asks")           \
     X(CLOSING, PROVEN, "closing", "the record ends with the ceremony's close")                                         \
+    X(REHEARSAL, PROVEN, "rehearsal", "the run is the one that was rehearsed, but for what has to differ")             \
     X(SOFTWARE, ATTESTED, "software", "the programs were those that the record names")                                 \
     X(TIMESTAMP, PROVEN, "timestamp", "an authority of the trust file saw the closing checkpoint at its time")         \
     X(TIME, ATTESTED, "time", "times are the ceremony computer's")

@@ -136,6 +136,8 @@ static const struct option cosign_serve_options[] = {
 
 static const struct option verify_options[] = {
     {"trust", "FILE", false, "what the auditor brings: the log's verifier key and the first policy's digest"},
+    {"rehearsal", "OTHER", false, "the transcript of the rehearsal: list what differs, and fail where it may not"},
+    {"rehearsal-trust", "FILE", false, "the trust file of the rehearsal's estate"},
     END,
 };
 

@@ -163,6 +163,7 @@ static void verifier_clear(struct verifier *v)
     strings_free(&v->bags);
     strings_free(&v->expected);
     state_clear(&v->state);
+    json_decref(v->software);
     claims_clear(&v->claims);
     trust_clear(&v->trust);
 }
@@ -180,7 +181,7 @@ static void ceremony_tell(const struct verified_ceremony *c, struct buf *b)
     }
 }
 
-static enum outcome verify_tell(const struct verifier *v, bool json, struct fault *f)
+static enum outcome verify_tell(const struct verifier *v, const struct strings *differences, bool json, struct fault *f)
 {
     struct buf text = BUF(OUTPUT_MAX);
     enum outcome result = OK;
@@ -192,6 +193,11 @@ static enum outcome verify_tell(const struct verifier *v, bool json, struct faul
     buf_puts(&text, "\n");
     for (size_t i = 0; i < v->ceremony_count; i++)
         ceremony_tell(&v->ceremonies[i], &text);
+    for (size_t i = 0; i < differences->count; i++) {
+        buf_puts(&text, "differs from the rehearsal: ");
+        print_text(&text, differences->items[i]);
+        buf_puts(&text, "\n");
+    }
     print_toned(&text, holds ? TONE_GOOD : TONE_BAD, holds ? "The transcript holds." : "The transcript does NOT hold.");
     buf_puts(&text, "\n");
     result = print_out(&text, f);
@@ -199,9 +205,32 @@ static enum outcome verify_tell(const struct verifier *v, bool json, struct faul
     return result;
 }
 
+/* The other transcript is verified too, as its own trust file wants it. */
+static enum outcome rehearsal_run(struct verifier *v, const struct arguments *a, struct strings *ret_differences,
+                                  struct fault *f)
+{
+    struct verifier other = {.folder = argument(a, "rehearsal")};
+    const char *trust = NULL;
+    enum outcome result = OK;
+
+    if (other.folder == NULL)
+        return OK;
+    state_init(&other.state);
+    result = argument_want(a, "rehearsal-trust", &trust, f);
+    if (result == OK)
+        result = trust_load(trust, &other.trust, f);
+    if (result == OK) {
+        verifier_run(&other);
+        verify_rehearsal(v, &other, ret_differences);
+    }
+    verifier_clear(&other);
+    return result;
+}
+
 enum outcome run_verify(const struct arguments *a, struct fault *f)
 {
     struct verifier v = {.folder = a->operands[0]};
+    struct strings differences = {0};
     const char *trust = NULL;
     enum outcome result = argument_want(a, "trust", &trust, f);
 
@@ -210,12 +239,15 @@ enum outcome run_verify(const struct arguments *a, struct fault *f)
         result = trust_load(trust, &v.trust, f);
     if (result == OK) {
         verifier_run(&v);
-        result = verify_tell(&v, argument_flag(a, "json"), f);
+        result = rehearsal_run(&v, a, &differences, f);
     }
+    if (result == OK)
+        result = verify_tell(&v, &differences, argument_flag(a, "json"), f);
     if (result == OK && !claims_hold(&v.claims)) {
         f->text[0] = '\0';
         result = E_REFUSED;
     }
+    strings_free(&differences);
     verifier_clear(&v);
     return result;
 }

@@ -163,7 +163,8 @@ static void verify_opening(struct verifier *v, const struct entry *e)
     *c = (struct verified_ceremony){.id = strdup(entry_text(e, "ceremony")),
                                     .script = script,
                                     .people = json_incref(json_object_get(e->body, "people"))};
-    good = c->id != NULL && people_well_formed(c->people, script) &&
+    good = c->id != NULL && json_want_digest(json_object_get(e->body, "bindings"), "digest", &c->bindings, &f) == OK &&
+           people_well_formed(c->people, script) &&
            strcmp(script->id, json_string_or_null(json_object_get(e->body, "script"), "id")) == 0;
     if (!good)
         claim_fails(&v->claims, CLAIM_OPENING, "%s: people or script id are not what the script has",

@@ -213,6 +213,8 @@ void verify_environment(struct verifier *v, const struct entry *e)
     const json_t *software = json_object_get(e->body, "software");
 
     v->environment = true;
+    json_decref(v->software);
+    v->software = json_deep_copy(software);
     claim_holds(&v->claims, CLAIM_SOFTWARE);
     claim_evidence(&v->claims, CLAIM_SOFTWARE, "self-reported%s",
                    v->trust.software_names.count != 0 ? "; digests as the trust file expects" : "");

@@ -65,6 +65,7 @@ struct verified_ceremony {
     size_t use_count;
     struct verified_signed *signed_things;
     size_t signed_count;
+    struct digest bindings;
     uint64_t to_cosign; /* so many entries have to be cosigned before it may close */
     bool closed;
 };
@@ -90,6 +91,7 @@ struct verifier {
     struct merkle_edge edge;
     struct checkpoint checkpoint;
     bool environment; /* the record says what ran */
+    json_t *software; /* the last time; NULL: never */
     enum entry_type last;
     moment last_time;
 };
@@ -134,6 +136,8 @@ void verify_suspension(struct verifier *v, const struct entry *e); /* and its en
 void verify_cosigned(struct verifier *v, const struct entry *e);
 void verify_close_cosigned(struct verifier *v, const struct verified_ceremony *c);
 bool verified_cosigned(const struct verifier *v, const char *size, const struct digest *root);
+/* REHEARSAL, and a line for each difference that may be. */
+void verify_rehearsal(struct verifier *real, const struct verifier *rehearsal, struct strings *ret_told);
 void verify_timestamps(struct verifier *v, struct span checkpoint);
 void verify_environment(struct verifier *v, const struct entry *e);
 void verify_ceremony(struct verifier *v, const struct entry *e); /* every entry that belongs to one */
