@@ -26,7 +26,7 @@ static CK_RV finish_below(const struct world *w, const struct session_view *view
     whole.data = g->data.len ? g->data.data : (const unsigned char *)"";
     whole.data_len = g->data.len;
     rv = below_once(view->below, session, g->kind, &whole);
-    if (rv == CKR_OK && end->out && *end->out_len > room)
+    if (rv == CKR_OK && end->out && end->out_len && *end->out_len > room)
         rv = CKR_DEVICE_ERROR; /* more than there was room for: what it says of itself is not true */
     view->below->C_CloseSession(session);
     return rv;
