@@ -60,7 +60,7 @@ static int people_do(const char *act, const char *more, const char *text)
     char line[1024];
 
     snprintf(line, sizeof(line), "%s %s %s '%s' >/dev/null 2>&1", people_command, act, more, text);
-    return system(line);
+    return system(line); /* NOLINT(cert-env33-c): the command is the test's own */
 }
 
 void want_logged(const char *type, const char *text)
@@ -277,10 +277,11 @@ static bool attempt_make(const struct attempt *a)
 
 static bool attempts_make(const struct attempt *list)
 {
-    bool good = true, one_held;
+    bool good = true;
 
     for (; list->name && done_count < ATTEMPTS; list++) {
-        one_held = attempt_make(list);
+        bool one_held = attempt_make(list);
+
         done[done_count].name = list->name;
         done[done_count++].held = one_held;
         good = good && one_held;

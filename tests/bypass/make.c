@@ -77,10 +77,9 @@ static atomic_bool changing_ends;
 static void *change(void *unused)
 {
     (void)unused;
-    while (!atomic_load(&changing_ends)) {
-        memcpy(changing, "gov-rr", 6);
-        memcpy(changing, "free-r", 6);
-    }
+    while (!atomic_load(&changing_ends))
+        for (const char *name = "gov-rrfree-r", *c = name; *c; c++)
+            changing[(c - name) % 6] = *c;
     return NULL;
 }
 
