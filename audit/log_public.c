@@ -157,16 +157,6 @@ out:
     return rc;
 }
 
-/* One call for all the tiles of a folder made anew. */
-static enum outcome sync_all(const char *folder, struct fault *f)
-{
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    enum outcome rc = fd >= 0 && syncfs(fd) == 0 ? OK : fault_errno(f, "cannot make durable", folder);
-    if (fd >= 0)
-        close(fd);
-    return rc;
-}
-
 enum outcome log_publish_held(struct log *l, bool all, struct fault *f)
 {
     struct publication p = {.folder = l->public, .bundle = BUF(TILE_WIDTH * (LIMIT_ENTRY + 2u))};
@@ -189,7 +179,7 @@ enum outcome log_publish_held(struct log *l, bool all, struct fault *f)
         rc = publish(&p, l, 0, f);
     }
     if (!rc && p.anew && log_size(l) >= TILE_WIDTH)
-        rc = sync_all(l->public, f);
+        rc = tile_sync(l->public, f);
     if (!rc)
         rc = tile_write(checkpoint, buf_span(&l->note), false, f);
     if (rc)

@@ -155,12 +155,12 @@ out:
     return rc;
 }
 
-/* A tile that the entry fills is there before a checkpoint needs it. */
+/* A tile that the entry fills is there, and durable, before a checkpoint needs it: that of a group sees to it once. */
 static enum outcome fill_tile(const struct log *l, const struct digest *leaf, struct fault *f)
 {
     if ((l->tree.edge.size + 1) % TILE_WIDTH != 0)
         return OK;
-    const struct tile_sink sink = {tile_put, l->public};
+    const struct tile_sink sink = {l->grouped ? tile_show : tile_put, l->public};
     struct tile_edge *copy = malloc(sizeof *copy);
     if (!copy)
         return fault_memory(f);
@@ -213,7 +213,9 @@ enum outcome log_group_end(struct log *l, struct fault *f)
     enum outcome rc = OK;
     if (!l->lock || !l->grouped || l->poisoned || l->broken)
         return fault_set(f, E_REFUSED, "log %s: no group of entries waits to be made durable", l->entries);
-    if (log_size(l) != l->group_start)
+    if (log_size(l) / TILE_WIDTH != l->group_start / TILE_WIDTH)
+        rc = tile_sync(l->public, f);
+    if (!rc && log_size(l) != l->group_start)
         rc = show(l, &l->tree.edge, f);
     l->grouped = false;
     l->poisoned = l->broken = rc != OK;

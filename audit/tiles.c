@@ -1,9 +1,11 @@
 #include "audit/tiles.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/file.h"
 
@@ -117,6 +119,15 @@ enum outcome tile_show(void *folder, unsigned level, uint64_t index, const struc
                        struct fault *f)
 {
     return put_tile(folder, level, index, hashes, false, f);
+}
+
+enum outcome tile_sync(const char *folder, struct fault *f)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum outcome rc = fd >= 0 && syncfs(fd) == 0 ? OK : fault_errno(f, "cannot make durable", folder);
+    if (fd >= 0)
+        close(fd);
+    return rc;
 }
 
 static enum outcome load(struct tile_reader *r, unsigned level, uint64_t index, struct fault *f)

@@ -43,6 +43,9 @@ enum outcome tile_put(void *folder, unsigned level, uint64_t index, const struct
 enum outcome tile_show(void *folder, unsigned level, uint64_t index, const struct digest hashes[TILE_WIDTH],
                        struct fault *f);
 
+/* Makes durable, in one call, whatever was shown in the folder. */
+enum outcome tile_sync(const char *folder, struct fault *f);
+
 /* The tree of an edge, its full tiles from files: a merkle_source's node. Keeps the tile of each level read last. What
  * comes from a file is not verified here: whoever asks must hold the result against a root. */
 struct tile_reader {
