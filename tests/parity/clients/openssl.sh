@@ -21,7 +21,11 @@ uri="pkcs11:token=root;object=rsa;type=private?pin-value=$PIN"
 silent openssl dgst -engine pkcs11 -keyform engine -sha256 -sigopt rsa_padding_mode:pss -sign "$uri" -out "$W/sig" "$W/message"
 silent openssl pkeyutl -encrypt -pubin -inkey "$W/rsa.pub" -in "$W/message" -out "$W/encrypted"
 try openssl pkeyutl -decrypt -engine pkcs11 -keyform engine -inkey "$uri" -in "$W/encrypted"
-silent openssl dgst -engine pkcs11 -keyform engine -sha256 -sign 'pkcs11:token=root;object=absent;type=private' "$W/message"
+# SoftHSM by itself dies as the program ends here; through the module it does not. That it fails is compared.
+if ! openssl dgst -engine pkcs11 -keyform engine -sha256 "$W/message" \
+    -sign "pkcs11:token=root;object=absent;type=private?pin-value=$PIN" >"$W/noise" 2>&1; then
+    echo 'refused'
+fi
 silent openssl dgst -engine pkcs11 -keyform engine -sha256 -out "$W/sig" "$W/message" \
     -sign 'pkcs11:token=root;object=ec;type=private?pin-value=wrong-pin'
 silent openssl rand -engine pkcs11 -hex 16
