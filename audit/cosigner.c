@@ -38,7 +38,7 @@ static enum outcome put_file(const char *folder, const char *name, struct span b
 
 enum outcome cosigner_create(const char *folder, const char *name, struct fault *f)
 {
-    struct buf pem = BUF(LIMIT_NOTE), vkey = BUF(LIMIT_NOTE);
+    struct buf pem = BUF_SECRET(LIMIT_NOTE), vkey = BUF(LIMIT_NOTE);
     struct note_key key;
     EVP_PKEY *secret = NULL;
     uint8_t public[32];
@@ -116,7 +116,7 @@ out:
 
 enum outcome cosigner_open(const char *folder, struct cosigner_state **ret, struct fault *f)
 {
-    struct buf pem = BUF(LIMIT_NOTE), vkey = BUF(LIMIT_NOTE);
+    struct buf pem = BUF_SECRET(LIMIT_NOTE), vkey = BUF(LIMIT_NOTE);
     char *key_file = path_join(folder, "key"), *vkey_file = path_join(folder, "vkey");
     uint8_t public[32];
     struct cosigner_state *c = calloc(1, sizeof *c);

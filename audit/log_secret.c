@@ -8,7 +8,7 @@
 
 static enum outcome read_secret(const char *path, EVP_PKEY **ret, uint8_t ret_public[32], struct fault *f)
 {
-    struct buf pem = BUF(LIMIT_NOTE);
+    struct buf pem = BUF_SECRET(LIMIT_NOTE);
     enum outcome rc = file_read(path, true, &pem, f);
     if (!rc)
         rc = log_key_load(buf_span(&pem), ret, ret_public, f);
@@ -19,7 +19,7 @@ static enum outcome read_secret(const char *path, EVP_PKEY **ret, uint8_t ret_pu
 /* The entry for it is durable: the old key goes, the new one stands in its place. */
 static enum outcome move_in(const struct log *l, const struct note_key *key, struct fault *f)
 {
-    struct buf pem = BUF(LIMIT_NOTE), vkey = BUF(LIMIT_NOTE);
+    struct buf pem = BUF_SECRET(LIMIT_NOTE), vkey = BUF(LIMIT_NOTE);
     note_key_put(key, &vkey);
     buf_puts(&vkey, "\n");
     enum outcome rc = vkey.failed ? fault_memory(f) : file_replace(l->vkey_file, buf_span(&vkey), 0644, f);
@@ -70,7 +70,7 @@ out:
 
 enum outcome log_next_key(struct log *l, struct note_key *ret, struct fault *f)
 {
-    struct buf pem = BUF(LIMIT_NOTE);
+    struct buf pem = BUF_SECRET(LIMIT_NOTE);
     EVP_PKEY *secret = NULL;
     uint8_t public[32];
     enum outcome rc = OK;

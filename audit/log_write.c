@@ -61,7 +61,8 @@ out:
 
 enum outcome log_create(const char *folder, const char *origin, json_t *genesis_body, struct fault *f)
 {
-    struct buf pem = BUF(LIMIT_NOTE), vkey = BUF(LIMIT_NOTE), line = BUF(LIMIT_ENTRY + 1), note = BUF(LIMIT_NOTE);
+    struct buf pem = BUF_SECRET(LIMIT_NOTE), vkey = BUF(LIMIT_NOTE), line = BUF(LIMIT_ENTRY + 1),
+               note = BUF(LIMIT_NOTE);
     /* In the order in which they are written: without the last one there is no log. */
     const struct {
         const char *name;

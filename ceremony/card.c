@@ -101,7 +101,7 @@ static enum outcome pin_find(const P11KitUri *uri, const PKCS11_TOKEN *t, struct
 static enum outcome card_login(PKCS11_SLOT *slot, const P11KitUri *uri, struct fault *f)
 {
     const PKCS11_TOKEN *t = slot->token;
-    struct buf pin = BUF(LIMIT_PIN);
+    struct buf pin = BUF_SECRET(LIMIT_PIN);
     enum outcome o = OK;
 
     /* libp11 wants the session before the login. */

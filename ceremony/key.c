@@ -20,7 +20,7 @@ struct passphrase {
 static int passphrase_ask(char *ret, int size, int writing, void *context)
 {
     struct passphrase *p = context;
-    struct buf typed = BUF(LIMIT_PIN);
+    struct buf typed = BUF_SECRET(LIMIT_PIN);
     char prompt[512];
     int len = -1;
 
@@ -39,7 +39,7 @@ static int passphrase_ask(char *ret, int size, int writing, void *context)
 
 static enum outcome pem_open(const char *path, struct key *ret, struct fault *f)
 {
-    struct buf pem = BUF(KEY_FILE_MAX);
+    struct buf pem = BUF_SECRET(KEY_FILE_MAX);
     struct fault asking = {.outcome = OK};
     struct passphrase p = {.path = path, .fault = &asking};
     EVP_PKEY *private = NULL;

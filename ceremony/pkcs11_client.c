@@ -104,7 +104,7 @@ static enum outcome login(struct client *c, const struct estate *e, const char *
                           CK_SESSION_HANDLE session, struct fault *f)
 {
     CK_FUNCTION_LIST *p = client_functions(c);
-    struct buf pin = BUF(LIMIT_PIN);
+    struct buf pin = BUF_SECRET(LIMIT_PIN);
     CK_TOKEN_INFO info;
     CK_RV rv = p->C_GetTokenInfo(slot, &info);
     enum outcome o = OK;

@@ -373,7 +373,7 @@ static size_t pin_length(struct span bytes)
 
 enum outcome binding_pin(const struct binding *b, struct buf *ret, struct fault *f)
 {
-    struct buf bytes = BUF(LIMIT_PIN + 1);
+    struct buf bytes = BUF_SECRET(LIMIT_PIN + 1);
     enum outcome o = OK;
     size_t len;
 

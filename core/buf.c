@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 struct span span_of(const void *data, size_t len)
 {
@@ -19,14 +20,37 @@ bool span_equal(struct span a, struct span b)
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
+/* Whole pages of its own, so that no other memory shares what is locked. NULL where the process may lock no more. */
+static uint8_t *pages_new(size_t size)
+{
+    void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (pages == MAP_FAILED)
+        return NULL;
+    if (mlock(pages, size) == 0 && madvise(pages, size, MADV_DONTDUMP) == 0 &&
+        madvise(pages, size, MADV_WIPEONFORK) == 0)
+        return pages;
+    munmap(pages, size);
+    return NULL;
+}
+
+static void memory_free(struct buf *b)
+{
+    if (b->data == NULL)
+        return;
+    explicit_bzero(b->data, b->capacity);
+    if (b->secret)
+        munmap(b->data, b->capacity);
+    else
+        free(b->data);
+}
+
 void buf_free(struct buf *b)
 {
     if (b == NULL)
         return;
-    if (b->data != NULL)
-        explicit_bzero(b->data, b->capacity);
-    free(b->data);
-    *b = BUF(b->max);
+    memory_free(b);
+    *b = (struct buf){.max = b->max, .secret = b->secret};
 }
 
 void buf_clear(struct buf *b)
@@ -58,16 +82,14 @@ static bool reserve(struct buf *b, size_t more)
         want = 64;
     if (want > b->max + 1)
         want = b->max + 1;
-    grown = calloc(1, want);
+    grown = b->secret ? pages_new(want) : calloc(1, want);
     if (grown == NULL) {
         b->failed = true;
         return false;
     }
-    if (b->data != NULL) {
+    if (b->data != NULL)
         memcpy(grown, b->data, b->len);
-        explicit_bzero(b->data, b->capacity);
-        free(b->data);
-    }
+    memory_free(b);
     b->data = grown;
     b->capacity = want;
     return true;
@@ -137,7 +159,7 @@ char *buf_take(struct buf *b)
 {
     char *taken = NULL;
 
-    if (b->failed)
+    if (b->failed || b->secret)
         return NULL;
     buf_put(b, "", 0); /* an empty text is memory of its own too */
     if (b->failed)

@@ -23,9 +23,11 @@ struct buf {
     uint8_t *data;
     size_t len, capacity, max;
     bool failed;
+    bool secret; /* in pages of its own: never swapped, dumped or handed to a forked child */
 };
 
 #define BUF(maximum) ((struct buf){.max = (maximum)})
+#define BUF_SECRET(maximum) ((struct buf){.max = (maximum), .secret = true}) /* fails where pages cannot be locked */
 
 void buf_free(struct buf *b);  /* wipes, frees, leaves an empty buffer of the same max */
 void buf_clear(struct buf *b); /* wipes, keeps the memory, forgets a failure */
@@ -36,6 +38,6 @@ void buf_putf(struct buf *b, const char *format, ...) __attribute__((format(prin
 void buf_vputf(struct buf *b, const char *format, va_list ap) __attribute__((format(printf, 2, 0)));
 struct span buf_span(const struct buf *b);
 const char *buf_str(const struct buf *b); /* "" while empty */
-char *buf_take(struct buf *b);            /* the NUL-ended bytes, now the caller's (free); NULL if failed */
+char *buf_take(struct buf *b);            /* the NUL-ended bytes, now the caller's (free); NULL if failed or secret */
 
 #endif

@@ -26,7 +26,7 @@ enum outcome site_fault(const struct site_link *s, const char *what, CK_RV rv, s
 enum outcome site_log_in(const struct site_link *s, CK_USER_TYPE user, CK_RV *ret, struct fault *f)
 {
     const struct binding *b = s->binding;
-    struct buf pin = BUF(LIMIT_PIN);
+    struct buf pin = BUF_SECRET(LIMIT_PIN);
     enum outcome outcome = OK;
 
     if (pin_was_refused(b->serial)) {
