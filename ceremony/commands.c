@@ -134,6 +134,11 @@ static const struct option cosign_serve_options[] = {
     END,
 };
 
+static const struct option transcript_options[] = {
+    {"tar", "FILE", false, "the folder as one file too, the same bytes wherever it is made"},
+    END,
+};
+
 static const struct option verify_options[] = {
     {"trust", "FILE", false, "what the auditor brings: the log's verifier key and the first policy's digest"},
     {"rehearsal", "OTHER", false, "the transcript of the rehearsal: list what differs, and fail where it may not"},
@@ -244,7 +249,7 @@ const struct command commands[] = {
      "Transcripts written from now on hold it. Who signed it is for the auditor's trust file to say.", none,
      run_timestamp_add},
     {"transcript", "CEREMONY DIR", 2, 2, false, "Put everything that an absent auditor needs into one folder",
-     "The ceremony must be closed. DIR is made, or must be empty.", none, run_transcript},
+     "The ceremony must be closed. DIR is made, or must be empty.", transcript_options, run_transcript},
     {"verify", "DIR", 1, 1, true, "Verify a transcript, knowing only what the trust file says",
      "States what is proven (mathematics and pinned keys) and what is attested (somebody's recorded word). One\n"
      "statement that fails, and the transcript does not hold.",

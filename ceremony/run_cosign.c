@@ -10,8 +10,9 @@
 
 static bool after_cosigning(const char *type, const char *action)
 {
-    static const char *const types[] = {"cosigned", "environment", "left", "timestamp"}, *const actions[] = {"cosign", "close",
-                                                                                              "leave", "timestamp"};
+    static const char *const types[] = {"cosigned", "environment", "left", "timestamp"}, *const actions[] = {
+                                                                                             "cosign", "close", "leave",
+                                                                                             "timestamp"};
 
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (strcmp(type, types[i]) == 0)

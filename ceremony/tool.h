@@ -90,6 +90,8 @@ enum outcome run_cosign_serve(const struct arguments *a, struct fault *f);
 enum outcome run_cosign_collect(const struct arguments *a, struct fault *f);
 enum outcome run_timestamp_query(const struct arguments *a, struct fault *f);
 enum outcome run_timestamp_add(const struct arguments *a, struct fault *f);
+/* Packs a folder into one file, the same bytes wherever and whenever (POSIX ustar). */
+enum outcome folder_pack(const char *folder, const char *file, struct fault *f);
 enum outcome run_transcript(const struct arguments *a, struct fault *f);
 enum outcome run_verify(const struct arguments *a, struct fault *f);
 enum outcome run_script_check(const struct arguments *a, struct fault *f);

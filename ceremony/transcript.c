@@ -287,6 +287,8 @@ enum outcome run_transcript(const struct arguments *a, struct fault *f)
     result = estate_open(argument(a, "bindings"), &w.estate, f);
     if (result == OK)
         result = transcript_write(&w, f);
+    if (result == OK && argument(a, "tar") != NULL)
+        result = folder_pack(w.out, argument(a, "tar"), f);
     if (result == OK) {
         print_field(&text, "transcript", "%s", w.out);
         print_field(&text, "entries", "%llu", (unsigned long long)w.size);

@@ -96,7 +96,21 @@ case_a_ceremony_closes_cosigned() {
     says cosigners
     must python3 tests/verify.py "$D/transcript" --trust "$D/trust.yaml"
     says cosigned
+    packed
     stamped
+}
+
+# One file, the same whenever and wherever it is made.
+packed() {
+    local id=root-oca-key-generation-1
+    must "$Q" transcript "$id" "$D/again" --tar "$D/one.tar"
+    touch -d 2001-01-01 "$D"/again/*
+    must "$Q" transcript "$id" "$D/elsewhere" --tar "$D/two.tar"
+    cmp "$D/one.tar" "$D/two.tar" || fail 'two archives of one ceremony differ'
+    mkdir "$D/unpacked"
+    must tar -x -f "$D/one.tar" -C "$D/unpacked"
+    diff -r "$D/again" "$D/unpacked" || fail 'the archive holds something else'
+    must "$Q" verify "$D/unpacked" --trust "$D/trust.yaml"
 }
 
 # An authority of the test's own: its certificate, and its answer to a query.

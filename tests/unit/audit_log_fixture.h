@@ -24,6 +24,12 @@ static inline char *log_made(void)
     return strdup(folder);
 }
 
+/* Files moved about as nobody should. */
+static inline void shell(const char *command)
+{
+    assert_int_equal(system(command), 0);
+}
+
 static inline void log_gone(char *folder)
 {
     char command[256];
