@@ -209,10 +209,10 @@ static void work_draw(void)
 static void message_draw(void)
 {
     CK_UTF8CHAR pin[] = MOCK_PIN, user[] = MOCK_USER;
-    CK_RV (*const begins[])
+    CK_RV(*const begins[])
     (CK_SESSION_HANDLE, CK_MECHANISM_PTR, CK_OBJECT_HANDLE) = {later->C_MessageEncryptInit, later->C_MessageDecryptInit,
                                                                later->C_MessageSignInit, later->C_MessageVerifyInit};
-    CK_RV (*const ends[])
+    CK_RV(*const ends[])
     (CK_SESSION_HANDLE) = {later->C_MessageEncryptFinal, later->C_MessageDecryptFinal, later->C_MessageSignFinal,
                            later->C_MessageVerifyFinal};
 
@@ -329,6 +329,7 @@ static void estate_afresh(void)
 
 static void estate_remove(void)
 {
+    q->C_Finalize(NULL);
     home_end(NULL);
 }
 
@@ -339,7 +340,6 @@ static void estate_begin(void)
     char command[256];
 
     mock_home_with(RULES);
-    atexit(estate_remove);
     snprintf(command, sizeof(command), "cd %s && cp -a estate pristine", home.folder);
     depth_run(command);
     setenv("QUORATE_BINDINGS", home.bindings, 1);
@@ -348,6 +348,7 @@ static void estate_begin(void)
         abort();
     later = interface->pFunctionList;
     q->C_Finalize(NULL);
+    atexit(estate_remove); /* before the module's own, which is there by now, has let go of everything */
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
