@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,7 +21,8 @@ static unsigned long locked(void)
 
     assert_non_null(file);
     while (fgets(line, sizeof(line), file))
-        sscanf(line, "VmLck: %lu", &found);
+        if (strncmp(line, "VmLck:", 6) == 0)
+            found = strtoul(line + 6, NULL, 10);
     fclose(file);
     return found;
 }
