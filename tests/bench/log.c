@@ -190,16 +190,13 @@ static void run_full(void)
     printf("%.0f %ld\n", took, usage.ru_maxrss);
 }
 
-/* From the caches: what an opening costs that remembers the log, and one proof after the other, all over it. */
+/* From the caches: what an opening costs, and one proof after the other, all over the log. */
 static void run_prove(unsigned count)
 {
     struct fault f;
-    struct log *l = opened(NULL);
-    struct log_mark mark = {.size = log_size(l)};
-    log_root(l, &mark.root);
-    log_close(l);
+    struct log *l = NULL;
     double start = now(CLOCK_MONOTONIC);
-    must(log_open_at(folder, &mark, NULL, NULL, &l, &f), &f);
+    must(log_open_at(folder, NULL, NULL, NULL, &l, &f), &f);
     double open_took = now(CLOCK_MONOTONIC) - start;
     start = now(CLOCK_MONOTONIC);
     for (unsigned i = 0; i < count; i++) {
