@@ -1,6 +1,8 @@
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "ceremony/print.h"
 #include "ceremony/tool.h"
@@ -193,6 +195,23 @@ static enum outcome folders_make(const struct writer *w, struct fault *f)
     return result;
 }
 
+/* An empty folder would be one too many. */
+static enum outcome folders_prune(const struct writer *w, struct fault *f)
+{
+    enum outcome result = OK;
+
+    for (size_t i = 0; result == OK && transcript_folders[i] != NULL; i++) {
+        char *path = path_join(w->out, transcript_folders[i]);
+
+        if (path == NULL)
+            result = fault_memory(f);
+        else if (rmdir(path) != 0 && errno != ENOTEMPTY && errno != EEXIST)
+            result = fault_errno(f, "cannot remove the empty folder", path);
+        free(path);
+    }
+    return result;
+}
+
 static enum outcome write_file(const struct writer *w, const char *name, struct span bytes, struct fault *f)
 {
     char *path = path_join(w->out, name);
@@ -271,6 +290,8 @@ static enum outcome transcript_write(struct writer *w, struct fault *f)
         result = write_file(w, "checkpoint", buf_span(&note), f);
     for (uint64_t seq = w->size; result == OK && seq < log_size(w->estate->log); seq++)
         result = stamp_copy(w, seq, f);
+    if (result == OK)
+        result = folders_prune(w, f);
     buf_free(&entries);
     buf_free(&note);
     return result;

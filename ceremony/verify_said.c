@@ -163,6 +163,9 @@ bool verify_result_said(const struct verified_ceremony *c, const struct step *s,
     case ACTION_READ_ALOUD:
         names = "root size words";
         break;
+    case ACTION_COSIGN:
+        names = "root size";
+        break;
     default:
         break;
     }

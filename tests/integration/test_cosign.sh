@@ -22,7 +22,7 @@ cosigned_estate() {
     - witness one $(cat "$D/one/vkey") $URL
     - witness two $(cat "$D/two/vkey")
     - group both all one two
-    - quorum both
+    - quorum ${1:-both}
   close: true" USE='  - id: use of a key that is cosigned
     when: {operation: use, token: root, label: "^app-cosigned", class: private-key}
     require: {cosigned: true}' awk '
@@ -98,6 +98,37 @@ case_a_ceremony_closes_cosigned() {
     says cosigned
     packed
     stamped
+}
+
+# The step of a ceremony asks by itself whom it can reach.
+case_the_step_collects() {
+    cosigned_estate one
+    estate_trust
+    cat >"$D/short.yaml" <<'END'
+ceremony: A short one
+id: short
+roles:
+  administrator: {of: ceremony-administrator}
+acts:
+  - act: All of it
+    steps:
+      - {step: Enter, by: administrator, do: enter}
+      - {step: Have the record cosigned, by: administrator, do: cosign}
+      - {step: Close, by: administrator, do: close}
+END
+    cat >"$D/short.answers.yaml" <<'END'
+people: {administrator: administrator}
+keys: {administrator: people/administrator.uri}
+answers: {}
+END
+    ends 1 client "$Q" run "$D/short.yaml" --answers "$D/short.answers.yaml"
+    approve "$(estate_newest)" authority-1 authority-2
+    must client "$Q" run "$D/short.yaml" --answers "$D/short.answers.yaml"
+    must "$Q" transcript short-1 "$D/transcript"
+    must "$Q" verify "$D/transcript" --trust "$D/trust.yaml"
+    matches '^proven +cosigners'
+    must python3 tests/verify.py "$D/transcript" --trust "$D/trust.yaml"
+    says cosigned
 }
 
 # One file, the same whenever and wherever it is made.
