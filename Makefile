@@ -44,7 +44,7 @@ UNIT       := $(sort $(wildcard tests/unit/test_*.c))
 object      = $(patsubst %.c,$(B)/obj/%.o,$(1))
 UNIT_BINS  := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT))
 
-.PHONY: all bypass help deps lint-deps demo check check-ceremonies check-interop check-disk unit threads fuzz coverage lint mediation bench bench-log bench-deps clean install
+.PHONY: all bypass help deps lint-deps demo check check-ceremonies check-interop check-crash unit threads fuzz coverage lint mediation bench bench-log bench-deps clean install
 all: $(B)/quorate $(B)/quorate-pkcs11.so
 
 unit: $(UNIT_BINS) $(B)/mock-hsm.so $(B)/shim-hsm.so $(B)/bypass
@@ -60,7 +60,7 @@ help:
 	@echo 'make check        install what is missing, build, and run every test, plain and sanitized'
 	@echo 'make check-ceremonies   ceremonies, both verifiers, and 2,000 bytes flipped'
 	@echo 'make check-interop  log and approvals by other programs: Go, openssl'
-	@echo 'make check-disk   a disk that fails at any call: nothing acknowledged is lost'
+	@echo 'make check-crash  deaths at every step of a birth, a disk that fails at any call: nothing half done, nothing lost'
 	@echo 'make lint         clang-format, clang-tidy, cppcheck, sizes, and the arrows between folders'
 	@echo 'make fuzz         a target of tests/fuzz, FUZZ=calls where none is named, for FUZZ_SECONDS (600)'
 	@echo 'make coverage     lines of the parsers of what strangers send that unit tests and corpora reach'
@@ -142,10 +142,11 @@ $(B)/tests/appender: $(B)/obj/tests/sweep/appender.o $(B)/libquorate.a
 	$(call tell,LD) $(CC) $(CFLAGS) -o $@ $^ $(LIBS)
 
 # Every call of an append to the operating system fails once; longer than what make check should take.
-check-disk: deps
+check-crash: deps
 	$(call install_missing,strace)
-	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain build/tests/appender
-	@tests/sweep/run.sh
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all build/tests/appender
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=crash all
+	@{ tests/sweep/run.sh; tests/integration/run.sh tests/integration/test_crash.sh; } | tests/tally.sh
 
 bypass: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all unit
