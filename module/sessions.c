@@ -51,18 +51,6 @@ static struct session *session_at(uint32_t index)
     return s && atomic_load(&s->entry.handle) ? s : NULL;
 }
 
-static bool slot_has_session(CK_SLOT_ID slot)
-{
-    const struct session *s;
-
-    for (uint32_t i = 1, n = sessions_used(); i <= n; i++) {
-        s = session_at(i);
-        if (s && atomic_load(&s->slot) == slot)
-            return true;
-    }
-    return false;
-}
-
 static CK_RV session_open_locked(struct world *w, CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify,
                                  CK_SESSION_HANDLE *ret)
 {
@@ -96,23 +84,44 @@ static CK_RV session_open_locked(struct world *w, CK_SLOT_ID slot, CK_FLAGS flag
     return CKR_OK;
 }
 
-/* Ours is gone whatever the lower module answers: a session that it has lost is lost here too. With the last one the
- * application is logged out (PKCS#11 2.40, section 5.6, C_CloseSession): the lower module would not see that it was the
- * last where somebody else in the process has sessions there. */
-static CK_RV session_close_locked(struct session *s)
+static bool slot_has_other(CK_SLOT_ID slot, const struct session *than)
+{
+    const struct session *s;
+
+    for (uint32_t i = 1, n = sessions_used(); i <= n; i++) {
+        s = session_at(i);
+        if (s && s != than && atomic_load(&s->slot) == slot)
+            return true;
+    }
+    return false;
+}
+
+/* With the last one the application is logged out (PKCS#11 2.40, section 5.6, C_CloseSession): the lower module would not
+ * see that it was the last where somebody else in the process has sessions there. A session that the lower module has
+ * lost is lost here too; one that it failed to close and still answers for stays the application's, to close again,
+ * unless ours must go. */
+static CK_RV session_close_locked(struct session *s, bool must)
 {
     CK_SESSION_HANDLE handle = atomic_load(&s->entry.handle), lower = atomic_load(&s->lower);
     CK_FUNCTION_LIST *below = atomic_load(&s->below);
     CK_SLOT_ID slot = atomic_load(&s->slot);
+    bool last = !slot_has_other(slot, s);
+    CK_SESSION_INFO info;
+    CK_RV rv;
 
+    if (last) {
+        objects_forget_private(slot);
+        below->C_Logout(lower);
+    }
+    rv = below->C_CloseSession(lower);
+    if (rv != CKR_OK && !must && below->C_GetSessionInfo(lower, &info) == CKR_OK)
+        return rv;
     governed_end(s);
     session_drop(s);
     objects_forget_session(handle);
-    if (!slot_has_session(slot)) {
+    if (last)
         objects_forget_slot(slot);
-        below->C_Logout(lower);
-    }
-    return below->C_CloseSession(lower);
+    return rv;
 }
 
 CK_RV our_C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, CK_VOID_PTR application, CK_NOTIFY notify,
@@ -143,49 +152,66 @@ CK_RV our_C_CloseSession(CK_SESSION_HANDLE session)
         return CKR_CRYPTOKI_NOT_INITIALIZED;
     pthread_mutex_lock(&w->lock);
     if (session_view(session, &view))
-        rv = session_close_locked(view.session);
+        rv = session_close_locked(view.session, false);
     pthread_mutex_unlock(&w->lock);
     return rv;
 }
 
-/* One by one, never C_CloseAllSessions below: that would close sessions which are not the application's. */
-static void sessions_close_slot(bool any, CK_SLOT_ID slot)
+/* One by one, never C_CloseAllSessions below: that would close sessions which are not the application's. The answer is
+ * the first failure of one that stays. */
+static CK_RV sessions_close_slot(CK_SLOT_ID slot)
 {
+    CK_RV rv = CKR_OK, one;
     struct session *s;
 
     for (uint32_t i = 1, n = sessions_used(); i <= n; i++) {
         s = session_at(i);
-        if (s && (any || atomic_load(&s->slot) == slot))
-            session_close_locked(s);
+        if (!s || atomic_load(&s->slot) != slot)
+            continue;
+        one = session_close_locked(s, false);
+        if (rv == CKR_OK && session_at(i))
+            rv = one;
     }
+    return rv;
 }
 
 CK_RV our_C_CloseAllSessions(CK_SLOT_ID slot)
 {
     struct world *w = world_current();
     struct shown_token *t = NULL;
-    CK_RV rv;
+    CK_RV rv, closed = CKR_OK;
 
     if (!w)
         return CKR_CRYPTOKI_NOT_INITIALIZED;
     pthread_mutex_lock(&w->lock);
     rv = slot_token(w, slot, &t);
     if (rv != CKR_SLOT_ID_INVALID)
-        sessions_close_slot(false, slot);
+        closed = sessions_close_slot(slot);
     pthread_mutex_unlock(&w->lock);
-    return rv;
+    return rv == CKR_OK ? closed : rv;
+}
+
+static void sessions_end(bool any, CK_SLOT_ID slot)
+{
+    struct session *s;
+
+    for (uint32_t i = 1, n = sessions_used(); i <= n; i++) {
+        s = session_at(i);
+        if (s && (any || atomic_load(&s->slot) == slot))
+            session_close_locked(s, true);
+    }
 }
 
 void sessions_close_all(struct world *w)
 {
     pthread_mutex_lock(&w->lock);
-    sessions_close_slot(true, 0);
+    sessions_end(true, 0);
     pthread_mutex_unlock(&w->lock);
 }
 
 void sessions_lost(CK_SLOT_ID slot)
 {
-    sessions_close_slot(false, slot);
+    sessions_end(false, slot);
 }
 
 void sessions_blind(void)

@@ -251,6 +251,30 @@ static void the_last_session_logs_out_beside_others(void **state)
     assert_ok(mock->C_CloseSession(others));
 }
 
+/* What the HSM did not close is open still, and must not be lost to who opened it. */
+static void a_session_that_does_not_close_stays(void **state)
+{
+    CK_SESSION_HANDLE s = open_session(0);
+    CK_SESSION_INFO info;
+
+    (void)state;
+    steer("C_CloseSession rv=5"); /* CKR_GENERAL_ERROR */
+    assert_rv(q->C_CloseSession(s), CKR_GENERAL_ERROR);
+    assert_ok(q->C_GetSessionInfo(s, &info));
+    assert_rv(q->C_CloseAllSessions(0), CKR_GENERAL_ERROR);
+    assert_ok(q->C_GetSessionInfo(s, &info));
+    steer("C_CloseSession done rv=5"); /* it failed, and the session is gone all the same */
+    assert_rv(q->C_CloseSession(s), CKR_GENERAL_ERROR);
+    assert_rv(q->C_GetSessionInfo(s, &info), CKR_SESSION_HANDLE_INVALID);
+    steer("reset");
+    s = open_session(0);
+    steer("C_CloseSession rv=5");
+    assert_rv(q->C_CloseSession(s), CKR_GENERAL_ERROR);
+    steer("reset");
+    assert_ok(q->C_CloseSession(s));
+    assert_rv(q->C_GetSessionInfo(s, &info), CKR_SESSION_HANDLE_INVALID);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +288,7 @@ int main(void)
         IN_MOCK_LIFE(no_mechanism_is_an_argument_that_is_bad),
         IN_MOCK_LIFE(nothing_where_something_must_be),
         IN_MOCK_LIFE(the_last_session_logs_out_beside_others),
+        IN_MOCK_LIFE(a_session_that_does_not_close_stays),
     };
     return cmocka_run_group_tests(tests, mock_home_make, home_end);
 }
