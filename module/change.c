@@ -27,25 +27,10 @@ static bool change_possible(const struct template *t)
     return !template_find(t, CKA_CLASS) && !template_find(t, CKA_TOKEN) && !template_find(t, CKA_KEY_TYPE);
 }
 
-/* Approvals of a use mean the key that the log knows by its id; where nobody approves, ids may be as they like. */
-static bool used_freely(const struct change *c, const struct state_key *key)
-{
-    struct question q = {.operation = OP_USE,
-                         .slot = c->view.slot,
-                         .function = "C_SetAttributeValue",
-                         .label = key->label,
-                         .class_name = key->class_name,
-                         .object = 1};
-    bool plain = false;
-
-    gate_rule(c->world, &q, &plain);
-    return plain;
-}
-
 static enum outcome change_read(struct change *c, struct fault *f)
 {
     const CK_ATTRIBUTE *id = template_find(&c->template, CKA_ID);
-    const struct state_key *key = object_key(c->world, c->view.slot, &c->facts), *other = NULL;
+    const struct state_key *key = object_key(c->world, c->view.slot, &c->facts);
 
     if (asked_read(&c->template, c->facts.class, &c->asked, f) != OK)
         return f->outcome;
@@ -57,13 +42,7 @@ static enum outcome change_read(struct change *c, struct fault *f)
         return fault_set(f, E_INVALID, "CKA_ID is longer than %d bytes", LIMIT_LABEL);
     c->has_new_id = true;
     hex_put(&c->new_id, span_of(id->pValue, id->ulValueLen));
-    if (!key || !c->new_id.len)
-        return OK;
-    other = state_key(&c->world->estate->state, key->token, key->class_name, buf_str(&c->new_id), NULL);
-    if (other && other != key && !used_freely(c, other))
-        return fault_set(f, E_INVALID, "CKA_ID %s is that of the key \"%s\": choose another", buf_str(&c->new_id),
-                         other->label);
-    return OK;
+    return key ? id_check(c->world, c->view.slot, c->facts.class, buf_str(&c->new_id), key, f) : OK;
 }
 
 /* One of the two questions. */

@@ -188,6 +188,21 @@ static CK_RV self_ask(struct world *w, struct creation *c, struct question *q, s
     return plain ? CKR_OK : gate_ask(w, q, NULL);
 }
 
+/* Of what a rule plainly allows: approved, it has been shown to people, and its id comes from its intent. A copy
+ * without a CKA_ID of its own gets that of what it is copied from. */
+static CK_RV id_ask(struct world *w, const struct creation *c, const struct question *q, const char *inherited)
+{
+    struct fault f = {0};
+
+    if (asked_id_check(w, c->view.slot, &c->template, &c->asked, &f) == OK &&
+        (!c->asked.on_token || template_find(&c->template, CKA_ID) ||
+         id_check(w, c->view.slot, c->asked.class, inherited, NULL, &f) == OK))
+        return CKR_OK;
+    gate_log_finding(w, q, f.text);
+    fault_context(&f, "%s", c->function);
+    return gate_fault(&f);
+}
+
 /* A copy must be allowed as what it is copied from, and, where it gets another label or goes to the token, as what it
  * becomes. */
 static CK_RV copy_ask(struct world *w, struct creation *c, struct creation_grants *g)
@@ -227,6 +242,8 @@ static CK_RV copy_ask(struct world *w, struct creation *c, struct creation_grant
         if (rv == CKR_OK && !g->caller_id.len)
             buf_put(&g->caller_id, first.caller_id.data, first.caller_id.len);
     }
+    if (rv == CKR_OK && g->self.answer.plain)
+        rv = id_ask(w, c, &q, from.id);
     creation_grants_clear(&first);
     return rv;
 }
@@ -268,5 +285,7 @@ CK_RV creation_ask(struct world *w, struct creation *c, struct creation_grants *
     if (base != CKR_OK && base != CKR_FUNCTION_REJECTED)
         return base;
     self = self_ask(w, c, &q, ret);
+    if (base == CKR_OK && self == CKR_OK && ret->self.answer.plain)
+        self = id_ask(w, c, &q, "");
     return base != CKR_OK ? base : self;
 }

@@ -106,7 +106,7 @@ static CK_RV generation_login(const struct generation *g)
     return info.state == CKS_RW_USER_FUNCTIONS ? CKR_OK : CKR_USER_NOT_LOGGED_IN;
 }
 
-static enum outcome id_check(const struct generation *g, const struct key_template *t, struct fault *f)
+static enum outcome id_unused(const struct generation *g, const struct key_template *t, struct fault *f)
 {
     const char *token = g->world->tokens[g->view.slot].bound->id;
     struct buf hex = BUF(2 * LIMIT_LABEL);
@@ -191,7 +191,7 @@ static CK_RV generate_governed(struct generation *g, struct question *q)
     if (rv != CKR_OK)
         return rv;
     if (key_template_complete(&g->mechanism, public, g->public.count, g->secret.items, g->secret.count, &t, &f) != OK ||
-        id_check(g, &t, &f) != OK || templates_json(&t, &templates, &f) != OK) {
+        id_unused(g, &t, &f) != OK || templates_json(&t, &templates, &f) != OK) {
         if (f.outcome == E_INVALID)
             gate_log_finding(g->world, q, f.text);
         fault_context(&f, "%s on %s", g->function, g->world->tokens[g->view.slot].bound->id);
@@ -218,6 +218,18 @@ out:
     return rv;
 }
 
+/* The CKA_ID of a key that a rule plainly allows. */
+static CK_RV generation_plain_id(const struct generation *g, const struct question *q)
+{
+    struct fault f = {0};
+
+    if (asked_id_check(g->world, g->view.slot, &g->secret, &g->asked, &f) == OK)
+        return CKR_OK;
+    gate_log_finding(g->world, q, f.text);
+    fault_context(&f, "%s", g->function);
+    return gate_fault(&f);
+}
+
 static CK_RV generate(struct generation *g)
 {
     struct question q = asked_question(OP_GENERATE, g->function, g->view.slot, &g->mechanism, &g->asked);
@@ -232,6 +244,8 @@ static CK_RV generate(struct generation *g)
     if (rv == CKR_OK && !(plain && plain_public))
         rv =
             plain || (rule && rule->effect == EFFECT_REQUIRE) ? generate_governed(g, &q) : gate_ask(g->world, &q, NULL);
+    else if (rv == CKR_OK)
+        rv = generation_plain_id(g, &q);
     gate_close(g->world);
     return rv == CKR_OK && plain && plain_public ? generate_plain(g) : rv;
 }

@@ -26,6 +26,52 @@ enum outcome asked_read(const struct template *t, CK_OBJECT_CLASS class_otherwis
     return OK;
 }
 
+/* Where nobody approves, ids may be as they like. */
+static bool used_freely(const struct world *w, CK_SLOT_ID slot, const struct state_key *key)
+{
+    struct question q = {
+        .operation = OP_USE, .slot = slot, .label = key->label, .class_name = key->class_name, .object = 1};
+    bool plain = false;
+
+    gate_rule(w, &q, &plain);
+    return plain;
+}
+
+enum outcome id_check(const struct world *w, CK_SLOT_ID slot, CK_OBJECT_CLASS class, const char *id_hex,
+                      const struct state_key *except, struct fault *f)
+{
+    const struct state *s = &w->estate->state;
+    const char *token = w->tokens[slot].bound->id;
+
+    if (!id_hex[0] || (class != CKO_PRIVATE_KEY && class != CKO_SECRET_KEY))
+        return OK;
+    for (size_t i = 0; i < s->key_count; i++) {
+        const struct state_key *k = &s->keys[i];
+
+        if (k != except && !k->destroyed && !strcmp(k->id, id_hex) && !strcmp(k->token, token) &&
+            !strcmp(k->class_name, class_name(class)) && !used_freely(w, slot, k))
+            return fault_set(f, E_INVALID, "CKA_ID %s is that of the key \"%s\" on %s: choose another, or none", id_hex,
+                             k->label, token);
+    }
+    return OK;
+}
+
+enum outcome asked_id_check(const struct world *w, CK_SLOT_ID slot, const struct template *t, const struct asked *asked,
+                            struct fault *f)
+{
+    const CK_ATTRIBUTE *id = template_find(t, CKA_ID);
+    struct buf hex = BUF(2 * LIMIT_LABEL);
+    enum outcome result = OK;
+
+    if (!id || !id->pValue || !asked->on_token)
+        return OK;
+    hex_put(&hex, span_of(id->pValue, id->ulValueLen));
+    result = hex.failed ? fault_set(f, E_INVALID, "CKA_ID is longer than %d bytes", LIMIT_LABEL)
+                        : id_check(w, slot, asked->class, buf_str(&hex), NULL, f);
+    buf_free(&hex);
+    return result;
+}
+
 struct question asked_question(enum operation operation, const char *function, CK_SLOT_ID slot,
                                const CK_MECHANISM *mechanism, const struct asked *asked)
 {
@@ -156,7 +202,10 @@ static CK_RV made_log(const struct session_view *view, CK_OBJECT_HANDLE lower, C
     if (rv != CKR_OK)
         return rv;
     body = made_body(w, view, lower, public, function, facts);
-    if (!body)
+    if (id_check(w, view->slot, facts->class, facts->id, NULL, &f) != OK) { /* an HSM may choose an id by itself */
+        fault_context(&f, "%s: the new key was destroyed", function);
+        rv = gate_fault(&f);
+    } else if (!body)
         rv = CKR_HOST_MEMORY;
     else if (estate_append(w->estate, ENTRY_BORN, body, NULL, &f) != OK) {
         fault_context(&f, "%s: the new key could not be logged and was destroyed", function);

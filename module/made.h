@@ -18,6 +18,14 @@ struct asked {
 };
 /* E_INVALID: a label too long or with a NUL, a class that is no number. */
 enum outcome asked_read(const struct template *t, CK_OBJECT_CLASS class_otherwise, struct asked *ret, struct fault *f);
+/* E_INVALID: a private or secret key on the token would have the CKA_ID (hex) of another living key of the log whose use a
+ * rule does not plainly allow: people approve uses of the key that the log knows by its id. except: the key that has it
+ * already, or NULL. */
+enum outcome id_check(const struct world *w, CK_SLOT_ID slot, CK_OBJECT_CLASS class, const char *id_hex,
+                      const struct state_key *except, struct fault *f);
+/* The same of a template that asks for `asked`. */
+enum outcome asked_id_check(const struct world *w, CK_SLOT_ID slot, const struct template *t, const struct asked *asked,
+                            struct fault *f);
 /* The question about it. Borrows from `asked`. */
 struct question asked_question(enum operation operation, const char *function, CK_SLOT_ID slot,
                                const CK_MECHANISM *mechanism, const struct asked *asked);

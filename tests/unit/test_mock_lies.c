@@ -4,6 +4,8 @@
 
 #define RULES                                                                                                          \
     "  - {id: births, when: {operation: generate, label: \"^(free|gov)-\", object: token}, allow: true}\n"             \
+    "  - {id: free creation, when: {operation: [import, copy], label: \"^(free|gov)-\", object: token}, allow: "       \
+    "true}\n"                                                                                                          \
     "  - {id: free use, when: {operation: use, label: \"^free-\"}, allow: true}\n"                                     \
     "  - {id: approved use, when: {operation: use, label: \"^gov-\"}, require: {quorum: {of: key-custodian, "          \
     "at-least: 2}}}\n"                                                                                                 \
@@ -12,7 +14,8 @@
 
 static CK_FUNCTION_LIST honest;
 static CK_BBOOL lie_token;
-static char lie_label[32];
+static char lie_label[32], governed_id[] = "\x77";
+static bool lie_id;
 
 static CK_FUNCTION_LIST *lower(void)
 {
@@ -35,6 +38,7 @@ static int begin(void **state)
     assert_ok(mock_login(session));
     honest = *lower();
     lie_token = CK_FALSE;
+    lie_id = false;
     lie_label[0] = '\0';
     return 0;
 }
@@ -51,7 +55,7 @@ static CK_RV generate_another(CK_SESSION_HANDLE s, CK_MECHANISM_PTR m, CK_ATTRIB
 {
     CK_ATTRIBUTE other[8];
 
-    assert_true(count <= 8);
+    assert_true(count < 8);
     for (CK_ULONG i = 0; i < count; i++) {
         other[i] = items[i];
         if (items[i].type == CKA_TOKEN && lie_token)
@@ -59,6 +63,8 @@ static CK_RV generate_another(CK_SESSION_HANDLE s, CK_MECHANISM_PTR m, CK_ATTRIB
         if (items[i].type == CKA_LABEL && lie_label[0])
             other[i] = (CK_ATTRIBUTE){CKA_LABEL, lie_label, strlen(lie_label)};
     }
+    if (lie_id)
+        other[count++] = (CK_ATTRIBUTE){CKA_ID, governed_id, 1};
     return honest.C_GenerateKey(s, m, other, count, key);
 }
 
@@ -225,6 +231,50 @@ static void a_derivation_that_gives_the_base_away(void **state)
     assert_ok(q->C_DeriveKey(session, &harmless, base, items, 2, &key));
 }
 
+/* Approvals of uses mean the key that the log knows by its id: no key that a rule plainly allows comes to have it too. */
+static void the_id_of_a_governed_key(void **state)
+{
+    static const char *const makers[] = {"C_GenerateKey", "C_GenerateKeyPair", "C_CreateObject", "C_CopyObject"};
+    CK_OBJECT_CLASS class = CKO_SECRET_KEY;
+    CK_KEY_TYPE type = CKK_GENERIC_SECRET;
+    char gov[] = "gov-id", label[] = "free-id", value[16] = {1};
+    CK_ATTRIBUTE items[] = {
+        {CKA_LABEL, gov, 6},    {CKA_ID, governed_id, 1},           {CKA_TOKEN, &yes, 1},
+        {CKA_PRIVATE, &yes, 1}, {CKA_CLASS, &class, sizeof(class)}, {CKA_KEY_TYPE, &type, sizeof(type)},
+        {CKA_VALUE, value, 16}};
+    CK_ATTRIBUTE public_items[] = {{CKA_LABEL, gov, 6}, {CKA_TOKEN, &yes, 1}};
+    CK_MECHANISM aes = {CKM_AES_KEY_GEN, NULL, 0}, pair = {CKM_EC_KEY_PAIR_GEN, NULL, 0};
+    CK_OBJECT_HANDLE governed = 0, key = 0, public = 0, free_key = 0;
+    unsigned long calls[4];
+
+    (void)state;
+    assert_ok(q->C_GenerateKeyPair(session, &pair, public_items, 2, items, 4, &public, &key));
+    assert_ok(q->C_GenerateKey(session, &aes, items, 4, &governed));
+    items[0] = public_items[0] = (CK_ATTRIBUTE){CKA_LABEL, label, 7};
+    assert_ok(make_key("free-from", true, &free_key));
+    steer("count");
+    for (size_t i = 0; i < 4; i++)
+        calls[i] = mock_calls_below(makers[i]);
+    assert_rv(q->C_GenerateKey(session, &aes, items, 4, &key), CKR_TEMPLATE_INCONSISTENT);
+    assert_refusal("CKA_ID 77 is that of the key \"gov-id\"");
+    assert_rv(q->C_GenerateKeyPair(session, &pair, public_items, 2, items, 4, &public, &key),
+              CKR_TEMPLATE_INCONSISTENT);
+    assert_rv(q->C_CreateObject(session, items, 7, &key), CKR_TEMPLATE_INCONSISTENT);
+    assert_rv(q->C_CopyObject(session, free_key, items, 2, &key), CKR_TEMPLATE_INCONSISTENT);
+    assert_refusal("C_CopyObject: CKA_ID 77");
+    assert_rv(q->C_CopyObject(session, governed, items, 1, &key), CKR_TEMPLATE_INCONSISTENT); /* the id comes along */
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(mock_calls_below(makers[i]), calls[i]);
+    lower()->C_GenerateKey = generate_another;
+    lie_id = true;
+    assert_rv(make_key("free-id", true, &key), CKR_TEMPLATE_INCONSISTENT);
+    assert_int_equal(held_below("free-id"), 0);
+    lie_id = false;
+    items[1].pValue = label; /* another one */
+    assert_ok(q->C_CreateObject(session, items, 7, &key));
+    assert_ok(q->C_CopyObject(session, key, items, 2, &key)); /* a key that is used freely shares its id as it likes */
+}
+
 /* A user of a vendor's kind may be the security officer by another name. */
 static void users_of_a_vendors_kind(void **state)
 {
@@ -249,6 +299,7 @@ int main(void)
         IN_LIES(lies_about_a_signature),
         IN_LIES(classes_that_rules_cannot_name),
         IN_LIES(a_derivation_that_gives_the_base_away),
+        IN_LIES(the_id_of_a_governed_key),
         IN_LIES(users_of_a_vendors_kind),
     };
 
