@@ -12,6 +12,13 @@
 
 #include "core/buf.h"
 
+/* The address sanitizer's mlock does nothing: there the pages are looked at in the other tree only. */
+#ifdef __SANITIZE_ADDRESS__
+#define LOCKS false
+#else
+#define LOCKS true
+#endif
+
 /* Kilobytes of this process that are locked into memory. */
 static unsigned long locked(void)
 {
@@ -36,13 +43,13 @@ static void a_secret_lies_in_locked_pages(void **state)
     (void)state;
     memset(part, 's', sizeof(part));
     buf_puts(&b, "secret");
-    assert_true(locked() > before);
+    assert_true(!LOCKS || locked() > before);
     for (int i = 0; i < 20; i++) /* it grows, and moves */
         buf_put(&b, part, sizeof(part));
     assert_false(b.failed);
     assert_memory_equal(b.data, "secretsss", 9);
     assert_int_equal(b.len, 20006);
-    assert_true(locked() >= before + 20);
+    assert_true(!LOCKS || locked() >= before + 20);
     assert_null(buf_take(&b)); /* what it gave away would be freed as other memory is */
     buf_free(&b);
     assert_int_equal(locked(), before);
