@@ -139,11 +139,17 @@ CK_RV creation_run(struct creation *c, CK_OBJECT_HANDLE *ret)
         grant_undo(w, &g.base.grant, c->function, rv);
         plain = rv == CKR_OK;
     }
+    if (plain && !session_hold(&c->view)) {
+        plain = false;
+        rv = CKR_SESSION_HANDLE_INVALID;
+    }
     gate_close(w);
-    if (plain)
+    if (plain) {
         rv = c->make(c, g.base.lower, &made);
-    if (plain && rv == CKR_OK)
-        rv = made_show(&c->view, c->operation, &c->asked, made, CK_INVALID_HANDLE, c->function, ret);
+        if (rv == CKR_OK)
+            rv = made_show(&c->view, c->operation, &c->asked, made, CK_INVALID_HANDLE, c->function, ret);
+        session_release(&c->view);
+    }
     creation_grants_clear(&g);
     return rv;
 }

@@ -234,7 +234,7 @@ static CK_RV generate(struct generation *g)
 {
     struct question q = asked_question(OP_GENERATE, g->function, g->view.slot, &g->mechanism, &g->asked);
     const struct rule *rule = NULL;
-    bool plain = false, plain_public = false;
+    bool plain = false, plain_public = false, below = false;
     CK_RV rv = gate_open(&g->world);
 
     if (rv != CKR_OK)
@@ -246,8 +246,17 @@ static CK_RV generate(struct generation *g)
             plain || (rule && rule->effect == EFFECT_REQUIRE) ? generate_governed(g, &q) : gate_ask(g->world, &q, NULL);
     else if (rv == CKR_OK)
         rv = generation_plain_id(g, &q);
+    below = rv == CKR_OK && plain && plain_public;
+    if (below && !session_hold(&g->view)) {
+        below = false;
+        rv = CKR_SESSION_HANDLE_INVALID;
+    }
     gate_close(g->world);
-    return rv == CKR_OK && plain && plain_public ? generate_plain(g) : rv;
+    if (below) {
+        rv = generate_plain(g);
+        session_release(&g->view);
+    }
+    return rv;
 }
 
 CK_RV our_C_GenerateKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_ATTRIBUTE_PTR items, CK_ULONG count,

@@ -6,6 +6,8 @@
 #include "module/slots.h"
 
 struct table session_table = TABLE(struct session);
+static pthread_cond_t making_moved = PTHREAD_COND_INITIALIZER; /* with the table's lock */
+static _Thread_local unsigned making_here;
 
 /* A lower module calls back with its own handle; the application knows ours. */
 static CK_RV session_notified(CK_SESSION_HANDLE lower, CK_NOTIFICATION event, CK_VOID_PTR context)
@@ -23,6 +25,8 @@ static struct session *session_take(void)
 
     pthread_mutex_lock(&session_table.lock);
     e = table_take(&session_table);
+    if (e)
+        ((struct session *)e)->making = 0;
     pthread_mutex_unlock(&session_table.lock);
     return (struct session *)e;
 }
@@ -82,6 +86,62 @@ static CK_RV session_open_locked(struct world *w, CK_SLOT_ID slot, CK_FLAGS flag
     atomic_store(&s->governed, GOVERNED_NONE);
     *ret = table_show(&s->entry);
     return CKR_OK;
+}
+
+bool session_hold(const struct session_view *view)
+{
+    bool living;
+
+    pthread_mutex_lock(&session_table.lock);
+    living = table_holds(&view->session->entry, view->handle);
+    if (living) {
+        view->session->making++;
+        making_here++;
+    }
+    pthread_mutex_unlock(&session_table.lock);
+    return living;
+}
+
+void session_release(const struct session_view *view)
+{
+    pthread_mutex_lock(&session_table.lock);
+    if (table_holds(&view->session->entry, view->handle))
+        view->session->making--;
+    making_here--;
+    pthread_cond_broadcast(&making_moved);
+    pthread_mutex_unlock(&session_table.lock);
+}
+
+/* On that session, or, for CK_INVALID_HANDLE, on any of the slot. With the table's lock held. */
+static bool making_on(CK_SESSION_HANDLE session, CK_SLOT_ID slot)
+{
+    const struct session *s;
+
+    for (uint32_t i = 1; i <= session_table.used; i++) {
+        s = session_at(i);
+        if (s && s->making && (session ? atomic_load(&s->entry.handle) == session : atomic_load(&s->slot) == slot))
+            return true;
+    }
+    return false;
+}
+
+/* Waits for keys that other threads are making there; the world's lock is held, but not while it waits. False where the
+ * calling thread makes one itself, being in a notification, and would wait for ever. */
+static bool making_wait(struct world *w, CK_SESSION_HANDLE session, CK_SLOT_ID slot)
+{
+    bool idle;
+
+    pthread_mutex_lock(&session_table.lock);
+    while (making_on(session, slot) && !making_here) {
+        pthread_mutex_unlock(&w->lock);
+        pthread_cond_wait(&making_moved, &session_table.lock);
+        pthread_mutex_unlock(&session_table.lock);
+        pthread_mutex_lock(&w->lock);
+        pthread_mutex_lock(&session_table.lock);
+    }
+    idle = !making_on(session, slot);
+    pthread_mutex_unlock(&session_table.lock);
+    return idle;
 }
 
 static bool slot_has_other(CK_SLOT_ID slot, const struct session *than)
@@ -151,7 +211,9 @@ CK_RV our_C_CloseSession(CK_SESSION_HANDLE session)
     if (!w)
         return CKR_CRYPTOKI_NOT_INITIALIZED;
     pthread_mutex_lock(&w->lock);
-    if (session_view(session, &view))
+    if (session_view(session, &view) && !making_wait(w, session, view.slot))
+        rv = CKR_FUNCTION_FAILED;
+    else if (session_view(session, &view))
         rv = session_close_locked(view.session, false);
     pthread_mutex_unlock(&w->lock);
     return rv;
@@ -185,7 +247,9 @@ CK_RV our_C_CloseAllSessions(CK_SLOT_ID slot)
         return CKR_CRYPTOKI_NOT_INITIALIZED;
     pthread_mutex_lock(&w->lock);
     rv = slot_token(w, slot, &t);
-    if (rv != CKR_SLOT_ID_INVALID)
+    if (rv != CKR_SLOT_ID_INVALID && !making_wait(w, CK_INVALID_HANDLE, slot))
+        closed = CKR_FUNCTION_FAILED;
+    else if (rv != CKR_SLOT_ID_INVALID)
         closed = sessions_close_slot(slot);
     pthread_mutex_unlock(&w->lock);
     return rv == CKR_OK ? closed : rv;
@@ -205,6 +269,8 @@ static void sessions_end(bool any, CK_SLOT_ID slot)
 void sessions_close_all(struct world *w)
 {
     pthread_mutex_lock(&w->lock);
+    for (size_t i = 0; i < w->token_count; i++)
+        making_wait(w, CK_INVALID_HANDLE, i);
     sessions_end(true, 0);
     pthread_mutex_unlock(&w->lock);
 }
@@ -229,6 +295,8 @@ void sessions_blind(void)
 void sessions_forget(void)
 {
     table_forget(&session_table);
+    pthread_cond_init(&making_moved, NULL); /* the parent's threads that waited do not exist here */
+    making_here = 0;
 }
 
 CK_RV our_C_GetSessionInfo(CK_SESSION_HANDLE session, CK_SESSION_INFO_PTR info)
@@ -255,7 +323,9 @@ CK_RV our_C_Logout(CK_SESSION_HANDLE session)
     if (!w)
         return CKR_CRYPTOKI_NOT_INITIALIZED;
     pthread_mutex_lock(&w->lock);
-    if (session_view(session, &view)) {
+    if (session_view(session, &view) && !making_wait(w, CK_INVALID_HANDLE, view.slot)) {
+        rv = CKR_FUNCTION_FAILED;
+    } else if (session_view(session, &view)) {
         rv = view.below->C_Logout(view.lower);
         if (rv == CKR_OK)
             objects_forget_private(view.slot);

@@ -19,6 +19,7 @@ struct session {
     struct governed *work; /* from here on under the world's lock */
     CK_NOTIFY notify;
     void *application;
+    unsigned making; /* keys that are being made on it; under the table's lock */
 };
 extern struct table session_table;
 
@@ -57,6 +58,11 @@ static inline CK_RV session_unknown(void)
 {
     return life_going() ? CKR_SESSION_HANDLE_INVALID : CKR_CRYPTOKI_NOT_INITIALIZED;
 }
+
+/* A key is being made on it without the world's lock: until that is logged, or destroyed again, no other thread closes
+ * the session or logs out. Hold with the world's lock held (false: the session is gone), release without. */
+bool session_hold(const struct session_view *view);
+void session_release(const struct session_view *view);
 
 void sessions_close_all(struct world *w); /* C_Finalize: takes the world's lock */
 void sessions_lost(CK_SLOT_ID slot);      /* the HSM was taken away: with the world's lock held */

@@ -1,3 +1,5 @@
+#include <pthread.h>
+
 #include "tests/unit/mock_fixture.h"
 
 /* An HSM that lies in what it gives out, and templates that say one thing to the rules and another to the HSM. */
@@ -287,6 +289,62 @@ static void users_of_a_vendors_kind(void **state)
     assert_int_equal(mock_calls_below("C_Login"), 0);
 }
 
+static int way;
+static atomic_bool ending;
+
+static void *end_it(void *context)
+{
+    CK_RV *answer = context;
+
+    atomic_store(&ending, true);
+    if (way == 0)
+        *answer = q->C_CloseSession(session);
+    else if (way == 1)
+        *answer = q->C_CloseAllSessions(0);
+    else
+        *answer = way == 2 ? q->C_Logout(session) : q->C_Finalize(NULL);
+    return NULL;
+}
+
+static pthread_t ender;
+static CK_RV ended;
+
+/* Another thread ends what the key is made on, when it is made and not logged yet. */
+static CK_RV generate_while_another_ends_it(CK_SESSION_HANDLE s, CK_MECHANISM_PTR m, CK_ATTRIBUTE_PTR items,
+                                            CK_ULONG count, CK_OBJECT_HANDLE_PTR key)
+{
+    CK_RV rv = honest.C_GenerateKey(s, m, items, count, key);
+
+    atomic_store(&ending, false);
+    assert_int_equal(pthread_create(&ender, NULL, end_it, &ended), 0);
+    while (!atomic_load(&ending))
+        usleep(100);
+    usleep(20000); /* it waits, so no time is too short; without that, this is time enough to fail */
+    return rv;
+}
+
+static void a_session_ended_during_a_birth(void **state)
+{
+    static const char *const labels[] = {"free-way-0", "free-way-1", "free-way-2", "free-way-3"};
+    CK_OBJECT_HANDLE key = 0;
+
+    (void)state;
+    for (way = 0; way < 4; way++) {
+        lower()->C_GenerateKey = generate_while_another_ends_it;
+        assert_ok(make_key(labels[way], true, &key));
+        pthread_join(ender, NULL);
+        assert_ok(ended);
+        if (way == 3)
+            assert_ok(initialise());
+        *lower() = honest;
+        if (way != 2)
+            session = open_session(CKF_RW_SESSION);
+        assert_ok(mock_login(session));
+        assert_int_equal(held_below(labels[way]), 1);
+        assert_non_null(state_key(&world_current()->estate->state, "root", "secret-key", "", labels[way]));
+    }
+}
+
 #define IN_LIES(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
 int main(void)
@@ -300,6 +358,7 @@ int main(void)
         IN_LIES(classes_that_rules_cannot_name),
         IN_LIES(a_derivation_that_gives_the_base_away),
         IN_LIES(the_id_of_a_governed_key),
+        IN_LIES(a_session_ended_during_a_birth),
         IN_LIES(users_of_a_vendors_kind),
     };
 
