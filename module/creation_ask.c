@@ -211,6 +211,7 @@ static CK_RV copy_ask(struct world *w, struct creation *c, struct creation_grant
     const struct state_key *key = NULL;
     struct creation_grants first = {.caller_id = BUF(LIMIT_LABEL), .self = {.answer = {.plain = true}}};
     struct question q;
+    struct fault f = {0};
     bool same;
     CK_RV rv;
 
@@ -242,6 +243,10 @@ static CK_RV copy_ask(struct world *w, struct creation *c, struct creation_grant
         if (rv == CKR_OK && !g->caller_id.len)
             buf_put(&g->caller_id, first.caller_id.data, first.caller_id.len);
     }
+    /* The first question took it out for an intent, which the copy itself has none of. */
+    if (rv == CKR_OK && g->self.answer.plain && g->caller_id.len &&
+        template_set(&c->template, CKA_ID, g->caller_id.data, g->caller_id.len, &f) != OK)
+        rv = gate_fault(&f);
     if (rv == CKR_OK && g->self.answer.plain)
         rv = id_ask(w, c, &q, from.id);
     creation_grants_clear(&first);

@@ -5,7 +5,10 @@
 /* An HSM that lies in what it gives out, and templates that say one thing to the rules and another to the HSM. */
 
 #define RULES                                                                                                          \
-    "  - {id: births, when: {operation: generate, label: \"^(free|gov)-\", object: token}, allow: true}\n"             \
+    "  - {id: births, when: {operation: generate, label: \"^(free|gov|ask)-\", object: token}, allow: true}\n"         \
+    "  - {id: asked copies, when: {operation: copy, label: \"^ask-\"}, require: {quorum: {of: key-custodian, "         \
+    "at-least: "                                                                                                       \
+    "2}}}\n"                                                                                                           \
     "  - {id: free creation, when: {operation: [import, copy], label: \"^(free|gov)-\", object: token}, allow: "       \
     "true}\n"                                                                                                          \
     "  - {id: free use, when: {operation: use, label: \"^free-\"}, allow: true}\n"                                     \
@@ -289,6 +292,22 @@ static void users_of_a_vendors_kind(void **state)
     assert_int_equal(mock_calls_below("C_Login"), 0);
 }
 
+/* Asked under the label that it has, free under the one that it gets: the copy has the CKA_ID that its template says. */
+static void the_id_of_a_copy_that_was_asked_for(void **state)
+{
+    char label[] = "free-own", id[] = "\x31";
+    CK_ATTRIBUTE items[] = {{CKA_LABEL, label, 8}, {CKA_ID, id, 1}};
+    const struct state *s = &world_current()->estate->state;
+    CK_OBJECT_HANDLE key = 0, copied = 0;
+
+    (void)state;
+    assert_ok(make_key("ask-1", true, &key));
+    assert_rv(q->C_CopyObject(session, key, items, 2, &copied), CKR_ACTION_PROHIBITED);
+    depth_approve(world_current()->estate, &s->requests[s->request_count - 1].id, "key-custodian");
+    assert_ok(q->C_CopyObject(session, key, items, 2, &copied));
+    assert_non_null(state_key(s, "root", "secret-key", "31", label));
+}
+
 static int way;
 static atomic_bool ending;
 
@@ -358,6 +377,7 @@ int main(void)
         IN_LIES(classes_that_rules_cannot_name),
         IN_LIES(a_derivation_that_gives_the_base_away),
         IN_LIES(the_id_of_a_governed_key),
+        IN_LIES(the_id_of_a_copy_that_was_asked_for),
         IN_LIES(a_session_ended_during_a_birth),
         IN_LIES(users_of_a_vendors_kind),
     };
