@@ -196,6 +196,11 @@ const struct command commands[] = {
      "SCOPE is exactly the one that was suspended.", none, run_resume},
     {"settle", "", 0, 0, true, "Finish or roll back what a crash left half done",
      "Touches only what no running process holds.", settle_options, run_settle},
+    {"inventory", "[TOKEN]", 0, 1, true, "Compare every object on every HSM with the log, both ways",
+     "Exits 1 where a key lies on an HSM that the log does not know, a key of the log is gone, a birth left something, "
+     "or\n"
+     "an HSM that is bound as a module does not answer. Changes nothing.",
+     settle_options, run_inventory},
     {"log", "", 0, 0, false, "Read and verify the log", "", none, NULL},
     {"log show", "", 0, 0, true, "Show the log's entries, one line each", "With --json each entry's exact bytes.",
      log_show_options, run_log_show},

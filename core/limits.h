@@ -26,6 +26,7 @@
 #define LIMIT_PIN 256                            /* bytes */
 #define LIMIT_BLOB 16384                         /* bytes: one wrapped key */
 #define LIMIT_ARTIFACT (16u * 1024u * 1024u)     /* bytes: one artifact of a ceremony */
+#define LIMIT_OBJECTS 65536u                     /* objects on one HSM that an inventory lists */
 #define LIMIT_COSIGNERS 64                       /* cosigners and groups of them in one policy */
 #define LIMIT_TRANSCRIPT (1024u * 1024u * 1024u) /* bytes: all entries of one transcript */
 

@@ -19,7 +19,13 @@ struct quorate_vendor {
      *              `operation` from now on, and `actor` is who asks
      *   "refusal"  {} -> {"request"?, "text"}: why the calling thread's last PKCS#11 call was refused ("" if it was not)
      *   "tokens"   {} -> {"tokens": [{"serial", "site", "state", "token", "why"?}...]}: what answers now; state is ready,
-     *              not-enrolled, refused (it answers, but not as enrolled), absent, or elsewhere (no module here) */
+     *              not-enrolled, refused (it answers, but not as enrolled), absent, or elsewhere (no module here)
+     *   "inventory" {"token"?} -> {"differences", "sites": [{"missing": [{"class", "id", "label"}...], "objects": [{"class",
+     *              "id", "kind", "label" or "label-hex"}...], "site", "state", "token", "why"?}...]}: state is looked-at,
+     *              absent or elsewhere. kind is key (of the log), own (pinned at enrolment), other (what the log does not
+     *              keep), or a difference: unknown (a secret half that the log does not know), abandoned (left by a birth
+     *              or an enrolment that did not end), session (not on the token). missing: the log has it, the HSM has
+     *              not. differences counts these and the sites that are absent. */
     int (*call)(const char *verb, const char *json, char **ret_json, char *text, size_t text_size);
     void (*release)(char *json);
 };

@@ -4,6 +4,7 @@
 
 #include "core/limits.h"
 #include "module/birth.h"
+#include "module/inventory.h"
 #include "module/vendor_table.h"
 
 typedef enum outcome verb_run(struct world *w, const json_t *question, json_t **ret, struct fault *f);
@@ -65,6 +66,11 @@ static enum outcome verb_step(struct world *w, const json_t *question, json_t **
     return empty_answer(outcome, ret, f);
 }
 
+static enum outcome verb_inventory(struct world *w, const json_t *question, json_t **ret, struct fault *f)
+{
+    return inventory_run(w, json_string_or_null(question, "token"), ret, f);
+}
+
 static enum outcome verb_tokens(struct world *w, const json_t *question, json_t **ret, struct fault *f)
 {
     (void)question;
@@ -98,6 +104,7 @@ static const struct {
     {"ceremony", "?ceremony", true, verb_ceremony},
     {"step", "?actor ?operation step", true, verb_step},
     {"tokens", "", true, verb_tokens},
+    {"inventory", "?token", true, verb_inventory},
     {"refusal", "", false, verb_refusal},
 };
 

@@ -1,0 +1,102 @@
+#include <string.h>
+
+#include "ceremony/client.h"
+#include "ceremony/print.h"
+#include "ceremony/tool.h"
+
+/* `quorate inventory`: what lies on the HSMs against what the log says of them. */
+
+static enum tone kind_tone(const char *kind)
+{
+    if (strcmp(kind, "key") == 0)
+        return TONE_GOOD;
+    return strcmp(kind, "own") == 0 || strcmp(kind, "other") == 0 ? TONE_FAINT : TONE_BAD;
+}
+
+static void object_put(struct buf *b, const char *kind, const json_t *item)
+{
+    const char *label = json_string_or_null(item, "label"), *id = json_string_or_null(item, "id");
+    buf_puts(b, "  ");
+    print_cell(b, kind_tone(kind), kind, 11);
+    print_cell(b, TONE_PLAIN, json_string_or_null(item, "class"), 13);
+    print_cell(b, TONE_PLAIN, label != NULL ? label : "(no text)", 24);
+    print_text(b, id != NULL && id[0] != '\0' ? id : NULL);
+    buf_puts(b, "\n");
+}
+
+static void site_put(struct buf *b, const json_t *site)
+{
+    const char *why = json_string_or_null(site, "why");
+    const json_t *item = NULL;
+    size_t i = 0;
+    print_text(b, json_string_or_null(site, "token"));
+    buf_puts(b, " at ");
+    print_text(b, json_string_or_null(site, "site"));
+    buf_puts(b, ": ");
+    print_toned(b, why != NULL ? TONE_BAD : TONE_HEAD, json_string_or_null(site, "state"));
+    buf_puts(b, "\n");
+    if (why != NULL) {
+        buf_puts(b, "  ");
+        print_text(b, why);
+        buf_puts(b, "\n");
+    }
+    json_array_foreach(json_object_get(site, "objects"), i, item)
+    {
+        const char *kind = json_string_or_null(item, "kind");
+        object_put(b, kind != NULL ? kind : "unknown", item);
+    }
+    json_array_foreach(json_object_get(site, "missing"), i, item) object_put(b, "missing", item);
+}
+
+static enum outcome inventory_tell(const struct arguments *a, json_t *answer, json_int_t differences, struct fault *f)
+{
+    struct buf b = BUF(OUTPUT_MAX);
+    char text[96];
+    const json_t *item = NULL;
+    size_t i = 0;
+    enum outcome o = OK;
+
+    if (argument_flag(a, "json")) {
+        o = print_json(json_incref(answer), f);
+    } else {
+        json_array_foreach(json_object_get(answer, "sites"), i, item) site_put(&b, item);
+        if (differences == 0)
+            print_toned(&b, TONE_GOOD, "Everything is as the log says.");
+        else {
+            snprintf(text, sizeof text, "%lld %s not as the log says.", (long long)differences,
+                     differences == 1 ? "thing is" : "things are");
+            print_toned(&b, TONE_BAD, text);
+        }
+        buf_puts(&b, "\n");
+        o = print_out(&b, f);
+    }
+    buf_free(&b);
+    return o;
+}
+
+enum outcome run_inventory(const struct arguments *a, struct fault *f)
+{
+    struct client *c = NULL;
+    json_t *question = json_object(), *answer = NULL;
+    enum outcome o = OK;
+
+    if (question == NULL || (a->operand_count > 0 && !json_put_string(question, "token", a->operands[0])))
+        o = fault_memory(f);
+    if (o == OK)
+        o = client_open(argument(a, "module"), argument(a, "bindings"), &c, f);
+    if (o == OK) {
+        o = client_call(c, "inventory", question, &answer, f);
+        question = NULL; /* taken by client_call */
+    }
+    if (o == OK) {
+        const json_t *counted = json_object_get(answer, "differences");
+        json_int_t differences = json_is_integer(counted) ? json_integer_value(counted) : 1;
+        o = inventory_tell(a, answer, differences, f);
+        if (o == OK && differences != 0)
+            o = print_said(E_REFUSED, f);
+    }
+    client_close(c);
+    json_decref(answer);
+    json_decref(question);
+    return o;
+}

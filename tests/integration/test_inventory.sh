@@ -1,0 +1,52 @@
+#!/bin/bash
+# What lies on the HSMs against what the log says, both ways.
+# shellcheck source=tests/integration/lib.sh
+. tests/integration/lib.sh
+
+case_all_as_the_log_says() {
+    born EC:secp384r1 app-1
+    must "$Q" inventory
+    says 'root at slough: looked-at' 'root at cardiff' 'root at glasgow' 'Everything is as the log says'
+    matches 'own +private-key +quorate:identity'
+    [ "$(grep -cE 'key +private-key +app-1' <<<"$OUT")" = 3 ] || fail 'not three replicas'
+    must "$Q" inventory root --json
+    says '"differences":0'
+    ends 1 "$Q" inventory leaf
+    says 'no token "leaf"'
+}
+
+case_a_replica_is_gone() {
+    born EC:secp384r1 app-1
+    must direct glasgow --delete-object --type privkey --label app-1
+    ends 1 "$Q" inventory
+    matches 'missing +private-key +app-1'
+    says '1 thing is not'
+}
+
+case_a_key_that_the_log_does_not_know() {
+    must direct cardiff --keypairgen --key-type EC:secp256r1 --label app-secretly --id 0a0b
+    ends 1 "$Q" inventory root
+    matches 'unknown +private-key +app-secretly +0a0b'
+    says '1 thing is not'
+}
+
+# Quorate's own label does not make a key Quorate's.
+case_something_abandoned() {
+    must direct cardiff --keypairgen --key-type EC:secp256r1 --label quorate:identity --id 0c
+    ends 1 "$Q" inventory
+    matches 'abandoned +private-key +quorate:identity +0c'
+}
+
+case_the_identity_key_is_gone() {
+    must direct glasgow --delete-object --type privkey --label quorate:identity
+    ends 1 "$Q" inventory
+    matches 'missing +private-key +quorate:identity'
+}
+
+case_an_hsm_does_not_answer() {
+    sed -i "s/$(estate_serial root-glasgow)/0123456789abcdef/" "$D/bindings.yaml"
+    ends 1 "$Q" inventory
+    says 'root at glasgow: absent' 'root at cardiff: looked-at'
+}
+
+cases
