@@ -10,6 +10,7 @@ PACKAGES := gcc make pkg-config libssl-dev libfyaml-dev libjansson-dev libp11-de
             p11-kit p11-kit-modules openssh-client knot libnss3-tools python3 python3-pykcs11 expect
 BENCH_PACKAGES := valgrind
 FUZZ_PACKAGES := clang libclang-rt-14-dev
+MODEL_PACKAGES := spin
 INTEROP_PACKAGES := golang-go golang-golang-x-mod-dev xxd
 LINT_PACKAGES := clang-tidy clang-format cppcheck
 
@@ -44,7 +45,7 @@ UNIT       := $(sort $(wildcard tests/unit/test_*.c))
 object      = $(patsubst %.c,$(B)/obj/%.o,$(1))
 UNIT_BINS  := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT))
 
-.PHONY: all bypass help deps lint-deps demo check check-ceremonies check-interop check-crash unit threads fuzz coverage lint mediation bench bench-log bench-deps clean install
+.PHONY: all bypass help deps lint-deps demo check check-ceremonies check-interop check-crash check-model unit threads fuzz coverage lint mediation bench bench-log bench-deps clean install
 all: $(B)/quorate $(B)/quorate-pkcs11.so
 
 unit: $(UNIT_BINS) $(B)/mock-hsm.so $(B)/shim-hsm.so $(B)/bypass
@@ -61,6 +62,7 @@ help:
 	@echo 'make check-ceremonies   ceremonies, both verifiers, and 2,000 bytes flipped'
 	@echo 'make check-interop  log and approvals by other programs: Go, openssl'
 	@echo 'make check-crash  deaths at every step of a birth, a disk that fails at any call: nothing half done, nothing lost'
+	@echo 'make check-model  the birth protocol, by spin: every state that deaths and lost messages reach'
 	@echo 'make lint         clang-format, clang-tidy, cppcheck, sizes, and the arrows between folders'
 	@echo 'make fuzz         a target of tests/fuzz, FUZZ=calls where none is named, for FUZZ_SECONDS (600)'
 	@echo 'make coverage     lines of the parsers of what strangers send that unit tests and corpora reach'
@@ -147,6 +149,11 @@ check-crash: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all build/tests/appender
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=crash all
 	@{ tests/sweep/run.sh; tests/integration/run.sh tests/integration/test_crash.sh; } | tests/tally.sh
+
+# The birth protocol in every state that deaths and lost messages reach.
+check-model:
+	$(call install_missing,gcc $(MODEL_PACKAGES))
+	@tests/model/run.sh
 
 bypass: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all unit
