@@ -37,6 +37,22 @@ case_something_abandoned() {
     matches 'abandoned +private-key +quorate:identity +0c'
 }
 
+# What bears the CKA_ID of a birth is that birth's, whatever its label.
+case_left_by_a_birth() {
+    local id
+    asks generate EC:secp384r1 app-1 --id 7788
+    approve "$ID" custodian-1 custodian-2 custodian-3
+    must generate EC:secp384r1 app-1 --id 7788
+    must "$Q" inventory
+    id=$({
+        printf 'quorate key id v1\n'
+        grep '"type":"intent"' "$D/estate/log/entries" | tail -n 1 | tr -d '\n' | openssl dgst -sha256 -binary
+    } | openssl dgst -sha256 -r | cut -c 1-40)
+    must direct glasgow --keypairgen --key-type EC:secp384r1 --label app-2 --id "$id"
+    ends 1 "$Q" inventory
+    matches "abandoned +private-key +app-2 +$id"
+}
+
 case_the_identity_key_is_gone() {
     must direct glasgow --delete-object --type privkey --label quorate:identity
     ends 1 "$Q" inventory
