@@ -153,7 +153,7 @@ check-crash: deps
 # The birth protocol in every state that deaths and lost messages reach.
 check-model:
 	$(call install_missing,gcc $(MODEL_PACKAGES))
-	@tests/model/run.sh
+	@tests/model/run.sh | tests/tally.sh
 
 bypass: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all unit

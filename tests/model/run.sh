@@ -22,9 +22,9 @@ holds() {
     local name=$1 what=$2
     shift 2
     if explore "$name" "$@" && grep -q 'errors: 0$' "$work/$name.log"; then
-        echo "ok: $what: holds in all $(sed -n 's/^ *\([0-9.e+]*\) states, stored.*/\1/p' "$work/$name.log") states"
+        echo "ok   $what: holds in all $(sed -n 's/^ *\([0-9.e+]*\) states, stored.*/\1/p' "$work/$name.log") states"
     else
-        echo "FAILED: $what: see build/model/$name.log"
+        echo "FAIL $what: see build/model/$name.log"
         failed=1
     fi
 }
@@ -34,9 +34,9 @@ holds alone 'one process, three deaths, three losses' -DHOSTS=1 -DDEATHS=3 -DLOS
 for broken in $(grep -o 'BROKEN_[A-Z_]*[A-Z]' "$model" | sort -u); do
     explore "$broken" "-D$broken"
     if grep -q 'assertion violated' "$work/$broken.log"; then
-        echo "ok: $broken is found"
+        echo "ok   $broken is found"
     else
-        echo "FAILED: $broken was not found: see build/model/$broken.log"
+        echo "FAIL $broken was not found: see build/model/$broken.log"
         failed=1
     fi
 done
