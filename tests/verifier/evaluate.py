@@ -125,6 +125,8 @@ class QuorumCount:
             if (len(chosen) >= self.quorum.at_least
                     and len({one.person.organisation for one in chosen}) >= self.quorum.organisations):
                 return chosen
+            if not self.quorum.within:
+                break  # without a span all of them count together, once
         return None
 
     def not_rejected(self, against, chosen):
