@@ -58,6 +58,21 @@ const struct binding *bindings_site(const struct bindings *b, const char *token,
     return NULL;
 }
 
+enum remote bindings_remote(const struct bindings *b, const char *module)
+{
+    enum remote remote = REMOTE_LOOK;
+
+    for (size_t i = 0; i < b->token_count; i++) {
+        for (size_t j = 0; j < b->tokens[i].site_count; j++) {
+            const struct binding *site = &b->tokens[i].sites[j];
+
+            if (site->reach == REACH_MODULE && strcmp(site->module, module) == 0 && site->remote > remote)
+                remote = site->remote;
+        }
+    }
+    return remote;
+}
+
 /* A path as written, from the folder of the bindings. */
 static enum outcome path_read(const char *folder, const char *written, char **ret, struct fault *f)
 {
@@ -145,6 +160,15 @@ static enum outcome login_read(const struct yaml *node, struct binding *b, struc
     return o;
 }
 
+static enum outcome remote_read(const struct yaml *node, struct binding *b, struct fault *f)
+{
+    bool remote = true;
+    enum outcome o = yaml_bool(node, &remote, f);
+
+    b->remote = remote ? REMOTE_YES : REMOTE_NO;
+    return o;
+}
+
 static enum outcome module_read(const char *folder, const struct yaml *node, struct binding *b, struct fault *f)
 {
     enum outcome o;
@@ -159,6 +183,8 @@ static enum outcome module_read(const char *folder, const struct yaml *node, str
         o = pin_read(folder, yaml_get(node, "pin"), b, f);
     if (o == OK && yaml_get(node, "login") != NULL)
         o = login_read(yaml_get(node, "login"), b, f);
+    if (o == OK && yaml_get(node, "remote") != NULL)
+        o = remote_read(yaml_get(node, "remote"), b, f);
     return o;
 }
 
@@ -197,7 +223,7 @@ static enum outcome binding_read(const char *folder, const struct yaml *key, con
     b->line = key->line;
     b->column = key->column;
     if (o == OK)
-        o = yaml_members(node, "?module ?serial ?pin ?courier ?carried ?cloned ?attach ?login", f);
+        o = yaml_members(node, "?module ?serial ?pin ?courier ?carried ?cloned ?attach ?login ?remote", f);
     if (o != OK)
         return o;
     module = yaml_get(node, "module");
@@ -212,9 +238,11 @@ static enum outcome binding_read(const char *folder, const struct yaml *key, con
         return not_yet(yaml_get(node, "attach"), "attach", f);
     if (module != NULL)
         return module_read(folder, node, b, f);
-    if (yaml_get(node, "serial") != NULL || yaml_get(node, "pin") != NULL || yaml_get(node, "login") != NULL)
-        return yaml_fault(node, f,
-                          "serial, pin and login belong to a site with a module; the far end has bindings of its own");
+    if (yaml_get(node, "serial") != NULL || yaml_get(node, "pin") != NULL || yaml_get(node, "login") != NULL ||
+        yaml_get(node, "remote") != NULL)
+        return yaml_fault(
+            node, f,
+            "serial, pin, login and remote belong to a site with a module; the far end has bindings of its own");
     b->reach = courier != NULL ? REACH_COURIER : REACH_CARRIED;
     return courier != NULL ? courier_read(courier, &b->courier, f) : carried_read(carried, f);
 }

@@ -8,6 +8,8 @@
 
 /* The per-host document: how each (token, site) is reached (design, section 5). Says nothing about who may do what. */
 enum reach { REACH_MODULE, REACH_COURIER, REACH_CARRIED, REACH_CLONED };
+/* Whether the module writes to a peer that may die (`remote:`); by default what it imports decides. */
+enum remote { REMOTE_LOOK, REMOTE_NO, REMOTE_YES };
 enum pin_kind { PIN_FILE, PIN_PROMPT, PIN_PROTECTED_PATH };
 
 struct binding {
@@ -18,6 +20,7 @@ struct binding {
     enum pin_kind pin_kind;
     char *pin_path;         /* PIN_FILE: absolute */
     bool login_by_module;   /* `login: module`: applications log in without the PIN, the module has it */
+    enum remote remote;     /* REACH_MODULE */
     struct strings courier; /* REACH_COURIER: the command */
     unsigned line, column;
 };
@@ -43,6 +46,8 @@ enum outcome bindings_load(const char *given, struct bindings **ret, struct faul
 void bindings_free(struct bindings *b);
 const struct bound_token *bindings_token(const struct bindings *b, const char *token);
 const struct binding *bindings_site(const struct bindings *b, const char *token, const char *site);
+/* Of all sites with this module: where they differ the more careful one. */
+enum remote bindings_remote(const struct bindings *b, const char *module);
 
 /* The PIN by its file (one line, without its newline; E_DEVICE text names the path). The other kinds are the
  * caller's: E_REFUSED. */

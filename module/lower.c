@@ -9,6 +9,7 @@
 #include "core/encode.h"
 #include "core/limits.h"
 #include "module/life.h"
+#include "module/remote.h"
 
 /* Lower modules need not survive two C_Initialize at once. */
 static pthread_mutex_t initialising = PTHREAD_MUTEX_INITIALIZER;
@@ -81,10 +82,22 @@ out:
     return outcome;
 }
 
-enum outcome lower_load(const char *path, struct lower **ret, struct fault *f)
+static enum outcome library_wrap(struct lower *l, enum remote remote, struct fault *f)
+{
+    enum outcome outcome = OK;
+    pthread_mutex_lock(&initialising);
+    if (remote == REMOTE_YES || (remote == REMOTE_LOOK && remote_looks(l->library)))
+        outcome = remote_wrap(l, f);
+    pthread_mutex_unlock(&initialising);
+    return outcome;
+}
+
+enum outcome lower_load(const char *path, enum remote remote, struct lower **ret, struct fault *f)
 {
     struct lower *l = NULL;
     enum outcome outcome = library_load(path, &l, f);
+    if (outcome == OK)
+        outcome = library_wrap(l, remote, f);
     if (outcome == OK)
         outcome = library_start(l, f);
     if (outcome == OK) {

@@ -18,7 +18,7 @@ struct lower {
     CK_FUNCTION_LIST list; /* what `f` points to: every function is there, if only to say that it is not supported */
     CK_FUNCTION_LIST_3_0 list_3_0; /* the functions that 3.0 added, likewise */
 };
-enum outcome lower_load(const char *path, struct lower **ret, struct fault *f);
+enum outcome lower_load(const char *path, enum remote remote, struct lower **ret, struct fault *f);
 /* Fills the lists from the library; false: it is no PKCS#11 module. */
 bool lower_functions(struct lower *l);
 /* Whether this library has the functions of 3.0; nothing is initialised. */

@@ -156,31 +156,52 @@ static bool slot_has_other(CK_SLOT_ID slot, const struct session *than)
     return false;
 }
 
-/* With the last one the application is logged out (PKCS#11 2.40, section 5.6, C_CloseSession): the lower module would not
- * see that it was the last where somebody else in the process has sessions there. A session that the lower module has
- * lost is lost here too; one that it failed to close and still answers for stays the application's, to close again,
- * unless ours must go. */
-static CK_RV session_close_locked(struct session *s, bool must)
+/* A session of ours for a moment, to log out on when the application's last is closed. */
+static CK_SESSION_HANDLE session_spare(const struct world *w, const struct session *s)
 {
-    CK_SESSION_HANDLE handle = atomic_load(&s->entry.handle), lower = atomic_load(&s->lower);
+    static const CK_FLAGS kinds[] = {CKF_SERIAL_SESSION | CKF_RW_SESSION, CKF_SERIAL_SESSION};
+    const struct shown_token *t = &w->tokens[atomic_load(&s->slot)];
+    CK_SESSION_HANDLE spare = CK_INVALID_HANDLE;
+
+    /* With the SO logged in there is no R/O session, on a token that is write-protected no other. */
+    for (size_t i = 0; t->lower && i < 2; i++)
+        if (t->lower->f->C_OpenSession(t->lower_slot, kinds[i], NULL, NULL, &spare) == CKR_OK)
+            return spare;
+    return CK_INVALID_HANDLE;
+}
+
+/* With the last one the application is logged out (PKCS#11 2.40, section 5.6, C_CloseSession): the lower module would not
+ * see that it was the last where somebody else in the process has sessions there. Closed first, so that who stays is
+ * still logged in; only where there is no room for a spare session the logout comes first. A session that the lower
+ * module has lost is lost here too; one that it failed to close and still answers for stays the application's, to close
+ * again, unless ours must go. */
+static CK_RV session_close_locked(struct world *w, struct session *s, bool must)
+{
+    CK_SESSION_HANDLE handle = atomic_load(&s->entry.handle), lower = atomic_load(&s->lower), spare = CK_INVALID_HANDLE;
     CK_FUNCTION_LIST *below = atomic_load(&s->below);
     CK_SLOT_ID slot = atomic_load(&s->slot);
     bool last = !slot_has_other(slot, s);
     CK_SESSION_INFO info;
     CK_RV rv;
 
-    if (last) {
+    if (last && !must)
+        spare = session_spare(w, s);
+    if (last && !spare) {
         objects_forget_private(slot);
         below->C_Logout(lower);
     }
     rv = below->C_CloseSession(lower);
-    if (rv != CKR_OK && !must && below->C_GetSessionInfo(lower, &info) == CKR_OK)
-        return rv;
-    governed_end(s);
-    session_drop(s);
-    objects_forget_session(handle);
-    if (last)
-        objects_forget_slot(slot);
+    if (rv == CKR_OK || must || below->C_GetSessionInfo(lower, &info) != CKR_OK) {
+        if (spare)
+            below->C_Logout(spare);
+        governed_end(s);
+        session_drop(s);
+        objects_forget_session(handle);
+        if (last)
+            objects_forget_slot(slot);
+    }
+    if (spare)
+        below->C_CloseSession(spare);
     return rv;
 }
 
@@ -214,14 +235,14 @@ CK_RV our_C_CloseSession(CK_SESSION_HANDLE session)
     if (session_view(session, &view) && !making_wait(w, session, view.slot))
         rv = CKR_FUNCTION_FAILED;
     else if (session_view(session, &view))
-        rv = session_close_locked(view.session, false);
+        rv = session_close_locked(w, view.session, false);
     pthread_mutex_unlock(&w->lock);
     return rv;
 }
 
 /* One by one, never C_CloseAllSessions below: that would close sessions which are not the application's. The answer is
  * the first failure of one that stays. */
-static CK_RV sessions_close_slot(CK_SLOT_ID slot)
+static CK_RV sessions_close_slot(struct world *w, CK_SLOT_ID slot)
 {
     CK_RV rv = CKR_OK, one;
     struct session *s;
@@ -230,7 +251,7 @@ static CK_RV sessions_close_slot(CK_SLOT_ID slot)
         s = session_at(i);
         if (!s || atomic_load(&s->slot) != slot)
             continue;
-        one = session_close_locked(s, false);
+        one = session_close_locked(w, s, false);
         if (rv == CKR_OK && session_at(i))
             rv = one;
     }
@@ -250,19 +271,19 @@ CK_RV our_C_CloseAllSessions(CK_SLOT_ID slot)
     if (rv != CKR_SLOT_ID_INVALID && !making_wait(w, CK_INVALID_HANDLE, slot))
         closed = CKR_FUNCTION_FAILED;
     else if (rv != CKR_SLOT_ID_INVALID)
-        closed = sessions_close_slot(slot);
+        closed = sessions_close_slot(w, slot);
     pthread_mutex_unlock(&w->lock);
     return rv == CKR_OK ? closed : rv;
 }
 
-static void sessions_end(bool any, CK_SLOT_ID slot)
+static void sessions_end(struct world *w, bool any, CK_SLOT_ID slot)
 {
     struct session *s;
 
     for (uint32_t i = 1, n = sessions_used(); i <= n; i++) {
         s = session_at(i);
         if (s && (any || atomic_load(&s->slot) == slot))
-            session_close_locked(s, true);
+            session_close_locked(w, s, true);
     }
 }
 
@@ -271,13 +292,13 @@ void sessions_close_all(struct world *w)
     pthread_mutex_lock(&w->lock);
     for (size_t i = 0; i < w->token_count; i++)
         making_wait(w, CK_INVALID_HANDLE, i);
-    sessions_end(true, 0);
+    sessions_end(w, true, 0);
     pthread_mutex_unlock(&w->lock);
 }
 
-void sessions_lost(CK_SLOT_ID slot)
+void sessions_lost(struct world *w, CK_SLOT_ID slot)
 {
-    sessions_end(false, slot);
+    sessions_end(w, false, slot);
 }
 
 void sessions_blind(void)

@@ -64,9 +64,9 @@ static inline CK_RV session_unknown(void)
 bool session_hold(const struct session_view *view);
 void session_release(const struct session_view *view);
 
-void sessions_close_all(struct world *w); /* C_Finalize: takes the world's lock */
-void sessions_lost(CK_SLOT_ID slot);      /* the HSM was taken away: with the world's lock held */
-void sessions_blind(void);                /* at the process's exit: no handle leads down any more */
-void sessions_forget(void);               /* in a forked child */
+void sessions_close_all(struct world *w);             /* C_Finalize: takes the world's lock */
+void sessions_lost(struct world *w, CK_SLOT_ID slot); /* the HSM was taken away: with the world's lock held */
+void sessions_blind(void);                            /* at the process's exit: no handle leads down any more */
+void sessions_forget(void);                           /* in a forked child */
 
 #endif

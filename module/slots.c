@@ -69,7 +69,7 @@ void slots_look(struct world *w)
             world_look(w, &w->tokens[i], &ignored);
         } else if (token_gone(&w->tokens[i])) {
             w->tokens[i].lower = NULL;
-            sessions_lost(i);
+            sessions_lost(w, i);
         }
 }
 

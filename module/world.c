@@ -58,7 +58,7 @@ enum outcome world_lower_want(struct world *w, const char *path, struct lower **
         if (w->lower_count == sizeof w->lowers / sizeof *w->lowers)
             return fault_set(f, E_MEMORY, "the bindings name more than %zu different HSM modules",
                              sizeof w->lowers / sizeof *w->lowers);
-        enum outcome outcome = lower_load(path, &l, f);
+        enum outcome outcome = lower_load(path, bindings_remote(w->estate->bindings, path), &l, f);
         if (outcome != OK)
             return outcome;
         w->lowers[w->lower_count++] = l;

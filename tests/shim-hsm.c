@@ -2,6 +2,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "module/functions.h"
 
@@ -10,6 +12,7 @@
  *   3.0    with an interface of 3.0, of whose functions some are missing
  *   3.2    the same in a list of 3.2
  *   holes  2.40 with a function missing
+ *   pipe   a client of a peer that died: every call writes to it (shim_writes) before it goes down
  *   2.0    a list of 2.0, which ends one function earlier than that of 2.01; what follows it is no pointer */
 
 #define SOFTHSM "/usr/lib/softhsm/libsofthsm2.so"
@@ -53,6 +56,39 @@ static CK_RV sign_message(CK_SESSION_HANDLE session, CK_VOID_PTR parameter, CK_U
     return parameter_len ? CKR_ARGUMENTS_BAD : softhsm->C_Sign(session, data, data_len, signature, signature_len);
 }
 
+/* SHIM=pipe: how often a call wrote, and what else happens during it. */
+EXPORT unsigned shim_writes;
+EXPORT void (*shim_meanwhile)(void);
+EXPORT bool shim_silent; /* no writing now */
+
+static void write_to_the_dead(void)
+{
+    int ends[2];
+
+    if (shim_meanwhile)
+        shim_meanwhile();
+    if (shim_silent || socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
+        return;
+    close(ends[1]);
+    if (write(ends[0], "?", 1) < 0)
+        shim_writes++;
+    close(ends[0]);
+}
+
+#define FUNCTION_2_40(name, kind, note, params, args)                                                                  \
+    static CK_RV piped_##name params                                                                                   \
+    {                                                                                                                  \
+        write_to_the_dead();                                                                                           \
+        return softhsm->name args;                                                                                     \
+    }
+#include "module/functions.def"
+
+static void functions_pipe(void)
+{
+#define FUNCTION_2_40(name, kind, note, params, args) functions.name = piped_##name;
+#include "module/functions.def"
+}
+
 static bool shim_is(const char *what)
 {
     const char *wanted = getenv("SHIM");
@@ -70,6 +106,8 @@ EXPORT CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list)
     if (!get || get(&softhsm) != CKR_OK)
         return CKR_GENERAL_ERROR;
     functions = *softhsm;
+    if (shim_is("pipe"))
+        functions_pipe();
     if (shim_is("holes"))
         functions.C_SeedRandom = NULL;
     if (shim_is("2.0")) {

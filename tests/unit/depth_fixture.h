@@ -137,7 +137,7 @@ static inline void depth_serials(struct depth *d)
     struct fault f;
     CK_SLOT_ID slots[16];
     CK_ULONG count = 16;
-    assert_good(lower_load(SOFTHSM, &l, &f));
+    assert_good(lower_load(SOFTHSM, REMOTE_LOOK, &l, &f));
     assert_int_equal(l->f->C_GetSlotList(CK_TRUE, slots, &count), CKR_OK);
     for (CK_ULONG i = 0; i < count; i++) {
         CK_TOKEN_INFO info;

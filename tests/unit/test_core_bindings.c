@@ -38,7 +38,8 @@ static void test_all_ways(void **state)
                     "    glasgow: {carried: true}\n"
                     "  apps:\n"
                     "    slough: {module: lib/y.so, serial: \"1\", pin: prompt}\n"
-                    "    cardiff: {module: lib/y.so, serial: \"2\", pin: protected-path, login: module}\n";
+                    "    cardiff: {module: lib/y.so, serial: \"2\", pin: protected-path, login: module, remote: true}\n"
+                    "    glasgow: {module: lib/y.so, serial: \"3\", pin: prompt, remote: false}\n";
 
     (void)state;
     written(path, text);
@@ -75,6 +76,11 @@ static void test_all_ways(void **state)
     assert_int_equal(bindings_site(b, "apps", "cardiff")->pin_kind, PIN_PROTECTED_PATH);
     assert_true(bindings_site(b, "apps", "cardiff")->login_by_module);
     assert_false(bindings_site(b, "apps", "slough")->login_by_module);
+    site = bindings_site(b, "apps", "slough");
+    assert_int_equal(site->remote, REMOTE_LOOK);
+    assert_int_equal(bindings_site(b, "apps", "glasgow")->remote, REMOTE_NO);
+    assert_int_equal(bindings_remote(b, site->module), REMOTE_YES); /* one of its sites says so */
+    assert_int_equal(bindings_remote(b, bindings_site(b, "root", "slough")->module), REMOTE_LOOK);
     bindings_free(b);
 }
 
@@ -135,7 +141,7 @@ static void test_wrong_documents(void **state)
         {HEAD "    a: {}\n", ":5:8: exactly one way"},
         {HEAD "    a: carried\n", ":5:8: a map was expected"},
         {HEAD "    a: {carried: true, courier: [x]}\n", ":5:8: exactly one way"},
-        {HEAD "    a: {carried: true, pin: prompt}\n", ":5:8: serial, pin and login belong to"},
+        {HEAD "    a: {carried: true, pin: prompt}\n", ":5:8: serial, pin, login and remote belong to"},
         {HEAD "    a: {courier: []}\n", ":5:18: the courier's command"},
         {HEAD "    a: {courier: ssh}\n", ":5:18: the courier's command"},
         {HEAD "    a: {courier: [ssh, [x]]}\n", ":5:24: text was expected, not a list"},
@@ -152,7 +158,9 @@ static void test_wrong_documents(void **state)
         {HEAD "    a: {module: m.so, serial: x, pin: prompt, attach: one-at-a-time}\n", ":5:55: not yet: "},
         {HEAD "    a: {module: m.so, serial: x, pin: prompt, login: module}\n", ":5:54: login: module needs a PIN"},
         {HEAD "    a: {module: m.so, serial: x, pin: \"file:p\", login: me}\n", ":5:56: \"me\" is no way to log in"},
-        {HEAD "    a: {carried: true, login: module}\n", ":5:8: serial, pin and login belong"},
+        {HEAD "    a: {carried: true, remote: true}\n", ":5:8: serial, pin, login and remote belong"},
+        {HEAD "    a: {module: m.so, serial: x, pin: prompt, remote: far}\n", ":5:55: \"far\" is not known here"},
+        {HEAD "    a: {carried: true, login: module}\n", ":5:8: serial, pin, login and remote belong"},
         {"home-mirrors: [/media/a]\n" HEAD "    a: {carried: true}\n", ":1:15: not yet: "},
         {HEAD "    a: {carried: true}\n    a: {carried: true}\n", ":6:5: the key \"a\" is repeated"},
         {"home: [", ":2:1: flow sequence without"},

@@ -275,9 +275,33 @@ static void a_session_that_does_not_close_stays(void **state)
     assert_rv(q->C_GetSessionInfo(s, &info), CKR_SESSION_HANDLE_INVALID);
 }
 
+/* Nor is who opened it logged out. */
+static void a_session_that_does_not_close_stays_logged_in(void **state)
+{
+    CK_SESSION_HANDLE s = open_session(0), others = CK_INVALID_HANDLE;
+    CK_SESSION_INFO info;
+
+    (void)state;
+    assert_ok(mock_login(s));
+    for (int all = 0; all < 2; all++) {
+        steer("C_CloseSession rv=5 times=1");
+        assert_rv(all ? q->C_CloseAllSessions(0) : q->C_CloseSession(s), CKR_GENERAL_ERROR);
+        assert_ok(q->C_GetSessionInfo(s, &info));
+        assert_int_equal(info.state, CKS_RO_USER_FUNCTIONS);
+    }
+    /* Without room for one more session it is logged out all the same, if somebody else's session would keep the login. */
+    assert_ok(mock->C_OpenSession(0, CKF_SERIAL_SESSION, NULL, NULL, &others));
+    steer("C_OpenSession rv=177"); /* CKR_SESSION_COUNT */
+    assert_ok(q->C_CloseSession(s));
+    assert_ok(mock->C_GetSessionInfo(others, &info));
+    assert_int_equal(info.state, CKS_RO_PUBLIC_SESSION);
+    assert_ok(mock->C_CloseSession(others));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        IN_MOCK_LIFE(a_session_that_does_not_close_stays_logged_in),
         IN_MOCK_LIFE(an_hsm_taken_away_is_an_event),
         IN_MOCK_LIFE(a_failing_hsm_is_not_a_missing_one),
         IN_MOCK_LIFE(an_hsm_that_came_back_opens),

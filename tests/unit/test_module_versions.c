@@ -1,32 +1,6 @@
-#include "tests/unit/module_fixture.h"
-
-#include <limits.h>
+#include "tests/unit/shim_fixture.h"
 
 /* Lower modules of other versions of PKCS#11, by tests/shim-hsm.c: what they lack, what they have more. */
-
-static char shim[PATH_MAX];
-
-/* The bindings with the shim in the place of SoftHSM. */
-static int shim_make(void **state)
-{
-    char command[2 * PATH_MAX + 128];
-
-    if (home_make(state) != 0)
-        return -1;
-    assert_true((size_t)snprintf(command, sizeof(command), "sed -i 's|%s|%s|' %s", SOFTHSM, shim, home.bindings) <
-                sizeof(command));
-    depth_run(command);
-    setenv("QUORATE_BINDINGS", home.bindings, 1);
-    return 0;
-}
-
-static void begin(const char *as)
-{
-    void *ignored = NULL;
-
-    setenv("SHIM", as, 1);
-    life_begin(&ignored);
-}
 
 static const CK_FUNCTION_LIST_3_0 *list_3_0(void)
 {
@@ -181,7 +155,7 @@ static void what_3_2_adds_is_denied(void **state)
     assert_rv(C_AsyncComplete(session, name, &result), CKR_CRYPTOKI_NOT_INITIALIZED);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_function_that_is_missing_is_not_supported),
@@ -192,12 +166,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_named_user_logs_in),
         cmocka_unit_test(what_3_2_adds_is_denied),
     };
-    char beside[PATH_MAX];
-    const char *folder = argc > 0 ? strrchr(argv[0], '/') : NULL;
-
-    /* The library lies in the tree that this program was built in. */
-    if (!folder || snprintf(beside, sizeof(beside), "%.*s/../shim-hsm.so", (int)(folder - argv[0]), argv[0]) < 0 ||
-        !realpath(beside, shim))
-        return 1;
     return cmocka_run_group_tests(tests, shim_make, home_end);
 }
