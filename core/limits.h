@@ -29,6 +29,9 @@
 #define LIMIT_ARTIFACT (16u * 1024u * 1024u)     /* bytes: one artifact of a ceremony */
 #define LIMIT_OBJECTS 65536u                     /* objects on one HSM that an inventory lists */
 #define LIMIT_COSIGNERS 64                       /* cosigners and groups of them in one policy */
+#define LIMIT_MESSAGE (64u * 1024u * 1024u)      /* bytes: one message to a site, all in it */
+#define LIMIT_HEADER (16u * 1024u * 1024u)       /* bytes: its first line, with the documents */
+#define LIMIT_ANSWER (1024u * 1024u)             /* bytes: what a site answers */
 #define LIMIT_TRANSCRIPT (1024u * 1024u * 1024u) /* bytes: all entries of one transcript */
 
 #endif
