@@ -5,6 +5,7 @@
 #include "ceremony/verify_inner.h"
 #include "core/encode.h"
 #include "core/limits.h"
+#include "estate/rejudge.h"
 #include "policy/signature.h"
 
 /* The people's certificates, each by its fingerprint, no two with one key. */
@@ -92,20 +93,6 @@ static struct verified_request *request_of(struct verifier *v, const struct entr
     return verdict == NULL || json_equal(verdict, request->verdict) ? request : NULL;
 }
 
-/* The members of the subject that the entry repeats are equal in both. */
-static bool members_equal(const json_t *body, const json_t *subject, const char *const *names, const char **ret_name)
-{
-    for (; *names != NULL; names++) {
-        const json_t *a = json_object_get(body, *names), *b = json_object_get(subject, *names);
-
-        if (a == NULL || b == NULL || !json_equal(a, b)) {
-            *ret_name = *names;
-            return false;
-        }
-    }
-    return true;
-}
-
 void verify_policy(struct verifier *v, const struct entry *e)
 {
     static const char *const names[] = {"canonical", "digest", "version", NULL};
@@ -115,11 +102,10 @@ void verify_policy(struct verifier *v, const struct entry *e)
     struct digest digest, canonical;
     struct buf bytes = BUF(LIMIT_DOCUMENT);
     const struct policy *policy = NULL;
-    const char *other = NULL;
 
-    if (asked == NULL || !members_equal(e->body, asked, names, &other)) {
+    if (asked == NULL || rejudge_members(e->body, asked, names, &f) != OK) {
         claim_fails(&v->claims, CLAIM_POLICIES, "the policy of entry %llu is not one that was approved%s%s",
-                    (unsigned long long)e->seq, other != NULL ? ": another " : "", other != NULL ? other : "");
+                    (unsigned long long)e->seq, f.text[0] != '\0' ? ": " : "", f.text);
     } else if (json_want_digest(e->body, "digest", &digest, &f) == OK &&
                json_want_digest(e->body, "canonical", &canonical, &f) == OK &&
                verify_document(v, "policies", &digest, &canonical, &bytes, NULL)) {
@@ -139,10 +125,10 @@ void verify_policy(struct verifier *v, const struct entry *e)
 void verify_log_key(struct verifier *v, const struct entry *e)
 {
     static const char *const names[] = {"log-key", NULL};
+    struct fault f = {OK, ""};
     struct verified_request *request = request_of(v, e, OP_CHANGE_LOG_KEY);
-    const char *other = NULL;
 
-    if (request == NULL || !members_equal(e->body, request->request->subject->json, names, &other))
+    if (request == NULL || rejudge_members(e->body, request->request->subject->json, names, &f) != OK)
         claim_fails(&v->claims, CLAIM_LOG, "the log key of entry %llu is not one that was approved",
                     (unsigned long long)e->seq);
 }
@@ -162,11 +148,10 @@ void verify_enrolment(struct verifier *v, const struct entry *e)
     struct verified_request *request = request_of(v, e, OP_ENROL_SITE);
     struct buf identity = BUF(LIMIT_CERTIFICATE), answer = BUF(1024);
     struct digest challenge, digest;
-    const char *other = NULL;
 
-    if (request == NULL || !members_equal(e->body, request->request->subject->json, names, &other))
+    if (request == NULL || rejudge_members(e->body, request->request->subject->json, names, &f) != OK)
         claim_fails(&v->claims, CLAIM_SITES, "site %s of %s was not enrolled as approved%s%s", entry_text(e, "site"),
-                    entry_text(e, "token"), other != NULL ? ": another " : "", other != NULL ? other : "");
+                    entry_text(e, "token"), f.text[0] != '\0' ? ": " : "", f.text);
     else if (!hex_member(e, "identity", &identity) || !hex_member(e, "answer", &answer) ||
              json_want_digest(e->body, "challenge", &challenge, &f) != OK ||
              !challenge_digest(&v->state.estate, entry_text(e, "token"), entry_text(e, "site"), &challenge, &digest))
@@ -195,15 +180,15 @@ void verify_arrival(struct verifier *v, const struct entry *e)
 void verify_suspension(struct verifier *v, const struct entry *e)
 {
     static const char *const suspended[] = {"scope", "reason", NULL}, *const resumed[] = {"scope", NULL};
+    struct fault f = {OK, ""};
     bool suspends = e->type == ENTRY_SUSPENDED;
     struct verified_request *request = request_of(v, e, suspends ? OP_SUSPEND : OP_RESUME);
-    const char *other = NULL;
 
     if (request == NULL || json_object_get(e->body, "verdict") == NULL ||
-        !members_equal(e->body, request->request->subject->json, suspends ? suspended : resumed, &other))
+        rejudge_members(e->body, request->request->subject->json, suspends ? suspended : resumed, &f) != OK)
         claim_fails(&v->claims, CLAIM_SUSPENSIONS, "%s of %s (entry %llu) is not one that was approved%s%s",
                     entry_type_name(e->type), entry_text(e, "scope"), (unsigned long long)e->seq,
-                    other != NULL ? ": another " : "", other != NULL ? other : "");
+                    f.text[0] != '\0' ? ": " : "", f.text);
     else
         claim_holds(&v->claims, CLAIM_SUSPENSIONS);
 }

@@ -1,0 +1,32 @@
+#ifndef QUORATE_ESTATE_REJUDGE_H
+#define QUORATE_ESTATE_REJUDGE_H
+
+#include "audit/state.h"
+#include "policy/evaluate.h"
+
+/* What a log says was judged, judged again by whoever reads it: from the entry, the fold of all entries before it, the
+ * policy in force then, and the documents. Every fault is E_REFUSED with the reason, or E_MEMORY. Used by the verifier of
+ * transcripts and by sites that follow a host's log. */
+
+/* The entry says of the request what the document says, and the document was made in this estate under this policy. The
+ * root in it is for the caller to compare. */
+enum outcome rejudge_request(const struct state *s, const struct policy *judge, const struct entry *e,
+                             const struct request *r, struct fault *f);
+
+/* The document that a vote signs: the request, or `rejection`, which must be one of it with the entry's reason. Borrowed. */
+enum outcome rejudge_document(const struct entry *e, const struct request *r, struct span rejection, struct span *ret,
+                              struct fault *f);
+/* The signature is by the person, certificate and key that the entry names, and that person's in this policy. */
+enum outcome rejudge_vote(const struct policy *judge, const struct entry *e, struct span document, struct span der,
+                          struct span certificate, struct fault *f);
+
+/* The intent rests on every vote that the log has, judges for its own time, and the verdict computed again is the one that
+ * it has: allow. fact: the ceremony's step that it names, found running by the caller; NULL where it names none. The
+ * verdict is the caller's. */
+enum outcome rejudge_intent(const struct state *s, const struct policy *judge, const struct entry *e,
+                            const struct request *r, const struct ceremony_fact *fact, json_t **ret, struct fault *f);
+
+/* These members of the body are equal to the subject's (names: ended by NULL): E_REFUSED names the first that is not. */
+enum outcome rejudge_members(const json_t *body, const json_t *subject, const char *const *names, struct fault *f);
+
+#endif
