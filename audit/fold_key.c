@@ -180,10 +180,21 @@ void fold_modified(struct fold *x)
     }
 }
 
+/* A token was made new: the entry ends one of its keys, not the intent. */
+static bool ends_with_token(struct fold *x, const struct state_key *k)
+{
+    const struct state_intent *i = fold_has(x, "intent") ? open_intent(x) : NULL;
+    if (!i || strcmp(i->operation, "initialise") != 0)
+        return false;
+    if (k && strcmp(i->token ? i->token : "", k->token) != 0)
+        fold_fail(x, "its intent was for another token");
+    return true;
+}
+
 void fold_destroyed(struct fold *x)
 {
     struct state_key *k = want_key(x);
-    struct state_request *r = ended_request(x, "destroy");
+    struct state_request *r = ends_with_token(x, k) ? NULL : ended_request(x, "destroy");
     if (!fold_goes(x))
         return;
     if (r)

@@ -120,6 +120,16 @@ static bool sites_accounted(const struct entry *e, const struct state_key *key)
     return true;
 }
 
+/* A token was made new: every key that it held has such an end under the one intent. */
+static bool ended_with_token(struct verifier *v, const struct entry *e)
+{
+    const struct verified_request *request = verified_end(v, e, OP_INITIALISE);
+    const struct subject *s = request != NULL ? request->request->subject : NULL;
+
+    return s != NULL && strcmp(s->function, "C_InitToken") == 0 && strcmp(entry_text(e, "token"), s->token) == 0 &&
+           json_object_get(e->body, "request") == NULL;
+}
+
 void verify_key_end(struct verifier *v, const struct entry *e)
 {
     enum operation op = e->type == ENTRY_DESTROYED ? OP_DESTROY : OP_MODIFY;
@@ -130,7 +140,7 @@ void verify_key_end(struct verifier *v, const struct entry *e)
 
     if (good && json_object_get(e->body, "intent") == NULL) {
         good = plainly_allowed(v, e, op, key);
-    } else if (good) {
+    } else if (good && (op != OP_DESTROY || !ended_with_token(v, e))) {
         request = verified_end(v, e, op);
         good = request != NULL && same_label(e, request->request->subject) &&
                same_key(request->request->subject, key) &&

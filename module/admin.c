@@ -2,6 +2,7 @@
 #include "module/grant.h"
 #include "module/made.h"
 #include "module/slots.h"
+#include "module/token_keys.h"
 
 /* Whole tokens and their PINs. No PIN of an application is looked at, kept or logged. */
 
@@ -59,9 +60,56 @@ static CK_RV session_begin(CK_SESSION_HANDLE session, struct session_view *ret_v
     return rv == CKR_OK ? rv : admin_end(a, rv);
 }
 
+/* What the token holds before it is made new. Replicas elsewhere outlive it, which people must want. */
+static CK_RV token_read(const struct administration *a, struct token_keys *ret)
+{
+    const char *token = a->world->tokens[a->slot].bound->id;
+    const struct question q = {
+        .operation = a->operation, .slot = a->slot, .function = a->function, .label = "", .object = -1};
+    struct token_keys keys = {.items = NULL};
+    struct fault f = {0};
+    bool plain = false;
+
+    gate_rule(a->world, &q, &plain);
+    if (token_keys_of(a->world, token, &keys, &f) != OK)
+        return gate_fault(&f);
+    if (plain && keys.replicated) {
+        token_keys_clear(&keys);
+        fault_set(&f, E_REFUSED,
+                  "C_InitToken: keys on %s have replicas at other sites; to end them here its rule must require "
+                  "something",
+                  token);
+        return gate_refuse(OP_INITIALISE, &f);
+    }
+    *ret = keys;
+    return CKR_OK;
+}
+
+/* The keys' ends stand in the log before that of the operation: whoever comes after a death goes on from there. */
+static CK_RV token_end(struct administration *a, const struct token_keys *keys, CK_RV rv)
+{
+    struct fault f = {0};
+
+    if (rv != CKR_OK)
+        return admin_end(a, rv);
+    if (!a->locked) {
+        rv = gate_open(&a->world);
+        if (rv != CKR_OK)
+            return rv;
+        a->locked = true;
+    }
+    if (token_keys_gone(a->world, keys, a->grant.open ? &a->grant.intent : NULL, &f) == OK)
+        return admin_end(a, CKR_OK);
+    rv = gate_fault(&f);
+    grant_clear(&a->grant); /* its intent stays open */
+    gate_close(a->world);
+    return rv;
+}
+
 CK_RV our_C_InitToken(CK_SLOT_ID slot, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len, CK_UTF8CHAR_PTR label)
 {
     struct administration a = {.slot = slot, .operation = OP_INITIALISE, .function = "C_InitToken"};
+    struct token_keys keys = {.items = NULL};
     struct shown_token *t = NULL;
     CK_FUNCTION_LIST *below = NULL;
     CK_SLOT_ID lower = 0;
@@ -77,11 +125,15 @@ CK_RV our_C_InitToken(CK_SLOT_ID slot, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len, CK
     if (rv == CKR_OK) {
         below = t->lower->f;
         lower = t->lower_slot;
-        rv = admin_begin(&a);
+        rv = token_read(&a, &keys);
     }
     if (rv == CKR_OK)
+        rv = admin_begin(&a);
+    if (rv == CKR_OK)
         rv = below->C_InitToken(lower, pin, pin_len, label);
-    return admin_end(&a, rv);
+    rv = token_end(&a, &keys, rv);
+    token_keys_clear(&keys);
+    return rv;
 }
 
 CK_RV our_C_InitPIN(CK_SESSION_HANDLE session, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len)

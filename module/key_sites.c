@@ -194,6 +194,22 @@ enum outcome key_holds(struct world *w, const struct key_sites *k, const struct 
     return outcome;
 }
 
+enum outcome key_there(struct world *w, const struct key_sites *k, bool *ret, struct fault *f)
+{
+    struct site_link link = {0};
+    CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
+    enum outcome outcome = k->id[0] ? key_open(w, k, k->sites.items[0], &link, f) : OK;
+
+    if (outcome == OK && k->id[0])
+        outcome = key_find(&link, k, NULL, &key, f);
+    if (outcome == OK || outcome == E_ABSENT) {
+        *ret = outcome == OK;
+        outcome = OK;
+    }
+    site_close(&link);
+    return outcome;
+}
+
 enum outcome key_destroy_at(struct world *w, const struct key_sites *k, const char *site, struct fault *f)
 {
     struct site_link link = {0};

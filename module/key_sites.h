@@ -32,6 +32,8 @@ enum outcome key_set_at(struct world *w, const struct key_sites *k, const char *
 /* Whether the key at its primary has these attributes. */
 enum outcome key_holds(struct world *w, const struct key_sites *k, const struct template *t, bool *ret,
                        struct fault *f);
+/* Whether its primary holds it; one without a CKA_ID, which nothing else finds it by, is taken to be there. */
+enum outcome key_there(struct world *w, const struct key_sites *k, bool *ret, struct fault *f);
 /* Destroys both halves at a site and looks that none is left. */
 enum outcome key_destroy_at(struct world *w, const struct key_sites *k, const char *site, struct fault *f);
 

@@ -6,12 +6,14 @@
 #include "module/grant.h"
 #include "module/key_sites.h"
 #include "module/recovery.h"
+#include "module/token_keys.h"
 
 /* What an intent that a death left open means, by operation:
  *   use, wrap                  nothing came out, for the entry comes first: rolled back
  *   import, derive, copy       of a key: destroyed by the id that derives from the intent, rolled back; born: completed
  *   modify                     the primary has the new values: finished at the other sites; else rolled back
  *   destroy                    finished
+ *   initialise, of a token     the keys that it no longer holds are ended; then as all else
  *   all else                   whether it was done cannot be known: the approval is spent */
 
 static bool settles_here(const struct state_intent *i)
@@ -126,6 +128,19 @@ out:
     return outcome;
 }
 
+/* The keys of a token that was made new, if it was. */
+static enum outcome initialise_settle(struct world *w, uint64_t intent, struct fault *f)
+{
+    const struct state_intent *i = state_intent(&w->estate->state, intent);
+    struct request *r = NULL;
+    enum outcome outcome = estate_request(w->estate, &i->request, &r, f);
+
+    if (outcome == OK && strcmp(r->subject->function, "C_InitToken") == 0)
+        outcome = token_keys_settle(w, r->subject->token, intent, f);
+    request_free(r);
+    return outcome;
+}
+
 static enum outcome one_settle(struct world *w, uint64_t intent, const char **ret_text, struct fault *f)
 {
     const struct state_intent *i = state_intent(&w->estate->state, intent);
@@ -144,6 +159,11 @@ static enum outcome one_settle(struct world *w, uint64_t intent, const char **re
     if (op == OP_USE || op == OP_WRAP) {
         *ret_text = "rolled back";
         return intent_roll_back(w->estate, intent, "interrupted: nothing came out", f);
+    }
+    if (op == OP_INITIALISE) {
+        if (initialise_settle(w, intent, f) != OK)
+            return f->outcome;
+        i = state_intent(&w->estate->state, intent); /* the state moved */
     }
     if ((op != OP_DESTROY && op != OP_MODIFY) || !json_object_get(i->body, "id")) {
         *ret_text = "spent: whether it was done cannot be known";

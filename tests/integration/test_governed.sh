@@ -11,7 +11,8 @@ GOVERNED='  - id: governed key
     require: {quorum: {of: key-custodian, at-least: 2}}
   - id: numbered key
     when: {operation: use, token: root, label: "^app-num", class: private-key}
-    require: {quorum: {of: key-custodian, at-least: 2}, uses: {at-most: 2, within: 1 hour}}'
+    require: {quorum: {of: key-custodian, at-least: 2}, uses: {at-most: 2, within: 1 hour}}
+  - {id: token made new, when: {operation: initialise, token: root}, require: {quorum: {of: key-custodian, at-least: 2}}}'
 
 prepare() {
     RULES=$GOVERNED awk '/^  - id: use of an application key$/ { print ENVIRON["RULES"] } { print }' "$D/policy.yaml" \
@@ -29,6 +30,30 @@ approved() {
     asks "$@"
     approve "$ID" custodian-1 custodian-2
     must "$@"
+}
+
+# Every key that the primary held ends in the record, with its replicas left; a short ceremony afterwards takes it in.
+token_made_new() {
+    approved client pkcs11-tool --module "$MODULE" --slot-index 0 --init-token --label root-slough --so-pin 12345678
+    must "$Q" log show --json --type destroyed
+    says '"label":"app-num-1","left":["cardiff","glasgow"],"sites":["slough"]'
+    must "$Q" log check
+    cat >"$D/short.yaml" <<'END'
+ceremony: What became of the token
+id: after-the-token
+roles:
+  administrator: {of: ceremony-administrator}
+acts:
+  - act: All
+    steps:
+      - {step: Enter., by: administrator, do: enter}
+      - {step: Close., by: administrator, do: close}
+END
+    printf 'people:\n  administrator: administrator\n' >"$D/ceremony.answers.yaml"
+    opening_approved "$D/short.yaml"
+    must holds "$D/short.yaml"
+    rm -rf "$D/transcript"
+    transcript_holds after-the-token-1
 }
 
 case_from_birth_to_end() {
@@ -66,6 +91,7 @@ case_from_birth_to_end() {
     transcript_holds $CEREMONY
     must "$Q" verify "$D/transcript" --trust "$D/trust.yaml" --json
     says '"claim":"changes"' '"claim":"suspensions"'
+    token_made_new
 }
 
 cases

@@ -155,6 +155,11 @@ class Births:
             need(rule is not None and rule.effect == "allow" and len(key["sites"]) == 1 and "request" not in body,
                  "%s: without an intent, and no rule plainly allows it", entry.what)
             return key, None
+        intent = self.estate.intents.get(body["intent"])
+        if entry.type == "destroyed" and intent is not None and intent.request.subject.get("function") == "C_InitToken":
+            self.estate.closing(entry, "initialise", body["intent"])
+            need("request" not in body and body["token"] == intent.request.subject["token"], "%s: of another token", entry.what)
+            return key, None
         intent = self.estate.closing(entry, operation, body["intent"])
         subject = intent.request.subject
         need(body["request"] == intent.entry.body["request"], "%s: of another request", entry.what)
