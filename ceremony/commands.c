@@ -78,6 +78,8 @@ static const struct option approve_options[] = {
 };
 
 static const struct option reject_options[] = {
+    {"file", "FILE", false, "reject this request.json, away from the estate; the rejection goes beside it"},
+    {"import", "FILE", false, "take in the rejection that was signed elsewhere: PERSON.reject.p7s"},
     {"as", "PERSON", false, "who rejects: an id of the roster"},
     {"key", "KEY", false, "a PEM file, or a pkcs11: URI (RFC 7512) of a card's key"},
     {"reason", "TEXT", false, "why; it is signed and logged"},
@@ -177,16 +179,17 @@ const struct command commands[] = {
     {"request show", "ID", 1, 1, true, "Show one request: what is asked, which rule, who voted, what is missing",
      "ID is the request's id, or at least its first six digits.", none, run_request_show},
     {"request export", "ID", 1, 1, false, "Put a request into a folder, for people who are elsewhere",
-     "The folder holds request.json and the certificates of the roster. There `quorate approve --file` signs; here\n"
-     "`quorate approve ID --import` takes the approval in. Nothing in it is secret.",
+     "The folder holds request.json and the certificates of the roster. There `quorate approve --file` (or `reject`)\n"
+     "signs; here `quorate approve ID --import` takes it in. Nothing in it is secret.",
      export_options, run_request_export},
     {"approve", "[ID]", 0, 1, true, "Approve a request with one's card",
      "Shows what is approved and the id as words, to compare with a second device, then signs the request.\n"
      "Where the estate is elsewhere, --file takes the place of ID.\n"
      "On a terminal it asks first. A card's PIN comes from the URI or is asked for; a wrong one is not tried twice.",
      approve_options, run_approve},
-    {"reject", "ID", 1, 1, true, "Reject a request with one's card",
-     "A signed rejection outweighs the same person's approval, and closes the request where the rule says so.",
+    {"reject", "[ID]", 0, 1, true, "Reject a request with one's card",
+     "A signed rejection outweighs the same person's approval, and closes the request where the rule says so.\n"
+     "Where the estate is elsewhere, --file takes the place of ID.",
      reject_options, run_reject},
     {"suspend", "SCOPE", 1, 1, true, "Stop governed work in the estate, on a token or with a key",
      "SCOPE is estate, token:ID or key:LABEL@TOKEN. Leaves a request; the same command again, when enough people have\n"

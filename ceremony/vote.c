@@ -182,11 +182,28 @@ static enum outcome ballot_run(const struct arguments *a, const char *reason, st
     return o;
 }
 
-/* An approval that was signed elsewhere: the estate verifies it like one that is signed here. */
-static enum outcome ballot_import(const struct arguments *a, const char *file, struct fault *f)
+/* PERSON.reject.json lies beside PERSON.reject.p7s. */
+static enum outcome import_document(const char *file, struct buf *ret, struct fault *f)
 {
-    struct ballot b = {0};
-    struct buf der = BUF(LIMIT_SIGNATURE);
+    static const char suffix[] = "p7s";
+    size_t len = strlen(file), stem = len - (sizeof suffix - 1);
+    struct buf path = BUF(len + sizeof "json");
+    enum outcome o = OK;
+
+    if (len < sizeof suffix || strcmp(file + stem, suffix) != 0)
+        return fault_set(f, E_INVALID, "%s: the signature of a rejection was expected, PERSON.reject.p7s", file);
+    buf_put(&path, file, stem);
+    buf_puts(&path, "json");
+    o = path.failed ? fault_memory(f) : file_read(buf_str(&path), false, ret, f);
+    buf_free(&path);
+    return o;
+}
+
+/* A vote that was signed elsewhere: the estate verifies it like one that is signed here. */
+static enum outcome ballot_import(const struct arguments *a, const char *file, bool rejects, struct fault *f)
+{
+    struct ballot b = {.reason = rejects ? "" : NULL};
+    struct buf document = BUF(LIMIT_REQUEST), der = BUF(LIMIT_SIGNATURE);
     const char *as = NULL;
     enum outcome o = argument_want(a, "as", &as, f);
 
@@ -200,37 +217,60 @@ static enum outcome ballot_import(const struct arguments *a, const char *file, s
         o = ballot_open(&b, f);
     if (o == OK)
         o = file_read(file, false, &der, f);
+    if (o == OK && rejects)
+        o = import_document(file, &document, f);
     if (o == OK)
-        o = estate_approve(b.estate, b.request, b.person->id, buf_span(&der), f);
+        o = rejects ? estate_reject(b.estate, b.request, b.person->id, buf_span(&document), buf_span(&der), f)
+                    : estate_approve(b.estate, b.request, b.person->id, buf_span(&der), f);
     if (o == OK)
         o = ballot_tell(&b, argument_flag(a, "json"), f);
+    buf_free(&document);
     buf_free(&der);
     request_free(b.request);
     estate_close(b.estate);
     return o;
 }
 
-enum outcome run_approve(const struct arguments *a, struct fault *f)
+/* What goes together of the ways to vote: ID with a key, --file with a key, ID and --import. */
+static enum outcome ways_check(const struct arguments *a, const char *command, struct fault *f)
 {
     const char *file = argument(a, "file"), *import = argument(a, "import");
 
     if (file && (import || a->operand_count))
         return fault_set(f, E_INVALID, "--file is there for people elsewhere: it goes with neither ID nor --import");
-    if (file)
-        return vote_away(a, file, f);
-    if (a->operand_count == 0)
-        return fault_set(f, E_INVALID, "ID or --file is missing; `quorate approve --help` says what they are for");
+    if (!file && a->operand_count == 0)
+        return fault_set(f, E_INVALID, "ID or --file is missing; `quorate %s --help` says what they are for", command);
     if (import && argument(a, "key"))
         return fault_set(f, E_INVALID, "--import takes what was signed elsewhere: it goes without --key");
-    return import ? ballot_import(a, import, f) : ballot_run(a, NULL, f);
+    return OK;
+}
+
+enum outcome run_approve(const struct arguments *a, struct fault *f)
+{
+    const char *file = argument(a, "file"), *import = argument(a, "import");
+
+    if (ways_check(a, "approve", f) != OK)
+        return f->outcome;
+    if (file)
+        return vote_away(a, file, NULL, f);
+    return import ? ballot_import(a, import, false, f) : ballot_run(a, NULL, f);
 }
 
 enum outcome run_reject(const struct arguments *a, struct fault *f)
 {
-    const char *reason = NULL;
-    enum outcome o = argument_want(a, "reason", &reason, f);
+    const char *file = argument(a, "file"), *import = argument(a, "import"), *reason = NULL;
+    enum outcome o = ways_check(a, "reject", f);
 
-    if (o == OK && !utf8_printable(span_str(reason)))
+    if (o == OK && import && argument(a, "reason"))
+        o = fault_set(f, E_INVALID,
+                      "--import takes what was signed elsewhere, its reason too: it goes without --reason");
+    if (o == OK && !import)
+        o = argument_want(a, "reason", &reason, f);
+    if (o == OK && reason && !utf8_printable(span_str(reason)))
         o = fault_set(f, E_INVALID, "the reason must be one line of printable UTF-8");
-    return o == OK ? ballot_run(a, reason, f) : o;
+    if (o != OK)
+        return o;
+    if (file)
+        return vote_away(a, file, reason, f);
+    return import ? ballot_import(a, import, true, f) : ballot_run(a, reason, f);
 }

@@ -17,7 +17,8 @@ enum outcome vote_show(const char *folder, const struct request *r, const char *
 /* A certificate in a file, PEM or DER. */
 enum outcome certificate_file(const char *path, X509 **ret, struct fault *f);
 
-/* `quorate approve --file`: no estate is there to ask. The approval goes beside the request, as PERSON.p7s. */
-enum outcome vote_away(const struct arguments *a, const char *file, struct fault *f);
+/* `quorate approve --file`, `quorate reject --file` (with its reason, else NULL): no estate is there to ask. What is signed
+ * goes beside the request, as PERSON.p7s, or PERSON.reject.json with PERSON.reject.p7s. */
+enum outcome vote_away(const struct arguments *a, const char *file, const char *reason, struct fault *f);
 
 #endif

@@ -12,7 +12,7 @@
 #include "core/limits.h"
 #include "policy/signature.h"
 
-/* Requests on their way to people who cannot reach the home, and their approvals. Nothing that travels is trusted: the
+/* Requests on their way to people who cannot reach the home, and their votes. Nothing that travels is trusted: the
  * person signs the bytes that are shown, and the estate verifies the signature when it comes back. */
 
 enum outcome vote_show(const char *folder, const struct request *r, const char *person, const char *reason, bool ask,
@@ -82,63 +82,99 @@ static enum outcome away_certificate(const struct arguments *a, const char *fold
     return o;
 }
 
-static enum outcome away_tell(const struct request *r, const char *person, const char *path, bool json, struct fault *f)
+/* A vote that is signed away from the estate; reason NULL: an approval. */
+struct away {
+    const char *folder, *person, *reason;
+    const struct request *request;
+    X509 *certificate;
+};
+
+static enum outcome away_tell(const struct away *w, const char *path, bool json, struct fault *f)
 {
+    const struct digest_text id = digest_hex(&w->request->id);
     struct buf text = BUF(OUTPUT_MAX);
     json_t *j = NULL;
     enum outcome o;
 
     if (json) {
         j = json_object();
-        if (json_put_string(j, "file", path) && json_put_string(j, "person", person) &&
-            json_put_digest(j, "request", &r->id))
+        if (json_put_string(j, "file", path) && json_put_string(j, "person", w->person) &&
+            json_put_digest(j, "request", &w->request->id) &&
+            json_put_string(j, "vote", w->reason ? "rejection" : "approval"))
             return print_json(j, f);
         json_decref(j);
         return fault_memory(f);
     }
-    buf_putf(&text, "%s has signed request %.12s. Where the estate is: quorate approve %.12s --as %s --import %s\n",
-             person, digest_hex(&r->id).hex, digest_hex(&r->id).hex, person, path);
+    buf_putf(&text, "%s has signed %srequest %.12s. Where the estate is: quorate %s %.12s --as %s --import %s\n",
+             w->person, w->reason ? "the rejection of " : "", id.hex, w->reason ? "reject" : "approve", id.hex,
+             w->person, path);
     o = print_out(&text, f);
     buf_free(&text);
     return o;
 }
 
-static enum outcome away_sign(const struct arguments *a, const char *folder, const struct request *r,
-                              const char *person, X509 *certificate, const char *path, struct fault *f)
+/* PERSON.p7s over the request; or PERSON.reject.json, and PERSON.reject.p7s over that. */
+static enum outcome away_put(const struct away *w, const struct key *key, char **ret_path, struct fault *f)
 {
-    struct buf der = BUF(LIMIT_SIGNATURE);
-    const char *key_text = NULL;
-    struct key key = {0};
-    enum outcome o = argument_want(a, "key", &key_text, f);
+    struct buf document = BUF(LIMIT_REQUEST), der = BUF(LIMIT_SIGNATURE);
+    struct span said = buf_span(&w->request->bytes);
+    char *words = w->reason ? beside(w->folder, w->person, "reject.json") : NULL;
+    char *path = beside(w->folder, w->person, w->reason ? "reject.p7s" : "p7s");
+    enum outcome o = path && (words || !w->reason) ? OK : fault_memory(f);
 
+    if (o == OK && w->reason) {
+        o = rejection_compose(&w->request->id, w->reason, &document, f);
+        said = buf_span(&document);
+    }
     if (o == OK)
-        o = vote_show(folder, r, person, NULL, terminal_present() && !argument_flag(a, "yes"), f);
-    if (o == OK)
-        o = key_open(key_text, argument(a, "card-module"), &key, f);
-    if (o == OK && key_matches(&key, certificate, f) != OK)
-        o = fault_context(f, "%s", person);
-    if (o == OK)
-        o = signature_make(key.private, certificate, buf_span(&r->bytes), &der, f);
+        o = signature_make(key->private, w->certificate, said, &der, f);
+    if (o == OK && words)
+        o = file_create(words, said, 0644, f);
     if (o == OK)
         o = file_create(path, buf_span(&der), 0644, f);
-    if (o == OK)
-        o = away_tell(r, person, path, argument_flag(a, "json"), f);
-    key_close(&key);
+    if (o == OK) {
+        *ret_path = path;
+        path = NULL; /* the caller's */
+    }
+    free(path);
+    free(words);
+    buf_free(&document);
     buf_free(&der);
     return o;
 }
 
-enum outcome vote_away(const struct arguments *a, const char *file, struct fault *f)
+static enum outcome away_sign(const struct arguments *a, const struct away *w, struct fault *f)
+{
+    const char *key_text = NULL;
+    struct key key = {0};
+    char *path = NULL;
+    enum outcome o = argument_want(a, "key", &key_text, f);
+
+    if (o == OK)
+        o = vote_show(w->folder, w->request, w->person, w->reason, terminal_present() && !argument_flag(a, "yes"), f);
+    if (o == OK)
+        o = key_open(key_text, argument(a, "card-module"), &key, f);
+    if (o == OK && key_matches(&key, w->certificate, f) != OK)
+        o = fault_context(f, "%s", w->person);
+    if (o == OK)
+        o = away_put(w, &key, &path, f);
+    if (o == OK)
+        o = away_tell(w, path, argument_flag(a, "json"), f);
+    key_close(&key);
+    free(path);
+    return o;
+}
+
+enum outcome vote_away(const struct arguments *a, const char *file, const char *reason, struct fault *f)
 {
     struct buf bytes = BUF(LIMIT_REQUEST);
     struct request *r = NULL;
-    X509 *certificate = NULL;
-    const char *as = NULL;
-    char *folder = path_folder(file), *path = NULL;
-    enum outcome o = folder ? argument_want(a, "as", &as, f) : fault_memory(f);
+    char *folder = path_folder(file);
+    struct away w = {.folder = folder, .reason = reason};
+    enum outcome o = folder ? argument_want(a, "as", &w.person, f) : fault_memory(f);
 
-    if (o == OK && !name_valid(as))
-        o = fault_set(f, E_INVALID, "\"%s\" cannot be the id of a person", as);
+    if (o == OK && !name_valid(w.person))
+        o = fault_set(f, E_INVALID, "\"%s\" cannot be the id of a person", w.person);
     if (o == OK)
         o = file_read(file, false, &bytes, f);
     if (o == OK)
@@ -146,16 +182,14 @@ enum outcome vote_away(const struct arguments *a, const char *file, struct fault
     if (o == OK && moment_now() >= r->expires)
         o = fault_set(f, E_REFUSED, "request %.12s takes no more votes: it expired at %s", digest_hex(&r->id).hex,
                       moment_format(r->expires).text);
+    w.request = r;
     if (o == OK)
-        o = away_certificate(a, folder, as, &certificate, f);
-    if (o == OK && !(path = beside(folder, as, "p7s")))
-        o = fault_memory(f);
+        o = away_certificate(a, folder, w.person, &w.certificate, f);
     if (o == OK)
-        o = away_sign(a, folder, r, as, certificate, path, f);
-    X509_free(certificate);
+        o = away_sign(a, &w, f);
+    X509_free(w.certificate);
     request_free(r);
     buf_free(&bytes);
-    free(path);
     free(folder);
     return o;
 }

@@ -102,6 +102,63 @@ static void test_a_request_altered_on_the_way(void **state)
     buf_free(&bytes);
 }
 
+static const char *reject_line(const char *person)
+{
+    return words(
+        "quorate reject --file %s/out/request.json --as %s --key %s/%s.key --reason no-need --bindings /nowhere --yes",
+        scratch, person, scratch, person);
+}
+
+static const char *rejected_line(const char *person, const char *as, const char *suffix)
+{
+    return words("quorate reject %.12s --as %s --import %s/out/%s.%s", waiting(), as, scratch, person, suffix);
+}
+
+static void test_a_rejection_comes_back(void **state)
+{
+    (void)state;
+    assert_int_equal(quorate(export_line("out")), 0);
+    assert_int_equal(quorate(file_line("out", "ann", "ann")), 0);
+    assert_int_equal(quorate(reject_line("bob")), 0);
+    says("has signed the rejection of request");
+    says("quorate reject");
+    assert_int_equal(quorate(reject_line("bob")), 1); /* nothing there is replaced */
+    /* An approval is no rejection, nor is one person's that of another. */
+    assert_int_equal(quorate(rejected_line("ann", "ann", "p7s")), 1);
+    assert_int_equal(quorate(rejected_line("bob", "bob", "reject.json")), 2);
+    says("PERSON.reject.p7s");
+    assert_int_equal(quorate(rejected_line("bob", "ann", "reject.p7s")), 1);
+    assert_int_not_equal(
+        quorate(words("quorate approve %.12s --as bob --import %s/out/bob.reject.p7s", waiting(), scratch)), 0);
+    waiting();
+    assert_int_equal(estate_at_hand->state.requests[estate_at_hand->state.request_count - 1].vote_count, 0);
+    assert_int_equal(quorate(rejected_line("bob", "bob", "reject.p7s")), 0);
+    says("bob has rejected request");
+    assert_int_equal(quorate("quorate suspend token:root --reason away"), 1); /* asks anew: that one is closed */
+    assert_int_equal(quorate(words("quorate log show --type rejection")), 0);
+    says("no-need");
+}
+
+/* Another reason than the one that was signed. */
+static void test_a_rejection_altered_on_the_way(void **state)
+{
+    struct buf bytes = BUF(1u << 20);
+    struct fault f = {OK, ""};
+    char path[300], *reason = NULL;
+
+    (void)state;
+    assert_int_equal(quorate(export_line("out")), 0);
+    assert_int_equal(quorate(reject_line("bob")), 0);
+    snprintf(path, sizeof path, "%s/out/bob.reject.json", scratch);
+    assert_int_equal(file_read(path, false, &bytes, &f), OK);
+    reason = memmem(bytes.data, bytes.len, "no-need", 7);
+    assert_non_null(reason);
+    reason[0] ^= 1;
+    assert_int_equal(file_replace(path, buf_span(&bytes), 0600, &f), OK);
+    assert_int_equal(quorate(rejected_line("bob", "bob", "reject.p7s")), 1);
+    buf_free(&bytes);
+}
+
 static void test_options_that_do_not_go_together(void **state)
 {
     (void)state;
@@ -110,6 +167,12 @@ static void test_options_that_do_not_go_together(void **state)
     assert_int_equal(quorate("quorate approve abc --file x --as ann"), 2);
     assert_int_equal(quorate("quorate approve abc --import x --as ann --key k"), 2);
     says("without --key");
+    assert_int_equal(quorate("quorate reject --as ann --reason no"), 2);
+    says("ID or --file");
+    assert_int_equal(quorate("quorate reject abc --import x --as ann --reason no"), 2);
+    says("without --reason");
+    assert_int_equal(quorate("quorate reject --file x --as ann --key k"), 2);
+    says("reason");
 }
 
 int main(void)
@@ -118,6 +181,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_out_and_back, begin, estate_end),
         cmocka_unit_test_setup_teardown(test_what_comes_back_wrong, begin, estate_end),
         cmocka_unit_test_setup_teardown(test_a_request_altered_on_the_way, begin, estate_end),
+        cmocka_unit_test_setup_teardown(test_a_rejection_comes_back, begin, estate_end),
+        cmocka_unit_test_setup_teardown(test_a_rejection_altered_on_the_way, begin, estate_end),
         cmocka_unit_test_setup_teardown(test_options_that_do_not_go_together, begin, estate_end),
     };
 

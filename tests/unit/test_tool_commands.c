@@ -103,7 +103,7 @@ static void test_bad_options(void **state)
     refuses("status", 1, (const char *[]){"--bindings="}, "empty value");
     refuses("status", 1, (const char *[]){"more"}, "one word too many");
     refuses("policy check", 0, NULL, "FILE");
-    refuses("reject", 2, (const char *[]){"--as", "custodian-1"}, "ID");
+    refuses("request export", 2, (const char *[]){"--to", "folder"}, "ID");
 }
 
 static void test_help_asks_for_nothing_else(void **state)
