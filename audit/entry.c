@@ -31,30 +31,60 @@ static bool is_ceremony_name(const char *text)
     return len > 0 && len <= LIMIT_NAME && utf8_printable(span_of(text, len));
 }
 
-enum outcome entry_compose(enum entry_type type, uint64_t seq, moment time, const char *ceremony, const json_t *body,
-                           struct buf *ret, struct fault *f)
+/* Appends the bytes. The object keeps a copy of the body: the caller's may change. */
+static enum outcome compose(struct entry *e, const json_t *body, struct buf *ret, struct fault *f)
+{
+    size_t before = ret->len;
+    e->json = json_object();
+    e->body = json_deep_copy(body);
+    if (!json_put(e->json, "body", e->body) || (e->ceremony && !json_put_string(e->json, "ceremony", e->ceremony)) ||
+        !json_put_integer(e->json, "seq", (int64_t)e->seq) || !json_put_moment(e->json, "time", e->time) ||
+        !json_put_string(e->json, "type", names[e->type]))
+        return fault_memory(f);
+    e->ceremony = json_string_or_null(e->json, "ceremony");
+    enum outcome rc = json_canonical(e->json, ret, f);
+    if (!rc && ret->len - before > LIMIT_ENTRY)
+        rc = fault_set(f, E_INVALID, "it has %zu bytes", ret->len - before);
+    if (rc && ret->data) {
+        ret->len = before;
+        ret->data[before] = '\0';
+    }
+    return rc ? fault_context(f, "entry %s, at most %u bytes", names[e->type], LIMIT_ENTRY) : OK;
+}
+
+static enum outcome hash(struct entry *e, struct span bytes, struct fault *f)
+{
+    if (!digest_one(&e->digest, bytes))
+        return fault_set(f, E_IO, "libcrypto cannot hash");
+    merkle_leaf(bytes, &e->leaf);
+    return OK;
+}
+
+enum outcome entry_make(enum entry_type type, uint64_t seq, moment time, const char *ceremony, const json_t *body,
+                        struct entry *ret, struct buf *ret_bytes, struct fault *f)
 {
     if ((unsigned)type >= ENTRY_TYPE_COUNT || !json_is_object(body) || (ceremony && !is_ceremony_name(ceremony)))
         return fault_set(f, E_INVALID, "an entry needs a known type, an object as its body and a proper ceremony");
-    enum outcome rc = OK;
-    struct buf bytes = BUF(LIMIT_ENTRY);
-    json_t *copy = json_deep_copy(body), *entry = json_object();
-    if (!json_put(entry, "body", copy) || (ceremony && !json_put_string(entry, "ceremony", ceremony)) ||
-        !json_put_integer(entry, "seq", (int64_t)seq) || !json_put_moment(entry, "time", time) ||
-        !json_put_string(entry, "type", names[type])) {
-        rc = fault_memory(f);
+    size_t before = ret_bytes->len;
+    struct entry e = {.type = type, .seq = seq, .time = time, .ceremony = ceremony};
+    enum outcome rc = compose(&e, body, ret_bytes, f);
+    if (!rc)
+        rc = hash(&e, span_of(ret_bytes->data + before, ret_bytes->len - before), f);
+    if (rc)
         goto out;
-    }
-    rc = json_canonical(entry, &bytes, f);
-    if (rc) {
-        fault_context(f, "entry %s, at most %u bytes", names[type], LIMIT_ENTRY);
-        goto out;
-    }
-    buf_put(ret, bytes.data, bytes.len);
-    rc = ret->failed ? fault_memory(f) : OK;
+    *ret = e;
+    e.json = NULL; /* taken by ret */
 out:
-    json_decref(entry);
-    buf_free(&bytes);
+    entry_clear(&e);
+    return rc;
+}
+
+enum outcome entry_compose(enum entry_type type, uint64_t seq, moment time, const char *ceremony, const json_t *body,
+                           struct buf *ret, struct fault *f)
+{
+    struct entry e = {.json = NULL};
+    enum outcome rc = entry_make(type, seq, time, ceremony, body, &e, ret, f);
+    entry_clear(&e);
     return rc;
 }
 
@@ -98,11 +128,9 @@ enum outcome entry_parse(struct span bytes, struct entry *ret, struct fault *f)
     rc = read_members(&e, f);
     if (rc)
         goto out;
-    if (!digest_one(&e.digest, bytes)) {
-        rc = fault_set(f, E_IO, "libcrypto cannot hash");
+    rc = hash(&e, bytes, f);
+    if (rc)
         goto out;
-    }
-    merkle_leaf(bytes, &e.leaf);
     *ret = e;
     e.json = NULL; /* taken by ret */
 out:

@@ -39,6 +39,11 @@ struct entry {
     struct digest leaf;   /* RFC 6962 leaf hash */
 };
 
+/* Appends the bytes; on failure the buffer holds no more than before. The entry is what entry_parse would make of
+ * them. */
+enum outcome entry_make(enum entry_type type, uint64_t seq, moment time, const char *ceremony, const json_t *body,
+                        struct entry *ret, struct buf *ret_bytes, struct fault *f);
+/* The bytes alone. */
 enum outcome entry_compose(enum entry_type type, uint64_t seq, moment time, const char *ceremony, const json_t *body,
                            struct buf *ret, struct fault *f);
 enum outcome entry_parse(struct span bytes, struct entry *ret, struct fault *f);

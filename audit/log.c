@@ -164,6 +164,7 @@ enum outcome log_prepare(const char *folder, log_visitor *visit, void *context, 
         return fault_memory(f);
     l->fd = -1;
     l->note = BUF(LIMIT_NOTE);
+    l->pending = BUF(LIMIT_TAIL);
     l->visit = visit;
     l->visit_context = context;
     l->last = INT64_MIN;
@@ -243,6 +244,7 @@ void log_close(struct log *l)
     free(l->tiles);
     free(l->place);
     buf_free(&l->note);
+    buf_free(&l->pending);
     EVP_PKEY_free(l->secret);
     free(l->entries);
     free(l->checkpoint);

@@ -62,8 +62,9 @@ void log_end(struct log *l);
  * failure the log is poisoned for this object (reopen to go on). */
 enum outcome log_append(struct log *l, enum entry_type type, const char *ceremony, const json_t *body,
                         uint64_t *ret_seq, struct fault *f);
-/* Entries that are made durable together: between the two, log_append only writes and visits, and nothing may be acted
- * upon or told; log_group_end makes all durable under one checkpoint. On a failure, or when log_end comes before it, none of
+/* Entries that are made durable together, at most LIMIT_TAIL bytes: between the two, log_append only visits, the entries
+ * cannot be read back, and nothing may be acted upon or told; log_group_end writes all and makes them durable under one
+ * checkpoint. On a failure, or when log_end comes before it, none of
  * them counts, and the log is poisoned for this object. */
 void log_group(struct log *l);
 enum outcome log_group_end(struct log *l, struct fault *f);

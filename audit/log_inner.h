@@ -18,6 +18,7 @@ struct log {
     struct digest root;
     struct buf note;  /* the checkpoint as signed */
     struct stat seen; /* of the checkpoint's file, from before it was read */
+    struct stat told; /* of the quarantine, whose files the log knows; or zero */
     moment last;
     log_visitor *visit, *check;
     void *visit_context, *check_context;
@@ -25,6 +26,8 @@ struct log {
     bool poisoned; /* an append failed half way: what is on the disk is unknown */
     bool grouped;  /* between log_group and log_group_end */
     uint64_t group_start;
+    struct buf pending; /* of a group: the lines that are not written yet */
+    unsigned group_tiles;
     EVP_PKEY *secret;       /* loaded at the first log_begin */
     struct note_key signer; /* whose secret that is */
     struct lock *lock;      /* NULL outside log_begin and log_end */

@@ -57,7 +57,7 @@ static enum outcome add_entry(struct publication *p, struct span line, struct fa
         rc = write_tile(p, -1, p->edge->size / TILE_WIDTH, TILE_WIDTH, buf_span(&p->bundle), f);
         buf_clear(&p->bundle);
     }
-    return rc ? rc : tile_edge_push(p->edge, &leaf, p->anew ? &sink : NULL, f);
+    return rc ? rc : tile_edge_push(p->edge, NULL, &leaf, p->anew ? &sink : NULL, f);
 }
 
 /* The tiles that are not full, with the width that they have now. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "audit/log_inner.h"
@@ -83,12 +84,46 @@ static enum outcome tell(struct log *l, struct fault *f)
     return rc;
 }
 
+/* True where the quarantine is as it was when this object last told what is in it: a change since then would show in the
+ * folder's time, which is a while older than that look. */
+static bool told_before(const struct log *l, const struct stat *now)
+{
+    const struct stat *then = &l->told;
+    return now->st_ino == then->st_ino && now->st_dev == then->st_dev && now->st_mtim.tv_sec == then->st_mtim.tv_sec &&
+           now->st_mtim.tv_nsec == then->st_mtim.tv_nsec;
+}
+
+/* Whether the folder's time had moved on by then: by more than the 2 s of the coarsest clocks that file systems keep, or the
+ * tick of those that have more than seconds. */
+static bool is_past(const struct timespec *t, const struct timespec *now)
+{
+    int64_t apart = (now->tv_sec - t->tv_sec) * (int64_t)1000000000 + now->tv_nsec - t->tv_nsec;
+    return apart > (t->tv_nsec ? 20000000 : INT64_C(3000000000));
+}
+
+static enum outcome tell_news(struct log *l, struct fault *f)
+{
+    struct stat s = {.st_ino = 0};
+    struct timespec now = {0};
+    bool there = stat(l->quarantine, &s) == 0 && S_ISDIR(s.st_mode);
+    if (there && told_before(l, &s))
+        return OK;
+    /* a copy of a home may have lost an empty folder */
+    enum outcome rc = there ? OK : folder_make(l->quarantine, 0755, f);
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (!rc)
+        rc = tell(l, f);
+    if (!rc && there && is_past(&s.st_mtim, &now))
+        l->told = s;
+    return rc;
+}
+
 enum outcome log_settle(struct log *l, struct fault *f)
 {
     struct buf tail = BUF(LIMIT_TAIL);
-    enum outcome rc = folder_make(l->quarantine, 0755, f); /* a copy of a home may have lost an empty folder */
-    if (!rc)
-        rc = read_tail(l, &tail, f);
+    enum outcome rc = read_tail(l, &tail, f);
+    if (!rc && tail.len > 0)
+        rc = folder_make(l->quarantine, 0755, f);
     if (rc)
         goto out;
     if (tail.len > 0) {
@@ -103,7 +138,7 @@ enum outcome log_settle(struct log *l, struct fault *f)
         }
         log_step("tail-cut");
     }
-    rc = tell(l, f);
+    rc = tell_news(l, f);
 out:
     buf_free(&tail);
     return rc;

@@ -8,6 +8,8 @@
 #include "audit/log_inner.h"
 #include "core/limits.h"
 
+#define GROUP_TILES 4 /* so many are made durable one by one; more by syncing all of the file system */
+
 static enum outcome sign_checkpoint(const struct note_key *key, EVP_PKEY *secret, const struct merkle_edge *edge,
                                     struct checkpoint *ret, struct buf *ret_note, struct fault *f)
 {
@@ -111,11 +113,10 @@ moment log_time(const struct log *l)
     return now < l->last ? l->last : now;
 }
 
-static enum outcome write_line(const struct log *l, struct span line, struct fault *f)
+static enum outcome write_lines(const struct log *l, uint64_t offset, struct span lines, struct fault *f)
 {
-    uint64_t offset = l->tree.bytes;
-    for (size_t done = 0; done < line.len;) {
-        ssize_t n = pwrite(l->fd, line.data + done, line.len - done, (off_t)(offset + done));
+    for (size_t done = 0; done < lines.len;) {
+        ssize_t n = pwrite(l->fd, lines.data + done, lines.len - done, (off_t)(offset + done));
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
@@ -156,17 +157,20 @@ out:
     return rc;
 }
 
-/* A tile that the entry fills is there, and durable, before a checkpoint needs it: that of a group sees to it once. */
-static enum outcome fill_tile(const struct log *l, const struct digest *leaf, struct fault *f)
+/* A tile that the entry fills is there, and durable, before a checkpoint needs it. The many of a large group become durable
+ * together at its end. */
+static enum outcome fill_tile(struct log *l, const struct digest *leaf, struct fault *f)
 {
     if ((l->tree.edge.size + 1) % TILE_WIDTH != 0)
         return OK;
-    const struct tile_sink sink = {l->grouped ? tile_show : tile_put, l->public};
+    if (l->grouped)
+        l->group_tiles++;
+    const struct tile_sink sink = {l->grouped && l->group_tiles > GROUP_TILES ? tile_show : tile_put, l->public};
     struct tile_edge *copy = malloc(sizeof *copy);
     if (!copy)
         return fault_memory(f);
     *copy = *l->tree.tiles;
-    enum outcome rc = tile_edge_push(copy, leaf, &sink, f);
+    enum outcome rc = tile_edge_push(copy, &l->tree.edge, leaf, &sink, f);
     free(copy);
     return rc;
 }
@@ -192,13 +196,18 @@ static enum outcome take_in(struct log *l, const struct entry *e, struct span li
 /* From the first written byte on: a failure leaves the disk in a state that only a fresh look can tell. */
 static enum outcome commit(struct log *l, const struct entry *e, struct span line, struct fault *f)
 {
-    struct merkle_edge edge = l->tree.edge;
-    enum outcome rc = write_line(l, line, f);
+    enum outcome rc = OK;
+    if (l->grouped)
+        buf_put(&l->pending, line.data, line.len);
+    else
+        rc = write_lines(l, l->tree.bytes, line, f);
     if (!rc)
-        rc = fill_tile(l, &e->leaf, f);
-    merkle_push(&edge, &e->leaf);
-    if (!rc && !l->grouped)
+        rc = l->pending.failed ? fault_memory(f) : fill_tile(l, &e->leaf, f);
+    if (!rc && !l->grouped) {
+        struct merkle_edge edge = l->tree.edge;
+        merkle_push(&edge, &e->leaf);
         rc = show(l, &edge, f);
+    }
     return rc ? rc : take_in(l, e, span_of(line.data, line.len - 1), f);
 }
 
@@ -206,6 +215,8 @@ void log_group(struct log *l)
 {
     l->grouped = true;
     l->group_start = log_size(l);
+    l->group_tiles = 0;
+    buf_clear(&l->pending);
 }
 
 enum outcome log_group_end(struct log *l, struct fault *f)
@@ -214,13 +225,15 @@ enum outcome log_group_end(struct log *l, struct fault *f)
     enum outcome rc = OK;
     if (!l->lock || !l->grouped || l->poisoned || l->broken)
         return fault_set(f, E_REFUSED, "log %s: no group of entries waits to be made durable", l->entries);
-    if (log_size(l) / TILE_WIDTH != l->group_start / TILE_WIDTH)
+    if (l->pending.len > 0)
+        rc = write_lines(l, l->tree.bytes - l->pending.len, buf_span(&l->pending), f);
+    if (!rc && l->group_tiles > GROUP_TILES)
         rc = tile_sync(l->public, f);
     if (!rc && log_size(l) != l->group_start)
         rc = show(l, &l->tree.edge, f);
     l->grouped = false;
     l->poisoned = l->broken = rc != OK;
-    if (!rc && log_size(l) / TILE_WIDTH != l->group_start / TILE_WIDTH)
+    if (!rc && l->group_tiles > 0)
         (void)log_cache_save(l, &ignored);
     return rc;
 }
@@ -238,11 +251,11 @@ enum outcome log_append(struct log *l, enum entry_type type, const char *ceremon
     struct buf line = BUF(LIMIT_ENTRY + 1);
     enum outcome rc = log_load_secret(l, f);
     if (!rc)
-        rc = entry_compose(type, log_size(l), log_time(l), ceremony, body, &line, f);
-    if (!rc)
-        rc = entry_parse(buf_span(&line), &e, f);
+        rc = entry_make(type, log_size(l), log_time(l), ceremony, body, &e, &line, f);
     if (!rc && l->check)
         rc = l->check(l->check_context, &e, f);
+    if (!rc && l->grouped && line.len + 1 > l->pending.max - l->pending.len)
+        rc = fault_set(f, E_MEMORY, "log %s: more entries in one group than a crash may leave behind", l->entries);
     if (rc)
         goto out;
     buf_puts(&line, "\n");
@@ -257,6 +270,15 @@ out:
     return rc;
 }
 
+/* With the lock held: nobody appended since this object looked last. The checkpoint's file is the same, and where its times
+ * were too coarse to show a change, the entries would have grown. */
+static bool is_current(const struct log *l)
+{
+    struct stat s;
+    return !l->broken && log_size(l) > 0 && fstat(l->fd, &s) == 0 && (uint64_t)s.st_size == l->tree.bytes &&
+           !log_changed(l);
+}
+
 enum outcome log_begin(struct log *l, struct fault *f)
 {
     if (l->lock)
@@ -265,11 +287,11 @@ enum outcome log_begin(struct log *l, struct fault *f)
         return fault_set(f, E_REFUSED, "log %s: an append failed before; close the log and open it again", l->entries);
     enum outcome rc = lock_take(l->lock_file, true, &l->lock, f);
     if (!rc)
+        rc = log_open_entries(l, O_RDWR, &l->fd, f);
+    if (!rc && !is_current(l))
         rc = log_refresh(l, f);
     if (!rc)
         rc = log_load_secret(l, f);
-    if (!rc)
-        rc = log_open_entries(l, O_RDWR, &l->fd, f);
     if (!rc)
         rc = log_settle(l, f);
     if (rc)
@@ -282,6 +304,8 @@ void log_end(struct log *l)
     if (l->grouped && log_size(l) != l->group_start)
         l->poisoned = l->broken = true; /* entries were taken in that nobody will make durable */
     l->grouped = false;
+    if (l->pending.len > 0)
+        buf_clear(&l->pending);
     if (l->fd >= 0)
         close(l->fd);
     l->fd = -1;

@@ -23,8 +23,18 @@ static void fold_perfect(const struct digest *hashes, unsigned height, struct di
     merkle_root(&edge, ret);
 }
 
-enum outcome tile_edge_push(struct tile_edge *e, const struct digest *leaf, const struct tile_sink *sink,
-                            struct fault *f)
+/* The hash of what the tile of a level is full of now, `hash` its last: by the perfect subtrees before it where they are
+ * known. */
+static void fold_tile(const struct tile *t, unsigned level, const struct merkle_edge *same, struct digest *hash)
+{
+    if (!same)
+        fold_perfect(t->hashes, 8, hash);
+    for (unsigned i = 0; same && i < 8; i++)
+        merkle_node(&same->nodes[8 * level + i], hash, hash);
+}
+
+enum outcome tile_edge_push(struct tile_edge *e, const struct merkle_edge *same, const struct digest *leaf,
+                            const struct tile_sink *sink, struct fault *f)
 {
     struct digest hash = *leaf;
     for (unsigned level = 0; level < TILE_LEVELS; level++) {
@@ -39,7 +49,7 @@ enum outcome tile_edge_push(struct tile_edge *e, const struct digest *leaf, cons
             if (rc)
                 return rc;
         }
-        fold_perfect(t->hashes, 8, &hash);
+        fold_tile(t, level, same, &hash);
     }
     e->size++;
     return OK;

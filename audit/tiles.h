@@ -24,9 +24,10 @@ struct tile_edge {
     uint64_t size;
     struct tile levels[TILE_LEVELS];
 };
-/* sink may be NULL. On a fault of the sink the edge is as it was. */
-enum outcome tile_edge_push(struct tile_edge *e, const struct digest *leaf, const struct tile_sink *sink,
-                            struct fault *f);
+/* `same` is the same edge as perfect subtrees, where somebody has it: it saves hashes. sink may be NULL. On a fault of the
+ * sink the edge is as it was. */
+enum outcome tile_edge_push(struct tile_edge *e, const struct merkle_edge *same, const struct digest *leaf,
+                            const struct tile_sink *sink, struct fault *f);
 /* How many hashes of a level do not fill a tile yet. */
 unsigned tile_rest(uint64_t size, unsigned level);
 /* The same edge as perfect subtrees. */

@@ -47,7 +47,7 @@ enum outcome tree_push(struct tree *t, const struct digest *leaf, size_t line_le
 {
     enum outcome rc = tree_place(t, f);
     if (!rc && t->tiles)
-        rc = tile_edge_push(t->tiles, leaf, NULL, f);
+        rc = tile_edge_push(t->tiles, &t->edge, leaf, NULL, f);
     if (rc)
         return rc;
     merkle_push(&t->edge, leaf);

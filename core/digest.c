@@ -13,6 +13,12 @@
 static pthread_once_t crypto_once = PTHREAD_ONCE_INIT;
 static OSSL_LIB_CTX *crypto;
 static EVP_MD *sha256;
+static pthread_key_t hasher_key; /* each thread's own EVP_MD_CTX */
+
+static void hasher_free(void *hasher)
+{
+    EVP_MD_CTX_free(hasher);
+}
 
 /* A context made by hand reads no configuration file; the default provider is built in and named, so that nothing
  * else is activated as a fallback. Where nobody began with OpenSSL before, its handler of the process's exit stays
@@ -23,7 +29,8 @@ static void crypto_start(void)
 
     if (OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL) == 1)
         made = OSSL_LIB_CTX_new();
-    if (made != NULL && OSSL_PROVIDER_load(made, "default") != NULL) {
+    if (made != NULL && OSSL_PROVIDER_load(made, "default") != NULL &&
+        pthread_key_create(&hasher_key, hasher_free) == 0) {
         sha256 = EVP_MD_fetch(made, "SHA256", NULL);
         crypto = made;
         made = NULL; /* kept for the life of the process */
@@ -36,17 +43,32 @@ OSSL_LIB_CTX *crypto_context(void)
     return pthread_once(&crypto_once, crypto_start) == 0 ? crypto : NULL;
 }
 
+/* Kept from one hash to the next, as making it costs more than a short hash; freed where the thread ends. */
+static EVP_MD_CTX *hasher(void)
+{
+    EVP_MD_CTX *mine = NULL;
+
+    if (crypto_context() == NULL || sha256 == NULL)
+        return NULL;
+    mine = pthread_getspecific(hasher_key);
+    if (mine != NULL)
+        return mine;
+    mine = EVP_MD_CTX_new();
+    if (mine != NULL && pthread_setspecific(hasher_key, mine) != 0) {
+        EVP_MD_CTX_free(mine);
+        mine = NULL;
+    }
+    return mine;
+}
+
 bool digest_of(struct digest *ret, size_t parts, ...)
 {
-    EVP_MD_CTX *context = NULL;
+    EVP_MD_CTX *context = hasher();
     bool done = false;
     va_list ap;
 
     va_start(ap, parts);
     memset(ret, 0, sizeof *ret);
-    if (crypto_context() == NULL || sha256 == NULL)
-        goto out;
-    context = EVP_MD_CTX_new();
     if (context == NULL || EVP_DigestInit_ex2(context, sha256, NULL) != 1)
         goto out;
     for (size_t i = 0; i < parts; i++) {
@@ -58,7 +80,6 @@ bool digest_of(struct digest *ret, size_t parts, ...)
     if (!done)
         memset(ret, 0, sizeof *ret);
 out:
-    EVP_MD_CTX_free(context);
     va_end(ap);
     return done;
 }

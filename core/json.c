@@ -8,6 +8,8 @@
 
 #define INTEGER_MAX 9007199254740991 /* 2^53 - 1, RFC 7493 section 2.2 */
 
+#define FEW_KEYS 16 /* of an object: as many as are sorted without memory of their own */
+
 struct key {
     const char *name;
     size_t len;
@@ -16,6 +18,16 @@ struct key {
 
 static enum outcome value_put(const json_t *value, unsigned depth, struct buf *b, struct fault *f);
 
+/* How many bytes stand for themselves: printable ASCII but the quote and the backslash. */
+static size_t plain_length(struct span text)
+{
+    size_t n = 0;
+
+    while (n < text.len && text.data[n] >= 0x20 && text.data[n] < 0x80 && text.data[n] != '"' && text.data[n] != '\\')
+        n++;
+    return n;
+}
+
 /* RFC 8785 section 3.2.2.2 */
 static enum outcome string_put(const char *text, size_t len, struct buf *b, struct fault *f)
 {
@@ -23,9 +35,15 @@ static enum outcome string_put(const char *text, size_t len, struct buf *b, stru
     struct span rest = span_of(text, len);
     uint32_t code = 0;
 
-    buf_puts(b, "\"");
+    buf_put(b, "\"", 1);
     while (rest.len > 0) {
-        size_t n = utf8_next(rest, &code);
+        size_t n = plain_length(rest);
+
+        buf_put(b, rest.data, n);
+        rest = span_of(rest.data + n, rest.len - n);
+        if (rest.len == 0)
+            break;
+        n = utf8_next(rest, &code);
         const char *at = n == 1 && code != 0 ? strchr(escaped, (int)code) : NULL;
 
         if (n == 0 || code == 0)
@@ -38,7 +56,7 @@ static enum outcome string_put(const char *text, size_t len, struct buf *b, stru
             buf_put(b, rest.data, n);
         rest = span_of(rest.data + n, rest.len - n);
     }
-    buf_puts(b, "\"");
+    buf_put(b, "\"", 1);
     return OK;
 }
 
@@ -62,31 +80,48 @@ static int key_compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Few keys are put in order as they come. */
+static void keys_sort(struct key *keys, size_t count)
+{
+    if (count > FEW_KEYS) {
+        qsort(keys, count, sizeof *keys, key_compare);
+        return;
+    }
+    for (size_t i = 1; i < count; i++) {
+        struct key moved = keys[i];
+        size_t at = i;
+
+        for (; at > 0 && key_compare(&keys[at - 1], &moved) > 0; at--)
+            keys[at] = keys[at - 1];
+        keys[at] = moved;
+    }
+}
+
 static enum outcome object_put(const json_t *object, unsigned depth, struct buf *b, struct fault *f)
 {
     size_t count = json_object_size(object), i = 0;
-    struct key *keys = NULL;
+    struct key few[FEW_KEYS], *keys = few;
     json_t *source = (json_t *)(uintptr_t)object; /* jansson's iterators take a json_t * and change nothing */
     enum outcome o = OK;
 
-    keys = calloc(count + 1, sizeof *keys);
-    if (keys == NULL)
+    if (count > FEW_KEYS && (keys = calloc(count, sizeof *keys)) == NULL)
         return fault_memory(f);
     for (void *at = json_object_iter(source); at != NULL; at = json_object_iter_next(source, at))
         keys[i++] = (struct key){
             .name = json_object_iter_key(at), .len = json_object_iter_key_len(at), .value = json_object_iter_value(at)};
-    qsort(keys, count, sizeof *keys, key_compare);
-    buf_puts(b, "{");
+    keys_sort(keys, count);
+    buf_put(b, "{", 1);
     for (i = 0; i < count && o == OK; i++) {
         if (i > 0)
-            buf_puts(b, ",");
+            buf_put(b, ",", 1);
         o = string_put(keys[i].name, keys[i].len, b, f);
-        buf_puts(b, ":");
+        buf_put(b, ":", 1);
         if (o == OK)
             o = value_put(keys[i].value, depth + 1, b, f);
     }
-    buf_puts(b, "}");
-    free(keys);
+    buf_put(b, "}", 1);
+    if (keys != few)
+        free(keys);
     return o;
 }
 
@@ -107,7 +142,16 @@ static enum outcome integer_put(int64_t value, struct buf *b, struct fault *f)
 {
     if (value > INTEGER_MAX || value < -INTEGER_MAX)
         return fault_set(f, E_INVALID, "a number in a document is not between -(2^53-1) and 2^53-1");
-    buf_putf(b, "%lld", (long long)value);
+    uint64_t rest = value < 0 ? (uint64_t)-value : (uint64_t)value;
+    char digits[24];
+    size_t at = sizeof digits;
+
+    do
+        digits[--at] = (char)('0' + rest % 10);
+    while ((rest /= 10) > 0);
+    if (value < 0)
+        digits[--at] = '-';
+    buf_put(b, digits + at, sizeof digits - at);
     return OK;
 }
 

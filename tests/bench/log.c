@@ -16,6 +16,8 @@
 /* The log against what it cannot do without (tests/bench/log.sh): `append N GROUP`, `bare N GROUP`, `make N`, `tree`, `full`,
  * `prove N`, `open`. Each prints one number: nanoseconds, of the clock where the disk is waited for. */
 
+#define BARE_LINE 257 /* as long as those of the log that it is compared with */
+
 static const char *folder;
 
 static double now(clockid_t clock)
@@ -100,24 +102,28 @@ static void run_append(unsigned count, unsigned group)
     log_close(l);
 }
 
-/* A program that knows nothing: the same line written and synced, a note signed, written, synced, renamed, its folder
- * synced. */
+/* Written beside, synced, renamed, the folder synced. */
+static void bare_replace(int dir, const char *name, const void *bytes, size_t len)
+{
+    int out = openat(dir, "new", O_WRONLY | O_CREAT | O_EXCL, 0644);
+    if (out < 0 || write(out, bytes, len) != (ssize_t)len || fsync(out) || close(out) ||
+        renameat(dir, "new", dir, name) || fsync(dir))
+        exit(1);
+}
+
+/* A program that knows nothing, and writes and syncs what the log does: the lines; of each 256 a tile of hashes; a note that is
+ * signed. */
 static void run_bare(unsigned count, unsigned group)
 {
-    uint8_t line[330], note[200], signature[64];
-    struct log_key_bytes {
-        uint8_t secret[32];
-    } key;
-    memset(line, 'x', sizeof line);
-    memset(note, 'n', sizeof note);
-    memset(&key, 7, sizeof key);
+    static uint8_t line[BARE_LINE], note[175], tile[256 * 32], secret_bytes[32] = {7};
     EVP_PKEY *secret =
-        EVP_PKEY_new_raw_private_key_ex(crypto_context(), "ED25519", NULL, key.secret, sizeof key.secret);
+        EVP_PKEY_new_raw_private_key_ex(crypto_context(), "ED25519", NULL, secret_bytes, sizeof secret_bytes);
     mkdir(folder, 0700);
-    char *entries = path_of("entries"), *next = path_of("new"), *checkpoint = path_of("checkpoint");
+    char *entries = path_of("entries");
     int fd = open(entries, O_WRONLY | O_CREAT, 0644), dir = open(folder, O_RDONLY | O_DIRECTORY);
     double start = now(CLOCK_MONOTONIC);
     for (unsigned i = 0; i < count; i += group) {
+        uint8_t signature[64];
         size_t len = sizeof signature;
         for (unsigned n = 0; n < group; n++)
             if (write(fd, line, sizeof line) != sizeof line)
@@ -127,12 +133,13 @@ static void run_bare(unsigned count, unsigned group)
             !EVP_DigestSign(c, signature, &len, note, 120))
             exit(1);
         EVP_MD_CTX_free(c);
-        int out = open(next, O_WRONLY | O_CREAT | O_EXCL, 0644);
-        if (out < 0 || write(out, note, sizeof note) != sizeof note || fsync(out) || close(out) ||
-            rename(next, checkpoint) || fsync(dir))
-            exit(1);
+        if ((i + group) / 256 != i / 256)
+            bare_replace(dir, "tile", tile, sizeof tile);
+        bare_replace(dir, "checkpoint", note, sizeof note);
     }
     printf("%.0f\n", (now(CLOCK_MONOTONIC) - start) / count);
+    free(entries);
+    EVP_PKEY_free(secret);
 }
 
 /* A log of that many entries, its checkpoint signed once at the end; then its tiles and caches. */
@@ -147,7 +154,7 @@ static void run_make(unsigned count)
         json_t *body = body_of(i);
         must(log_append(l, ENTRY_STEP, NULL, body, NULL, &f), &f);
         json_decref(body);
-        if (i % 65536 == 0) {
+        if (i % 2048 == 0) {
             must(log_group_end(l, &f), &f);
             log_group(l);
         }

@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct digest leaf = {{0}};
         memcpy(leaf.bytes, data, size < sizeof leaf.bytes ? size : sizeof leaf.bytes);
         leaf.bytes[31] = (uint8_t)i;
-        if (tile_edge_push(&edge, &leaf, &sink, &f))
+        if (tile_edge_push(&edge, NULL, &leaf, &sink, &f))
             abort();
         merkle_push(&pushed, &leaf);
     }

@@ -372,46 +372,6 @@ static void the_largest_entry(void **state)
     log_gone(folder);
 }
 
-/* Entries of a group count together, from its end on, or not at all. */
-static void groups_count_together(void **state)
-{
-    (void)state;
-    struct fault f;
-    char *folder = log_made();
-    struct log *l = log_opened(folder), *other = log_opened(folder);
-    json_t *body = json_object();
-    uint64_t seq = 0;
-    assert_int_equal(log_begin(l, &f), OK);
-    assert_int_equal(log_group_end(l, &f), E_REFUSED);
-    log_group(l);
-    assert_int_equal(log_group_end(l, &f), OK); /* of nothing */
-    log_group(l);
-    for (int i = 0; i < 300; i++)
-        assert_int_equal(log_append(l, ENTRY_STEP, NULL, body, &seq, &f), OK);
-    assert_int_equal(seq, 300);
-    assert_int_equal(log_append(l, ENTRY_LOG_KEY, NULL, body, NULL, &f), E_INVALID);
-    assert_int_equal(log_refresh(other, &f), OK);
-    assert_int_equal(log_size(other), 1);
-    assert_int_equal(log_group_end(l, &f), OK);
-    assert_int_equal(log_append(l, ENTRY_STEP, NULL, body, NULL, &f), OK);
-    log_end(l);
-    assert_int_equal(log_refresh(other, &f), OK);
-    assert_int_equal(log_size(other), 302);
-
-    assert_int_equal(log_begin(l, &f), OK);
-    log_group(l);
-    assert_int_equal(log_append(l, ENTRY_STEP, NULL, body, NULL, &f), OK);
-    log_end(l); /* without its end */
-    assert_int_equal(log_begin(l, &f), E_REFUSED);
-    log_close(l);
-    say(other, "after what did not count");
-    assert_int_equal(log_size(other), 304); /* with `recovered` */
-    log_close(other);
-    log_close(log_opened(folder));
-    json_decref(body);
-    log_gone(folder);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -428,7 +388,6 @@ int main(void)
         cmocka_unit_test(bad_bodies_leave_no_trace),
         cmocka_unit_test(the_largest_entry),
         cmocka_unit_test(time_never_goes_back),
-        cmocka_unit_test(groups_count_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

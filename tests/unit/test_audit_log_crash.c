@@ -300,13 +300,36 @@ static void a_full_disk_poisons(void **state)
     log_gone(folder);
 }
 
+/* A process cuts a torn end off and dies before it says so: another that lives tells it. */
+static void the_living_tell(void **state)
+{
+    (void)state;
+    char *folder = log_made();
+    struct log *l = log_opened(folder);
+    usleep(50000);
+    say(l, "one");
+    say(l, "two");
+    file_put(folder, "quarantine/3-1", span_str("torn"));
+    say(l, "three");
+    assert_int_equal(log_size(l), 5);
+    say(l, "four");
+    assert_int_equal(log_size(l), 6);
+    log_close(l);
+    log_gone(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(torn_line_is_quarantined), cmocka_unit_test(too_much_behind_the_end),
-        cmocka_unit_test(killed_at_every_step),     cmocka_unit_test(killed_between_cut_and_word),
-        cmocka_unit_test(several_processes),        cmocka_unit_test(two_in_one_process),
-        cmocka_unit_test(a_check_that_refuses),     cmocka_unit_test(a_visitor_that_refuses),
+        cmocka_unit_test(the_living_tell),
+        cmocka_unit_test(torn_line_is_quarantined),
+        cmocka_unit_test(too_much_behind_the_end),
+        cmocka_unit_test(killed_at_every_step),
+        cmocka_unit_test(killed_between_cut_and_word),
+        cmocka_unit_test(several_processes),
+        cmocka_unit_test(two_in_one_process),
+        cmocka_unit_test(a_check_that_refuses),
+        cmocka_unit_test(a_visitor_that_refuses),
         cmocka_unit_test(a_full_disk_poisons),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
