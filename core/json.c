@@ -99,19 +99,19 @@ static void keys_sort(struct key *keys, size_t count)
 
 static enum outcome object_put(const json_t *object, unsigned depth, struct buf *b, struct fault *f)
 {
-    size_t count = json_object_size(object), i = 0;
+    size_t count = json_object_size(object), have = 0;
     struct key few[FEW_KEYS], *keys = few;
     json_t *source = (json_t *)(uintptr_t)object; /* jansson's iterators take a json_t * and change nothing */
     enum outcome o = OK;
 
     if (count > FEW_KEYS && (keys = calloc(count, sizeof *keys)) == NULL)
         return fault_memory(f);
-    for (void *at = json_object_iter(source); at != NULL; at = json_object_iter_next(source, at))
-        keys[i++] = (struct key){
+    for (void *at = json_object_iter(source); at != NULL && have < count; at = json_object_iter_next(source, at))
+        keys[have++] = (struct key){
             .name = json_object_iter_key(at), .len = json_object_iter_key_len(at), .value = json_object_iter_value(at)};
-    keys_sort(keys, count);
+    keys_sort(keys, have);
     buf_put(b, "{", 1);
-    for (i = 0; i < count && o == OK; i++) {
+    for (size_t i = 0; i < have && o == OK; i++) {
         if (i > 0)
             buf_put(b, ",", 1);
         o = string_put(keys[i].name, keys[i].len, b, f);
