@@ -16,7 +16,7 @@
     X(SUSPENDED, "suspended") X(RESUMED, "resumed") X(PROMOTED, "promoted") X(DRILL, "drill") X(ARTIFACT, "artifact")  \
     X(COSIGNED, "cosigned") X(MOVED, "moved") X(RECOVERED, "recovered") X(LOG_KEY, "log-key")                          \
     X(SITE_RETIRED, "site-retired") X(ROSTER_CONFIRMED, "roster-confirmed") X(TIMESTAMP, "timestamp")                  \
-    X(CEREMONY_CLOSED, "ceremony-closed")
+    X(CEREMONY_CLOSED, "ceremony-closed") X(HEAD, "head") X(READOPTED, "readopted")
 /* clang-format on */
 
 enum entry_type {

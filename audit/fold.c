@@ -247,6 +247,8 @@ static fold_handler *const handlers[ENTRY_TYPE_COUNT] = {
     [ENTRY_LOG_KEY] = fold_log_key,
     [ENTRY_SITE_RETIRED] = fold_site_retired,
     [ENTRY_TIMESTAMP] = fold_timestamp,
+    [ENTRY_HEAD] = fold_head,
+    [ENTRY_READOPTED] = fold_readopted,
     [ENTRY_CEREMONY_CLOSED] = fold_ceremony_closed,
 };
 

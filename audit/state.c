@@ -26,6 +26,7 @@ static void site_clear(struct state_site *s)
     free(s->country);
     free(s->place);
     strings_free(&s->tags);
+    strings_free(&s->pardoned);
 }
 
 static void request_clear(struct state_request *r)

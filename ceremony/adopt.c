@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "ceremony/describe.h"
+#include "ceremony/heads.h"
 #include "ceremony/policy_file.h"
 #include "ceremony/tool.h"
 #include "ceremony/waiting.h"
@@ -230,6 +231,8 @@ enum outcome run_policy_adopt(const struct arguments *args, struct fault *f)
         goto out;
     a.context.judge = a.estate->policy ? NULL : a.policy;
     o = adoption_run(&a, f);
+    if (o == OK)
+        heads_bring_by(a.estate, argument(args, "module"), argument(args, "bindings"));
 out:
     free(folder);
     policy_free(a.policy);

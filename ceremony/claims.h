@@ -22,6 +22,7 @@ enum standing { PROVEN, ATTESTED };
     X(USES, PROVEN, "uses", "each governed use signed exactly what was approved")                                      \
     X(ENDS, PROVEN, "changes", "each key was changed or destroyed as approved, or as a rule allows")                   \
     X(SUSPENSIONS, PROVEN, "suspensions", "each suspension and its end were approved")                                 \
+    X(HEADS, PROVEN, "heads", "where an HSM remembered another log, enough people decided that this one goes on")      \
     X(OPENING, PROVEN, "opening", "script, bindings and people are the ones that were approved")                       \
     X(STEPS, PROVEN, "steps", "every step was recorded, in order, by those whom the script asks")                      \
     X(PRESENCE, ATTESTED, "presence", "the people did what the record says")                                           \

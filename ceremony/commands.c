@@ -30,6 +30,7 @@ static const struct option explain_options[] = {
 
 static const struct option adopt_options[] = {
     {"succession", NULL, false, "judged by the succession quorum: the usual one is lost for good"},
+    {"module", "FILE", false, "the module to work through; quorate-pkcs11.so beside this program where left out"},
     END,
 };
 
@@ -199,6 +200,10 @@ const struct command commands[] = {
      "SCOPE is exactly the one that was suspended.", none, run_resume},
     {"settle", "", 0, 0, true, "Finish or roll back what a crash left half done",
      "Touches only what no running process holds.", settle_options, run_settle},
+    {"readopt", "", 0, 0, true, "Take the log up again where an HSM remembers another one, once enough people agree",
+     "Lists HSMs whose copy of the log's head is missing, newer than the log or differs from it: until people have\n"
+     "settled it nothing governed works there. What was found stands in the log for ever.",
+     settle_options, run_readopt},
     {"inventory", "[TOKEN]", 0, 1, true, "Compare every object on every HSM with the log, both ways",
      "Exits 1 where a key lies on an HSM that the log does not know, a key of the log is gone, a birth left something, "
      "or\n"

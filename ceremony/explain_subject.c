@@ -222,7 +222,7 @@ static bool own_put(const struct question *q, const struct asker *a, const char 
     case OP_CHANGE_LOG_KEY:
         return json_put_string(subject, "log-key", UNKNOWN_TEXT);
     case OP_READOPT_LOG:
-        return json_put_string(subject, "checkpoint", UNKNOWN_TEXT);
+        return json_put_string(subject, "heads", UNKNOWN_TEXT);
     default:
         return true;
     }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/heads.h"
 #include "ceremony/run_cosign.h"
 #include "ceremony/run_talk.h"
 #include "core/encode.h"
@@ -78,6 +79,8 @@ enum outcome ceremony_close(struct runner *r, struct fault *f)
     if (o == OK)
         o = client_call(r->client, "ceremony", json_object(), &answer, f);
     json_decref(answer);
+    if (o == OK)
+        heads_bring(r->client);
     return o == OK ? closed_tell(r, deviations, f) : o;
 }
 

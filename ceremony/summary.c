@@ -51,6 +51,20 @@ static void member_put(struct buf *b, const char *name, const json_t *value)
         print_text(b, text);
 }
 
+static void heads_put(struct buf *b, const json_t *heads)
+{
+    for (size_t i = 0; i < json_array_size(heads); i++) {
+        const json_t *one = json_array_get(heads, i);
+
+        buf_puts(b, b->len > 0 ? ", " : "");
+        print_text(b, json_string_or_null(one, "token"));
+        buf_puts(b, " at ");
+        print_text(b, json_string_or_null(one, "site"));
+        buf_puts(b, " ");
+        print_text(b, json_string_or_null(one, "found"));
+    }
+}
+
 void summary_put(struct buf *b, enum entry_type type, const json_t *body)
 {
     struct buf line = BUF(LIMIT_ENTRY_TEXT);
@@ -61,6 +75,8 @@ void summary_put(struct buf *b, enum entry_type type, const json_t *body)
         member_put(&line, worth[i], json_object_get(body, worth[i]));
     if (type == ENTRY_REFUSED && json_is_string(json_array_get(findings, 0)))
         buf_putf(&line, "%s%s", line.len > 0 ? ": " : "", json_string_value(json_array_get(findings, 0)));
+    if (type == ENTRY_READOPTED)
+        heads_put(&line, json_object_get(body, "heads"));
     if (type == ENTRY_ARRIVED && latitude && longitude)
         buf_putf(&line, " at %s %s", latitude, longitude);
     printable_put(b, buf_span(&line));

@@ -63,6 +63,9 @@ static void verify_entry(struct verifier *v, const struct entry *e)
     case ENTRY_LOG_KEY:
         verify_log_key(v, e);
         break;
+    case ENTRY_READOPTED:
+        verify_readoption(v, e);
+        break;
     case ENTRY_COSIGNED:
         verify_cosigned(v, e);
         break;

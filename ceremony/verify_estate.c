@@ -133,6 +133,25 @@ void verify_log_key(struct verifier *v, const struct entry *e)
                     (unsigned long long)e->seq);
 }
 
+/* The gap is shown whenever the record is. */
+void verify_readoption(struct verifier *v, const struct entry *e)
+{
+    static const char *const names[] = {"heads", NULL};
+    struct verified_request *request = request_of(v, e, OP_READOPT_LOG);
+    const json_t *list = json_object_get(e->body, "heads"), *first = json_array_get(list, 0);
+    const char *other = NULL;
+
+    if (request == NULL || !members_equal(e->body, request->request->subject->json, names, &other)) {
+        claim_fails(&v->claims, CLAIM_HEADS, "what entry %llu takes up again is not what was approved",
+                    (unsigned long long)e->seq);
+        return;
+    }
+    claim_holds(&v->claims, CLAIM_HEADS);
+    claim_evidence(&v->claims, CLAIM_HEADS, "a gap at entry %llu: %s at %s %s%s", (unsigned long long)e->seq,
+                   json_string_or_null(first, "token"), json_string_or_null(first, "site"),
+                   json_string_or_null(first, "found"), json_array_size(list) > 1 ? ", and others" : "");
+}
+
 static bool hex_member(const struct entry *e, const char *name, struct buf *ret)
 {
     struct fault f = {OK, ""};

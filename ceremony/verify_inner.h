@@ -123,6 +123,7 @@ void verify_intent(struct verifier *v, const struct entry *e);
 void verify_policy(struct verifier *v, const struct entry *e);
 void verify_enrolment(struct verifier *v, const struct entry *e);
 void verify_log_key(struct verifier *v, const struct entry *e);
+void verify_readoption(struct verifier *v, const struct entry *e);
 void verify_arrival(struct verifier *v, const struct entry *e);
 void verify_receipt(struct verifier *v, const struct entry *e);
 void verify_offer(struct verifier *v, const struct entry *e);

@@ -17,6 +17,9 @@ struct quorate_vendor {
      *   "ceremony" {"ceremony"} -> {}: takes that ceremony's lock (it must be open); {} alone gives it back
      *   "step"     {"actor"?, "operation"?, "step"} -> {}: where the ceremony is: rules with `ceremony:` hold for
      *              `operation` from now on, and `actor` is who asks
+     *   "heads"    {} -> {}: puts the log's head of now on every HSM that answers
+     *   "readopt"  {} -> {"heads": [{"found", "note"?, "root"?, "site", "size"?, "token"}...], "missing"?, "request"?, "status":
+     *              "pending"|"readopted"|"as it should be"}: found is missing, newer or differs (docs/FORMAT.md)
      *   "refusal"  {} -> {"request"?, "text"}: why the calling thread's last PKCS#11 call was refused ("" if it was not)
      *   "tokens"   {} -> {"tokens": [{"serial", "site", "state", "token", "why"?}...]}: what answers now; state is ready,
      *              not-enrolled, refused (it answers, but not as enrolled), absent, or elsewhere (no module here)

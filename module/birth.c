@@ -5,6 +5,7 @@
 
 #include "core/encode.h"
 #include "module/birth_work.h"
+#include "module/head.h"
 
 static bool members_put(const struct birth_work *k, json_t *more)
 {
@@ -153,6 +154,8 @@ enum outcome birth_run(const struct birth *b, CK_OBJECT_HANDLE *ret_secret, CK_O
     if (outcome == OK)
         outcome = birth_plan(&k, f);
     if (outcome == OK)
+        outcome = heads_check(b->world, k.token, NULL, f);
+    if (outcome == OK)
         outcome = birth_carry(&k, f);
     if (outcome == OK)
         outcome = intent_born(k.estate, k.intent, buf_span(&k.spki), f);
@@ -163,6 +166,7 @@ enum outcome birth_run(const struct birth *b, CK_OBJECT_HANDLE *ret_secret, CK_O
     if (outcome == OK) {
         /* Born is born: sites that cannot be told now are told by recovery. */
         intent_complete(b->world, k.intent, &later);
+        heads_renew(b->world, k.token, &later);
         *ret_secret = k.secret;
         *ret_public = k.public;
     }

@@ -1,4 +1,5 @@
 #include "module/functions.h"
+#include "module/head.h"
 #include "module/key_sites.h"
 
 /* C_DestroyObject. A key with replicas dies at every site that is reached from here, which only an intent makes safe. */
@@ -62,7 +63,9 @@ static CK_RV destroy_carry(struct world *w, const struct session_view *view, CK_
         object_forget(object);
     if (rv == CKR_OK)
         rv = destroy_log(w, g, key);
-    else if (tried == 0)
+    if (rv == CKR_OK && key->token && !g->answer.plain)
+        heads_renew(w, key->token, &f); /* what is gone is gone: an older head will do */
+    if (rv != CKR_OK && tried == 0)
         grant_undo(w, g, "C_DestroyObject", rv);
     return rv;
 }

@@ -6,6 +6,7 @@
 #include "core/file.h"
 #include "core/limits.h"
 #include "module/birth.h"
+#include "module/head.h"
 #include "module/recovery.h"
 #include "module/site_keys.h"
 
@@ -332,6 +333,8 @@ static enum outcome enrol_locked(struct enrolment *n, json_t *report, struct fau
     }
     if (enrolled)
         outcome = arrived_log(n, f);
+    if (enrolled && outcome == OK)
+        outcome = heads_renew(n->world, n->token, f);
     if (enrolled && outcome == OK && !json_put_string(report, "status", "enrolled"))
         outcome = fault_memory(f);
     return outcome;

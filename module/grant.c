@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "module/head.h"
 #include "module/recovery.h"
 
 CK_RV grant_ask(struct world *w, const struct question *q, struct grant *ret)
@@ -20,13 +21,22 @@ CK_RV grant_ask(struct world *w, const struct question *q, struct grant *ret)
     return rv;
 }
 
+/* The log must be the one that the HSM remembers. */
+static enum outcome grant_head(struct world *w, const struct grant *g, struct fault *f)
+{
+    const char *token = g->answer.request->subject->token;
+    const struct shown_token *shown = token ? world_token(w, token) : NULL;
+
+    return shown ? heads_check(w, token, shown->primary, f) : OK;
+}
+
 CK_RV grant_begin(struct world *w, struct grant *g, const json_t *more)
 {
     struct fault f = {0};
 
     if (g->answer.plain)
         return CKR_OK;
-    if (birth_lock(w->estate, &g->answer.request->id, &g->lock, &f) != OK ||
+    if (grant_head(w, g, &f) != OK || birth_lock(w->estate, &g->answer.request->id, &g->lock, &f) != OK ||
         estate_intend(w->estate, g->answer.request, &w->context, more, &g->intent, &f) != OK)
         return gate_fault(&f);
     g->open = true;

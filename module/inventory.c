@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/encode.h"
+#include "module/head.h"
 #include "module/objects.h"
 #include "module/recovery.h"
 #include "module/site_keys.h"
@@ -16,7 +17,7 @@ struct shelf {
     const char *token, *site;
     json_t *objects, *missing;
     bool *found; /* by the place of a key in the state */
-    bool found_identity, found_transport;
+    bool found_identity, found_transport, found_head;
     uint64_t differences;
 };
 
@@ -113,6 +114,10 @@ static const char *thing_kind(struct shelf *h, const struct thing *t, bool *ret_
         h->found[place] = h->found[place] || secret;
         return "key";
     }
+    if (t->on_token && t->class == CKO_DATA && head_label_is(h->world->estate, buf_str(&t->label))) {
+        h->found_head = true;
+        return "own";
+    }
     *ret_differs = true;
     if (!t->on_token)
         return "session";
@@ -207,6 +212,8 @@ static enum outcome missing_list(struct shelf *h, struct fault *f)
         outcome = missing_add(h, "private-key", site->identity_id, "quorate:identity", f);
     if (outcome == OK && site != NULL && !h->found_transport)
         outcome = missing_add(h, "private-key", site->transport_id, "quorate:transport", f);
+    if (outcome == OK && site != NULL && site->headed && !h->found_head)
+        outcome = missing_add(h, "data", "", HEAD_LABEL, f);
     return outcome;
 }
 

@@ -4,6 +4,7 @@
 #include "core/encode.h"
 #include "module/birth.h"
 #include "module/grant.h"
+#include "module/head.h"
 #include "module/recovery.h"
 
 /* Recovery (design, section 7, end): a birth that died before its key was permanent on the primary is rolled back, one
@@ -238,5 +239,5 @@ enum outcome settle_run(struct world *w, json_t *report, struct fault *f)
 
     if (outcome == OK && left != OK)
         outcome = fault_set(f, E_REFUSED, "what was interrupted is not settled: %s", grants.text);
-    return outcome;
+    return outcome == OK ? heads_renew(w, NULL, f) : outcome;
 }

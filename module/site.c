@@ -59,6 +59,8 @@ out:
 static enum outcome link_log_in(struct site_link *s, enum site_login how, struct fault *f)
 {
     CK_SESSION_INFO info;
+    if (how == SITE_NOBODY)
+        return OK;
     CK_RV rv = s->f->C_GetSessionInfo(s->session, &info);
     if (rv != CKR_OK)
         return site_fault(s, "C_GetSessionInfo", rv, f);

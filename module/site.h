@@ -10,7 +10,8 @@
 enum site_login {
     SITE_MODULE,      /* a replica: the module logs in with the binding's PIN, and out at the end */
     SITE_APPLICATION, /* the primary in a birth: the application's login, never one of our own */
-    SITE_EITHER /* the primary in enrolment and recovery: the application's where there is one, else as a replica */
+    SITE_EITHER, /* the primary in enrolment and recovery: the application's where there is one, else as a replica */
+    SITE_NOBODY  /* public objects alone: no login is asked for */
 };
 
 struct site_link {

@@ -4,10 +4,20 @@
 
 #include "core/limits.h"
 #include "module/birth.h"
+#include "module/head.h"
 #include "module/inventory.h"
 #include "module/vendor_table.h"
 
 typedef enum outcome verb_run(struct world *w, const json_t *question, json_t **ret, struct fault *f);
+
+/* Where people have to approve first, the answer says who and of what. */
+static enum outcome pending_or_ok(const json_t *answer, struct fault *f)
+{
+    const char *status = json_string_or_null(answer, "status"), *missing = json_string_or_null(answer, "missing");
+    if (status == NULL || strcmp(status, "pending") != 0)
+        return OK;
+    return fault_set(f, E_PENDING, "%s", missing != NULL ? missing : "people have to approve");
+}
 
 static enum outcome verb_enrol(struct world *w, const json_t *question, json_t **ret, struct fault *f)
 {
@@ -17,12 +27,7 @@ static enum outcome verb_enrol(struct world *w, const json_t *question, json_t *
         outcome = json_want_string(question, "site", &site, f);
     if (outcome == OK)
         outcome = enrol_run(w, token, site, json_string_or_null(question, "elsewhere"), ret, f);
-    const char *status = outcome == OK ? json_string_or_null(*ret, "status") : NULL;
-    if (status != NULL && strcmp(status, "pending") == 0) {
-        const char *missing = json_string_or_null(*ret, "missing");
-        return fault_set(f, E_PENDING, "%s", missing != NULL ? missing : "people have to approve");
-    }
-    return outcome;
+    return outcome == OK ? pending_or_ok(*ret, f) : outcome;
 }
 
 static enum outcome verb_settle(struct world *w, const json_t *question, json_t **ret, struct fault *f)
@@ -71,6 +76,22 @@ static enum outcome verb_inventory(struct world *w, const json_t *question, json
     return inventory_run(w, json_string_or_null(question, "token"), ret, f);
 }
 
+static enum outcome verb_heads(struct world *w, const json_t *question, json_t **ret, struct fault *f)
+{
+    (void)question;
+    enum outcome outcome = estate_refresh(w->estate, f);
+    if (outcome == OK)
+        outcome = heads_renew(w, NULL, f);
+    return empty_answer(outcome, ret, f);
+}
+
+static enum outcome verb_readopt(struct world *w, const json_t *question, json_t **ret, struct fault *f)
+{
+    (void)question;
+    enum outcome outcome = readopt_run(w, ret, f);
+    return outcome == OK ? pending_or_ok(*ret, f) : outcome;
+}
+
 static enum outcome verb_tokens(struct world *w, const json_t *question, json_t **ret, struct fault *f)
 {
     (void)question;
@@ -105,6 +126,8 @@ static const struct {
     {"step", "?actor ?operation step", true, verb_step},
     {"tokens", "", true, verb_tokens},
     {"inventory", "?token", true, verb_inventory},
+    {"heads", "", true, verb_heads},
+    {"readopt", "", true, verb_readopt},
     {"refusal", "", false, verb_refusal},
 };
 

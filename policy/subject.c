@@ -28,7 +28,7 @@ static const char *subject_members(enum operation op)
     case OP_CHANGE_LOG_KEY:
         return COMMON "log-key";
     case OP_READOPT_LOG:
-        return COMMON "checkpoint";
+        return COMMON "heads";
     default:
         return ANY_KEY;
     }

@@ -94,4 +94,25 @@ case_from_birth_to_end() {
     token_made_new
 }
 
+# A use or an end under approvals asks the HSM too, and is kept back.
+case_the_hsm_remembers_another_log() {
+    prepare
+    born EC:secp384r1 app-gov-1 --id 0101
+    head -c 48 /dev/urandom >"$D/one"
+    must direct slough --delete-object --type data --label "quorate:head:$(head -n 1 "$D/estate/log/checkpoint")"
+    asks signs 0101 "$D/one"
+    approve "$ID" custodian-1 custodian-2
+    ends 1 signs 0101 "$D/one"
+    asks p11 --delete-object --type privkey --id 0101
+    approve "$ID" custodian-1 custodian-2
+    ends 1 p11 --delete-object --type privkey --id 0101
+    [ "$(count_on_hsms app-gov-1 privkey)" = '1 1 1' ] || fail 'the key was destroyed'
+    ends 1 "$Q" readopt
+    approve "$(estate_newest)" authority-1 authority-2
+    must "$Q" readopt
+    must signs 0101 "$D/one"
+    must p11 --delete-object --type privkey --id 0101
+    [ "$(count_on_hsms app-gov-1 privkey)" = '0 0 0' ] || fail 'the key is still there'
+}
+
 cases

@@ -12,7 +12,7 @@ SUBJECTS = {
     "adopt-policy": "policy ?succession",
     "enrol-site": "firmware hardware identity manufacturer model serial site token transport",
     "open-ceremony": "bindings ceremony people script", "suspend": "reason scope", "resume": "scope",
-    "change-log-key": "log-key",
+    "change-log-key": "log-key", "readopt-log": "heads",
 }
 PKCS11_SUBJECT = "?born ?class ?data ?function ?key ?label ?mechanism ?object ?templates token ?with"
 SITE = "firmware hardware identity manufacturer model serial site token transport"
@@ -285,6 +285,23 @@ class Estate:
         body = members(entry.body, "log-key request verdict", entry.what)
         intent = self.closing(entry, "change-log-key")
         need(body["log-key"] == intent.request.subject["log-key"], "%s: not the key that was approved", entry.what)
+        self.spent(intent)
+
+    def head(self, entry):
+        body = members(entry.body, "site token", entry.what)
+        need((body["token"], body["site"]) in self.sites, "%s: that site is not enrolled", entry.what)
+
+    def readopted(self, entry):
+        body = members(entry.body, "heads request verdict", entry.what)
+        need(type(body["heads"]) is list and body["heads"], "%s: about no head", entry.what)
+        for one in body["heads"]:
+            members(one, "found ?note ?root site ?size token", entry.what)
+            need((one["token"], one["site"]) in self.sites, "%s: a site that is not enrolled", entry.what)
+            need(one["found"] in ("missing", "newer", "differs") and (one["found"] == "missing") == ("note" not in one)
+                 and ("size" in one) == ("root" in one) and (one["found"] != "missing" or "size" not in one),
+                 "%s: a head that is said wrongly", entry.what)
+        intent = self.closing(entry, "readopt-log")
+        need(body["heads"] == intent.request.subject["heads"], "%s: not what was approved", entry.what)
         self.spent(intent)
 
     def is_suspended(self, subject):

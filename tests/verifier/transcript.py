@@ -48,7 +48,7 @@ def handlers(world, keys, ceremonies):
         "request": world.request, "approval": lambda entry: world.vote(entry, False),
         "rejection": lambda entry: world.vote(entry, True), "refused": world.refused, "intent": world.intent,
         "offer": keys.offer, "receipt": keys.receipt, "born": keys.born, "accepted": keys.accepted,
-        "log-key": world.log_key, "suspended": world.suspended, "resumed": world.resumed, "rolled-back": keys.rolled_back,
+        "log-key": world.log_key, "head": world.head, "readopted": world.readopted, "suspended": world.suspended, "resumed": world.resumed, "rolled-back": keys.rolled_back,
         "orphan": keys.orphan, "used": keys.use, "modified": keys.modified, "destroyed": keys.destroyed,
         "cosigned": world.cosigned.entry, "timestamp": timestamp.entry,
         "environment": ceremonies.environment_, "recovered": recovered, "ceremony-opened": ceremonies.opened,
