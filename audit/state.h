@@ -14,8 +14,9 @@ struct state_site {
     char *identity_id, *transport_id; /* CKA_ID of the pairs, hex */
     uint64_t seq;                     /* of site-enrolled */
     bool retired;
-    bool headed;             /* its HSM carries the log's head: from now on one must be there */
-    struct strings pardoned; /* what people took for settled of the heads there: digest of the note (hex), or "missing" */
+    bool headed; /* its HSM carries the log's head: from now on one must be there */
+    struct strings
+        pardoned; /* what people took for settled of the heads there: digest of the note (hex), or "missing" */
     bool placed;
     char *latitude, *longitude, *country, *place; /* place: the site's id where at home, else a description */
     struct strings tags;

@@ -139,9 +139,9 @@ void verify_readoption(struct verifier *v, const struct entry *e)
     static const char *const names[] = {"heads", NULL};
     struct verified_request *request = request_of(v, e, OP_READOPT_LOG);
     const json_t *list = json_object_get(e->body, "heads"), *first = json_array_get(list, 0);
-    const char *other = NULL;
+    struct fault f = {OK, ""};
 
-    if (request == NULL || !members_equal(e->body, request->request->subject->json, names, &other)) {
+    if (request == NULL || rejudge_members(e->body, request->request->subject->json, names, &f) != OK) {
         claim_fails(&v->claims, CLAIM_HEADS, "what entry %llu takes up again is not what was approved",
                     (unsigned long long)e->seq);
         return;

@@ -114,14 +114,15 @@ static enum outcome findings_refuse(const struct world *w, const json_t *list, s
     if (json_object_get(first, "size") != NULL)
         snprintf(size, sizeof size, " (%" JSON_INTEGER_FORMAT " entries, the log has %" PRIu64 ")",
                  json_integer_value(json_object_get(first, "size")), log_size(w->estate->log));
-    return fault_set(f, E_REFUSED,
-                     "%s at %s: the log's head on the HSM %s%s: the home may be an older copy or a second one, or somebody "
-                     "changed the HSM; find out, then `quorate readopt`",
-                     json_string_or_null(first, "token"), json_string_or_null(first, "site"),
-                     strcmp(found, "missing") == 0 ? "is missing"
-                     : strcmp(found, "newer") == 0 ? "is newer than the log"
-                                                   : "differs from the log",
-                     size);
+    return fault_set(
+        f, E_REFUSED,
+        "%s at %s: the log's head on the HSM %s%s: the home may be an older copy or a second one, or somebody "
+        "changed the HSM; find out, then `quorate readopt`",
+        json_string_or_null(first, "token"), json_string_or_null(first, "site"),
+        strcmp(found, "missing") == 0 ? "is missing"
+        : strcmp(found, "newer") == 0 ? "is newer than the log"
+                                      : "differs from the log",
+        size);
 }
 
 enum outcome heads_check(struct world *w, const char *token, const char *site, struct fault *f)

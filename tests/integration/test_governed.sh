@@ -63,6 +63,10 @@ case_from_birth_to_end() {
     head -c 48 /dev/urandom >"$D/one"
     head -c 48 /dev/urandom >"$D/two"
     approved signs 0101 "$D/one"
+    must direct slough --delete-object --type data --label "quorate:head:$(head -n 1 "$D/estate/log/checkpoint")"
+    ends 1 "$Q" readopt
+    approve "$(estate_newest)" authority-1 authority-2
+    must "$Q" readopt
     asks signs 0101 "$D/two"
     approved signs 0202 "$D/one" # the second use ends with that process
     asks "$Q" suspend token:root --reason 'smoke in the room'
@@ -90,7 +94,7 @@ case_from_birth_to_end() {
     done)" || fail 'nobody saw the certificate that was signed'
     transcript_holds $CEREMONY
     must "$Q" verify "$D/transcript" --trust "$D/trust.yaml" --json
-    says '"claim":"changes"' '"claim":"suspensions"'
+    says '"claim":"changes"' '"claim":"suspensions"' '"claim":"heads"' 'root at slough missing'
     token_made_new
 }
 

@@ -178,6 +178,53 @@ static void many_requests(void **context)
     state_clear(&s);
 }
 
+/* What lies on an HSM in place of the log's head is settled by people, one finding at a time, until a head lies there again. */
+static void heads_are_settled_by_people(void **context)
+{
+    (void)context;
+#define GONE "{'found':'missing','site':'slough','token':'root'}"
+    static const struct row rows[] = {
+        {0, ENTRY_HEAD, "{'site':'nowhere','token':'root'}"},
+        {0, ENTRY_HEAD, "{'site':'slough'}"},
+        {1, ENTRY_HEAD, "{'site':'slough','token':'root'}"},
+        {0, ENTRY_READOPTED, "{'heads':[" GONE "],'request':'$h'," VERDICT "}"},
+        {1, ENTRY_REQUEST, "{'operation':'readopt-log','request':'$h','rule':'r','subject':'$s'," LATER "}"},
+        {0, ENTRY_READOPTED, "{'heads':[" GONE "],'request':'$h'," VERDICT "}"},
+        {1, ENTRY_INTENT,
+         "{'evidence':{'approvals':[],'at':'2026-01-01T00:00:00Z','rejections':[]},'operation':'readopt-log',"
+         "'request':'$h'," VERDICT "}"},
+        {0, ENTRY_READOPTED, "{'heads':[],'request':'$h'," VERDICT "}"},
+        {0, ENTRY_READOPTED, "{'heads':[" GONE "],'request':'$h'}"},
+        {0, ENTRY_READOPTED, "{'heads':['gone'],'request':'$h'," VERDICT "}"},
+        {0, ENTRY_READOPTED, "{'heads':[{'found':'lost','site':'slough','token':'root'}],'request':'$h'," VERDICT "}"},
+        {0, ENTRY_READOPTED,
+         "{'heads':[" GONE ",{'found':'missing','site':'nowhere','token':'root'}],'request':'$h'," VERDICT "}"},
+        {0, ENTRY_READOPTED, "{'heads':[{'found':'newer','site':'slough','token':'root'}],'request':'$h'," VERDICT "}"},
+        {0, ENTRY_READOPTED,
+         "{'heads':[{'found':'newer','note':'$n','size':9,'site':'slough','token':'root'}],'request':'$h'," VERDICT
+         "}"},
+        {0, ENTRY_READOPTED,
+         "{'heads':[{'found':'missing','note':'$n','site':'slough','token':'root'}],'request':'$h'," VERDICT "}"},
+        {1, ENTRY_READOPTED,
+         "{'heads':[" GONE ",{'found':'newer','note':'$n','root':'$r','site':'slough','size':9,'token':'root'}],"
+         "'request':'$h'," VERDICT "}"},
+        {0, ENTRY_READOPTED, "{'heads':[" GONE "],'request':'$h'," VERDICT "}"},
+    };
+    struct state s;
+    found(&s);
+    enrol(&s);
+    TELL(&s, rows);
+    const struct state_site *site = state_site(&s, "root", "slough");
+    assert_true(site->headed);
+    assert_int_equal(site->pardoned.count, 2);
+    assert_true(strings_have(&site->pardoned, "missing"));
+    assert_true(strings_have(&site->pardoned, HEX("n")));
+    static const struct row again[] = {{1, ENTRY_HEAD, "{'site':'slough','token':'root'}"}};
+    TELL(&s, again);
+    assert_int_equal(state_site(&s, "root", "slough")->pardoned.count, 0);
+    state_clear(&s);
+}
+
 /* A log key rests on a request of its own that was decided. */
 static void log_keys_rest_on_requests(void **state)
 {
@@ -208,6 +255,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(log_keys_rest_on_requests),
+        cmocka_unit_test(heads_are_settled_by_people),
         cmocka_unit_test(closed_requests),
         cmocka_unit_test(suspensions),
         cmocka_unit_test(ceremonies),
