@@ -52,7 +52,7 @@ unit: $(UNIT_BINS) $(B)/mock-hsm.so $(B)/shim-hsm.so $(B)/bypass
 
 # What the thread sanitizer looks at: the module over an HSM that is built with it too.
 THREADS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_mock_*.c)) \
-           $(addprefix test_module_,conventions gates handles life lockless threads versions)
+           $(addprefix test_module_,conventions errands gates handles life lockless threads versions)
 threads: $(B)/mock-hsm.so $(B)/shim-hsm.so $(addprefix $(B)/tests/,$(THREADS))
 
 help:

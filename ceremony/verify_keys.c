@@ -14,11 +14,16 @@ static struct state_intent *intent_of(struct verifier *v, const struct entry *e)
     return json_want_integer(e->body, "intent", &seq, &f) == OK ? state_intent(&v->state, (uint64_t)seq) : NULL;
 }
 
-static struct offer_record *offer_find(struct verifier *v, uint64_t intent, const char *site)
+/* A site may have been offered a key in more than one way. NULL for the digest: the offer that it answered. */
+static struct offer_record *offer_find(struct verifier *v, uint64_t intent, const char *site,
+                                       const struct digest *digest)
 {
-    for (size_t i = 0; i < v->offer_count; i++)
-        if (v->offers[i].intent == intent && strcmp(v->offers[i].site, site) == 0)
-            return &v->offers[i];
+    for (size_t i = 0; i < v->offer_count; i++) {
+        struct offer_record *o = &v->offers[i];
+        if (o->intent == intent && strcmp(o->site, site) == 0 &&
+            (digest != NULL ? digest_equal(&o->digest, digest) : o->receipted))
+            return o;
+    }
     return NULL;
 }
 
@@ -76,13 +81,14 @@ void verify_receipt(struct verifier *v, const struct entry *e)
 {
     struct fault f = {OK, ""};
     const struct state_intent *intent = intent_of(v, e);
-    struct offer_record *o = intent != NULL ? offer_find(v, intent->seq, entry_text(e, "site")) : NULL;
+    struct offer_record *o = NULL;
     struct buf bytes = BUF(LIMIT_OFFER);
     struct digest digest, offer;
     char name[128];
 
-    if (o == NULL || json_want_digest(e->body, "receipt", &digest, &f) != OK ||
-        json_want_digest(e->body, "offer", &offer, &f) != OK || !digest_equal(&offer, &o->digest)) {
+    if (intent != NULL && json_want_digest(e->body, "offer", &offer, &f) == OK)
+        o = offer_find(v, intent->seq, entry_text(e, "site"), &offer);
+    if (o == NULL || json_want_digest(e->body, "receipt", &digest, &f) != OK) {
         claim_fails(&v->claims, CLAIM_BIRTHS, "receipt %llu answers no offer", (unsigned long long)e->seq);
         return;
     }
@@ -105,11 +111,11 @@ static bool birth_replicas(struct verifier *v, const struct entry *e, const stru
     json_array_foreach(sites, index, site)
     {
         const char *id = json_string_value(site);
-        const struct offer_record *o = id != NULL ? offer_find(v, intent->seq, id) : NULL;
+        const struct offer_record *o = id != NULL ? offer_find(v, intent->seq, id, NULL) : NULL;
 
         if (id != NULL && token != NULL && strcmp(id, token->primary) == 0)
             continue;
-        if (o == NULL || !o->receipted)
+        if (o == NULL)
             return claim_fails(&v->claims, CLAIM_BIRTHS,
                                "the key of entry %llu is said to be at %s, but there is no receipt",
                                (unsigned long long)e->seq, id != NULL ? id : "?");

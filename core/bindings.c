@@ -11,15 +11,6 @@
 #define BINDINGS_DEFAULT "/etc/quorate/bindings.yaml"
 #define SERIAL_MAX 16 /* CK_TOKEN_INFO.serialNumber, PKCS#11 v3.0 section 3.2 */
 
-static void binding_clear(struct binding *b)
-{
-    free(b->site);
-    free(b->module);
-    free(b->serial);
-    free(b->pin_path);
-    strings_free(&b->courier);
-}
-
 void bindings_free(struct bindings *b)
 {
     if (b == NULL)

@@ -49,6 +49,10 @@ const struct binding *bindings_site(const struct bindings *b, const char *token,
 /* Of all sites with this module: where they differ the more careful one. */
 enum remote bindings_remote(const struct bindings *b, const char *module);
 
+/* A copy of its own, for who outlives the bindings. */
+enum outcome binding_copy(const struct binding *b, struct binding *ret, struct fault *f);
+void binding_clear(struct binding *b);
+
 /* The PIN by its file (one line, without its newline; E_DEVICE text names the path). The other kinds are the
  * caller's: E_REFUSED. */
 enum outcome binding_pin(const struct binding *b, struct buf *ret, struct fault *f);

@@ -39,6 +39,7 @@ char *path_folder(const char *path); /* "." where there is none */
  * somebody holds it. */
 struct lock;
 enum outcome lock_take(const char *path, bool wait, struct lock **ret, struct fault *f);
-void lock_release(struct lock *l); /* NULL is fine */
+struct lock *lock_share(struct lock *l); /* the same lock once more: held until all have released it; NULL is fine */
+void lock_release(struct lock *l);       /* NULL is fine */
 
 #endif

@@ -34,5 +34,8 @@
 #define LIMIT_HEADER (16u * 1024u * 1024u)       /* bytes: its first line, with the documents */
 #define LIMIT_ANSWER (1024u * 1024u)             /* bytes: what a site answers */
 #define LIMIT_TRANSCRIPT (1024u * 1024u * 1024u) /* bytes: all entries of one transcript */
+#define LIMIT_WAIT 30u                           /* seconds: a site's answer, where the policy names no other time */
+#define LIMIT_WAIT_MOST 86400u                   /* seconds: what a policy may allow a site */
+#define LIMIT_STACK (1024u * 1024u)              /* bytes: of a thread that visits a site */
 
 #endif

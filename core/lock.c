@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 
 struct lock {
     int fd;
+    atomic_uint holders;
 };
 
 /* 0: locked; 1: locked, but the file was removed or replaced meanwhile; -1: errno. */
@@ -53,6 +55,7 @@ enum outcome lock_take(const char *path, bool wait, struct lock **ret, struct fa
     if (l == NULL)
         return fault_memory(f);
     l->fd = -1;
+    atomic_init(&l->holders, 1);
     while (got == 1) {
         if (l->fd >= 0)
             close(l->fd);
@@ -76,9 +79,16 @@ out:
     return o;
 }
 
+struct lock *lock_share(struct lock *l)
+{
+    if (l != NULL)
+        atomic_fetch_add(&l->holders, 1);
+    return l;
+}
+
 void lock_release(struct lock *l)
 {
-    if (l == NULL)
+    if (l == NULL || atomic_fetch_sub(&l->holders, 1) > 1)
         return;
     if (l->fd >= 0)
         close(l->fd); /* never F_UNLCK: in a forked child that would free the parent's lock */

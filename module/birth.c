@@ -12,8 +12,8 @@ static bool members_put(const struct birth_work *k, json_t *more)
     const struct subject *s = k->b->request->subject;
     json_t *sites = json_array();
     bool good = sites != NULL && json_array_append_new(sites, json_string(k->b->token->primary)) == 0;
-    for (size_t i = 0; i < k->site_count && good; i++)
-        good = json_array_append_new(sites, json_string(k->sites[i].site)) == 0;
+    for (size_t i = 0; i < k->replicas.count && good; i++)
+        good = json_array_append_new(sites, json_string(k->replicas.items[i].site)) == 0;
     good = good && json_put(more, "sites", json_incref(sites)) && json_put_string(more, "function", s->function) &&
            json_put_string(more, "class", k->b->template->pair ? "private-key" : "secret-key") &&
            json_put_string(more, "type", s->key_type);
@@ -55,10 +55,11 @@ static enum outcome birth_recheck(struct birth_work *k, struct fault *f)
         return fault_set(f, E_REFUSED, "another policy was adopted during the birth: ask again under it");
     if (!k->while_suspended && state_suspended(s, k->token, k->b->template->label))
         return fault_set(f, E_REFUSED, "%s was suspended during the birth", k->token);
-    for (size_t n = 0; n < k->site_count; n++) {
-        const struct state_site *site = state_site(s, k->token, k->sites[n].site);
-        if (site == NULL || !span_equal(buf_span(&site->identity), buf_span(&k->sites[n].pinned.identity)))
-            return fault_set(f, E_REFUSED, "%s is no longer the site that the birth began with", k->sites[n].site);
+    for (size_t n = 0; n < k->replicas.count; n++) {
+        const struct replica *r = &k->replicas.items[n];
+        const struct state_site *site = state_site(s, k->token, r->site);
+        if (site == NULL || !span_equal(buf_span(&site->identity), buf_span(&r->visit->pinned.identity)))
+            return fault_set(f, E_REFUSED, "%s is no longer the site that the birth began with", r->site);
     }
     if (i->receipted.count < k->at_least)
         return fault_set(f, E_REFUSED, "%zu of %u replicas answered", i->receipted.count, k->at_least);
@@ -71,8 +72,10 @@ static enum outcome birth_carry(struct birth_work *k, struct fault *f)
     enum outcome outcome = birth_intend(k, f);
     if (outcome == OK)
         outcome = birth_make(k, f);
-    for (size_t i = 0; i < k->site_count && outcome == OK; i++)
-        outcome = birth_send(k, &k->sites[i], f);
+    if (outcome == OK)
+        outcome = birth_send(k, 0, k->replicas.count, f);
+    if (outcome == OK)
+        outcome = lower_answers(k->below, f);
     if (outcome == OK)
         outcome = birth_recheck(k, f);
     if (outcome == OK)
@@ -85,7 +88,8 @@ static void birth_withdraw(struct birth_work *k, struct fault *f)
 {
     struct fault also = {0};
     struct fault reason = *f;
-    if (k->session_secret != CK_INVALID_HANDLE)
+    /* In a library that hangs it ends with its session. */
+    if (k->session_secret != CK_INVALID_HANDLE && lower_answers(k->below, &also) == OK)
         k->primary.f->C_DestroyObject(k->primary.session, k->session_secret);
     k->session_secret = CK_INVALID_HANDLE;
     /* A log that cannot be written says nothing of what it holds: recovery will read it afresh. */
@@ -93,19 +97,49 @@ static void birth_withdraw(struct birth_work *k, struct fault *f)
         fault_context(f, "the birth stopped; `quorate settle` ends it");
         return;
     }
-    if (intent_withdraw(k->world, k->intent, reason.text, &also) != OK)
+    if (intent_withdraw(k->world, k->intent, reason.text, &k->replicas, &also) != OK)
         fault_set(f, reason.outcome, "%.480s; and %.480s", reason.text, also.text);
+}
+
+struct leaving {
+    struct site_link link;
+    struct lower *lower; /* held */
+};
+
+static void leaving_close(void *work)
+{
+    struct leaving *l = work;
+    site_close(&l->link);
+}
+
+static void leaving_end(void *work)
+{
+    struct leaving *l = work;
+    lower_drop(l->lower);
+    free(l);
+}
+
+/* Where a call of ours hangs in the primary's library, closing may hang too: that is nobody's concern but its own. */
+static void primary_leave(struct birth_work *k)
+{
+    struct fault f = {0};
+    struct errand *e = NULL;
+    struct leaving *l = NULL;
+    if (k->below == NULL || lower_answers(k->below, &f) == OK) {
+        site_close(&k->primary);
+    } else if ((l = malloc(sizeof *l)) != NULL) {
+        *l = (struct leaving){k->primary, k->below};
+        lower_hold(k->below);
+        if (errand_begin(leaving_close, leaving_end, l, 0, &e, &f) != OK || errand_end(e))
+            leaving_end(l);
+    }
 }
 
 static void work_clear(struct birth_work *k)
 {
-    for (size_t i = 0; i < k->site_count; i++) {
-        site_close(&k->sites[i].link);
-        site_keys_clear(&k->sites[i].pinned);
-        free(k->sites[i].site);
-        free(k->sites[i].serial);
-    }
-    site_close(&k->primary);
+    replicas_end(&k->replicas);
+    primary_leave(k);
+    k->world->carried = NULL;
     lock_release(k->lock);
     buf_free(&k->id);
     buf_free(&k->spki);
@@ -146,11 +180,14 @@ enum outcome birth_run(const struct birth *b, CK_OBJECT_HANDLE *ret_secret, CK_O
 
     enum outcome outcome = site_open(b->world, k.token, b->token->primary, SITE_APPLICATION, &k.primary, f);
     if (outcome == OK)
+        outcome = world_lower_want(b->world, k.primary.binding->module, &k.below, f);
+    if (outcome == OK)
         outcome = settle_token(b->world, k.token, NULL, f);
     if (outcome == OK)
         outcome = birth_lock(k.estate, &b->request->id, &k.lock, f);
     if (outcome == OK)
         outcome = birth_check(&k, f);
+    b->world->carried = k.lock;
     if (outcome == OK)
         outcome = birth_plan(&k, f);
     if (outcome == OK)
@@ -165,7 +202,7 @@ enum outcome birth_run(const struct birth *b, CK_OBJECT_HANDLE *ret_secret, CK_O
         fault_context(f, "the key is made, but not yet in the log as born; `quorate settle` ends it");
     if (outcome == OK) {
         /* Born is born: sites that cannot be told now are told by recovery. */
-        intent_complete(b->world, k.intent, &later);
+        intent_complete(b->world, k.intent, &k.replicas, &later);
         heads_renew(b->world, k.token, &later);
         *ret_secret = k.secret;
         *ret_public = k.public;

@@ -27,54 +27,54 @@ static enum outcome rule_keep(struct birth_work *k, const struct verdict *v, str
     return k->rule_id != NULL ? OK : fault_memory(f);
 }
 
-/* The HSM there is the enrolled one, and says so. */
-static enum outcome site_prepare(struct birth_work *k, const char *site, struct site_link *link,
-                                 struct site_keys *ret_pinned, struct fault *f)
+/* The HSM at the primary is the enrolled one, and says so. */
+static enum outcome primary_prepare(struct birth_work *k, struct fault *f)
 {
+    struct site_keys pinned = SITE_KEYS;
+    const char *site = k->b->token->primary;
     const struct state_site *enrolled = state_site(&k->estate->state, k->token, site);
     if (enrolled == NULL)
-        return fault_set(f, E_REFUSED, "%s at %s is not enrolled: run `quorate enrol`", k->token, site);
-    enum outcome outcome = site_keys_pinned(enrolled, ret_pinned, f);
-    if (outcome == OK && link->binding == NULL)
-        outcome = site_open(k->world, k->token, site, SITE_MODULE, link, f);
+        return fault_set(f, E_REFUSED, "site %s is not ready: %s at %s is not enrolled: run `quorate enrol`", site,
+                         k->token, site);
+    enum outcome outcome = site_keys_pinned(enrolled, &pinned, f);
     if (outcome == OK)
-        outcome = site_ready(link, &k->estate->state.estate, enrolled->serial, ret_pinned, f);
+        outcome = site_ready(&k->primary, &k->estate->state.estate, enrolled->serial, &pinned, f);
+    if (outcome != OK)
+        fault_context(f, "site %s is not ready", site);
+    site_keys_clear(&pinned);
     return outcome;
 }
 
-static enum outcome replica_prepare(struct birth_work *k, const char *site, struct fault *f)
+static void missing_put(struct buf *missing, const char *site, const struct fault *why)
 {
-    struct birth_site s = {.pinned = SITE_KEYS, .link = {.token = k->token}};
-    enum outcome outcome = site_prepare(k, site, &s.link, &s.pinned, f);
-    if (outcome == OK && ((s.site = strdup(site)) == NULL || (s.serial = strdup(s.link.binding->serial)) == NULL))
-        outcome = fault_memory(f);
-    if (outcome == OK && k->site_count == LIMIT_SITES - 1)
-        outcome = fault_set(f, E_MEMORY, "more than %d replicas", LIMIT_SITES - 1);
-    if (outcome == OK) {
-        k->sites[k->site_count++] = s;
-        return OK;
-    }
-    free(s.site);
-    free(s.serial);
-    site_close(&s.link);
-    site_keys_clear(&s.pinned);
-    return outcome;
+    buf_putf(missing, "%ssite %s is not ready: %s", missing->len > 0 ? "; " : "", site, why->text);
 }
 
 /* All that qualify take part where they are ready; fewer than the rule asks for: no birth begins. The sites that qualify
  * lie apart from each other as the rule asks, so any of them do. */
 static enum outcome replicas_prepare(struct birth_work *k, const struct strings *sites, struct fault *f)
 {
+    struct replicas *all = &k->replicas;
     struct buf missing = BUF(700);
-    for (size_t i = 0; i < sites->count; i++) {
-        struct fault why = {0};
-        if (replica_prepare(k, sites->items[i], &why) != OK)
-            buf_putf(&missing, "%ssite %s is not ready: %s", missing.len > 0 ? "; " : "", sites->items[i], why.text);
-    }
+    struct replica *r = NULL;
+    struct fault why = {0};
     enum outcome outcome = OK;
-    if (k->site_count < k->at_least)
+    for (size_t i = 0; i < sites->count; i++)
+        if (replicas_want(all, k->world, k->token, sites->items[i], &r, &why) != OK ||
+            replica_begin(r, VISIT_READY, &why) != OK)
+            missing_put(&missing, sites->items[i], &why);
+    while ((r = replicas_next(all, &outcome, &why)) != NULL) {
+        r->ready = outcome == OK;
+        if (outcome != OK)
+            missing_put(&missing, r->site, &why);
+    }
+    for (size_t i = all->count; i-- > 0;)
+        if (!all->items[i].ready)
+            replica_drop(all, i);
+    outcome = OK;
+    if (k->replicas.count < k->at_least)
         outcome = fault_set(f, E_DEVICE, "rule \"%s\" (line %u) asks for %u replicas, %zu are ready: %s", k->rule_id,
-                            k->rule_line, k->at_least, k->site_count, buf_str(&missing));
+                            k->rule_line, k->at_least, k->replicas.count, buf_str(&missing));
     buf_free(&missing);
     return outcome;
 }
@@ -82,7 +82,6 @@ static enum outcome replicas_prepare(struct birth_work *k, const struct strings 
 enum outcome birth_plan(struct birth_work *k, struct fault *f)
 {
     struct verdict *verdict = NULL;
-    struct site_keys primary = SITE_KEYS;
 
     enum outcome outcome = estate_judge(k->estate, k->b->request, k->b->context, &verdict, f);
     if (outcome == OK && verdict->decision != DECISION_ALLOW)
@@ -91,14 +90,13 @@ enum outcome birth_plan(struct birth_work *k, struct fault *f)
         outcome = rule_keep(k, verdict, f);
     if (outcome != OK)
         goto out;
-    outcome = site_prepare(k, k->b->token->primary, &k->primary, &primary, f);
-    if (outcome != OK) {
-        fault_context(f, "site %s is not ready", k->b->token->primary);
-        goto out;
-    }
-    outcome = replicas_prepare(k, &verdict->sites, f);
+    outcome = primary_prepare(k, f);
+    if (outcome == OK)
+        outcome = replicas_prepare(k, &verdict->sites, f);
+    /* What hangs in the library of a replica may have the primary's too. */
+    if (outcome == OK)
+        outcome = lower_answers(k->below, f);
 out:
     verdict_free(verdict);
-    site_keys_clear(&primary);
     return outcome;
 }

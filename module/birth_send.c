@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/encode.h"
 #include "core/limits.h"
 #include "module/birth_work.h"
 
@@ -60,43 +61,150 @@ static enum outcome receipt_log(const struct birth_work *k, const struct offer *
     return outcome;
 }
 
-static enum outcome receipt_check(const struct birth_work *k, const struct birth_site *s, const struct offer *o,
-                                  const struct digest *offer_digest, const struct receipt *r, struct fault *f)
+static enum outcome receipt_check(const struct birth_work *k, const struct replica *r, struct fault *f)
 {
-    enum outcome outcome = receipt_verify(r, o, offer_digest, buf_span(&s->pinned.identity), s->serial, f);
+    const struct visit *v = r->visit;
+    enum outcome outcome =
+        receipt_verify(&v->receipt, &v->offer, &v->offer_digest, buf_span(&v->pinned.identity), v->serial, f);
     if (outcome != OK)
-        return fault_context(f, "the receipt of %s", s->site);
-    if (k->prove_signature && k->b->template->pair && strcmp(r->proof, "signature") != 0)
+        return fault_context(f, "the receipt of %s", r->site);
+    if (k->prove_signature && k->b->template->pair && strcmp(v->receipt.proof, "signature") != 0)
         return fault_set(f, E_REFUSED, "the replica at %s did not sign, and rule \"%s\" (line %u) asks for that proof",
-                         s->site, k->rule_id, k->rule_line);
+                         r->site, k->rule_id, k->rule_line);
     return OK;
 }
 
-enum outcome birth_send(struct birth_work *k, struct birth_site *s, struct fault *f)
+/* All of an offer but what the primary makes: mechanism and blobs. */
+static enum outcome offer_describe(const struct birth_work *k, struct visit *v, struct fault *f)
 {
-    struct offer o = {0};
-    struct receipt r = {0};
-    struct buf bytes = BUF(LIMIT_OFFER);
-    struct digest digest = {0};
+    const struct key_template *t = k->b->template;
+    struct offer o = {.estate = k->estate->state.estate,
+                      .intent = k->intent_digest,
+                      .wrapped_key = BUF(LIMIT_BLOB),
+                      .wrapped_secret = BUF(LIMIT_BLOB),
+                      .public_key = BUF(LIMIT_ATTRIBUTE)};
+    enum outcome outcome = OK;
 
-    enum outcome outcome = birth_offer(k, s, &o, f);
+    if ((size_t)snprintf(o.token, sizeof o.token, "%s", k->token) >= sizeof o.token ||
+        (size_t)snprintf(o.site, sizeof o.site, "%s", v->bound.site) >= sizeof o.site)
+        outcome = fault_set(f, E_INVALID, "the names of token and site are too long");
+    buf_put(&o.public_key, k->spki.data, k->spki.len);
     if (outcome == OK)
-        outcome = offer_compose(&o, &bytes, f);
-    if (outcome == OK && !digest_one(&digest, buf_span(&bytes)))
+        outcome = template_to_json(&t->secret, &o.attributes, f);
+    if (outcome == OK && t->pair)
+        outcome = template_to_json(&t->public, &o.public_attributes, f);
+    if (outcome == OK && !random_bytes(o.challenge.bytes, sizeof o.challenge.bytes))
+        outcome = fault_set(f, E_IO, "no random bytes from the system");
+    if (outcome == OK && o.public_key.failed)
         outcome = fault_memory(f);
-    /* First the entry: what leaves here is in the log before it can be anywhere else. */
+    offer_clear(outcome == OK ? &v->offer : &o);
     if (outcome == OK)
-        outcome = offer_log(k, &o, &digest, f);
+        v->offer = o;
+    return outcome;
+}
+
+/* What the visit to the primary needs besides; the link's texts name the primary. */
+static enum outcome wrapping_prepare(const struct birth_work *k, struct visit *v, struct fault *f)
+{
+    buf_clear(&v->id);
+    buf_put(&v->id, k->id.data, k->id.len);
+    v->key = k->session_secret;
+    v->sha1_allowed = k->sha1_allowed;
+    if (v->rule == NULL && asprintf(&v->rule, "rule \"%s\" (line %u)", k->rule_id, k->rule_line) < 0) {
+        v->rule = NULL;
+        return fault_memory(f);
+    }
+    if (v->primary == NULL) {
+        enum outcome outcome = binding_copy(k->primary.binding, &v->wrapping_at, f);
+        if (outcome != OK)
+            return outcome;
+        v->primary = k->below;
+        lower_hold(k->below);
+    }
+    v->wrapping =
+        (struct site_link){.token = v->token, .binding = &v->wrapping_at, .f = k->primary.f, .slot = k->primary.slot};
+    return v->id.failed ? fault_memory(f) : OK;
+}
+
+static enum outcome wrap_prepare(const struct birth_work *k, struct replica *r, enum wrapping from, struct fault *f)
+{
+    struct visit *v = r->visit;
+    if (v == NULL)
+        return OK; /* what is begun says why it cannot be */
+    v->wrapping_from = from;
+    r->wrap_within = site_answers_within(k->world, k->primary.binding->site);
+    enum outcome outcome = offer_describe(k, v, f);
+    return outcome == OK ? wrapping_prepare(k, v, f) : outcome;
+}
+
+static enum outcome wrap_begin(const struct birth_work *k, struct replica *r, enum wrapping from, struct fault *f)
+{
+    enum outcome outcome = wrap_prepare(k, r, from, f);
+    return outcome == OK ? replica_begin(r, VISIT_WRAP, f) : outcome;
+}
+
+enum outcome birth_wrap(const struct birth_work *k, struct replica *r, struct fault *f)
+{
+    enum outcome outcome = wrap_prepare(k, r, WRAPPING_RSA_AES, f);
+    return outcome == OK ? replica_visit(r, VISIT_WRAP, f) : outcome;
+}
+
+/* First the entry: what leaves here is in the log before it can be anywhere else. */
+static enum outcome take_begin(const struct birth_work *k, struct replica *r, struct fault *f)
+{
+    struct visit *v = r->visit;
+    struct buf bytes = BUF(LIMIT_OFFER);
+    enum outcome outcome = offer_compose(&v->offer, &bytes, f);
+    if (outcome == OK && !digest_one(&v->offer_digest, buf_span(&bytes)))
+        outcome = fault_memory(f);
     if (outcome == OK)
-        outcome = offer_write(k, &digest, buf_span(&bytes), f);
+        outcome = offer_log(k, &v->offer, &v->offer_digest, f);
     if (outcome == OK)
-        outcome = site_accept(&s->link, &s->pinned, &k->estate->state.estate, &o, &digest, &r, f);
+        outcome = offer_write(k, &v->offer_digest, buf_span(&bytes), f);
     if (outcome == OK)
-        outcome = receipt_check(k, s, &o, &digest, &r, f);
-    if (outcome == OK)
-        outcome = receipt_log(k, &o, &digest, &r, f);
-    offer_clear(&o);
-    receipt_clear(&r);
+        outcome = replica_begin(r, VISIT_TAKE, f);
     buf_free(&bytes);
     return outcome;
+}
+
+/* A site that does not know how the key was wrapped is offered it in a weaker way, where there is one and the rule allows
+ * it. */
+static bool weaker_begin(const struct birth_work *k, struct replica *r)
+{
+    struct fault ignored = {0};
+    if (r->visit == NULL || !r->visit->wrapping_unknown)
+        return false;
+    enum wrapping weaker = wrapping_parse(r->visit->offer.mechanism) + 1;
+    return (weaker < WRAPPING_OAEP_SHA1 || (weaker == WRAPPING_OAEP_SHA1 && k->sha1_allowed)) &&
+           wrap_begin(k, r, weaker, &ignored) == OK;
+}
+
+/* What follows a visit that went well. */
+static enum outcome birth_go_on(const struct birth_work *k, struct replica *r, struct fault *f)
+{
+    if (r->kind == VISIT_WRAP)
+        return take_begin(k, r, f);
+    enum outcome outcome = receipt_check(k, r, f);
+    return outcome == OK ? receipt_log(k, &r->visit->offer, &r->visit->offer_digest, &r->visit->receipt, f) : outcome;
+}
+
+enum outcome birth_send(struct birth_work *k, size_t from, size_t count, struct fault *f)
+{
+    enum outcome result = OK, outcome = OK;
+    struct fault why = {0};
+    struct replica *r = NULL;
+
+    for (size_t i = from; i < from + count && result == OK; i++)
+        result = wrap_begin(k, &k->replicas.items[i], WRAPPING_RSA_AES, f);
+    while ((r = replicas_next(&k->replicas, &outcome, &why)) != NULL) {
+        if (result != OK || (outcome != OK && r->kind == VISIT_TAKE && weaker_begin(k, r)))
+            continue;
+        if (outcome == OK)
+            outcome = birth_go_on(k, r, &why);
+        if (outcome != OK) {
+            result = outcome;
+            *f = why;
+        }
+    }
+    return result;
 }

@@ -7,12 +7,6 @@
 
 /* The parts of one birth (internal to birth*.c). */
 
-struct birth_site { /* a replica; its own copy of what the log has pinned, for the state moves with every entry */
-    char *site, *serial;
-    struct site_keys pinned;
-    struct site_link link;
-};
-
 struct birth_work {
     const struct birth *b;
     struct world *world;
@@ -23,9 +17,9 @@ struct birth_work {
     unsigned rule_line, at_least;
     bool prove_signature, sha1_allowed, while_suspended;
 
-    struct birth_site sites[LIMIT_SITES];
-    size_t site_count;
+    struct replicas replicas; /* those that take part */
     struct site_link primary;
+    struct lower *below; /* its module */
     struct lock *lock;
     uint64_t intent;
     bool intended; /* the intent is in the log */
@@ -43,14 +37,11 @@ enum outcome birth_plan(struct birth_work *k, struct fault *f);
 
 /* Step 5: generates the key as session objects on the primary. */
 enum outcome birth_make(struct birth_work *k, struct fault *f);
-/* Step 6, for one site: wraps the key into an offer. */
-enum outcome birth_offer(const struct birth_work *k, const struct birth_site *s, struct offer *ret, struct fault *f);
-/* Steps 6 and 7, for one site: the entries and documents around offer and receipt. */
-enum outcome birth_send(struct birth_work *k, struct birth_site *s, struct fault *f);
-/* Step 7, the site's own part: judges the offer, takes the key in, answers. */
-enum outcome site_accept(const struct site_link *link, const struct site_keys *pinned, const struct digest *estate,
-                         const struct offer *o, const struct digest *offer_digest, struct receipt *ret,
-                         struct fault *f);
+/* Steps 6 and 7, for these of the replicas, side by side: offers, receipts, and the entries and documents around them. On
+ * failure of one no further visit is begun, and those that were begun are waited for. */
+enum outcome birth_send(struct birth_work *k, size_t from, size_t count, struct fault *f);
+/* Step 6, for one: the offer alone, in its visit. */
+enum outcome birth_wrap(const struct birth_work *k, struct replica *r, struct fault *f);
 
 /* Step 8, up to the point of no return: the key is permanent on the primary, and nothing else of it is left there. */
 enum outcome birth_keep(struct birth_work *k, struct fault *f);

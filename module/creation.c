@@ -88,7 +88,7 @@ static CK_RV creation_end(struct world *w, const struct creation *c, struct crea
     buf_free(&hex);
     rv = grant_end(w, &g->self, ENTRY_BORN, made_body(w, &c->view, made, CK_INVALID_HANDLE, c->function, &born));
     if (rv == CKR_OK)
-        intent_complete(w, intent, &ignored);
+        intent_complete(w, intent, NULL, &ignored);
     return rv;
 }
 

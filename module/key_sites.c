@@ -109,12 +109,9 @@ json_t *destroyed_body(const struct key_sites *k)
     return NULL;
 }
 
-static enum outcome key_open(struct world *w, const struct key_sites *k, const char *site, struct site_link *ret,
-                             struct fault *f)
+static bool is_primary(const struct world *w, const struct key_sites *k, const char *site)
 {
-    bool primary = strcmp(site, primary_of(w, k->token)) == 0;
-
-    return site_open(w, k->token, site, primary ? SITE_EITHER : SITE_MODULE, ret, f);
+    return strcmp(site, primary_of(w, k->token)) == 0;
 }
 
 static CK_OBJECT_CLASS key_class(const struct key_sites *k)
@@ -122,107 +119,114 @@ static CK_OBJECT_CLASS key_class(const struct key_sites *k)
     return strcmp(k->class_name, "private-key") == 0 ? CKO_PRIVATE_KEY : CKO_SECRET_KEY;
 }
 
-/* The key by the id that it had, else by the one that it may have got already. */
-static enum outcome key_find(const struct site_link *link, const struct key_sites *k, const struct template *t,
-                             CK_OBJECT_HANDLE *ret, struct fault *f)
+/* What a visit needs to know of the key. t may be NULL. */
+static enum outcome key_describe(const struct key_sites *k, const struct template *t, struct visit *v, struct fault *f)
 {
-    struct buf id = BUF(LIMIT_LABEL);
-    const CK_ATTRIBUTE *other = t ? template_find(t, CKA_ID) : NULL;
-    enum outcome outcome = hex_parse_buf(k->id, &id, f);
+    v->class = key_class(k);
+    template_clear(&v->attributes);
+    enum outcome outcome = hex_parse_buf(k->id, &v->id, f);
+    if (outcome == OK && t != NULL)
+        outcome = template_copy(t->items, t->count, &v->attributes, f);
+    return outcome;
+}
+
+/* The same at the primary, by the calling thread on a session of its own. */
+static enum outcome primary_visit(struct world *w, const struct key_sites *k, const char *site,
+                                  const struct template *t, visit_fn *run, struct fault *f)
+{
+    struct visit v = {.token = k->token, .id = BUF(LIMIT_LABEL)};
+    enum outcome outcome = key_describe(k, t, &v, f);
 
     if (outcome == OK)
-        outcome = site_find_one(link, key_class(k), buf_span(&id), ret, f);
-    if (outcome == E_ABSENT && other)
-        outcome = site_find_one(link, key_class(k), span_of(other->pValue, other->ulValueLen), ret, f);
-    buf_free(&id);
+        outcome = site_open(w, k->token, site, SITE_EITHER, &v.link, f);
+    if (outcome == OK)
+        outcome = run(&v, f);
+    site_close(&v.link);
+    template_clear(&v.attributes);
+    buf_free(&v.id);
+    return outcome;
+}
+
+static enum outcome replica_begin_key(struct replicas *at, struct world *w, const struct key_sites *k, const char *site,
+                                      const struct template *t, enum visit_kind kind, struct fault *f)
+{
+    struct replica *r = NULL;
+    enum outcome outcome = replicas_want(at, w, k->token, site, &r, f);
+
+    if (outcome == OK && r->visit != NULL)
+        outcome = key_describe(k, t, r->visit, f);
+    return outcome == OK ? replica_begin(r, kind, f) : outcome;
+}
+
+static enum outcome key_visit(struct world *w, const struct key_sites *k, const char *site, const struct template *t,
+                              enum visit_kind kind, visit_fn *run, struct fault *f)
+{
+    struct replicas at = {.count = 0};
+    enum outcome outcome = OK, visit = OK;
+
+    if (is_primary(w, k, site))
+        return primary_visit(w, k, site, t, run, f);
+    outcome = replica_begin_key(&at, w, k, site, t, kind, f);
+    if (outcome == OK && replicas_next(&at, &visit, f) != NULL)
+        outcome = visit;
+    replicas_end(&at);
     return outcome;
 }
 
 enum outcome key_sites_ready(struct world *w, const struct key_sites *k, struct fault *f)
 {
-    enum outcome outcome = OK;
+    struct replicas at = {.count = 0};
+    struct fault why = {0};
+    enum outcome outcome = OK, visit = OK;
 
     /* One that is here alone answers for itself in a moment. */
-    for (size_t i = 0; k->sites.count > 1 && i < k->sites.count && outcome == OK; i++) {
-        struct site_link link = {0};
-        CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
-
-        outcome = key_open(w, k, k->sites.items[i], &link, f);
-        if (outcome == OK)
-            outcome = key_find(&link, k, NULL, &key, f);
-        site_close(&link);
-    }
+    if (k->sites.count <= 1)
+        return OK;
+    for (size_t i = 0; i < k->sites.count && outcome == OK; i++)
+        if (!is_primary(w, k, k->sites.items[i]))
+            outcome = replica_begin_key(&at, w, k, k->sites.items[i], NULL, VISIT_HOLDS, f);
+    if (outcome == OK)
+        outcome = primary_visit(w, k, primary_of(w, k->token), NULL, visit_holds, f);
+    while (replicas_next(&at, &visit, &why) != NULL)
+        if (visit != OK && outcome == OK) {
+            outcome = visit;
+            *f = why;
+        }
+    replicas_end(&at);
     return outcome;
 }
 
 enum outcome key_set_at(struct world *w, const struct key_sites *k, const char *site, const struct template *t,
                         struct fault *f)
 {
-    struct site_link link = {0};
-    CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
-    enum outcome outcome = key_open(w, k, site, &link, f);
-    CK_RV rv;
-
-    if (outcome == OK)
-        outcome = key_find(&link, k, t, &key, f);
-    if (outcome == OK) {
-        rv = link.f->C_SetAttributeValue(link.session, key, t->items, t->count);
-        if (rv != CKR_OK)
-            outcome = site_fault(&link, "C_SetAttributeValue", rv, f);
-    }
-    if (outcome == OK)
-        outcome = site_compare(&link, key, t, f);
-    site_close(&link);
-    return outcome;
+    return key_visit(w, k, site, t, VISIT_CHANGE, visit_change, f);
 }
 
 enum outcome key_holds(struct world *w, const struct key_sites *k, const struct template *t, bool *ret, struct fault *f)
 {
-    struct site_link link = {0};
-    CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
-    enum outcome outcome = key_open(w, k, k->sites.items[0], &link, f);
+    enum outcome outcome = primary_visit(w, k, k->sites.items[0], t, visit_compare, f);
 
-    if (outcome == OK)
-        outcome = key_find(&link, k, t, &key, f);
-    if (outcome == OK) {
-        outcome = site_compare(&link, key, t, f);
+    if (outcome == OK || outcome == E_REFUSED) {
         *ret = outcome == OK;
-        if (outcome == E_REFUSED)
-            outcome = OK;
+        outcome = OK;
     }
-    site_close(&link);
     return outcome;
 }
 
 enum outcome key_there(struct world *w, const struct key_sites *k, bool *ret, struct fault *f)
 {
-    struct site_link link = {0};
-    CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
-    enum outcome outcome = k->id[0] ? key_open(w, k, k->sites.items[0], &link, f) : OK;
+    enum outcome outcome = k->id[0] ? primary_visit(w, k, k->sites.items[0], NULL, visit_holds, f) : OK;
 
-    if (outcome == OK && k->id[0])
-        outcome = key_find(&link, k, NULL, &key, f);
     if (outcome == OK || outcome == E_ABSENT) {
         *ret = outcome == OK;
         outcome = OK;
     }
-    site_close(&link);
     return outcome;
 }
 
 enum outcome key_destroy_at(struct world *w, const struct key_sites *k, const char *site, struct fault *f)
 {
-    struct site_link link = {0};
-    struct buf id = BUF(LIMIT_LABEL);
-    enum outcome outcome = hex_parse_buf(k->id, &id, f);
-
-    if (outcome == OK && id.len == 0)
-        outcome = fault_set(f, E_REFUSED, "the key \"%s\" has no CKA_ID to find it by", k->label);
-    if (outcome == OK)
-        outcome = key_open(w, k, site, &link, f);
-    if (outcome == OK)
-        outcome = site_destroy(&link, buf_span(&id), f);
-    site_close(&link);
-    buf_free(&id);
-    return outcome;
+    if (!k->id[0])
+        return fault_set(f, E_REFUSED, "the key \"%s\" has no CKA_ID to find it by", k->label);
+    return key_visit(w, k, site, NULL, VISIT_WITHDRAW, visit_withdraw, f);
 }

@@ -2,7 +2,7 @@
 #define QUORATE_MODULE_KEY_SITES_H
 
 #include "module/grant.h"
-#include "module/site.h"
+#include "module/replica.h"
 
 /* A key of the log at all the sites that hold it: its own copy of what the state says, for the state moves. */
 struct key_sites {

@@ -2,11 +2,13 @@
 
 #include <string.h>
 
+#include "module/errand.h"
 #include "module/functions.h"
 #include "module/gate.h"
 #include "module/lease.h"
 #include "module/objects.h"
 #include "module/sessions.h"
+#include "module/site.h"
 #include "module/slot_events.h"
 #include "module/slots.h"
 
@@ -26,6 +28,8 @@ static void life_child(void)
     leases_forget();
     slot_events_forget();
     lowers_forget();
+    sites_forget();
+    errands_forget();
     pthread_mutex_init(&life_lock, NULL);
 }
 
@@ -79,6 +83,7 @@ CK_RV our_C_Initialize(CK_VOID_PTR init_args)
         refusal_set(&f);
         rv = f.outcome == E_MEMORY ? CKR_HOST_MEMORY : CKR_GENERAL_ERROR;
     } else {
+        errands_without_threads(args && args->flags & CKF_LIBRARY_CANT_CREATE_OS_THREADS);
         world_set_current(w);
         atomic_store(&life_on, true);
     }

@@ -14,9 +14,66 @@
 /* Lower modules need not survive two C_Initialize at once. */
 static pthread_mutex_t initialising = PTHREAD_MUTEX_INITIALIZER;
 
+/* Guards who holds what, and the list of those that a life left with a call in them. */
+static pthread_mutex_t holding = PTHREAD_MUTEX_INITIALIZER;
+static struct lower *left;
+
 void lowers_forget(void)
 {
     pthread_mutex_init(&initialising, NULL);
+    pthread_mutex_init(&holding, NULL);
+    left = NULL;
+}
+
+static void lower_free(struct lower *l)
+{
+    if (l->library != NULL)
+        dlclose(l->library);
+    free(l->path);
+    free(l);
+}
+
+void lower_hold(struct lower *l)
+{
+    pthread_mutex_lock(&holding);
+    l->holders++;
+    pthread_mutex_unlock(&holding);
+}
+
+void lower_drop(struct lower *l)
+{
+    pthread_mutex_lock(&holding);
+    bool last = --l->holders == 0 && l->released;
+    for (struct lower **p = &left; last && *p != NULL; p = &(*p)->next)
+        if (*p == l) {
+            *p = l->next;
+            break;
+        }
+    pthread_mutex_unlock(&holding);
+    if (last)
+        lower_free(l);
+}
+
+void lower_overdue(struct lower *l, bool overdue)
+{
+    pthread_mutex_lock(&holding);
+    l->overdue += overdue ? 1 : -1;
+    pthread_mutex_unlock(&holding);
+}
+
+enum outcome lower_answers(const struct lower *l, struct fault *f)
+{
+    pthread_mutex_lock(&holding);
+    bool away = l->overdue > 0;
+    for (const struct lower *p = left; p != NULL && !away; p = p->next)
+        away = p->overdue > 0 && strcmp(p->path, l->path) == 0;
+    pthread_mutex_unlock(&holding);
+    if (!away)
+        return OK;
+    return fault_set(f, E_DEVICE,
+                     "an earlier call has not come back from %s; nothing more is asked of it until it has: see to the "
+                     "HSM, or start the program again",
+                     l->path);
 }
 
 static enum outcome library_start(struct lower *l, struct fault *f)
@@ -121,12 +178,19 @@ void lower_release(struct lower *l)
 {
     if (l == NULL)
         return;
+    pthread_mutex_lock(&holding);
+    bool held = l->holders > 0;
+    if (held) {
+        l->released = true;
+        l->next = left;
+        left = l;
+    }
+    pthread_mutex_unlock(&holding);
+    if (held)
+        return;
     if (l->ours && l->f != NULL)
         l->f->C_Finalize(NULL);
-    if (l->library != NULL)
-        dlclose(l->library);
-    free(l->path);
-    free(l);
+    lower_free(l);
 }
 
 static size_t serial_length(const unsigned char *serial, size_t len)

@@ -17,15 +17,29 @@ struct lower {
     bool has_3_0;
     CK_FUNCTION_LIST list; /* what `f` points to: every function is there, if only to say that it is not supported */
     CK_FUNCTION_LIST_3_0 list_3_0; /* the functions that 3.0 added, likewise */
+    /* Of threads that are in the library, or will be; guarded in lower.c. */
+    unsigned holders;   /* it stays while there are any */
+    int overdue;        /* calls that nobody waits for any more */
+    bool released;      /* ends with the last holder, and is not finalised */
+    struct lower *next; /* released before it */
 };
 enum outcome lower_load(const char *path, enum remote remote, struct lower **ret, struct fault *f);
 /* Fills the lists from the library; false: it is no PKCS#11 module. */
 bool lower_functions(struct lower *l);
 /* Whether this library has the functions of 3.0; nothing is initialised. */
 bool lower_peek_3_0(const char *path);
-void lower_release(struct lower *l); /* C_Finalize where ours, dlclose */
+void lower_release(struct lower *l); /* C_Finalize where ours, dlclose; see lower_hold */
 
-void lowers_forget(void); /* in a forked child: the parent's thread that was loading one does not exist */
+/* A thread that may hang in the library holds it: released meanwhile, it stays until the last one has dropped it, and is
+ * not finalised, for a call is in it. */
+void lower_hold(struct lower *l);
+void lower_drop(struct lower *l);
+/* A call into it is waited for no longer, or is back. */
+void lower_overdue(struct lower *l, bool overdue);
+/* E_DEVICE while a call is overdue in this library, also where an earlier life began it. */
+enum outcome lower_answers(const struct lower *l, struct fault *f);
+
+void lowers_forget(void); /* in a forked child: the parent's threads in one do not exist */
 
 /* The slot that holds the token with this serial number, never by slot or label. E_ABSENT names what was seen. */
 enum outcome lower_find(const struct lower *l, const char *serial, CK_SLOT_ID *ret, struct fault *f);

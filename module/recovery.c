@@ -7,6 +7,10 @@
 #include "core/encode.h"
 #include "core/limits.h"
 
+#define LEFT_BEHIND                                                                                                    \
+    "what a birth left on %s at %s could not be destroyed (%s); no key is born on %s until `quorate settle` has "      \
+    "cleared it"
+
 static enum outcome lock_named(const struct estate *e, const char *name, const char *busy, struct lock **ret,
                                struct fault *f)
 {
@@ -105,38 +109,61 @@ static enum outcome offers_remove(const struct estate *e, const struct state_int
     return outcome;
 }
 
-static enum outcome site_withdraw(struct world *w, const char *token, const char *site, bool primary, struct span id,
-                                  struct fault *f)
+static enum outcome primary_withdraw(struct world *w, const struct state_intent *i, const char *site, struct span id,
+                                     struct fault *f)
 {
     struct site_link link = {0};
-    enum outcome outcome = site_open(w, token, site, primary ? SITE_EITHER : SITE_MODULE, &link, f);
+    struct fault why = {0};
+    enum outcome outcome = site_open(w, i->token, site, SITE_EITHER, &link, &why);
     if (outcome == OK)
-        outcome = site_destroy(&link, id, f);
+        outcome = site_destroy(&link, id, &why);
     site_close(&link);
+    if (outcome == OK)
+        return OK;
+    return fault_set(f, E_DEVICE, LEFT_BEHIND, i->token, site, why.text, i->token);
+}
+
+/* One more of the sites that could not be cleaned; the last of them is what f says. */
+static enum outcome orphan_add(const struct state_intent *i, const char *site, const struct fault *why,
+                               struct strings *orphans, struct fault *f)
+{
+    fault_set(f, E_DEVICE, LEFT_BEHIND, i->token, site, why->text, i->token);
+    return strings_add(orphans, site) ? OK : fault_memory(f);
+}
+
+static enum outcome withdraw_begin(struct replica *r, struct span id, struct fault *f)
+{
+    if (r->visit != NULL) {
+        buf_clear(&r->visit->id);
+        buf_put(&r->visit->id, id.data, id.len);
+        if (r->visit->id.failed)
+            return fault_memory(f);
+    }
+    return replica_begin(r, VISIT_WITHDRAW, f);
+}
+
+/* Destroys what has this CKA_ID at the replica sites, side by side; those where that failed are added to *left. */
+static enum outcome replicas_withdraw(struct world *w, const struct state_intent *i, const struct strings *sites,
+                                      struct span id, struct replicas *at, struct strings *left, struct fault *f)
+{
+    struct replica *r = NULL;
+    struct fault why = {0};
+    enum outcome outcome = OK, visit = OK;
+    for (size_t k = 0; k < sites->count && outcome == OK; k++)
+        if (replicas_want(at, w, i->token, sites->items[k], &r, &why) != OK || withdraw_begin(r, id, &why) != OK)
+            outcome = orphan_add(i, sites->items[k], &why, left, f);
+    while ((r = replicas_next(at, &visit, &why)) != NULL)
+        if (visit != OK && outcome == OK)
+            outcome = orphan_add(i, r->site, &why, left, f);
     return outcome;
 }
 
-/* One site. The primary must be cleaned; a replica that was offered the key and is not becomes an orphan. */
-static enum outcome withdraw_or_orphan(struct world *w, const struct state_intent *i, const char *site, bool primary,
-                                       struct span id, bool *ret_orphan, struct fault *f)
-{
-    struct fault why = {0};
-    bool offered = strings_have(&i->offered, site);
-    enum outcome outcome = site_withdraw(w, i->token, site, primary, id, &why);
-    if (outcome == OK || (!primary && !offered))
-        return OK;
-    *ret_orphan = !primary;
-    fault_set(f, E_DEVICE,
-              "what a birth left on %s at %s could not be destroyed (%s); no key is born on %s until `quorate settle` "
-              "has cleared it",
-              i->token, site, why.text, i->token);
-    return primary ? E_DEVICE : OK;
-}
-
-enum outcome intent_withdraw(struct world *w, uint64_t intent, const char *reason, struct fault *f)
+enum outcome intent_withdraw(struct world *w, uint64_t intent, const char *reason, struct replicas *at, struct fault *f)
 {
     struct estate *e = w->estate;
-    struct strings sites = {0}, orphans = {0};
+    struct strings sites = {0}, left = {0}, orphans = {0};
+    struct replicas own = {.count = 0};
+    struct fault last = {0};
     struct buf id = BUF(32);
     const struct state_intent *i = state_intent(&e->state, intent);
 
@@ -145,26 +172,28 @@ enum outcome intent_withdraw(struct world *w, uint64_t intent, const char *reaso
     enum outcome outcome = intent_sites(i, &sites, f);
     if (outcome == OK)
         outcome = intent_key_id(&i->digest, &id, f);
-    for (size_t k = 0; k < sites.count && outcome == OK; k++) {
-        bool orphan = false;
-        outcome = withdraw_or_orphan(w, i, sites.items[k], k == 0, buf_span(&id), &orphan, f);
-        if (outcome == OK && orphan && !strings_have(&i->orphans, sites.items[k]) &&
-            !strings_add(&orphans, sites.items[k]))
+    if (outcome == OK)
+        outcome = primary_withdraw(w, i, sites.items[0], buf_span(&id), f);
+    /* To all others nothing has gone. */
+    if (outcome == OK)
+        outcome = replicas_withdraw(w, i, &i->offered, buf_span(&id), at != NULL ? at : &own, &left, &last);
+    for (size_t k = 0; k < left.count && outcome == OK; k++)
+        if (!strings_have(&i->orphans, left.items[k]) && !strings_add(&orphans, left.items[k]))
             outcome = fault_memory(f);
-    }
     if (outcome == OK)
         outcome = offers_remove(e, i, f);
     /* From here on the state moves: i is not looked at any more. */
-    struct fault left = *f;
     for (size_t k = 0; k < orphans.count && outcome == OK; k++)
         outcome = intent_append(e, ENTRY_ORPHAN, intent, "site", json_string(orphans.items[k]), f);
     if (outcome == OK)
         outcome = intent_roll_back(e, intent, reason, f);
-    if (outcome == OK && orphans.count > 0) {
-        *f = left;
+    if (outcome == OK && left.count > 0) {
+        *f = last;
         outcome = E_DEVICE;
     }
+    replicas_end(&own);
     strings_free(&sites);
+    strings_free(&left);
     strings_free(&orphans);
     buf_free(&id);
     return outcome;
@@ -181,20 +210,26 @@ static json_t *strings_json(const struct strings *s)
     return list;
 }
 
-enum outcome intent_clear_orphans(struct world *w, uint64_t intent, struct fault *f)
+enum outcome intent_clear_orphans(struct world *w, uint64_t intent, struct replicas *at, struct fault *f)
 {
-    struct strings cleared = {0};
+    struct strings cleared = {0}, left = {0};
+    struct fault last = {0};
     struct buf id = BUF(32);
     const struct state_intent *i = state_intent(&w->estate->state, intent);
     enum outcome outcome = intent_key_id(&i->digest, &id, f);
-    for (size_t k = 0; k < i->orphans.count && outcome == OK; k++) {
-        outcome = site_withdraw(w, i->token, i->orphans.items[k], false, buf_span(&id), f);
-        if (outcome == OK && !strings_add(&cleared, i->orphans.items[k]))
-            outcome = fault_memory(f);
-    }
     if (outcome == OK)
+        outcome = replicas_withdraw(w, i, &i->orphans, buf_span(&id), at, &left, &last);
+    for (size_t k = 0; k < i->orphans.count && outcome == OK; k++)
+        if (!strings_have(&left, i->orphans.items[k]) && !strings_add(&cleared, i->orphans.items[k]))
+            outcome = fault_memory(f);
+    if (outcome == OK && cleared.count > 0)
         outcome = intent_append(w->estate, ENTRY_ACCEPTED, intent, "sites", strings_json(&cleared), f);
+    if (outcome == OK && left.count > 0) {
+        *f = last;
+        outcome = E_DEVICE;
+    }
     strings_free(&cleared);
+    strings_free(&left);
     buf_free(&id);
     return outcome;
 }
@@ -231,22 +266,62 @@ out:
     return outcome;
 }
 
-static enum outcome site_name_key(struct world *w, const char *token, const char *site, bool primary, struct span id,
-                                  struct span wanted, const char *label, struct fault *f)
+static enum outcome primary_name_key(struct world *w, const struct state_intent *i, const char *site, struct span id,
+                                     struct span wanted, struct fault *f)
 {
     struct site_link link = {0};
-    enum outcome outcome = site_open(w, token, site, primary ? SITE_EITHER : SITE_MODULE, &link, f);
+    enum outcome outcome = site_open(w, i->token, site, SITE_EITHER, &link, f);
     if (outcome == OK)
-        outcome = site_rename(&link, id, wanted, label, f);
+        outcome = site_rename(&link, id, wanted, i->label != NULL ? i->label : "", f);
     site_close(&link);
     return outcome;
 }
 
-enum outcome intent_complete(struct world *w, uint64_t intent, struct fault *f)
+static enum outcome name_begin(struct replica *r, const struct state_intent *i, struct span id, struct span wanted,
+                               struct fault *f)
+{
+    struct visit *v = r->visit;
+    if (v != NULL) {
+        buf_clear(&v->id);
+        buf_clear(&v->wanted);
+        buf_put(&v->id, id.data, id.len);
+        buf_put(&v->wanted, wanted.data, wanted.len);
+        free(v->label);
+        v->label = strdup(i->label != NULL ? i->label : "");
+        if (v->id.failed || v->wanted.failed || v->label == NULL)
+            return fault_memory(f);
+    }
+    return replica_begin(r, VISIT_NAME, f);
+}
+
+/* The caller's CKA_ID at every site; the primary's turn comes while the others are at it. */
+static enum outcome sites_name_key(struct world *w, const struct state_intent *i, const struct strings *sites,
+                                   struct span id, struct span wanted, struct replicas *at, struct fault *f)
+{
+    struct replica *r = NULL;
+    struct fault why = {0};
+    enum outcome outcome = OK, visit = OK;
+    for (size_t k = 1; k < sites->count && outcome == OK; k++) {
+        outcome = replicas_want(at, w, i->token, sites->items[k], &r, f);
+        if (outcome == OK)
+            outcome = name_begin(r, i, id, wanted, f);
+    }
+    if (outcome == OK)
+        outcome = primary_name_key(w, i, sites->items[0], id, wanted, f);
+    while ((r = replicas_next(at, &visit, &why)) != NULL)
+        if (visit != OK && outcome == OK) {
+            outcome = visit;
+            *f = why;
+        }
+    return outcome;
+}
+
+enum outcome intent_complete(struct world *w, uint64_t intent, struct replicas *at, struct fault *f)
 {
     struct estate *e = w->estate;
     const struct state_intent *i = state_intent(&e->state, intent);
     struct strings sites = {0};
+    struct replicas own = {.count = 0};
     struct buf id = BUF(32), wanted = BUF(255);
 
     if (i == NULL)
@@ -258,13 +333,13 @@ enum outcome intent_complete(struct world *w, uint64_t intent, struct fault *f)
     if (outcome == OK && caller != NULL)
         outcome = hex_parse_buf(caller, &wanted, f);
     /* Nothing is appended before the end: i stays good. */
-    for (size_t k = 0; k < sites.count && outcome == OK && caller != NULL; k++)
-        outcome = site_name_key(w, i->token, sites.items[k], k == 0, buf_span(&id), buf_span(&wanted),
-                                i->label != NULL ? i->label : "", f);
+    if (outcome == OK && caller != NULL)
+        outcome = sites_name_key(w, i, &sites, buf_span(&id), buf_span(&wanted), at != NULL ? at : &own, f);
     if (outcome == OK)
         outcome = offers_remove(e, i, f);
     if (outcome == OK)
         outcome = intent_append(e, ENTRY_ACCEPTED, intent, "sites", strings_json(&sites), f);
+    replicas_end(&own);
     strings_free(&sites);
     buf_free(&id);
     buf_free(&wanted);

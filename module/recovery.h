@@ -1,7 +1,7 @@
 #ifndef QUORATE_MODULE_RECOVERY_H
 #define QUORATE_MODULE_RECOVERY_H
 
-#include "module/site.h"
+#include "module/replica.h"
 
 /* What births, enrolments and recovery do alike (internal to this part of the module). */
 
@@ -21,17 +21,22 @@ enum outcome intent_sites(const struct state_intent *i, struct strings *ret, str
 /* The CKA_ID that derives from an intent. */
 enum outcome intent_key_id(const struct digest *intent, struct buf *ret, struct fault *f);
 
+/* `at` (below): replicas whose links may be open already; more are added where they are needed, the caller ends them. NULL:
+ * none are open, and those that are needed are ended here. */
+
 /* Destroys what a birth left at its sites and logs `rolled-back`, before it `orphan` for each replica that was offered the
  * key and could not be cleaned: E_DEVICE then names the last of them. Where the primary could not be cleaned the intent
  * stays open. Removes the offers. */
-enum outcome intent_withdraw(struct world *w, uint64_t intent, const char *reason, struct fault *f);
-/* Cleans the orphans of an intent that was rolled back, and logs `accepted`. */
-enum outcome intent_clear_orphans(struct world *w, uint64_t intent, struct fault *f);
+enum outcome intent_withdraw(struct world *w, uint64_t intent, const char *reason, struct replicas *at,
+                             struct fault *f);
+/* Cleans the orphans of an intent that was rolled back, and logs `accepted` for those that are clean. E_DEVICE: others are
+ * not. */
+enum outcome intent_clear_orphans(struct world *w, uint64_t intent, struct replicas *at, struct fault *f);
 
 /* Logs `born` from what the intent says and the public key (empty for secret keys). */
 enum outcome intent_born(struct estate *e, uint64_t intent, struct span spki, struct fault *f);
 
 /* After `born`: the caller's CKA_ID at every site, `accepted`, offers removed. */
-enum outcome intent_complete(struct world *w, uint64_t intent, struct fault *f);
+enum outcome intent_complete(struct world *w, uint64_t intent, struct replicas *at, struct fault *f);
 
 #endif

@@ -89,7 +89,8 @@ static enum outcome primary_holds(struct world *w, const struct state_intent *i,
     return outcome;
 }
 
-static enum outcome birth_settle(struct world *w, uint64_t intent, const char **ret_text, struct fault *f)
+static enum outcome birth_settle(struct world *w, uint64_t intent, struct replicas *at, const char **ret_text,
+                                 struct fault *f)
 {
     const struct state_intent *i = state_intent(&w->estate->state, intent);
     struct strings sites = {0};
@@ -104,14 +105,14 @@ static enum outcome birth_settle(struct world *w, uint64_t intent, const char **
             goto out;
         if (!holds || !receipts_complete(i, &sites)) {
             *ret_text = "rolled back";
-            outcome = intent_withdraw(w, intent, "the birth was interrupted before its key was permanent", f);
+            outcome = intent_withdraw(w, intent, "the birth was interrupted before its key was permanent", at, f);
             goto out;
         }
         outcome = intent_born(w->estate, intent, buf_span(&spki), f);
     }
     *ret_text = "finished";
     if (outcome == OK)
-        outcome = intent_complete(w, intent, f);
+        outcome = intent_complete(w, intent, at, f);
 out:
     strings_free(&sites);
     buf_free(&spki);
@@ -122,26 +123,30 @@ out:
 static enum outcome intent_settle(struct world *w, uint64_t intent, json_t *report, struct fault *f)
 {
     struct lock *lock = NULL;
+    struct replicas at = {.count = 0};
     const char *text = "";
     struct digest request = state_intent(&w->estate->state, intent)->request;
 
     enum outcome outcome = birth_lock(w->estate, &request, &lock, f);
     if (outcome == E_BUSY)
         return outcome_report(report, intent, "being carried out by another process", f);
+    w->carried = lock;
     if (outcome == OK)
         outcome = estate_refresh(w->estate, f);
     if (outcome != OK)
         goto out;
     enum intent_state state = state_intent(&w->estate->state, intent)->state;
     if (state == INTENT_OPEN || state == INTENT_BORN)
-        outcome = birth_settle(w, intent, &text, f);
+        outcome = birth_settle(w, intent, &at, &text, f);
     if (outcome == OK && state_intent(&w->estate->state, intent)->orphans.count > 0) {
         text = "rolled back";
-        outcome = intent_clear_orphans(w, intent, f);
+        outcome = intent_clear_orphans(w, intent, &at, f);
     }
     if (outcome == OK && text[0] != '\0')
         outcome = outcome_report(report, intent, text, f);
 out:
+    replicas_end(&at);
+    w->carried = NULL;
     lock_release(lock);
     return outcome;
 }

@@ -151,10 +151,10 @@ static enum outcome one_settle(struct world *w, uint64_t intent, const char **re
 
     *ret_text = "finished";
     if (i->state == INTENT_BORN)
-        return intent_complete(w, intent, f);
+        return intent_complete(w, intent, NULL, f);
     if (makes && json_object_get(i->body, "sites")) {
         *ret_text = "rolled back";
-        return intent_withdraw(w, intent, "interrupted before the key was born", f);
+        return intent_withdraw(w, intent, "interrupted before the key was born", NULL, f);
     }
     if (op == OP_USE || op == OP_WRAP) {
         *ret_text = "rolled back";

@@ -1,5 +1,6 @@
 #include "module/site.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,13 +9,29 @@
 /* Serial numbers of tokens whose PIN was refused in this process: a second try could be the one that locks it. */
 static char refused[LIMIT_SITES * LIMIT_TOKENS][33];
 static size_t refused_count;
+static pthread_mutex_t refusing = PTHREAD_MUTEX_INITIALIZER; /* guards both */
+
+void sites_forget(void)
+{
+    pthread_mutex_init(&refusing, NULL);
+}
 
 static bool pin_was_refused(const char *serial)
 {
-    for (size_t i = 0; i < refused_count; i++)
-        if (strcmp(refused[i], serial) == 0)
-            return true;
-    return refused_count == sizeof refused / sizeof *refused;
+    pthread_mutex_lock(&refusing);
+    bool was = refused_count == sizeof refused / sizeof *refused;
+    for (size_t i = 0; i < refused_count && !was; i++)
+        was = strcmp(refused[i], serial) == 0;
+    pthread_mutex_unlock(&refusing);
+    return was;
+}
+
+static void pin_refused(const char *serial)
+{
+    pthread_mutex_lock(&refusing);
+    if (refused_count < sizeof refused / sizeof *refused)
+        snprintf(refused[refused_count++], sizeof *refused, "%s", serial);
+    pthread_mutex_unlock(&refusing);
 }
 
 enum outcome site_fault(const struct site_link *s, const char *what, CK_RV rv, struct fault *f)
@@ -46,7 +63,7 @@ enum outcome site_log_in(const struct site_link *s, CK_USER_TYPE user, CK_RV *re
     CK_RV rv = s->f->C_Login(s->session, user, pin.data, (CK_ULONG)pin.len);
     *ret = rv;
     if (rv == CKR_PIN_INCORRECT || rv == CKR_PIN_LEN_RANGE || rv == CKR_PIN_INVALID || rv == CKR_PIN_LOCKED) {
-        snprintf(refused[refused_count++], sizeof *refused, "%s", b->serial);
+        pin_refused(b->serial);
         outcome = site_fault(s, "the HSM refuses the PIN of the bindings; it is not tried again", rv, f);
     } else if (rv != CKR_OK && rv != CKR_USER_ALREADY_LOGGED_IN) {
         outcome = site_fault(s, "C_Login", rv, f);
@@ -89,22 +106,17 @@ enum outcome site_bound(const struct world *w, const char *token, const char *si
     return OK;
 }
 
-enum outcome site_open(struct world *w, const char *token, const char *site, enum site_login how, struct site_link *ret,
-                       struct fault *f)
+enum outcome site_link_open(const struct lower *lower, const char *token, const struct binding *binding,
+                            enum site_login how, struct site_link *ret, struct fault *f)
 {
-    struct site_link s = {.token = token};
-    struct lower *lower = NULL;
+    struct site_link s = {.token = token, .binding = binding, .f = lower->f};
     bool open = false;
 
-    enum outcome outcome = site_bound(w, token, site, &s.binding, f);
-    if (outcome != OK)
-        return outcome;
-    outcome = world_lower_want(w, s.binding->module, &lower, f);
+    enum outcome outcome = lower_answers(lower, f);
     if (outcome == OK)
-        outcome = lower_find(lower, s.binding->serial, &s.slot, f);
+        outcome = lower_find(lower, binding->serial, &s.slot, f);
     if (outcome != OK)
-        return fault_context(f, "%s at %s", token, site);
-    s.f = lower->f;
+        return fault_context(f, "%s at %s", token, binding->site);
     CK_RV rv = s.f->C_GetTokenInfo(s.slot, &s.info);
     if (rv != CKR_OK) {
         outcome = site_fault(&s, "C_GetTokenInfo", rv, f);
@@ -125,6 +137,20 @@ out:
     if (open)
         site_close(&s);
     return outcome;
+}
+
+enum outcome site_open(struct world *w, const char *token, const char *site, enum site_login how, struct site_link *ret,
+                       struct fault *f)
+{
+    const struct binding *binding = NULL;
+    struct lower *lower = NULL;
+
+    enum outcome outcome = site_bound(w, token, site, &binding, f);
+    if (outcome != OK)
+        return outcome;
+    outcome = world_lower_want(w, binding->module, &lower, f);
+    return outcome == OK ? site_link_open(lower, token, binding, how, ret, f)
+                         : fault_context(f, "%s at %s", token, site);
 }
 
 void site_close(struct site_link *s)

@@ -31,6 +31,10 @@ enum outcome site_bound(const struct world *w, const char *token, const char *si
  * process. SITE_APPLICATION without its login: E_REFUSED "CKR_USER_NOT_LOGGED_IN …". Texts name token and site. */
 enum outcome site_open(struct world *w, const char *token, const char *site, enum site_login how, struct site_link *ret,
                        struct fault *f);
+/* The same with what was looked up, for threads: token and binding are borrowed by the link. */
+enum outcome site_link_open(const struct lower *lower, const char *token, const struct binding *binding,
+                            enum site_login how, struct site_link *ret, struct fault *f);
+void sites_forget(void);              /* in a forked child */
 void site_close(struct site_link *s); /* session objects end with it; an empty one is fine */
 
 /* C_Login on the link's session with the binding's PIN. *ret is what the HSM answered, also where it refused the PIN

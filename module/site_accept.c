@@ -2,7 +2,9 @@
 #include <string.h>
 
 #include "core/limits.h"
-#include "module/birth_work.h"
+#include "module/recovery.h"
+#include "module/site_accept.h"
+#include "module/wrapping.h"
 
 /* A site's part in a birth: it takes a wrapped key in and answers for it. Only what the offer says and what the site's
  * own HSM holds is looked at. */
@@ -28,19 +30,43 @@ static enum outcome offer_judge(const struct site_link *s, const struct digest *
     return OK;
 }
 
-/* The one AES key that opens the other blob; it can do nothing else and is gone with the session. */
-static enum outcome courier_unwrap(const struct site_link *s, const struct site_keys *pinned, const struct offer *o,
-                                   CK_OBJECT_HANDLE *ret, struct fault *f)
+struct unwrapping {
+    const struct site_link *site;
+    const struct offer *offer;
+    CK_OBJECT_HANDLE transport;
+    CK_MECHANISM mechanism; /* of the transport key */
+    struct wrapping_parameters parameters;
+    CK_RV rv; /* what the transport key answered */
+};
+
+static enum outcome transport_find(struct unwrapping *u, const struct site_keys *pinned, struct fault *f)
 {
-    bool sha1 = strcmp(o->mechanism, "oaep-sha1+aes-kwp") == 0;
+    const struct site_link *s = u->site;
+    enum wrapping how = wrapping_parse(u->offer->mechanism);
+    if (how == WRAPPINGS)
+        return fault_set(f, E_REFUSED, "%s at %s: offers by %s are not known", s->token, s->binding->site,
+                         u->offer->mechanism);
+    wrapping_mechanism(how, &u->parameters, &u->mechanism);
+    enum outcome outcome = site_find_one(s, CKO_PRIVATE_KEY, buf_span(&pinned->transport_id), &u->transport, f);
+    return outcome == OK ? OK : fault_context(f, "the transport key");
+}
+
+static enum outcome transport_unwrap(struct unwrapping *u, const struct buf *blob, CK_ATTRIBUTE *items, CK_ULONG count,
+                                     CK_OBJECT_HANDLE *ret, struct fault *f)
+{
+    const struct site_link *s = u->site;
+    u->rv =
+        s->f->C_UnwrapKey(s->session, &u->mechanism, u->transport, blob->data, (CK_ULONG)blob->len, items, count, ret);
+    return u->rv == CKR_OK ? OK : site_fault(s, "unwrapping with the transport key", u->rv, f);
+}
+
+/* The one AES key that opens the other blob; it can do nothing else and is gone with the session. */
+static enum outcome courier_unwrap(struct unwrapping *u, CK_OBJECT_HANDLE *ret, struct fault *f)
+{
+    const struct site_link *s = u->site;
     CK_OBJECT_CLASS class = CKO_SECRET_KEY;
     CK_KEY_TYPE type = CKK_AES;
     CK_ULONG len = 0;
-    CK_OBJECT_HANDLE transport = CK_INVALID_HANDLE;
-    CK_RSA_PKCS_OAEP_PARAMS params = {.hashAlg = sha1 ? CKM_SHA_1 : CKM_SHA256,
-                                      .mgf = sha1 ? CKG_MGF1_SHA1 : CKG_MGF1_SHA256,
-                                      .source = CKZ_DATA_SPECIFIED};
-    CK_MECHANISM mechanism = {CKM_RSA_PKCS_OAEP, &params, sizeof params};
     /* SENSITIVE and EXTRACTABLE repeat the transport key's CKA_UNWRAP_TEMPLATE; some HSMs insist. */
     CK_ATTRIBUTE t[] = {
         {CKA_CLASS, &class, sizeof class}, {CKA_KEY_TYPE, &type, sizeof type}, {CKA_TOKEN, &no, sizeof no},
@@ -49,17 +75,9 @@ static enum outcome courier_unwrap(const struct site_link *s, const struct site_
         {CKA_DECRYPT, &no, sizeof no},     {CKA_SIGN, &no, sizeof no},         {CKA_VERIFY, &no, sizeof no},
         {CKA_DERIVE, &no, sizeof no}};
 
-    if (!sha1 && strcmp(o->mechanism, "oaep-sha256+aes-kwp") != 0)
-        return fault_set(f, E_REFUSED, "%s at %s: offers by %s are not taken: not yet", s->token, s->binding->site,
-                         o->mechanism);
-    enum outcome outcome = site_find_one(s, CKO_PRIVATE_KEY, buf_span(&pinned->transport_id), &transport, f);
-    if (outcome != OK)
-        return fault_context(f, "the transport key");
-    CK_RV rv = s->f->C_UnwrapKey(s->session, &mechanism, transport, o->wrapped_secret.data,
-                                 (CK_ULONG)o->wrapped_secret.len, t, sizeof t / sizeof *t, ret);
-    if (rv != CKR_OK)
-        return site_fault(s, "unwrapping with the transport key", rv, f);
-    outcome = site_attribute_ulong(s, *ret, CKA_VALUE_LEN, &len, f);
+    enum outcome outcome = transport_unwrap(u, &u->offer->wrapped_secret, t, sizeof t / sizeof *t, ret, f);
+    if (outcome == OK)
+        outcome = site_attribute_ulong(s, *ret, CKA_VALUE_LEN, &len, f);
     /* SoftHSM says 0 of every key that it unwrapped. */
     if (outcome == OK && len != 0 && len != 32)
         outcome = fault_set(f, E_REFUSED, "%s at %s: the offer's wrapping key has %lu bytes, 32 are expected", s->token,
@@ -67,23 +85,39 @@ static enum outcome courier_unwrap(const struct site_link *s, const struct site_
     return outcome;
 }
 
-/* The private or secret key: a token object under the CKA_ID that derives from the intent, as the offer describes it. */
-static enum outcome key_unwrap(const struct site_link *s, const struct offer *o, const struct template *want,
-                               CK_OBJECT_HANDLE courier, struct span id, CK_OBJECT_HANDLE *ret, struct fault *f)
+static enum outcome courier_use(struct unwrapping *u, struct template *t, CK_OBJECT_HANDLE *ret, struct fault *f)
 {
-    struct template t = {0};
+    const struct site_link *s = u->site;
+    CK_OBJECT_HANDLE courier = CK_INVALID_HANDLE;
     CK_MECHANISM kwp = {CKM_AES_KEY_WRAP_PAD, NULL, 0};
     CK_RV rv = CKR_OK;
+    enum outcome outcome = courier_unwrap(u, &courier, f);
+    if (outcome == OK &&
+        (rv = s->f->C_UnwrapKey(s->session, &kwp, courier, u->offer->wrapped_key.data,
+                                (CK_ULONG)u->offer->wrapped_key.len, t->items, t->count, ret)) != CKR_OK)
+        outcome = site_fault(s, "unwrapping the key (CKM_AES_KEY_WRAP_PAD)", rv, f);
+    if (courier != CK_INVALID_HANDLE && s->f->C_DestroyObject(s->session, courier) != CKR_OK && outcome == OK)
+        outcome =
+            fault_set(f, E_DEVICE, "%s at %s: the wrapping key could not be destroyed", s->token, s->binding->site);
+    return outcome;
+}
+
+/* The private or secret key: a token object under the CKA_ID that derives from the intent, as the offer describes it. */
+static enum outcome key_unwrap(struct unwrapping *u, const struct template *want, struct span id, CK_OBJECT_HANDLE *ret,
+                               struct fault *f)
+{
+    struct template t = {0};
     enum outcome outcome = template_copy(want->items, want->count, &t, f);
     if (outcome == OK)
         outcome = template_set(&t, CKA_ID, id.data, (CK_ULONG)id.len, f);
     /* The length follows from what is unwrapped, and may not be given (PKCS#11 2.40, section 4.10). */
     template_remove(&t, CKA_VALUE_LEN);
-    if (outcome == OK && (rv = s->f->C_UnwrapKey(s->session, &kwp, courier, o->wrapped_key.data,
-                                                 (CK_ULONG)o->wrapped_key.len, t.items, t.count, ret)) != CKR_OK)
-        outcome = site_fault(s, "unwrapping the key (CKM_AES_KEY_WRAP_PAD)", rv, f);
+    if (outcome == OK && u->mechanism.mechanism == CKM_RSA_AES_KEY_WRAP)
+        outcome = transport_unwrap(u, &u->offer->wrapped_key, t.items, t.count, ret, f);
+    else if (outcome == OK)
+        outcome = courier_use(u, &t, ret, f);
     if (outcome == OK)
-        outcome = site_compare(s, *ret, &t, f);
+        outcome = site_compare(u->site, *ret, &t, f);
     template_clear(&t);
     return outcome;
 }
@@ -161,12 +195,14 @@ static enum outcome nothing_there(const struct site_link *s, struct span id, str
 }
 
 enum outcome site_accept(const struct site_link *s, const struct site_keys *pinned, const struct digest *estate,
-                         const struct offer *o, const struct digest *offer_digest, struct receipt *ret, struct fault *f)
+                         const struct offer *o, const struct digest *offer_digest, struct receipt *ret,
+                         bool *ret_unknown, struct fault *f)
 {
     struct template want = {0};
     struct receipt r = {.proof_signature = BUF(2048), .signature = BUF(2048)};
     struct buf id = BUF(32);
-    CK_OBJECT_HANDLE courier = CK_INVALID_HANDLE, replica = CK_INVALID_HANDLE;
+    struct unwrapping u = {.site = s, .offer = o};
+    CK_OBJECT_HANDLE replica = CK_INVALID_HANDLE;
 
     enum outcome outcome = template_from_json(o->attributes, &want, f);
     if (outcome == OK)
@@ -176,17 +212,15 @@ enum outcome site_accept(const struct site_link *s, const struct site_keys *pinn
     if (outcome == OK)
         outcome = nothing_there(s, buf_span(&id), f);
     if (outcome == OK)
-        outcome = courier_unwrap(s, pinned, o, &courier, f);
+        outcome = transport_find(&u, pinned, f);
     if (outcome == OK)
-        outcome = key_unwrap(s, o, &want, courier, buf_span(&id), &replica, f);
+        outcome = key_unwrap(&u, &want, buf_span(&id), &replica, f);
     if (outcome == OK && o->public_attributes != NULL)
         outcome = public_create(s, o, buf_span(&id), f);
     if (outcome == OK)
         outcome = receipt_make(s, pinned, o, offer_digest, replica,
                                o->public_attributes != NULL && template_bool(&want, CKA_SIGN, false), &r, f);
-    if (courier != CK_INVALID_HANDLE && s->f->C_DestroyObject(s->session, courier) != CKR_OK && outcome == OK)
-        outcome =
-            fault_set(f, E_DEVICE, "%s at %s: the wrapping key could not be destroyed", s->token, s->binding->site);
+    *ret_unknown = wrapping_unknown(u.rv);
     if (outcome == OK) {
         *ret = r;
         r = (struct receipt){0}; /* taken by *ret */

@@ -34,6 +34,8 @@ struct world {
     struct ceremony_fact fact;      /* what context.ceremony points to */
     char *ceremony, *script, *step; /* the fact's texts */
     struct lock *ceremony_lock;
+    /* Of the birth that is carried out or settled; its visits to sites take a share of it. NULL: none. */
+    struct lock *carried;
 };
 
 /* given: a bindings path or NULL. Loads every lower module that the bindings name as such; one that cannot be loaded

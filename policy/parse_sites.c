@@ -55,17 +55,31 @@ static enum outcome parse_place(const struct yaml *map, struct place *at, struct
     return tags == NULL ? OK : yaml_strings(tags, &at->tags, f);
 }
 
+/* How long the site may take for one answer. */
+static enum outcome parse_answer_within(const struct yaml *node, unsigned *ret, struct fault *f)
+{
+    struct span_of_time span = {0};
+    enum outcome o = node != NULL ? yaml_duration(node, &span, f) : OK;
+
+    if (o == OK && node != NULL && (span.months > 0 || span.seconds < 1 || span.seconds > LIMIT_WAIT_MOST))
+        o = yaml_fault(node, f, "expected from 1 second to %s", duration_format((int64_t)LIMIT_WAIT_MOST).text);
+    if (o == OK)
+        *ret = (unsigned)span.seconds;
+    return o;
+}
+
 static enum outcome parse_site(struct policy *p, const struct yaml *map, struct site *s, struct fault *f)
 {
     enum outcome o = OK;
 
-    if ((o = yaml_members(map, "id at ?country ?tags", f)) != OK ||
+    if ((o = yaml_members(map, "id at ?answer-within ?country ?tags", f)) != OK ||
         (o = yaml_name(yaml_get(map, "id"), &s->id, f)) != OK)
         return o;
     s->line = map->line;
     if (policy_site(p, s->id) != s)
         return yaml_fault(yaml_get(map, "id"), f, "site %s is declared twice", s->id);
-    return parse_place(map, &s->at, f);
+    o = parse_answer_within(yaml_get(map, "answer-within"), &s->answer_within, f);
+    return o == OK ? parse_place(map, &s->at, f) : o;
 }
 
 enum outcome parse_sites(struct policy *p, const struct yaml *list, struct fault *f)

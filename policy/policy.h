@@ -34,6 +34,7 @@ struct place {
 struct site {
     char *id;
     struct place at;
+    unsigned answer_within; /* seconds; 0: not said */
     unsigned line;
 };
 

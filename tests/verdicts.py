@@ -62,6 +62,7 @@ class Case:
 
     def _site(self, name):
         return {"id": name, "at": ["%.2f" % self.chance.uniform(50, 55), "%.2f" % self.chance.uniform(-4, 1)],
+                "answer-within": self.chance.choice(["1 second", "2 minutes", "1 day"]),
                 "country": self.chance.choice(["GB", "IE"]), "tags": self.chance.sample(["north", "dry"], self.chance.randrange(1, 3))}
 
     def _quorum(self):

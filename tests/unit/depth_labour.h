@@ -27,6 +27,7 @@ static inline void depth_labour_begin(struct depth *d, const char *label, struct
     l->k = (struct birth_work){
         .b = &l->b, .world = d->world, .estate = d->world->estate, .token = "root", .id = BUF(32), .spki = BUF(4096)};
     assert_good(site_open(d->world, "root", "slough", SITE_APPLICATION, &l->k.primary, &f));
+    l->k.below = world_lower(d->world, SOFTHSM);
     assert_good(birth_plan(&l->k, &f));
     json_t *more = json_pack("{s:[s,s,s],s:s,s:s,s:s}", "sites", "slough", "cardiff", "glasgow", "class", "private-key",
                              "type", "EC:P-384", "function", "C_GenerateKeyPair");
@@ -39,12 +40,7 @@ static inline void depth_labour_begin(struct depth *d, const char *label, struct
 
 static inline void depth_labour_end(struct depth_labour *l)
 {
-    for (size_t i = 0; i < l->k.site_count; i++) {
-        site_close(&l->k.sites[i].link);
-        site_keys_clear(&l->k.sites[i].pinned);
-        free(l->k.sites[i].site);
-        free(l->k.sites[i].serial);
-    }
+    replicas_end(&l->k.replicas);
     site_close(&l->k.primary);
     buf_free(&l->k.id);
     buf_free(&l->k.spki);

@@ -1,3 +1,4 @@
+#include "module/site_accept.h"
 #include "tests/unit/depth_labour.h"
 
 /* What a site takes in, and what not. */
@@ -10,7 +11,7 @@
 
 static struct depth d;
 static struct depth_labour l;
-static struct birth_site *cardiff, *glasgow;
+static struct replica *cardiff, *glasgow;
 
 static int setup(void **state)
 {
@@ -20,8 +21,8 @@ static int setup(void **state)
         depth_enrol(&d, depth_sites[i]);
     depth_login(&d);
     depth_labour_begin(&d, "app-1", &l);
-    cardiff = &l.k.sites[0];
-    glasgow = &l.k.sites[1];
+    cardiff = &l.k.replicas.items[0];
+    glasgow = &l.k.replicas.items[1];
     return 0;
 }
 
@@ -33,22 +34,26 @@ static int teardown(void **state)
     return 0;
 }
 
-static void offer_make(struct birth_site *to, struct offer *ret)
+/* What a birth would send there. */
+static void offer_make(struct replica *to, struct offer *ret)
 {
     struct fault f;
-    memset(ret, 0, sizeof *ret);
-    assert_good(birth_offer(&l.k, to, ret, &f));
+    assert_good(birth_wrap(&l.k, to, &f));
+    *ret = to->visit->offer;
+    to->visit->offer = (struct offer){.attributes = NULL}; /* taken by *ret */
 }
 
-static enum outcome accept(struct birth_site *at, const struct offer *o, struct receipt *ret, struct fault *f)
+static enum outcome accept(struct replica *at, const struct offer *o, struct receipt *ret, struct fault *f)
 {
     struct buf bytes = BUF(LIMIT_OFFER);
     struct digest digest = {0};
+    struct visit *v = at->visit;
+    bool unknown = false;
     assert_int_equal(offer_compose(o, &bytes, f), OK);
     assert_true(digest_one(&digest, buf_span(&bytes)));
-    enum outcome outcome = site_accept(&at->link, &at->pinned, &d.world->estate->state.estate, o, &digest, ret, f);
+    enum outcome outcome = site_accept(&v->link, &v->pinned, &v->estate, o, &digest, ret, &unknown, f);
     if (outcome == OK)
-        assert_int_equal(receipt_verify(ret, o, &digest, buf_span(&at->pinned.identity), at->serial, f), OK);
+        assert_int_equal(receipt_verify(ret, o, &digest, buf_span(&v->pinned.identity), v->serial, f), OK);
     buf_free(&bytes);
     return outcome;
 }

@@ -1,3 +1,5 @@
+#include <stdatomic.h>
+
 #include "tests/unit/depth_fixture.h"
 
 /* HSMs that fail at any call of a birth that changes something, and an estate that changes while keys travel. */
@@ -12,12 +14,15 @@
 
 static struct depth d;
 static CK_FUNCTION_LIST *real, between;
-static unsigned calls_left;            /* the call that fails, counted from 1; 0: none */
-static void (*while_travelling)(void); /* once, when a site has taken a key in */
+static atomic_uint calls_left;                   /* the call that fails, counted from 1; 0: none */
+static _Atomic(void (*)(void)) while_travelling; /* once, when a site has taken a key in */
 
 static CK_RV fails(void)
 {
-    return calls_left > 0 && --calls_left == 0 ? CKR_DEVICE_ERROR : CKR_OK;
+    unsigned left = atomic_load(&calls_left);
+    while (left > 0 && !atomic_compare_exchange_weak(&calls_left, &left, left - 1))
+        ;
+    return left == 1 ? CKR_DEVICE_ERROR : CKR_OK;
 }
 
 #define FAILS_OR(call) fails() != CKR_OK ? CKR_DEVICE_ERROR : real->call
@@ -79,8 +84,7 @@ static CK_RV sign(CK_SESSION_HANDLE s, CK_BYTE *data, CK_ULONG len, CK_BYTE *sig
 
 static CK_RV generate_random(CK_SESSION_HANDLE s, CK_BYTE *data, CK_ULONG len)
 {
-    void (*now)(void) = while_travelling;
-    while_travelling = NULL;
+    void (*now)(void) = atomic_exchange(&while_travelling, NULL);
     if (now != NULL)
         now();
     return FAILS_OR(C_GenerateRandom(s, data, len));
@@ -217,7 +221,7 @@ static void suspended_while_keys_travel(void **state)
     while_travelling = suspend;
     assert_int_equal(depth_birth(&d, &q, &secret, &public, &f), E_REFUSED);
     assert_text("suspended");
-    assert_null(while_travelling);
+    assert_null(atomic_load(&while_travelling));
     assert_null(born());
     count_everywhere("app-suspended", 0);
     assert_int_equal(state_request(&d.world->estate->state, &q.answer.request->id)->state, REQUEST_PENDING);

@@ -88,7 +88,7 @@ static uint64_t birth_left(const char *label)
     struct depth_labour l;
     struct fault f;
     depth_labour_begin(&d, label, &l);
-    assert_good(birth_send(&l.k, &l.k.sites[0], &f));
+    assert_good(birth_send(&l.k, 0, 1, &f));
     depth_labour_end(&l);
     return l.k.intent;
 }

@@ -74,6 +74,11 @@ static const struct refusal documents[] = {
     /* sites and tokens */
     {HEAD ONE "sites:\n  - {id: s1, at: [91, 2]}\n" TAIL,
      "p.yaml:8:19: expected degrees between -90 and 90 such as 51.51"},
+    {HEAD ONE "sites:\n  - {id: s1, at: [1, 2], answer-within: 0 seconds}\n" TAIL, "p.yaml:8:41: "},
+    {HEAD ONE "sites:\n  - {id: s1, at: [1, 2], answer-within: soon}\n" TAIL, "p.yaml:8:41: "},
+    {HEAD ONE "sites:\n  - {id: s1, at: [1, 2], answer-within: 25 hours}\n" TAIL,
+     "p.yaml:8:41: expected from 1 second to 1 day"},
+    {HEAD ONE "sites:\n  - {id: s1, at: [1, 2], answer-within: 1 month}\n" TAIL, "p.yaml:8:41: expected from"},
     {HEAD ONE "sites:\n  - {id: s1, at: [1, 180.1]}\n" TAIL, "p.yaml:8:22: expected degrees between -180 and 180"},
     {HEAD ONE "sites:\n  - {id: s1, at: [1e1, 2]}\n" TAIL, "p.yaml:8:19: expected degrees"},
     {HEAD ONE "sites:\n  - {id: s1, at: [1., 2]}\n" TAIL, "p.yaml:8:19: expected degrees"},

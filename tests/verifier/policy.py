@@ -48,8 +48,10 @@ class Person:
 
 class Site:
     def __init__(self, value):
-        members(value, "id at ?country ?tags", "a site")
+        members(value, "id at ?answer-within ?country ?tags", "a site")
         self.id = name(value["id"], "a site's id")
+        seconds, months = duration(value.get("answer-within", "1 second"), self.id)
+        need(months == 0 and 1 <= seconds <= 86400, "%s: answer-within is out of range", self.id)
         self.country = value.get("country", "")
         self.tags = listed(value["tags"], self.id) if "tags" in value else []
         at = value["at"]

@@ -1,0 +1,56 @@
+#ifndef QUORATE_MODULE_REPLICA_H
+#define QUORATE_MODULE_REPLICA_H
+
+#include "module/errand.h"
+#include "module/visit.h"
+#include "module/world.h"
+
+/* The replica sites of a token, in whatever way they are reached. All that is wanted of one goes by visits, which run side
+ * by side: each has a thread of its own and the time that the policy gives the site (`answer-within`). A site that does
+ * not answer in that time is absent: its thread is left to itself, nothing is asked of that HSM's library until it is
+ * back, and it ends what it began. Estate and log are the caller's alone; the world's lock is held throughout. */
+
+enum visit_kind {
+    VISIT_READY,
+    VISIT_WRAP,
+    VISIT_TAKE,
+    VISIT_NAME,
+    VISIT_WITHDRAW,
+    VISIT_HOLDS,
+    VISIT_CHANGE,
+    VISIT_CLOSE
+};
+
+struct replica {
+    char *token, *site;
+    unsigned answer_within, wrap_within; /* seconds: this site; the primary, for VISIT_WRAP */
+    struct visit *visit;  /* what goes in and comes out; not to be touched while a visit is out; NULL: absent */
+    struct errand *out;   /* NULL: none is */
+    enum visit_kind kind; /* of the last visit */
+    bool ready;           /* the caller's mark */
+};
+
+struct replicas {
+    struct replica items[LIMIT_SITES];
+    size_t count;
+};
+
+/* Seconds that a site has for one answer, by the policy in force. */
+unsigned site_answers_within(const struct world *w, const char *site);
+
+/* The replica at this site, made where it is not in the list yet; nothing is asked of it. Outcomes of site_bound. */
+enum outcome replicas_want(struct replicas *all, struct world *w, const char *token, const char *site,
+                           struct replica **ret, struct fault *f);
+/* Takes one off the list, closing its link; those behind it move up. No visit of it is out. */
+void replica_drop(struct replicas *all, size_t i);
+/* Waits for visits that are out, closes all links side by side, forgets all. */
+void replicas_end(struct replicas *all);
+
+/* Begins a visit. E_DEVICE: the site was absent before; E_MEMORY. */
+enum outcome replica_begin(struct replica *r, enum visit_kind kind, struct fault *f);
+/* Waits for the next visit to end: how it did is in *ret_outcome and f, which names token and site. NULL: none is out. */
+struct replica *replicas_next(struct replicas *all, enum outcome *ret_outcome, struct fault *f);
+/* One visit, alone. */
+enum outcome replica_visit(struct replica *r, enum visit_kind kind, struct fault *f);
+
+#endif

@@ -1,0 +1,131 @@
+#include "module/visit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "module/site_accept.h"
+
+enum outcome visit_open(struct visit *v, struct fault *f)
+{
+    if (v->link.binding != NULL)
+        return OK;
+    return site_link_open(v->lower, v->token, &v->bound, SITE_MODULE, &v->link, f);
+}
+
+enum outcome visit_ready(struct visit *v, struct fault *f)
+{
+    if (v->serial == NULL)
+        return fault_set(f, E_REFUSED, "%s at %s is not enrolled: run `quorate enrol`", v->token, v->bound.site);
+    enum outcome outcome = visit_open(v, f);
+    if (outcome == OK)
+        outcome = site_ready(&v->link, &v->estate, v->serial, &v->pinned, f);
+    v->takes_rsa_aes = outcome == OK && wrapping_offered(&v->link, CKF_UNWRAP);
+    return outcome;
+}
+
+enum outcome visit_take(struct visit *v, struct fault *f)
+{
+    enum outcome outcome = visit_open(v, f);
+    receipt_clear(&v->receipt);
+    v->wrapping_unknown = false;
+    if (outcome == OK)
+        outcome = site_accept(&v->link, &v->pinned, &v->estate, &v->offer, &v->offer_digest, &v->receipt,
+                              &v->wrapping_unknown, f);
+    return outcome;
+}
+
+enum outcome visit_name(struct visit *v, struct fault *f)
+{
+    enum outcome outcome = visit_open(v, f);
+    return outcome == OK ? site_rename(&v->link, buf_span(&v->id), buf_span(&v->wanted), v->label, f) : outcome;
+}
+
+enum outcome visit_withdraw(struct visit *v, struct fault *f)
+{
+    enum outcome outcome = visit_open(v, f);
+    return outcome == OK ? site_destroy(&v->link, buf_span(&v->id), f) : outcome;
+}
+
+/* The key by the id that it had, else by the one that it may have got already. */
+static enum outcome key_find(const struct visit *v, CK_OBJECT_HANDLE *ret, struct fault *f)
+{
+    const CK_ATTRIBUTE *other = template_find(&v->attributes, CKA_ID);
+    enum outcome outcome = site_find_one(&v->link, v->class, buf_span(&v->id), ret, f);
+    if (outcome == E_ABSENT && other != NULL)
+        outcome = site_find_one(&v->link, v->class, span_of(other->pValue, other->ulValueLen), ret, f);
+    return outcome;
+}
+
+enum outcome visit_holds(struct visit *v, struct fault *f)
+{
+    CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
+    enum outcome outcome = visit_open(v, f);
+    return outcome == OK ? key_find(v, &key, f) : outcome;
+}
+
+enum outcome visit_change(struct visit *v, struct fault *f)
+{
+    CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
+    enum outcome outcome = visit_open(v, f);
+    if (outcome == OK)
+        outcome = key_find(v, &key, f);
+    if (outcome == OK) {
+        CK_RV rv = v->link.f->C_SetAttributeValue(v->link.session, key, v->attributes.items, v->attributes.count);
+        if (rv != CKR_OK)
+            outcome = site_fault(&v->link, "C_SetAttributeValue", rv, f);
+    }
+    return outcome == OK ? site_compare(&v->link, key, &v->attributes, f) : outcome;
+}
+
+enum outcome visit_compare(struct visit *v, struct fault *f)
+{
+    CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
+    enum outcome outcome = visit_open(v, f);
+    if (outcome == OK)
+        outcome = key_find(v, &key, f);
+    return outcome == OK ? site_compare(&v->link, key, &v->attributes, f) : outcome;
+}
+
+enum outcome visit_close(struct visit *v, struct fault *f)
+{
+    (void)f;
+    site_close(&v->link);
+    return OK;
+}
+
+void visit_free(struct visit *v)
+{
+    if (v == NULL)
+        return;
+    site_close(&v->link);
+    lower_drop(v->lower);
+    if (v->primary != NULL)
+        lower_drop(v->primary);
+    lock_release(v->lock);
+    binding_clear(&v->bound);
+    binding_clear(&v->wrapping_at);
+    site_keys_clear(&v->pinned);
+    offer_clear(&v->offer);
+    receipt_clear(&v->receipt);
+    template_clear(&v->attributes);
+    buf_free(&v->id);
+    buf_free(&v->wanted);
+    free(v->label);
+    free(v->rule);
+    free(v->token);
+    free(v->serial);
+    free(v);
+}
+
+void visit_late(void *visit)
+{
+    struct visit *v = visit;
+    struct lower *in = v->in;
+    struct fault ignored = {0};
+    if (v->run == visit_take && v->link.binding != NULL)
+        site_destroy(&v->link, buf_span(&v->id), &ignored);
+    lower_hold(in);
+    visit_free(v);
+    lower_overdue(in, false);
+    lower_drop(in);
+}

@@ -1,0 +1,69 @@
+#ifndef QUORATE_MODULE_VISIT_H
+#define QUORATE_MODULE_VISIT_H
+
+#include "audit/document.h"
+#include "core/file.h"
+#include "module/site_keys.h"
+#include "module/wrapping.h"
+
+/* What is done at a replica site, on a thread that may hang there (internal to replica*.c and birth*.c). All that such a
+ * thread touches is in here; nobody else does while it is out. */
+struct visit;
+typedef enum outcome visit_fn(struct visit *v, struct fault *f);
+
+struct visit {
+    char *token, *serial;    /* serial: the enrolled one, NULL where the site is not enrolled */
+    struct binding bound;    /* a copy */
+    struct lower *lower;     /* of the site, held */
+    struct digest estate;    /* its name */
+    struct site_keys pinned; /* as the log has them */
+    struct site_link link;   /* open from the first visit on that needs it */
+    struct lock *lock;       /* a share in what is being carried out: nobody takes it over while we are out */
+
+    /* For visit_wrap: the primary, where the key lies; a session of its own is opened there. */
+    struct lower *primary;       /* held; NULL: none yet */
+    struct site_link wrapping;   /* token, slot and functions are given; open during the visit alone */
+    struct binding wrapping_at;  /* has a site's name alone */
+    CK_OBJECT_HANDLE key;        /* that is wrapped */
+    enum wrapping wrapping_from; /* the strongest that is tried */
+    bool sha1_allowed;
+    char *rule;            /* that says so, for texts */
+    bool takes_rsa_aes;    /* of visit_ready: the site says that it unwraps by CKM_RSA_AES_KEY_WRAP */
+    bool wrapping_unknown; /* of visit_take: the site does not know the offer's mechanism; a weaker one may do */
+
+    /* Of a birth. */
+    struct offer offer; /* all but mechanism and blobs is given */
+    struct digest offer_digest;
+    struct receipt receipt;
+
+    /* Of keys that are there. */
+    struct buf id, wanted; /* CKA_ID; the one that it is to get */
+    char *label;
+    CK_OBJECT_CLASS class;
+    struct template attributes;
+
+    /* The visit that is out, and how it ended. */
+    visit_fn *run;
+    struct lower *in; /* the library that it is in */
+    enum outcome outcome;
+    struct fault fault;
+};
+
+/* Opens the link where it is not open: what every visit but the last begins with. */
+enum outcome visit_open(struct visit *v, struct fault *f);
+visit_fn visit_ready;    /* the HSM is the enrolled one and answers a challenge */
+visit_fn visit_wrap;     /* at the primary: the offer's mechanism and blobs */
+visit_fn visit_take;     /* judges the offer, takes the key in: the receipt */
+visit_fn visit_name;     /* the key `label` gets the CKA_ID `wanted` */
+visit_fn visit_withdraw; /* destroys what has the CKA_ID `id`, and looks that nothing is left */
+visit_fn visit_holds;    /* E_ABSENT where no key of `class` has that id */
+visit_fn visit_change;   /* sets `attributes` on it and reads them back; it may have got the new CKA_ID already */
+visit_fn visit_compare;  /* E_REFUSED where it has them otherwise */
+visit_fn visit_close;
+
+void visit_free(struct visit *v); /* NULL is fine; a link that is still open is closed */
+/* The end of one that nobody waits for any more, on its thread: what it took in is destroyed again, all is closed, and the
+ * library counts as answering. */
+void visit_late(void *visit);
+
+#endif
