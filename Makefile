@@ -48,7 +48,7 @@ UNIT_BINS  := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT))
 .PHONY: all bypass help deps lint-deps demo check check-ceremonies check-interop check-crash check-model unit threads fuzz coverage lint mediation bench bench-log bench-deps clean install
 all: $(B)/quorate $(B)/quorate-pkcs11.so
 
-unit: $(UNIT_BINS) $(B)/mock-hsm.so $(B)/shim-hsm.so $(B)/bypass
+unit: $(UNIT_BINS) $(B)/mock-hsm.so $(B)/shim-hsm.so $(B)/bypass $(if $(filter plain,$(VARIANT)),$(B)/tests/sweep)
 
 # What the thread sanitizer looks at: the module over an HSM that is built with it too.
 THREADS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_mock_*.c)) \
@@ -61,7 +61,7 @@ help:
 	@echo 'make check        install what is missing, build, and run every test, plain and sanitized'
 	@echo 'make check-ceremonies   ceremonies, both verifiers, and 2,000 bytes flipped'
 	@echo 'make check-interop  log and approvals by other programs: Go, openssl'
-	@echo 'make check-crash  deaths at every step of a birth, a disk that fails at any call: nothing half done, nothing lost'
+	@echo 'make check-crash  deaths at every call of whole operations, disks that fail, power that fails: nothing half done, nothing lost'
 	@echo 'make check-model  the birth protocol, by spin: every state that deaths and lost messages reach'
 	@echo 'make lint         clang-format, clang-tidy, cppcheck, sizes, and the arrows between folders'
 	@echo 'make fuzz         a target of tests/fuzz, FUZZ=calls where none is named, for FUZZ_SECONDS (600)'
@@ -143,12 +143,19 @@ $(B)/tests/appender: $(B)/obj/tests/sweep/appender.o $(B)/libquorate.a
 	@mkdir -p $(@D)
 	$(call tell,LD) $(CC) $(CFLAGS) -o $@ $^ $(LIBS)
 
+# Whole operations, ended at each call to disk and HSM (tests/sweep/sweep.h). What changes the disk is led through its I/O layer.
+SWEEP      := $(filter-out tests/sweep/appender.c,$(sort $(wildcard tests/sweep/*.c)))
+DISK_CALLS := open openat write pwrite ftruncate fsync fdatasync syncfs renameat renameat2 linkat unlink unlinkat rmdir mkdir
+$(B)/tests/sweep: $(call object,$(SWEEP) $(MODULE)) $(B)/libquorate.a
+	@mkdir -p $(@D)
+	$(call tell,LD) $(CC) $(CFLAGS) $(DISK_CALLS:%=-Wl,--wrap=%) -o $@ $^ $(TEST_LIBS)
+
 # Every call of an append to the operating system fails once; longer than what make check should take.
 check-crash: deps
 	$(call install_missing,strace)
-	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all build/tests/appender
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all build/tests/appender build/tests/sweep
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=crash all
-	@{ tests/sweep/run.sh; tests/integration/run.sh tests/integration/test_crash.sh; } | tests/tally.sh
+	@{ build/tests/sweep crash; tests/sweep/run.sh; tests/integration/run.sh tests/integration/test_crash.sh; } | tests/tally.sh
 
 # The birth protocol in every state that deaths and lost messages reach.
 check-model:

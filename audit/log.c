@@ -144,10 +144,10 @@ static bool paths_set(struct log *l, const char *folder)
     const struct {
         char **path;
         const char *name;
-    } paths[] = {{&l->entries, "entries"},       {&l->checkpoint, "checkpoint"}, {&l->key_file, "key"},
-                 {&l->next_key_file, "key.new"}, {&l->vkey_file, "vkey"},        {&l->lock_file, "lock"},
-                 {&l->quarantine, "quarantine"}, {&l->public, "public"},         {&l->edge, "edge"},
-                 {&l->places, "places"}};
+    } paths[] = {{&l->entries, "entries"}, {&l->checkpoint, "checkpoint"}, {&l->next_checkpoint, "checkpoint.next"},
+                 {&l->key_file, "key"},    {&l->next_key_file, "key.new"}, {&l->vkey_file, "vkey"},
+                 {&l->lock_file, "lock"},  {&l->quarantine, "quarantine"}, {&l->public, "public"},
+                 {&l->edge, "edge"},       {&l->places, "places"}};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         *paths[i].path = path_join(folder, paths[i].name);
         if (!*paths[i].path)
@@ -191,7 +191,7 @@ static void heal_tiles(struct log *l)
     uint64_t full = log_size(l) / TILE_WIDTH;
     char *first = tile_path(l->public, 0, 0, TILE_WIDTH),
          *last = tile_path(l->public, 0, full ? full - 1 : 0, TILE_WIDTH);
-    if (full && first && last && !(file_exists(first) && file_exists(last)) &&
+    if (full && first && last && !(tile_whole(first) && tile_whole(last)) &&
         !lock_take(l->lock_file, false, &l->lock, &ignored)) {
         (void)log_publish_held(l, true, &ignored);
         log_end(l);
@@ -206,6 +206,8 @@ enum outcome log_open(const char *folder, log_visitor *visit, void *context, str
     enum outcome rc = log_prepare(folder, visit, context, &l, f);
     if (!rc)
         rc = log_refresh(l, f);
+    if (!rc)
+        rc = log_adopt_free(l, f);
     if (rc)
         goto out;
     heal_tiles(l);
@@ -248,6 +250,7 @@ void log_close(struct log *l)
     EVP_PKEY_free(l->secret);
     free(l->entries);
     free(l->checkpoint);
+    free(l->next_checkpoint);
     free(l->key_file);
     free(l->next_key_file);
     free(l->vkey_file);

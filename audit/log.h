@@ -10,7 +10,8 @@
  * tlog-tiles; also where the hashes of all but the last entries are, so that memory does not grow with the log), and the
  * caches `edge` and `places`. The last three are made again where they are missing.
  *
- * Order of an append: entry line durable, checkpoint signed, checkpoint durable, then shown to anyone. What stands in
+ * Order of an append: entry line durable, checkpoint signed, checkpoint durable (as `checkpoint.next`), then shown to
+ * anyone. What stands in
  * `entries` beyond the signed size was never acknowledged: readers do not see it; the next writer moves it to
  * `quarantine/` and says so in a `recovered` entry. Damage at or below the signed size is E_REFUSED, always. After an
  * fsync error this object refuses every further append.

@@ -210,6 +210,8 @@ enum outcome log_open_at(const char *folder, const struct log_mark *mark, log_vi
         rc = load(l, f);
     if (!rc)
         rc = log_refresh(l, f);
+    if (!rc)
+        rc = log_adopt_free(l, f);
     if (rc)
         goto out;
     const struct log_mark all = {.size = log_size(l), .root = l->root};

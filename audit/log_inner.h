@@ -9,9 +9,9 @@
 
 /* Inside of the log: what its readers (log.c) and its writer (log_write.c) share. */
 struct log {
-    char *entries, *checkpoint, *key_file, *next_key_file, *vkey_file, *lock_file, *quarantine, *public, *edge,
-        *places;         /* paths */
-    struct note_key key; /* in force: of the checkpoint seen last */
+    char *entries, *checkpoint, *next_checkpoint, *key_file, *next_key_file, *vkey_file, *lock_file, *quarantine,
+        *public, *edge, *places; /* paths */
+    struct note_key key;         /* in force: of the checkpoint seen last */
     struct tree tree;
     struct tile_reader *tiles; /* of the tree */
     struct log_place *place;   /* where the entry read last ended */
@@ -62,6 +62,15 @@ enum outcome log_load_secret(struct log *l, struct fault *f);
 
 /* Opens the entries: O_NOFOLLOW, regular. *ret is the caller's. */
 enum outcome log_open_entries(const struct log *l, int flags, int *ret, struct fault *f);
+
+/* Shows a checkpoint (log_shown.c): it is durable before anybody can see it, so that no failure of power takes back what
+ * somebody saw. Until then it is called `checkpoint.next`. */
+enum outcome log_show(const struct log *l, struct span note, struct fault *f);
+/* With the lock held, and refreshed: takes in a checkpoint that is durable but, after a failure of power or a death, not
+ * shown. E_REFUSED where it does not lead on from the log. */
+enum outcome log_adopt(struct log *l, struct fault *f);
+/* The same at an open, where nobody else holds the lock: whoever does has seen to it. */
+enum outcome log_adopt_free(struct log *l, struct fault *f);
 
 /* With the lock held: moves what a crash left behind the signed entries to the quarantine, and says so in the log. */
 enum outcome log_settle(struct log *l, struct fault *f);

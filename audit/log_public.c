@@ -169,7 +169,7 @@ enum outcome log_publish_held(struct log *l, bool all, struct fault *f)
         rc = fault_memory(f);
         goto out;
     }
-    p.anew = all || from == 0 || !file_exists(last);
+    p.anew = all || (log_size(l) >= TILE_WIDTH && !tile_whole(last));
     rc = publish(&p, l, p.anew ? 0 : from, f);
     if (rc && !p.anew) { /* a tile was lost or damaged: all of them again */
         p.anew = true;

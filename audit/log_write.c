@@ -140,7 +140,7 @@ static enum outcome show(struct log *l, const struct merkle_edge *edge, struct f
     if (rc)
         goto out;
     log_step("checkpoint-signed");
-    rc = file_replace(l->checkpoint, buf_span(&note), 0644, f);
+    rc = log_show(l, buf_span(&note), f);
     if (rc)
         goto out;
     log_step("checkpoint-shown");
@@ -290,6 +290,8 @@ enum outcome log_begin(struct log *l, struct fault *f)
         rc = log_open_entries(l, O_RDWR, &l->fd, f);
     if (!rc && !is_current(l))
         rc = log_refresh(l, f);
+    if (!rc)
+        rc = log_adopt(l, f);
     if (!rc)
         rc = log_load_secret(l, f);
     if (!rc)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/file.h"
@@ -109,12 +110,32 @@ enum outcome tile_write(const char *path, struct span bytes, bool durable, struc
     return rc ? rc : put(path, bytes, 0644, f);
 }
 
+bool tile_whole(const char *path)
+{
+    struct stat s;
+    return lstat(path, &s) == 0 && S_ISREG(s.st_mode) && s.st_size == sizeof(struct tile);
+}
+
+/* A good tile is not put at risk by the same one, which a failure of power could take back. */
+static bool there_already(const char *path, struct span bytes)
+{
+    struct fault ignored = {.outcome = OK};
+    struct buf there = BUF(sizeof(struct tile));
+    bool same = tile_whole(path) && !file_read(path, false, &there, &ignored) && span_equal(buf_span(&there), bytes);
+    buf_free(&there);
+    return same;
+}
+
 static enum outcome put_tile(const char *folder, unsigned level, uint64_t index, const struct digest *hashes,
                              bool durable, struct fault *f)
 {
     char *path = tile_path(folder, (int)level, index, TILE_WIDTH);
     const struct span bytes = span_of(hashes, TILE_WIDTH * sizeof *hashes);
-    enum outcome rc = path ? tile_write(path, bytes, durable, f) : fault_memory(f);
+    enum outcome rc = OK;
+    if (!path)
+        rc = fault_memory(f);
+    else if (durable || !there_already(path, bytes))
+        rc = tile_write(path, bytes, durable, f);
     free(path);
     return rc;
 }

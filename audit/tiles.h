@@ -44,6 +44,9 @@ enum outcome tile_put(void *folder, unsigned level, uint64_t index, const struct
 enum outcome tile_show(void *folder, unsigned level, uint64_t index, const struct digest hashes[TILE_WIDTH],
                        struct fault *f);
 
+/* Whether a full tile of hashes is there, in its whole length. */
+bool tile_whole(const char *path);
+
 /* Makes durable, in one call, whatever was shown in the folder. */
 enum outcome tile_sync(const char *folder, struct fault *f);
 

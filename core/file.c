@@ -247,6 +247,20 @@ enum outcome file_show(const char *path, struct span bytes, mode_t mode, struct 
     return file_write(path, bytes, mode, WAY_SHOW, f);
 }
 
+enum outcome file_move(const char *path, const char *name, struct fault *f)
+{
+    const char *old = NULL;
+    int folder = -1;
+    enum outcome o = folder_open(path, &folder, &old, f);
+
+    if (o != OK)
+        return o;
+    if (renameat(folder, old, folder, name) != 0)
+        o = fault_errno(f, "cannot rename", path);
+    close(folder);
+    return o;
+}
+
 enum outcome file_remove(const char *path, struct fault *f)
 {
     const char *name = NULL;

@@ -21,6 +21,8 @@ enum outcome file_replace(const char *path, struct span bytes, mode_t mode, stru
 enum outcome file_show(const char *path, struct span bytes, mode_t mode, struct fault *f);
 /* The same as file_replace, but E_BUSY where the file exists. */
 enum outcome file_create(const char *path, struct span bytes, mode_t mode, struct fault *f);
+/* Gives a file the name of another in the same folder, which goes. Not durable by itself; whole or not at all. */
+enum outcome file_move(const char *path, const char *name, struct fault *f);
 enum outcome file_remove(const char *path, struct fault *f); /* durably; a missing one is no fault */
 enum outcome folder_make(const char *path, mode_t mode,
                          struct fault *f); /* one level; an existing folder is no fault */

@@ -62,7 +62,8 @@ while read -r verdict line; do
     FAIL) failed=$((failed + 1)) ;;
     esac
     printf '%s %s\n' "$verdict" "$line"
-done < <(tests/integration/run.sh || echo 'FAIL the integration tests did not run to their end'
+done < <(build/tests/sweep crash --every 4 || [ $? = 1 ] || echo 'FAIL the sweep did not run to its end'
+    tests/integration/run.sh || echo 'FAIL the integration tests did not run to their end'
     tests/bypass/run.sh || echo 'FAIL the bypass table did not run to its end'
     tests/parity/run.sh || echo 'FAIL the parity tests did not run to their end')
 

@@ -318,6 +318,63 @@ static void the_living_tell(void **state)
     log_gone(folder);
 }
 
+/* The power failed after a checkpoint was durable, and what made it seen was lost. */
+static void durable_and_not_shown(void **state)
+{
+    (void)state;
+    char *folder = log_made();
+    struct log *l = log_opened(folder);
+    say(l, "first");
+    in_folder(folder, "cp checkpoint older");
+    say(l, "seen by somebody");
+    in_folder(folder, "mv checkpoint checkpoint.next && cp older checkpoint");
+    struct log *reader = log_opened(folder);
+    assert_int_equal(log_size(reader), 3);
+    log_close(reader);
+    in_folder(folder, "test ! -e checkpoint.next && ! cmp -s older checkpoint");
+    say(l, "and on");
+    assert_int_equal(log_size(l), 4);
+
+    /* By whoever appends first, where it came meanwhile. */
+    in_folder(folder, "cp checkpoint older");
+    say(l, "seen by somebody too");
+    log_close(l);
+    in_folder(folder, "mv checkpoint newer && cp older checkpoint");
+    l = log_opened(folder);
+    assert_int_equal(log_size(l), 4);
+    in_folder(folder, "mv newer checkpoint.next");
+    say(l, "and on");
+    assert_int_equal(log_size(l), 6);
+
+    /* One that is older than what stands there says nothing. */
+    in_folder(folder, "mv older checkpoint.next");
+    log_close(log_opened(folder));
+    in_folder(folder, "test ! -e checkpoint.next");
+    assert_int_equal(log_size(l), 6);
+    log_close(l);
+    log_gone(folder);
+}
+
+static void a_next_checkpoint_that_nobody_signed(void **state)
+{
+    (void)state;
+    struct fault f;
+    char *folder = log_made();
+    struct log *l = log_opened(folder);
+    say(l, "first");
+    in_folder(folder, "sed '2s/.*/7/' checkpoint >checkpoint.next");
+    log_refused(folder, E_REFUSED, "checkpoint.next");
+    assert_int_equal(log_said(l, "not on top of it", &f), E_REFUSED);
+    assert_non_null(strstr(f.text, "checkpoint.next"));
+    in_folder(folder, "echo >checkpoint.next");
+    log_refused(folder, E_INVALID, "checkpoint.next");
+    in_folder(folder, "rm checkpoint.next");
+    say(l, "without it");
+    assert_int_equal(log_size(l), 3);
+    log_close(l);
+    log_gone(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -331,6 +388,8 @@ int main(void)
         cmocka_unit_test(a_check_that_refuses),
         cmocka_unit_test(a_visitor_that_refuses),
         cmocka_unit_test(a_full_disk_poisons),
+        cmocka_unit_test(durable_and_not_shown),
+        cmocka_unit_test(a_next_checkpoint_that_nobody_signed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
