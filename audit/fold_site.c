@@ -138,13 +138,6 @@ out:
     strings_free(&tags);
 }
 
-void fold_drill(struct fold *x)
-{
-    struct state_site *s = fold_site(x, fold_text(x, "token"), fold_text(x, "site"));
-    if (fold_goes(x))
-        s->drilled = x->e->time;
-}
-
 void fold_site_retired(struct fold *x)
 {
     struct state_site *s = fold_site(x, fold_text(x, "token"), fold_text(x, "site"));

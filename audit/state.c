@@ -153,6 +153,26 @@ struct state_key *state_key(const struct state *s, const char *token, const char
     return NULL;
 }
 
+struct state_key *state_key_born(const struct state *s, uint64_t seq)
+{
+    size_t low = 0, high = s->key_count; /* in the order of seq */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (s->keys[middle].seq == seq)
+            return s->keys[middle].destroyed ? NULL : &s->keys[middle];
+        if (s->keys[middle].seq < seq)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+bool state_key_at(const struct state_key *k, const char *token, const char *site)
+{
+    return !k->destroyed && !strcmp(k->token, token) && strings_have(&k->sites, site);
+}
+
 bool state_was_refused(const struct state *s, const struct digest *subject)
 {
     size_t at = 0;

@@ -20,7 +20,8 @@ struct state_site {
     bool placed;
     char *latitude, *longitude, *country, *place; /* place: the site's id where at home, else a description */
     struct strings tags;
-    moment arrived, drilled;
+    moment arrived;
+    moment drilled; /* the last drill that proved all it holds; 0: none, or a later one in which a key failed */
 };
 
 struct state_vote {
@@ -146,7 +147,9 @@ struct state_request *state_request_by_subject(const struct state *s,
                                                const struct digest *subject); /* newest pending or in intent */
 struct state_intent *state_intent(const struct state *s, uint64_t seq);
 struct state_key *state_key(const struct state *s, const char *token, const char *class_name, const char *id_hex,
-                            const char *label); /* living; label NULL: any */
+                            const char *label);                        /* living; label NULL: any */
+struct state_key *state_key_born(const struct state *s, uint64_t seq); /* of that `born` entry, living; or NULL */
+bool state_key_at(const struct state_key *k, const char *token, const char *site); /* living, and held there */
 bool state_was_refused(const struct state *s, const struct digest *subject);
 bool state_suspended(const struct state *s, const char *token, const char *label); /* any scope that covers it */
 

@@ -26,6 +26,8 @@ static const struct action actions[] = {
     ROOM("seal-bag", ACTION_SEAL_BAG, "item", "bag"),
     ROOM("exhibit", ACTION_EXHIBIT, "kind", "file ?device ?end ?gaps ?start"),
     ROOM("read-aloud", ACTION_READ_ALOUD, "", ""),
+    /* nothing that could not be done again: a drill only asks */
+    ROOM("drill", ACTION_DRILL, "site token", ""),
     {"generate-key-pair", ACTION_GENERATE_KEY_PAIR, "label token type", "", true, false, OP_GENERATE},
     {"make-csr", ACTION_MAKE_CSR, "label profile token", "", true, false, OP_USE},
     {"issue-certificate", ACTION_ISSUE_CERTIFICATE, "label profile token", "", true, false, OP_USE},
@@ -46,7 +48,6 @@ static const struct action actions[] = {
     /* keys */
     NOT_YET("generate-secret-key"),
     NOT_YET("replicate"),
-    NOT_YET("drill"),
     NOT_YET("destroy"),
     NOT_YET("inventory"),
     NOT_YET("export-offer"),

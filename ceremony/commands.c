@@ -209,6 +209,11 @@ const struct command commands[] = {
      "or\n"
      "an HSM that is bound as a module does not answer. Changes nothing.",
      settle_options, run_inventory},
+    {"drill", "[TOKEN] [SITE]", 0, 2, true, "Let every replica of every key prove itself again",
+     "Each enrolled site signs with each key that it holds, and answers for all with its identity key; the log says "
+     "what\n"
+     "was proven. Rules with `fresh:` count from the last drill in which nothing failed. Exits 1 where something did.",
+     settle_options, run_drill},
     {"log", "", 0, 0, false, "Read and verify the log", "", none, NULL},
     {"log show", "", 0, 0, true, "Show the log's entries, one line each", "With --json each entry's exact bytes.",
      log_show_options, run_log_show},

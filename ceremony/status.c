@@ -79,6 +79,29 @@ static enum outcome due_keys(struct status *s, struct fault *f)
     return o;
 }
 
+static enum outcome due_drills(struct status *s, struct fault *f)
+{
+    moment soon = s->now + (moment)STATUS_DUE_DAYS * 86400;
+    enum outcome o = OK;
+
+    for (size_t i = 0; o == OK && i < s->estate->state.site_count; i++) {
+        const struct state_site *k = &s->estate->state.sites[i];
+        moment until = k->retired ? MOMENT_NEVER : status_drill_due(s, k);
+        struct buf text = BUF(4096);
+
+        if (until == MOMENT_NEVER || until > soon)
+            continue;
+        buf_putf(&text, "drill of %s at %s: ", k->token, k->site);
+        if (until == 0)
+            buf_puts(&text, "it has passed none, or its last one failed");
+        else
+            buf_putf(&text, "%s %s", until < s->now ? "overdue since" : "due by", moment_format(until).text);
+        buf_putf(&text, "; quorate drill %s %s", k->token, k->site);
+        o = due_add(s, &text, f);
+    }
+    return o;
+}
+
 static enum outcome due_gather(struct status *s, struct fault *f)
 {
     struct remarks remarks = {0};
@@ -86,6 +109,8 @@ static enum outcome due_gather(struct status *s, struct fault *f)
 
     if (o == OK)
         o = due_keys(s, f);
+    if (o == OK)
+        o = due_drills(s, f);
     if (o == OK)
         o = policy_check(s->estate->policy, s->now, &remarks, f);
     for (size_t i = 0; o == OK && i < remarks.count; i++)
@@ -165,6 +190,26 @@ moment status_key_until(const struct status *s, const struct state_key *k)
     if (!rule || (rule->key.lifetime.seconds == 0 && rule->key.lifetime.months == 0))
         return MOMENT_NEVER;
     return moment_add(k->born, rule->key.lifetime);
+}
+
+moment status_drill_due(const struct status *s, const struct state_site *site)
+{
+    const struct policy *p = s->estate->policy;
+    const struct token *t = p ? policy_token(p, site->token) : NULL;
+    moment due = MOMENT_NEVER;
+
+    for (size_t i = 0; t && strings_have(&t->replicas, site->site) && i < p->rule_count; i++) {
+        const struct rule *rule = &p->rules[i];
+        const struct replica_rule *r = &rule->replicas;
+
+        if (!r->present || (r->fresh.seconds == 0 && r->fresh.months == 0) ||
+            (rule->tokens.count > 0 && !strings_have(&rule->tokens, t->id)) ||
+            (r->sites.count > 0 && !strings_have(&r->sites, site->site)))
+            continue;
+        moment until = site->drilled == 0 ? 0 : moment_add(site->drilled, r->fresh);
+        due = until < due ? until : due;
+    }
+    return due;
 }
 
 bool status_waits(const struct status *s, const struct state_request *r)

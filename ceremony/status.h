@@ -29,6 +29,9 @@ json_t *status_json(const struct status *s); /* NULL on memory */
 const json_t *status_answer(const struct status *s, const char *token, const char *site);
 /* When the key's lifetime ends by the rule that its birth matched; MOMENT_NEVER where none is set. */
 moment status_key_until(const struct status *s, const struct state_key *k);
+/* When a rule wants the next drill of this enrolled site at the latest: the end of the shortest `fresh:` that counts it,
+ * from its last drill; 0: it has passed none. MOMENT_NEVER where no rule asks. */
+moment status_drill_due(const struct status *s, const struct state_site *site);
 /* A request that still waits. */
 bool status_waits(const struct status *s, const struct state_request *r);
 

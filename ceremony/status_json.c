@@ -31,6 +31,11 @@ static bool site_add(const struct status *s, json_t *list, const char *token, co
     if (good && known)
         good = json_put_string(row, "serial", known->serial) &&
                (!known->placed || json_put_string(row, "place", known->place));
+    moment due = good && known ? status_drill_due(s, known) : MOMENT_NEVER;
+    if (good && known && known->drilled != 0)
+        good = json_put_moment(row, "drilled", known->drilled);
+    if (good && due != MOMENT_NEVER)
+        good = due == 0 ? json_put_string(row, "drill-due", "now") : json_put_moment(row, "drill-due", due);
     if (good && s->answering)
         good = json_put_string(row, "answers", state ? state : "not seen");
     return row_add(list, row, good);

@@ -58,6 +58,8 @@ static void site_put(const struct status *s, const struct token *t, const char *
     print_cell(b, TONE_PLAIN, known && strcmp(place, site) == 0 ? "at home" : place, 16);
     print_cell(b, TONE_PLAIN, known ? known->serial : "-", 16);
     answer_put(s, t->id, site, b);
+    if (known && known->drilled != 0)
+        buf_putf(b, ", drilled %.10s", moment_format(known->drilled).text);
     buf_puts(b, "\n");
 }
 

@@ -163,6 +163,7 @@ static enum outcome transcript_entry(void *context, const struct entry *e, struc
     case ENTRY_REJECTION:
         return copy_request(w, e, f);
     case ENTRY_RECEIPT:
+    case ENTRY_DRILL:
         return copy_digest(w, "receipts", json_string_or_null(e->body, "receipt"), ".json", f);
     case ENTRY_CEREMONY_OPENED:
         result = copy_document(w, "scripts", json_string_or_null(json_object_get(e->body, "script"), "digest"), f);

@@ -49,6 +49,9 @@ static void verify_entry(struct verifier *v, const struct entry *e)
     case ENTRY_BORN:
         verify_birth(v, e);
         break;
+    case ENTRY_DRILL:
+        verify_drill(v, e);
+        break;
     case ENTRY_USED:
         verify_use(v, e);
         break;
@@ -144,6 +147,7 @@ static void ceremony_clear(struct verified_ceremony *c)
     strings_free(&c->exhibits);
     strings_free(&c->begun);
     json_decref(c->answers);
+    json_decref(c->drills);
     script_free(c->script);
 }
 

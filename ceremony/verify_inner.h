@@ -65,6 +65,7 @@ struct verified_ceremony {
     size_t use_count;
     struct verified_signed *signed_things;
     size_t signed_count;
+    json_t *drills; /* `drill` entries since the last step was done; NULL: none yet */
     struct digest bindings;
     uint64_t to_cosign; /* so many entries have to be cosigned before it may close */
     bool closed;
@@ -84,10 +85,11 @@ struct verifier {
     size_t ceremony_count;
     struct offer_record *offers;
     size_t offer_count;
-    struct strings bags;     /* item, bag, item, bag …: as sealed, in order */
-    unsigned unsealed_bags;  /* opened, but never seen sealed */
-    struct strings expected; /* files that the entries name */
-    FILE *roots;             /* of the tree at each size, from 0: a file without a name, so that memory does not grow */
+    struct strings bags;       /* item, bag, item, bag …: as sealed, in order */
+    size_t drilled, undrilled; /* keys in drills that proved themselves, and that did not */
+    unsigned unsealed_bags;    /* opened, but never seen sealed */
+    struct strings expected;   /* files that the entries name */
+    FILE *roots; /* of the tree at each size, from 0: a file without a name, so that memory does not grow */
     struct merkle_edge edge;
     struct checkpoint checkpoint;
     bool environment; /* the record says what ran */
@@ -128,6 +130,10 @@ void verify_arrival(struct verifier *v, const struct entry *e);
 void verify_receipt(struct verifier *v, const struct entry *e);
 void verify_offer(struct verifier *v, const struct entry *e);
 void verify_birth(struct verifier *v, const struct entry *e);
+void verify_drill(struct verifier *v, const struct entry *e);
+void verify_drill_noted(struct verifier *v, struct verified_ceremony *c, const struct entry *e);
+/* The result is that of a drill in this step; a key that failed has a deviation. */
+bool verified_drill(const struct verified_ceremony *c, const struct step *s, const json_t *result);
 void verify_offers_free(struct verifier *v);
 void verify_use(struct verifier *v, const struct entry *e);
 void verify_key_end(struct verifier *v, const struct entry *e); /* modified, destroyed */

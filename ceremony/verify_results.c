@@ -182,6 +182,9 @@ void verify_step_result(struct verifier *v, struct verified_ceremony *c, const s
     case ACTION_EXHIBIT:
         good = exhibit != NULL && strings_have(&c->exhibits, exhibit);
         break;
+    case ACTION_DRILL:
+        good = verified_drill(c, s, result);
+        break;
     case ACTION_COSIGN:
         good = json_string_or_null(result, "size") != NULL && result_digest(result, "root", &digest) &&
                verified_cosigned(v, json_string_or_null(result, "size"), &digest);

@@ -106,7 +106,7 @@ static bool result_answered(const struct verified_ceremony *c, const struct step
 /* What the script says of a step stands in its result too. */
 static bool result_as_asked(const struct step *s, const json_t *result)
 {
-    static const char *const names[] = {"item", "label", "token"};
+    static const char *const names[] = {"item", "label", "site", "token"};
     const char *target = json_string_or_null(result, "for");
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -162,6 +162,9 @@ bool verify_result_said(const struct verified_ceremony *c, const struct step *s,
         break;
     case ACTION_READ_ALOUD:
         names = "root size words";
+        break;
+    case ACTION_DRILL:
+        names = "failed proven receipt site token";
         break;
     case ACTION_COSIGN:
         names = "root size";

@@ -28,7 +28,11 @@ struct quorate_vendor {
      *              absent or elsewhere. kind is key (of the log), own (pinned at enrolment), other (what the log does not
      *              keep), or a difference: unknown (a secret half that the log does not know), abandoned (left by a birth
      *              or an enrolment that did not end), session (not on the token). missing: the log has it, the HSM has
-     *              not. differences counts these and the sites that are absent. */
+     *              not. differences counts these and the sites that are absent.
+     *   "drill"    {"site"?, "token"?} -> {"sites": [{"attested", "failed": [{"born", "label", "why"}...], "proven", "site",
+     *              "state", "token", "why"?}...], "unproven"}: enrolled sites prove every key that they hold, and it is
+     *              logged. state is proven, failed (a key did not), or absent (why). proven counts keys, attested those of
+     *              them that cannot sign; unproven counts sites. */
     int (*call)(const char *verb, const char *json, char **ret_json, char *text, size_t text_size);
     void (*release)(char *json);
 };

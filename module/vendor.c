@@ -4,6 +4,7 @@
 
 #include "core/limits.h"
 #include "module/birth.h"
+#include "module/drill.h"
 #include "module/head.h"
 #include "module/inventory.h"
 #include "module/vendor_table.h"
@@ -92,6 +93,11 @@ static enum outcome verb_readopt(struct world *w, const json_t *question, json_t
     return outcome == OK ? pending_or_ok(*ret, f) : outcome;
 }
 
+static enum outcome verb_drill(struct world *w, const json_t *question, json_t **ret, struct fault *f)
+{
+    return drill_run(w, json_string_or_null(question, "token"), json_string_or_null(question, "site"), ret, f);
+}
+
 static enum outcome verb_tokens(struct world *w, const json_t *question, json_t **ret, struct fault *f)
 {
     (void)question;
@@ -128,6 +134,7 @@ static const struct {
     {"inventory", "?token", true, verb_inventory},
     {"heads", "", true, verb_heads},
     {"readopt", "", true, verb_readopt},
+    {"drill", "?site ?token", true, verb_drill},
     {"refusal", "", false, verb_refusal},
 };
 

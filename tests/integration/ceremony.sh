@@ -14,6 +14,15 @@ answers() {
         "$@" "$D/ceremony.answers.yaml"
 }
 
+# The script with a drill of each site once the key is born.
+drilling_script() {
+    cp -r ceremonies/profiles "$D/profiles"
+    awk '/^  - act: Issue the certificate$/ {
+            print "      - step: Drill the HSM of {hsm}.\n        for-each: hsm in [slough, cardiff, glasgow]"
+            print "        by: administrator\n        do: drill\n        with: {token: \"{token}\", site: \"{hsm}\"}\n" }
+        { print }' $SCRIPT >"$D/drilling.yaml"
+}
+
 # $1: the script.
 holds() {
     "$Q" run "$1" --answers "$D/ceremony.answers.yaml"

@@ -155,7 +155,7 @@ case_bad_scripts() {
     must "$Q" script check $SCRIPT
     says '44 steps'
     bad_script 's/^id: root/id: Root/' '4:5' 'Root-oca.* is no name'
-    bad_script '0,/do: enter/s//do: drill/' '[0-9]+:[0-9]+' 'not yet: drill'
+    bad_script '0,/do: enter/s//do: restore/' '[0-9]+:[0-9]+' 'not yet: restore'
     bad_script '0,/do: enter/s//do: entre/' '[0-9]+:[0-9]+' 'entre'
     bad_script '0,/by: administrator/s//by: director/' '[0-9]+:[0-9]+' 'director'
     bad_script 's/for: root-certificate/for: root-certificat/' '[0-9]+:[0-9]+' 'root-certificat'

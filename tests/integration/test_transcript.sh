@@ -8,8 +8,9 @@
 
 held() {
     answers
-    opening_approved $SCRIPT
-    must holds $SCRIPT
+    drilling_script
+    opening_approved "$D/drilling.yaml"
+    must holds "$D/drilling.yaml"
     transcript_holds $CEREMONY
 }
 

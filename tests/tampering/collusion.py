@@ -14,7 +14,7 @@ from verifier.strict import canonical_bytes, parse_canonical, sha256, sha256_hex
 from verifier.words import WORDS
 
 from .change import Change
-from .resigned import Forger, births, records, scripted, steps, verdicts
+from .resigned import Forger, births, drills, records, scripted, steps, verdicts
 
 # With everybody's help this is another truth, and has to hold; what is read aloud is put right.
 TRUE_THEN, PUT_RIGHT = "a deviation removed", "other words read aloud"
@@ -121,12 +121,27 @@ class Rebuilder:
             return
         said = dict(parse_canonical(self.files[name]))
         said["intent"] = sha256_hex(self.lines[body["intent"]])
+        self._answered(body, name, said, b"quorate receipt v1\n")
+
+    def _drill(self, entry, body):
+        name = "receipts/%s.json" % body.get("receipt")
+        if name not in self.files:
+            return
+        said = json.loads(self.files[name])
+        for key in said["keys"]:
+            key["born"] = self.now.get(key["born"], key["born"])
+        old = body["receipt"]
+        self.artifacts[old] = self._answered(body, name, said, b"quorate drill receipt v1\n")
+
+    def _answered(self, body, name, said, prefix):
+        """A site's answer, signed again; its digest."""
         del said["signature"]
-        asked = sha256(b"quorate receipt v1\n" + canonical_bytes(said))
+        asked = sha256(prefix + canonical_bytes(said))
         said["signature"] = self.forger.keys.identity(said["site"], self.identities[said["site"]], asked).hex()
         data = canonical_bytes(said)
         self.replace(name, "receipts/%s.json" % sha256_hex(data), data)
         body["receipt"] = sha256_hex(data)
+        return body["receipt"]
 
     def _deviation(self, entry, body):
         self.deviations.append(entry["seq"])
@@ -194,7 +209,7 @@ class Colluders(Forger):
 
 def attacks(files, trust, key_file, estate):
     forger = Colluders(files, trust, key_file, estate)
-    for kind in (verdicts, births, steps, scripted, records):
+    for kind in (verdicts, births, drills, steps, scripted, records):
         for change in kind(forger):
             if change.name == "together: " + TRUE_THEN:
                 change.wanted = "held"

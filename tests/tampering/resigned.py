@@ -64,6 +64,9 @@ def renumber(body, now):
     """References to entries that moved."""
     if type(body.get("intent")) is int:
         body["intent"] = now.get(body["intent"], body["intent"])
+    for kind in ("failed", "proven"):
+        if type(body.get(kind)) is list:
+            body[kind] = sorted(now.get(seq, seq) for seq in body[kind])
     evidence = body.get("evidence")
     if evidence:
         for kind in ("approvals", "rejections"):
@@ -175,6 +178,67 @@ def births(forger):
     used = forger.find("used")
     yield forger.change("other bytes signed", _set(used, data="0" * 64), "approved")
     yield forger.change("another signature returned", _set(used, signature="0" * 64), "signature")
+
+
+def drills(forger):
+    """Of transcripts that have some."""
+    entries = forger.entries
+    places = [place for place, entry in enumerate(entries) if entry["type"] == "drill" and entry["body"]["proven"]]
+    if len(places) < 2:
+        return
+    first, last = places[0], places[-1]
+    body, done = entries[last]["body"], _steps(forger, "drill")
+    name = "receipts/%s.json" % body["receipt"]
+    said = json.loads(forger.files[name])
+
+    def answer(edit):
+        """The answer changed, and the entry that names it."""
+        other = copy.deepcopy(said)
+        edit(other)
+        data = canonical_bytes(other)
+        result = dict(entries[done[-1]]["body"]["result"], receipt=digest(data))
+
+        def changes(changed):
+            changed[last]["body"]["receipt"] = digest(data)
+            changed[done[-1]]["body"]["result"] = result
+        return changes, {name: None, "receipts/%s.json" % digest(data): data}
+
+    def attested(other):
+        other["keys"][0] = {"born": other["keys"][0]["born"], "proof": "attested"}
+
+    def by_another(other):
+        signature = other["keys"][0]["proof-signature"]
+        other["keys"][0]["proof-signature"] = signature[len(signature) // 2:] + signature[:len(signature) // 2]
+
+    def unproven(other):
+        other["keys"][0] = {"born": other["keys"][0]["born"], "reason": "no such key"}
+
+    def another_nonce(other):
+        other["nonce"] = "0" * 64
+
+    for what, edit in (("a drilled key that only says so", attested), ("a drilled key that did not sign this", by_another),
+                       ("a drill with another nonce", another_nonce), ("a failed key said to be proven", unproven)):
+        changes, more = answer(edit)
+        yield forger.change(what, changes, None, more)
+    away = {key: value for key, value in body.items() if key != "receipt"}
+
+    def replaced(members):
+        def edit(changed):
+            changed[last]["body"] = dict(members)
+        return edit
+
+    yield forger.change("a drill with another challenge", _set(last, challenge="0" * 64), "challenge")
+    yield forger.change("a drill of another site", _set(last, site=entries[first]["body"]["site"]), "another")
+    yield forger.change("another drill's answer", _set(last, receipt=entries[first]["body"]["receipt"]), None, {name: None})
+    yield forger.change("keys proven without an answer", replaced(dict(away, reason="away")), "without an answer", {name: None})
+    yield forger.change("a drilled key left out", _set(last, proven=body["proven"][1:]), "keys")
+    yield forger.change("a drilled key that nobody holds", _set(last, proven=[0] + body["proven"]), "keys")
+    yield forger.change("a drilled key twice", _set(last, failed=body["proven"]), "failed")
+    result = entries[done[-1]]["body"]["result"]
+    yield forger.change("a drill step of other counts", _set(done[-1], result=dict(result, proven="99")), "counts")
+    yield forger.change("a drill step of no drill", _set(done[-1], result=dict(result, receipt="0" * 64)), "drill")
+    yield forger.change("a drill step of another site", _set(done[-1], result=dict(entries[done[0]]["body"]["result"])), None)
+    yield forger.change("a drill step without its drill", _drop(last), "drill", {name: None})
 
 
 def _steps(forger, action):
@@ -393,7 +457,7 @@ def attestations(forger):
                          "artifacts/" + digest(lighter) + ".p7s": files[document + ".p7s"]})
 
 
-ATTACKS = (verdicts, births, steps, scripted, records, documents)
+ATTACKS = (verdicts, births, drills, steps, scripted, records, documents)
 
 
 def attacks(files, trust, key_file):

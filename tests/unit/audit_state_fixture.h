@@ -17,6 +17,7 @@
     "'manufacturer':'m','model':'','transport-id':'02'," VERDICT
 #define OFFER "'attributes-digest':'$a','blobs':'$b','challenge':'$c','mechanism':'oaep-sha1+aes-kwp'"
 #define BIRTH "'label':'app-1','operation':'generate','token':'root'"
+#define DRILLED "'challenge':'$c','site':'slough','token':'root'"
 #define KEY "'class':'private-key','id':'0a','label':'app-1','token':'root'"
 
 struct row {
@@ -163,8 +164,8 @@ static inline void enrol(struct state *s)
         {1, ENTRY_ARRIVED,
          "{'country':'GB','latitude':'51.51','longitude':'-0.59','place':'slough','site':'slough',"
          "'tags':['gb-mainland'],'token':'root','bag':'7','received-by':'ann','safe':'2'}"},
-        {1, ENTRY_DRILL, "{'site':'slough','token':'root'}"},
-        {0, ENTRY_DRILL, "{'site':'leeds','token':'root'}"},
+        {1, ENTRY_DRILL, "{'failed':[],'proven':[],'receipt':'$d'," DRILLED "}"},
+        {0, ENTRY_DRILL, "{'challenge':'$c','failed':[],'proven':[],'receipt':'$d','site':'leeds','token':'root'}"},
     };
     TELL(s, rows);
     const struct state_site *site = state_site(s, "root", "slough");

@@ -1,7 +1,7 @@
 """Births and uses of keys: offers, receipts, what was born, and what a key signed."""
 
 from . import crypto, evaluate
-from .strict import canonical_bytes, digest, members, need, parse_canonical, sha256, sha256_hex, unhex
+from .strict import canonical_bytes, digest, integer, members, need, parse_canonical, sha256, sha256_hex, text, unhex
 
 CREATORS = {"C_GenerateKeyPair": "generate", "C_GenerateKey": "generate", "C_CreateObject": "import",
             "C_UnwrapKey": "import", "C_DeriveKey": "derive", "C_CopyObject": "copy"}
@@ -10,7 +10,7 @@ CREATORS = {"C_GenerateKeyPair": "generate", "C_GenerateKey": "generate", "C_Cre
 class Births:
     def __init__(self, estate):
         self.estate = estate
-        self.used = []
+        self.used, self.drills = [], []
 
     def offer(self, entry):
         body = members(entry.body, "attributes-digest blobs challenge intent mechanism offer ?public-key site", entry.what)
@@ -103,6 +103,66 @@ class Births:
         operation = CREATORS.get(body.get("function"))
         rule = self.estate.policy and evaluate.match(self.estate.policy, operation, body["token"], body["label"], body["class"], "token")
         need(rule is not None and rule.effect == "allow", "%s: without an intent, and no rule plainly allows it", entry.what)
+
+    # ---- drills
+
+    def drill(self, entry):
+        body = members(entry.body, "challenge failed proven ?reason ?receipt site token", entry.what)
+        digest(body["challenge"], entry.what)
+        place, estate = (body["token"], body["site"]), self.estate
+        need(place in estate.enrolled, "%s: that site is not enrolled", entry.what)
+        held = {key["seq"]: key for key in estate.keys if key["token"] == place[0] and place[1] in key["sites"]}
+        for member in ("failed", "proven"):
+            seqs = [integer(seq, entry.what) for seq in body[member]]
+            need(seqs == sorted(set(seqs)) and set(seqs) <= set(held), "%s: %s are not keys of the site", entry.what, member)
+        need(not set(body["failed"]) & set(body["proven"]), "%s: a key failed and did not", entry.what)
+        if "receipt" not in body:
+            need(not body["proven"] and text(body["reason"], entry.what), "%s: it proves keys without an answer", entry.what)
+            return
+        need("reason" not in body, "%s: a receipt, and a reason why there is none", entry.what)
+        said = self._answer(entry, body, place)
+        need([key["born"] for key in said["keys"]] == sorted(body["failed"] + body["proven"]),
+             "%s: its keys are not those that the site answered for", entry.what)
+        for key in said["keys"]:
+            members(key, "born ?proof ?proof-signature ?reason", entry.what)
+            need(("proof" in key) != ("reason" in key), "%s: a key has neither proof nor reason", entry.what)
+            if key["born"] in body["proven"]:
+                self._proves(entry, said, key, held[key["born"]])
+        self.drills.append((entry, len(body["proven"]), len(body["failed"])))
+        if body["failed"]:
+            estate.sites[place].drilled = None
+        elif set(held) <= set(body["proven"]):
+            estate.sites[place].drilled = entry.time
+
+    def _answer(self, entry, body, place):
+        data = self.estate.folder.by_digest("receipts/%s.json" % digest(body["receipt"], entry.what), body["receipt"])
+        said = members(parse_canonical(data), "challenge estate keys nonce serial signature site token type", entry.what)
+        pinned = self.estate.enrolled[place]
+        wanted = {"challenge": body["challenge"], "estate": self.estate.estate, "serial": pinned["serial"],
+                  "site": place[1], "token": place[0], "type": "quorate/drill/v1"}
+        for member, value in wanted.items():
+            need(said[member] == value, "%s: the answer's %s is another", entry.what, member)
+        signed = {name: value for name, value in said.items() if name != "signature"}
+        asked = sha256(b"quorate drill receipt v1\n" + canonical_bytes(signed))
+        need(crypto.digest_signature(unhex(pinned["identity"], "identity"), asked, unhex(said["signature"], "signature")),
+             "%s: the answer is not signed by the HSM that was enrolled", entry.what)
+        return said
+
+    def _proves(self, entry, said, key, known):
+        spki = unhex(known["public-key"], "public-key") if "public-key" in known else None
+        need("proof" in key, "%s: key %d did not prove itself", entry.what, key["born"])
+        if key["proof"] == "attested":
+            intent = self.estate.intents.get(known.get("intent"))
+            templates = intent.request.subject.get("templates", {}) if intent else {}
+            signs = spki is not None and templates.get("private", {}).get("CKA_SIGN") == "true"
+            need("proof-signature" not in key and not signs, "%s: key %d did not sign", entry.what, key["born"])
+            return
+        need(key["proof"] == "signature" and spki is not None, "%s: the proof of key %d is unknown", entry.what, key["born"])
+        asked = sha256(b"quorate drill v1\n" + bytes.fromhex(self.estate.estate) + sha256(spki)
+                       + sha256(("%s/%s" % (said["token"], said["site"])).encode()) + bytes.fromhex(said["challenge"])
+                       + bytes.fromhex(digest(said["nonce"], entry.what)))
+        need(crypto.digest_signature(spki, asked, unhex(key["proof-signature"], "proof-signature")),
+             "%s: the signature of key %d does not hold", entry.what, key["born"])
 
     def accepted(self, entry):
         body = members(entry.body, "intent sites", entry.what)

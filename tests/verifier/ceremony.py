@@ -333,6 +333,18 @@ class Ceremonies:
                  entry.what, person)
             one.attested.add(person)
 
+    def r_drill(self, entry, one, step, result, deviated):
+        self._exact(entry, result, "failed proven receipt site token")
+        found = [other for other, _, _ in self.births.drills
+                 if other.ceremony == one.id and other.seq > one.last_done and other.body["receipt"] == result["receipt"]]
+        need(found, "%s: no such drill", entry.what)
+        drill = found[-1].body
+        need((result["site"], result["token"]) == (drill["site"], drill["token"]) == (step.with_["site"], step.with_["token"]),
+             "%s: a drill of another site", entry.what)
+        need((result["failed"], result["proven"]) == (str(len(drill["failed"])), str(len(drill["proven"]))), "%s: its counts",
+             entry.what)
+        need(deviated or not drill["failed"], "%s: a key failed, and no deviation says so", entry.what)
+
     def r_cosign(self, entry, one, step, result, deviated):
         self._exact(entry, result, "root size")
         need(any(str(size) == result["size"] and self.tree.roots[size] == result["root"]
@@ -346,4 +358,5 @@ RESULTS = {
     "approve": Ceremonies.r_approve, "generate-key-pair": Ceremonies.r_generate, "make-csr": Ceremonies.r_certificate,
     "issue-certificate": Ceremonies.r_certificate, "exhibit": Ceremonies.r_exhibit,
     "read-aloud": Ceremonies.r_read_aloud, "attest": Ceremonies.r_attest, "cosign": Ceremonies.r_cosign,
+    "drill": Ceremonies.r_drill,
 }

@@ -47,7 +47,7 @@ def handlers(world, keys, ceremonies):
         "genesis": world.genesis, "policy": world.adopted, "site-enrolled": world.site_enrolled, "arrived": world.arrived,
         "request": world.request, "approval": lambda entry: world.vote(entry, False),
         "rejection": lambda entry: world.vote(entry, True), "refused": world.refused, "intent": world.intent,
-        "offer": keys.offer, "receipt": keys.receipt, "born": keys.born, "accepted": keys.accepted,
+        "offer": keys.offer, "receipt": keys.receipt, "born": keys.born, "drill": keys.drill, "accepted": keys.accepted,
         "log-key": world.log_key, "head": world.head, "readopted": world.readopted, "suspended": world.suspended, "resumed": world.resumed, "rolled-back": keys.rolled_back,
         "orphan": keys.orphan, "used": keys.use, "modified": keys.modified, "destroyed": keys.destroyed,
         "cosigned": world.cosigned.entry, "timestamp": timestamp.entry,
@@ -111,12 +111,12 @@ def _verify(files, trust):
     stamps = timestamp.stamps(inside, entries[-1], trust.get("authorities"))
     inside.nothing_else()
     same_documents(files)
-    _conclude(report, world, ceremonies)
+    _conclude(report, world, keys, ceremonies)
     report.statements.extend(stamps)
     return report.statements
 
 
-def _conclude(report, world, ceremonies):
+def _conclude(report, world, keys, ceremonies):
     report.proven("estate %s…, environment %s, its first policy the one that is trusted", world.estate[:16], world.environment)
     report.proven("%d policies, each judged by the one before it; files and canonical forms say the same",
                   len(world.policies))
@@ -133,6 +133,9 @@ def _conclude(report, world, ceremonies):
             how = {said["proof"] for said in world.intents[key["intent"]].receipts.values()}
             report.statements.append(("proven" if how == {"signature"} else "attested", "key %s is held by %s" % (
                 key["label"], ", ".join(key["sites"]))))
+    for entry, proven, failed in keys.drills:
+        report.proven("the drill of %s/%s (entry %d): %d keys proved or attested, %d not", entry.body["token"],
+                      entry.body["site"], entry.seq, proven, failed)
     for one in ceremonies.all.values():
         report.proven("ceremony %s: %d steps in the script's order, by the people whom it asks for", one.id, one.next)
         for deviation in one.deviations:

@@ -1,0 +1,32 @@
+#ifndef QUORATE_MODULE_DRILL_H
+#define QUORATE_MODULE_DRILL_H
+
+#include "audit/drill.h"
+#include "module/site_keys.h"
+
+/* Drills: every replica of every key proves itself anew. */
+
+struct drill_target { /* a key that a site should hold; everything borrowed */
+    uint64_t born;
+    const char *class_name, *label;
+    const char *id, *other_id; /* CKA_ID, hex; the other: the one it may still have from its birth, or "" */
+    struct span public_key;    /* SPKI; empty: none is known */
+};
+
+/* The site's own part: looks for each key, lets those that can sign a statement of its own making, with its own nonce,
+ * and signs the answer with its identity key. A key that is not there, or does not sign, has a reason in *ret; any other
+ * fault is the site's. */
+enum outcome site_drill(const struct site_link *s, const struct site_keys *pinned, const struct digest *estate,
+                        const struct digest *challenge, const struct drill_target *keys, size_t count,
+                        struct drill *ret, struct fault *f);
+
+/* Drills the enrolled sites of the policy (token, site NULL: of all) and logs `drill` for each; the world's lock is held.
+ * The answer is that of the vendor verb "drill" (estate/vendor.h). */
+enum outcome drill_run(struct world *w, const char *token, const char *site, json_t **ret, struct fault *f);
+
+/* Drills one site. *ret_whole: it answered and every key that it holds proved itself. line (borrowed, may be NULL) gets what
+ * the vendor verb says of it. Fails only where the log cannot be written. */
+enum outcome drill_site(struct world *w, const char *token, const char *site, json_t *line, bool *ret_whole,
+                        struct fault *f);
+
+#endif

@@ -1,0 +1,141 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/encode.h"
+#include "core/limits.h"
+#include "module/drill.h"
+
+static CK_BBOOL yes = CK_TRUE;
+
+static enum outcome by_id(const struct site_link *s, CK_OBJECT_CLASS class, const char *hex, CK_OBJECT_HANDLE *ret,
+                          struct fault *f)
+{
+    struct buf id = BUF(LIMIT_LABEL);
+    enum outcome outcome = hex_parse_buf(hex, &id, f);
+    if (outcome == OK)
+        outcome = site_find_one(s, class, buf_span(&id), ret, f);
+    buf_free(&id);
+    return outcome;
+}
+
+/* A key that an application made without CKA_ID has its label only. */
+static enum outcome by_label(const struct site_link *s, CK_OBJECT_CLASS class, const char *label, CK_OBJECT_HANDLE *ret,
+                             struct fault *f)
+{
+    char text[LIMIT_LABEL + 1];
+    size_t count = 0;
+    int len = snprintf(text, sizeof text, "%s", label);
+    CK_ATTRIBUTE match[] = {
+        {CKA_CLASS, &class, sizeof class}, {CKA_TOKEN, &yes, sizeof yes}, {CKA_LABEL, text, (CK_ULONG)len}};
+    enum outcome outcome = site_find(s, match, sizeof match / sizeof *match, ret, 1, &count, f);
+    if (outcome == OK && count == 0)
+        outcome = fault_set(f, E_ABSENT, "%s at %s: no such key on the HSM", s->token, s->binding->site);
+    return outcome;
+}
+
+static enum outcome target_find(const struct site_link *s, const struct drill_target *t, CK_OBJECT_HANDLE *ret,
+                                struct fault *f)
+{
+    CK_OBJECT_CLASS class = strcmp(t->class_name, "private-key") == 0 ? CKO_PRIVATE_KEY : CKO_SECRET_KEY;
+    enum outcome outcome = E_ABSENT;
+    if (t->id[0] == '\0')
+        return by_label(s, class, t->label, ret, f);
+    outcome = by_id(s, class, t->id, ret, f);
+    if (outcome == E_ABSENT && t->other_id[0] != '\0')
+        outcome = by_id(s, class, t->other_id, ret, f);
+    return outcome;
+}
+
+static enum outcome may_sign(const struct site_link *s, CK_OBJECT_HANDLE key, bool *ret, struct fault *f)
+{
+    struct buf value = BUF(sizeof(CK_ULONG));
+    enum outcome outcome = site_attribute(s, key, CKA_SIGN, &value, f);
+    *ret = outcome == OK && value.len == sizeof(CK_BBOOL) && value.data[0] != CK_FALSE;
+    buf_free(&value);
+    return outcome;
+}
+
+/* The statement is of this site's own making: with its own nonce, it is never a digest that somebody else chose. */
+static enum outcome target_prove(const struct site_link *s, const struct drill *d, const struct drill_target *t,
+                                 struct drill_key *k, struct fault *f)
+{
+    CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
+    struct digest fingerprint = {0}, digest = {0};
+    bool signs = false;
+
+    enum outcome outcome = target_find(s, t, &key, f);
+    if (outcome == OK && t->public_key.len > 0)
+        outcome = may_sign(s, key, &signs, f);
+    if (outcome == OK && signs &&
+        (!digest_one(&fingerprint, t->public_key) || !drill_statement_digest(d, &fingerprint, &digest)))
+        outcome = fault_memory(f);
+    if (outcome == OK && signs) {
+        outcome = site_sign(s, key, &digest, &k->proof_signature, f);
+        if (outcome == E_REFUSED) { /* of a type that signs no digests here */
+            signs = false;
+            outcome = OK;
+        }
+    }
+    if (outcome == OK)
+        snprintf(k->proof, sizeof k->proof, "%s", signs ? "signature" : "attested");
+    return outcome;
+}
+
+static enum outcome reason_keep(struct drill_key *k, const struct fault *why, struct fault *f)
+{
+    bool printable = why->text[0] != '\0' && utf8_printable(span_str(why->text));
+    buf_free(&k->proof_signature);
+    k->proof_signature = BUF(LIMIT_ATTRIBUTE);
+    k->reason = strdup(printable ? why->text : "the HSM does not let it be used");
+    return k->reason != NULL ? OK : fault_memory(f);
+}
+
+static enum outcome answer_sign(const struct site_link *s, const struct site_keys *pinned, struct drill *d,
+                                struct fault *f)
+{
+    CK_OBJECT_HANDLE identity = CK_INVALID_HANDLE;
+    struct digest digest = {0};
+    enum outcome outcome = drill_digest(d, &digest, f);
+    if (outcome == OK)
+        outcome = site_find_one(s, CKO_PRIVATE_KEY, buf_span(&pinned->identity_id), &identity, f);
+    if (outcome == OK)
+        outcome = site_sign(s, identity, &digest, &d->signature, f);
+    return outcome == OK ? OK : fault_context(f, "the identity key");
+}
+
+enum outcome site_drill(const struct site_link *s, const struct site_keys *pinned, const struct digest *estate,
+                        const struct digest *challenge, const struct drill_target *keys, size_t count,
+                        struct drill *ret, struct fault *f)
+{
+    struct drill d = {.estate = *estate, .challenge = *challenge, .signature = BUF(LIMIT_ATTRIBUTE)};
+    enum outcome outcome = OK;
+
+    snprintf(d.token, sizeof d.token, "%s", s->token);
+    snprintf(d.site, sizeof d.site, "%s", s->binding->site);
+    if ((size_t)snprintf(d.serial, sizeof d.serial, "%s", s->binding->serial) >= sizeof d.serial)
+        return fault_set(f, E_INVALID, "%s at %s: the serial number is too long", s->token, s->binding->site);
+    if (count > LIMIT_DRILL_KEYS)
+        return fault_set(f, E_MEMORY, "%s at %s: more than %u keys", s->token, s->binding->site, LIMIT_DRILL_KEYS);
+    d.keys = calloc(count + 1, sizeof *d.keys);
+    if (d.keys == NULL)
+        return fault_memory(f);
+    CK_RV rv = s->f->C_GenerateRandom(s->session, d.nonce.bytes, sizeof d.nonce.bytes);
+    if (rv != CKR_OK)
+        outcome = site_fault(s, "C_GenerateRandom", rv, f);
+    for (size_t i = 0; i < count && outcome == OK; i++) {
+        struct fault why = {0};
+        struct drill_key *k = &d.keys[d.key_count++];
+        *k = (struct drill_key){.born = keys[i].born, .proof_signature = BUF(LIMIT_ATTRIBUTE)};
+        if (target_prove(s, &d, &keys[i], k, &why) != OK)
+            outcome = reason_keep(k, &why, f);
+    }
+    if (outcome == OK)
+        outcome = answer_sign(s, pinned, &d, f);
+    if (outcome == OK) {
+        *ret = d;
+        d = (struct drill){0}; /* taken by *ret */
+    }
+    drill_clear(&d);
+    return outcome;
+}
