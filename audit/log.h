@@ -54,6 +54,12 @@ bool log_changed(const struct log *l);
  * the log unreadable. Called like a visitor, between log_begin and log_end; a fault refuses the append. */
 void log_set_check(struct log *l, log_visitor *check, void *context);
 
+/* Keeps copies of the log on other media: asked under the append lock when it is taken (`begin`: what is signed here must be
+ * there, and nothing behind it), and when new entries are durable here, before the checkpoint that covers them is signed. A
+ * fault ends the append. NULL: there are none. */
+typedef enum outcome log_copier(void *context, bool begin, struct fault *f);
+void log_set_copier(struct log *l, log_copier *copy, void *context);
+
 /* The append lock, across processes: log_begin takes it, settles what a crash left, and refreshes; log_end releases
  * it. Appends happen between the two. */
 enum outcome log_begin(struct log *l, struct fault *f);
@@ -83,6 +89,8 @@ const struct note_key *log_first_key(const struct log *l); /* the genesis': what
 enum outcome log_checkpoint_open(const struct log *l, struct span note, struct checkpoint *ret, struct fault *f);
 enum outcome log_root_at(const struct log *l, uint64_t size, struct digest *ret, struct fault *f);
 const char *log_origin(const struct log *l);
+/* Where this entry's line begins in `entries`; at the end: where the next one will. */
+enum outcome log_offset(const struct log *l, uint64_t seq, uint64_t *ret, struct fault *f);
 /* The exact bytes of one entry (read from the file). */
 enum outcome log_entry_bytes(const struct log *l, uint64_t seq, struct buf *ret, struct fault *f);
 enum outcome log_checkpoint_bytes(const struct log *l, struct buf *ret, struct fault *f);

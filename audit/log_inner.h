@@ -22,6 +22,8 @@ struct log {
     moment last;
     log_visitor *visit, *check;
     void *visit_context, *check_context;
+    log_copier *copy;
+    void *copy_context;
     bool broken;   /* a visitor refused: the reader's state is unknown */
     bool poisoned; /* an append failed half way: what is on the disk is unknown */
     bool grouped;  /* between log_group and log_group_end */
@@ -48,8 +50,6 @@ enum outcome log_follow(struct log *l, struct span note, struct fault *f);
 /* Visits the entries from `from` on. */
 enum outcome log_visit(struct log *l, const struct merkle_edge *from, struct fault *f);
 struct merkle_source log_source(const struct log *l);
-/* Where this entry begins; at the end: where the next one will. */
-enum outcome log_offset(const struct log *l, uint64_t seq, uint64_t *ret, struct fault *f);
 
 /* The caches (log_cache.c): a faster way to open the log. */
 enum outcome log_cache_save(struct log *l, struct fault *f);

@@ -107,6 +107,12 @@ void log_set_check(struct log *l, log_visitor *check, void *context)
     l->check_context = context;
 }
 
+void log_set_copier(struct log *l, log_copier *copy, void *context)
+{
+    l->copy = copy;
+    l->copy_context = context;
+}
+
 moment log_time(const struct log *l)
 {
     moment now = moment_now();
@@ -136,6 +142,10 @@ static enum outcome show(struct log *l, const struct merkle_edge *edge, struct f
     if (rc)
         goto out;
     log_step("entry-synced");
+    if (l->copy)
+        rc = l->copy(l->copy_context, false, f);
+    if (rc)
+        goto out;
     rc = sign_checkpoint(&l->signer, l->secret, edge, &c, &note, f);
     if (rc)
         goto out;
@@ -294,6 +304,8 @@ enum outcome log_begin(struct log *l, struct fault *f)
         rc = log_adopt(l, f);
     if (!rc)
         rc = log_load_secret(l, f);
+    if (!rc && l->copy)
+        rc = l->copy(l->copy_context, true, f);
     if (!rc)
         rc = log_settle(l, f);
     if (rc)

@@ -87,26 +87,13 @@ char *tile_path(const char *folder, int level, uint64_t index, unsigned width)
     return path_join(folder, name);
 }
 
-/* All the folders on the way to a file. */
-static enum outcome folders_above(const char *path, struct fault *f)
-{
-    char *folder = path_folder(path);
-    if (!folder)
-        return fault_memory(f);
-    enum outcome rc = file_exists(folder) ? OK : folders_above(folder, f);
-    if (!rc)
-        rc = folder_make(folder, 0755, f);
-    free(folder);
-    return rc;
-}
-
 enum outcome tile_write(const char *path, struct span bytes, bool durable, struct fault *f)
 {
     enum outcome (*put)(const char *, struct span, mode_t, struct fault *) = durable ? file_replace : file_show;
     enum outcome rc = put(path, bytes, 0644, f);
     if (rc != E_ABSENT)
         return rc;
-    rc = folders_above(path, f);
+    rc = folder_make_above(path, 0755, f);
     return rc ? rc : put(path, bytes, 0644, f);
 }
 

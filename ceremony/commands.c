@@ -41,7 +41,13 @@ static const struct option enrol_options[] = {
     END,
 };
 
+static const struct option module_options[] = {
+    {"module", "FILE", false, "the module to work through; quorate-pkcs11.so beside this program where left out"},
+    END,
+};
+
 static const struct option settle_options[] = {
+    {"new-mirror", NULL, false, "fill the mirrors of the home that are there and empty"},
     {"module", "FILE", false, "the module to work through; quorate-pkcs11.so beside this program where left out"},
     END,
 };
@@ -199,21 +205,22 @@ const struct command commands[] = {
     {"resume", "SCOPE", 1, 1, true, "Let suspended work go on, once enough people have approved it",
      "SCOPE is exactly the one that was suspended.", none, run_resume},
     {"settle", "", 0, 0, true, "Finish or roll back what a crash left half done",
-     "Touches only what no running process holds.", settle_options, run_settle},
+     "Touches only what no running process holds. Also brings the mirrors of the home level, byte for byte, and renews\n"
+     "the log's head on the HSMs.", settle_options, run_settle},
     {"readopt", "", 0, 0, true, "Take the log up again where an HSM remembers another one, once enough people agree",
      "Lists HSMs whose copy of the log's head is missing, newer than the log or differs from it: until people have\n"
      "settled it nothing governed works there. What was found stands in the log for ever.",
-     settle_options, run_readopt},
+     module_options, run_readopt},
     {"inventory", "[TOKEN]", 0, 1, true, "Compare every object on every HSM with the log, both ways",
      "Exits 1 where a key lies on an HSM that the log does not know, a key of the log is gone, a birth left something, "
      "or\n"
      "an HSM that is bound as a module does not answer. Changes nothing.",
-     settle_options, run_inventory},
+     module_options, run_inventory},
     {"drill", "[TOKEN] [SITE]", 0, 2, true, "Let every replica of every key prove itself again",
      "Each enrolled site signs with each key that it holds, and answers for all with its identity key; the log says "
      "what\n"
      "was proven. Rules with `fresh:` count from the last drill in which nothing failed. Exits 1 where something did.",
-     settle_options, run_drill},
+     module_options, run_drill},
     {"log", "", 0, 0, false, "Read and verify the log", "", none, NULL},
     {"log show", "", 0, 0, true, "Show the log's entries, one line each", "With --json each entry's exact bytes.",
      log_show_options, run_log_show},

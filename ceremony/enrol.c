@@ -2,7 +2,7 @@
 #include "ceremony/print.h"
 #include "ceremony/tool.h"
 #include "ceremony/waiting.h"
-#include "core/bindings.h"
+#include "estate/estate.h"
 
 /* `quorate enrol` and `quorate settle`: what only the module can do, for it alone speaks with HSMs. */
 
@@ -80,14 +80,30 @@ enum outcome run_enrol(const struct arguments *a, struct fault *f)
     return o;
 }
 
+/* The home's mirrors first: nothing can be settled that they do not take. */
+static enum outcome settle_mirrors(const struct arguments *a, struct fault *f)
+{
+    struct estate *e = NULL;
+    enum outcome o = estate_open(argument(a, "bindings"), &e, f);
+
+    if (o == OK && e->bindings->mirrors.count == 0 && argument_flag(a, "new-mirror"))
+        o = fault_set(f, E_INVALID, "%s names no home-mirrors: write the new one there first", e->bindings->path);
+    else if (o == OK && e->bindings->mirrors.count > 0)
+        o = estate_mirrors_settle(e, argument_flag(a, "new-mirror"), f);
+    estate_close(e);
+    return o;
+}
+
 enum outcome run_settle(const struct arguments *a, struct fault *f)
 {
     struct client *c = NULL;
     struct buf b = BUF(OUTPUT_MAX);
     json_t *answer = NULL, *list = NULL, *item = NULL;
     size_t i = 0;
-    enum outcome o = client_open(argument(a, "module"), argument(a, "bindings"), &c, f);
+    enum outcome o = settle_mirrors(a, f);
 
+    if (o == OK)
+        o = client_open(argument(a, "module"), argument(a, "bindings"), &c, f);
     if (o == OK)
         o = client_call(c, "settle", json_object(), &answer, f);
     if (o == OK)

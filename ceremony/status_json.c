@@ -182,6 +182,24 @@ static json_t *log_json(const struct status *s)
                             json_put_integer(j, "size", (int64_t)log_size(s->estate->log)));
 }
 
+static json_t *mirrors_json(const struct status *s)
+{
+    const struct strings *all = &s->estate->bindings->mirrors;
+    json_t *list = json_array();
+    bool good = list != NULL;
+
+    for (size_t i = 0; good && i < all->count; i++) {
+        struct fault why = {.outcome = OK};
+        json_t *row = json_object();
+
+        good = json_put_string(row, "path", all->items[i]) &&
+               json_put_string(row, "state", estate_mirror_look(s->estate, i, &why)) &&
+               (why.outcome == OK || json_put_string(row, "why", why.text));
+        good = row_add(list, row, good);
+    }
+    return list_done(list, good);
+}
+
 json_t *status_json(const struct status *s)
 {
     const struct state *state = &s->estate->state;
@@ -189,10 +207,11 @@ json_t *status_json(const struct status *s)
     bool good = json_put(j, "ceremonies", ceremonies_json(s)) && json_put(j, "due", strings_json(&s->due)) &&
                 json_put_string(j, "environment", state->environment) && json_put_digest(j, "estate", &state->estate) &&
                 json_put(j, "keys", keys_json(s)) && json_put(j, "log", log_json(s)) &&
-                json_put_string(j, "name", state->name) && json_put_string(j, "origin", state->origin) &&
-                json_put(j, "refusals", strings_json(&s->refusals)) && json_put(j, "requests", waiting_json(s)) &&
-                json_put(j, "risks", strings_json(&s->risks)) && json_put(j, "sites", sites_json(s)) &&
-                json_put(j, "suspended", suspensions_json(s)) && json_put(j, "unsettled", unsettled_json(s));
+                json_put(j, "mirrors", mirrors_json(s)) && json_put_string(j, "name", state->name) &&
+                json_put_string(j, "origin", state->origin) && json_put(j, "refusals", strings_json(&s->refusals)) &&
+                json_put(j, "requests", waiting_json(s)) && json_put(j, "risks", strings_json(&s->risks)) &&
+                json_put(j, "sites", sites_json(s)) && json_put(j, "suspended", suspensions_json(s)) &&
+                json_put(j, "unsettled", unsettled_json(s));
 
     if (good && s->estate->policy)
         good = json_put(j, "policy", policy_json(s));

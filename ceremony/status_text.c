@@ -189,6 +189,25 @@ static void lines_put(const char *head, const struct strings *lines, struct buf 
     }
 }
 
+static void mirrors_put(const struct status *s, struct buf *b)
+{
+    const struct strings *all = &s->estate->bindings->mirrors;
+
+    if (all->count > 0)
+        print_head(b, "Mirrors of the home");
+    for (size_t i = 0; i < all->count; i++) {
+        struct fault why = {.outcome = OK};
+        const char *word = estate_mirror_look(s->estate, i, &why);
+
+        buf_puts(b, "  ");
+        print_cell(b, why.outcome != OK ? TONE_BAD : strcmp(word, "level") == 0 ? TONE_GOOD : TONE_WAIT, word, 14);
+        print_text(b, all->items[i]);
+        buf_puts(b, "\n");
+        if (why.outcome != OK)
+            print_field(b, "  why", "%s", why.text);
+    }
+}
+
 void status_put(const struct status *s, struct buf *b)
 {
     struct digest root;
@@ -203,6 +222,7 @@ void status_put(const struct status *s, struct buf *b)
     lines_put("Last refusals", &s->refusals, b);
     lines_put("Falls due", &s->due, b);
     lines_put("At risk", &s->risks, b);
+    mirrors_put(s, b);
     print_head(b, "Log");
     log_root(s->estate->log, &root);
     print_field(b, "size", "%" PRIu64, log_size(s->estate->log));

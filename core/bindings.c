@@ -1,4 +1,4 @@
-#include "core/bindings.h"
+#include "core/bindings_inner.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -260,28 +260,23 @@ static enum outcome token_read(const char *folder, const struct yaml *key, const
     return o;
 }
 
-/* One HSM must not count as two sites. */
-static enum outcome serials_check(const char *name, const struct bindings *b, struct fault *f)
+static enum outcome mirrors_read(const char *folder, const struct yaml *node, struct bindings *b, struct fault *f)
 {
-    const struct binding *all[LIMIT_TOKENS * LIMIT_SITES];
-    size_t count = 0;
+    struct strings given = {0};
+    enum outcome o = yaml_strings(node, &given, f);
 
-    for (size_t i = 0; i < b->token_count; i++) {
-        for (size_t j = 0; j < b->tokens[i].site_count; j++) {
-            const struct binding *site = &b->tokens[i].sites[j];
+    if (o == OK && given.count > LIMIT_MIRRORS)
+        o = yaml_fault(node, f, "at most %d mirrors were expected", LIMIT_MIRRORS);
+    for (size_t i = 0; i < given.count && o == OK; i++) {
+        char *path = NULL;
 
-            for (size_t k = 0; site->reach == REACH_MODULE && k < count; k++) {
-                if (strcmp(all[k]->serial, site->serial) == 0 && strcmp(all[k]->module, site->module) == 0)
-                    return fault_set(f, E_INVALID,
-                                     "%s:%u:%u: site \"%s\" has the serial number %s that line %u has already; every "
-                                     "site needs an HSM token of its own",
-                                     name, site->line, site->column, site->site, site->serial, all[k]->line);
-            }
-            if (site->reach == REACH_MODULE)
-                all[count++] = site;
-        }
+        o = path_read(folder, given.items[i], &path, f);
+        if (o == OK && !strings_add(&b->mirrors, path))
+            o = fault_memory(f);
+        free(path);
     }
-    return OK;
+    strings_free(&given);
+    return o == OK ? mirrors_check(node, b, f) : o;
 }
 
 static enum outcome document_read(const char *folder, const struct yaml *root, struct bindings *b, struct fault *f)
@@ -289,10 +284,10 @@ static enum outcome document_read(const char *folder, const struct yaml *root, s
     const struct yaml *tokens = NULL;
     enum outcome o = yaml_members(root, "home ?home-mirrors policy tokens", f);
 
-    if (o == OK && yaml_get(root, "home-mirrors") != NULL)
-        o = not_yet(yaml_get(root, "home-mirrors"), "home-mirrors", f);
     if (o == OK)
         o = path_node(folder, yaml_get(root, "home"), &b->home, f);
+    if (o == OK && yaml_get(root, "home-mirrors") != NULL)
+        o = mirrors_read(folder, yaml_get(root, "home-mirrors"), b, f);
     if (o == OK)
         o = path_node(folder, yaml_get(root, "policy"), &b->policy, f);
     if (o != OK)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/encode.h"
+#include "core/mirror.h"
 
 char *path_join(const char *a, const char *b)
 {
@@ -232,14 +233,42 @@ out:
     return o;
 }
 
-enum outcome file_replace(const char *path, struct span bytes, mode_t mode, struct fault *f)
+struct mirrored {
+    struct span bytes;
+    mode_t mode;
+};
+
+/* The folders that are only made again where they are wanted may be missing on a mirror. */
+static enum outcome write_there(const char *there, void *context, struct fault *f)
 {
-    return file_write(path, bytes, mode, WAY_REPLACE, f);
+    const struct mirrored *m = context;
+    enum outcome o = file_write(there, m->bytes, m->mode, WAY_REPLACE, f);
+
+    if (o == E_ABSENT && (o = folder_make_above(there, 0700, f)) == OK)
+        o = file_write(there, m->bytes, m->mode, WAY_REPLACE, f);
+    return o;
 }
 
+enum outcome file_replace(const char *path, struct span bytes, mode_t mode, struct fault *f)
+{
+    struct mirrored m = {bytes, mode};
+    enum outcome o = file_write(path, bytes, mode, WAY_REPLACE, f);
+
+    return o == OK ? mirror_each(path, write_there, &m, f) : o;
+}
+
+/* What not every mirror has is taken back: whoever tries again finds it free. */
 enum outcome file_create(const char *path, struct span bytes, mode_t mode, struct fault *f)
 {
-    return file_write(path, bytes, mode, WAY_CREATE, f);
+    struct mirrored m = {bytes, mode};
+    enum outcome o = file_write(path, bytes, mode, WAY_CREATE, f);
+
+    if (o != OK)
+        return o;
+    o = mirror_each(path, write_there, &m, f);
+    if (o != OK)
+        unlink(path);
+    return o;
 }
 
 enum outcome file_show(const char *path, struct span bytes, mode_t mode, struct fault *f)
@@ -247,7 +276,7 @@ enum outcome file_show(const char *path, struct span bytes, mode_t mode, struct 
     return file_write(path, bytes, mode, WAY_SHOW, f);
 }
 
-enum outcome file_move(const char *path, const char *name, struct fault *f)
+static enum outcome move_one(const char *path, const char *name, struct fault *f)
 {
     const char *old = NULL;
     int folder = -1;
@@ -261,7 +290,23 @@ enum outcome file_move(const char *path, const char *name, struct fault *f)
     return o;
 }
 
-enum outcome file_remove(const char *path, struct fault *f)
+/* What a mirror did not get before a crash it is given when it is brought level. */
+static enum outcome move_there(const char *there, void *context, struct fault *f)
+{
+    return file_exists(there) ? move_one(there, context, f) : OK;
+}
+
+enum outcome file_move(const char *path, const char *name, struct fault *f)
+{
+    char to[256];
+    enum outcome o = move_one(path, name, f);
+
+    if (o == OK && (size_t)snprintf(to, sizeof to, "%s", name) >= sizeof to)
+        o = fault_set(f, E_INVALID, "the name of a file is too long: %s", name);
+    return o == OK ? mirror_each(path, move_there, to, f) : o;
+}
+
+static enum outcome remove_one(const char *path, struct fault *f)
 {
     const char *name = NULL;
     int folder = -1;
@@ -277,4 +322,17 @@ enum outcome file_remove(const char *path, struct fault *f)
         o = fault_errno(f, "cannot make durable the folder of", path);
     close(folder);
     return o;
+}
+
+static enum outcome remove_there(const char *there, void *context, struct fault *f)
+{
+    (void)context;
+    return remove_one(there, f);
+}
+
+enum outcome file_remove(const char *path, struct fault *f)
+{
+    enum outcome o = remove_one(path, f);
+
+    return o == OK ? mirror_each(path, remove_there, NULL, f) : o;
 }

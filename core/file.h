@@ -8,7 +8,8 @@
 #include "core/fault.h"
 #include "core/yaml.h"
 
-/* Files are opened with O_NOFOLLOW and O_CLOEXEC, must be regular, are size-capped and read once. */
+/* Files are opened with O_NOFOLLOW and O_CLOEXEC, must be regular, are size-capped and read once. What is durable reaches the
+ * mirrors of its folder too, where it has any (core/mirror.h). */
 
 /* Reads a whole file into ret (emptied first; ret->max is the cap: longer is E_MEMORY). E_ABSENT where there is
  * none. `trusted`: owned by root or by us and writable by nobody else, otherwise E_REFUSED. */
@@ -26,6 +27,7 @@ enum outcome file_move(const char *path, const char *name, struct fault *f);
 enum outcome file_remove(const char *path, struct fault *f); /* durably; a missing one is no fault */
 enum outcome folder_make(const char *path, mode_t mode,
                          struct fault *f); /* one level; an existing folder is no fault */
+enum outcome folder_make_above(const char *path, mode_t mode, struct fault *f); /* all on the way to a file */
 enum outcome folder_sync(const char *path, struct fault *f);
 enum outcome folder_list(const char *path, struct strings *ret,
                          struct fault *f); /* names sorted by bytes, without dot files */

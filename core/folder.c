@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/file.h"
+#include "core/mirror.h"
 
 enum outcome folder_sync(const char *path, struct fault *f)
 {
@@ -21,7 +21,7 @@ enum outcome folder_sync(const char *path, struct fault *f)
     return o;
 }
 
-enum outcome folder_make(const char *path, mode_t mode, struct fault *f)
+static enum outcome make_one(const char *path, mode_t mode, struct fault *f)
 {
     char *parent = NULL;
     enum outcome o = OK;
@@ -37,6 +37,33 @@ enum outcome folder_make(const char *path, mode_t mode, struct fault *f)
     parent = path_folder(path);
     o = parent == NULL ? fault_memory(f) : folder_sync(parent, f);
     free(parent);
+    return o;
+}
+
+static enum outcome make_there(const char *there, void *context, struct fault *f)
+{
+    return make_one(there, *(const mode_t *)context, f);
+}
+
+enum outcome folder_make(const char *path, mode_t mode, struct fault *f)
+{
+    enum outcome o = make_one(path, mode, f);
+
+    return o == OK ? mirror_each(path, make_there, &mode, f) : o;
+}
+
+enum outcome folder_make_above(const char *path, mode_t mode, struct fault *f)
+{
+    char *folder = path_folder(path);
+    enum outcome o = OK;
+
+    if (folder == NULL)
+        return fault_memory(f);
+    if (!file_exists(folder))
+        o = folder_make_above(folder, mode, f);
+    if (o == OK)
+        o = folder_make(folder, mode, f);
+    free(folder);
     return o;
 }
 

@@ -9,6 +9,8 @@
 #define LIMIT_TAIL (1024u * 1024u)               /* bytes: what a crash may leave behind the signed log entries */
 #define LIMIT_SIGNATURE 65535u                   /* bytes: one CMS approval */
 #define LIMIT_CERTIFICATE 16384u                 /* bytes: one certificate, DER or PEM */
+#define LIMIT_MIRRORS 4                          /* of one home */
+#define LIMIT_MIRRORED (64u * 1024u * 1024u)     /* bytes: one file of a home but its entries */
 #define LIMIT_HEADS 8u                           /* the log's heads on one HSM, those that a crash left included */
 #define LIMIT_NOTE 65535u                        /* bytes: one signed note */
 #define LIMIT_PROOF (128u * 1024u)               /* bytes: one tlog-proof with its checkpoint */

@@ -4,8 +4,9 @@
 #include <string.h>
 
 #include "core/encode.h"
-#include "core/file.h"
 #include "core/limits.h"
+#include "core/mirror.h"
+#include "estate/mirrors.h"
 
 static const char *const home_folders[] = {"log",       "policies",   "people",  "requests", "offers",
                                            "receipts",  "births",     "scripts", "bindings", "profiles",
@@ -70,6 +71,7 @@ enum outcome estate_create(const char *bindings_path, const char *environment, c
     struct buf name = BUF(255);
     char *folder = NULL;
     json_t *genesis = NULL;
+    bool watched = false;
 
     if (strcmp(environment, "production") != 0 && strcmp(environment, "test") != 0 &&
         strcmp(environment, "rehearsal") != 0)
@@ -86,6 +88,12 @@ enum outcome estate_create(const char *bindings_path, const char *environment, c
             goto out;
         origin = buf_str(&name);
     }
+    result = mirrors_make(bindings, f);
+    if (result == OK)
+        result = mirror_watch(bindings->home, &bindings->mirrors, NULL, f);
+    if (result != OK)
+        goto out;
+    watched = true;
     result = home_make(bindings, f);
     if (result != OK)
         goto out;
@@ -100,6 +108,8 @@ enum outcome estate_create(const char *bindings_path, const char *environment, c
     if (result == E_BUSY)
         fault_context(f, "%s holds an estate already; a second one needs a home of its own", bindings->home);
 out:
+    if (watched)
+        mirror_unwatch(bindings->home);
     json_decref(genesis);
     free(folder);
     buf_free(&name);
@@ -186,7 +196,9 @@ enum outcome estate_open(const char *given, struct estate **ret, struct fault *f
     if (result != OK)
         goto out;
     log_set_check(e->log, estate_admit, e);
-    result = policy_follow(e, f);
+    result = mirrors_open(e, f);
+    if (result == OK)
+        result = policy_follow(e, f);
     if (result != OK)
         goto out;
     *ret = e;
@@ -202,6 +214,7 @@ void estate_close(struct estate *e)
     if (e == NULL)
         return;
     log_close(e->log);
+    mirrors_close(e);
     state_clear(&e->state);
     policy_free(e->policy);
     policy_free(e->candidate);

@@ -25,6 +25,11 @@ struct estate {
     struct state state;
     struct policy *policy;    /* in force; NULL before the first */
     struct policy *candidate; /* read for the first adoption; see estate_judging */
+    struct mirrors {
+        bool level;          /* looked at as a whole since this object, or a fault of it, began */
+        bool contents, fill; /* what estate_mirrors_settle wants: every byte compared, empty ones filled */
+        bool watched;
+    } mirrors;
     char *ceremony; /* id of the ceremony that this process is in: every entry written here carries it; or NULL */
 };
 
@@ -63,6 +68,13 @@ enum outcome estate_salt(const struct estate *e, struct digest *ret, struct faul
 
 /* CKA_ID that derives from an intent: first 20 bytes of SHA-256("quorate key id v1\n" || digest of the entry), hex. */
 void estate_key_id(const struct digest *intent, char ret_hex[41]);
+
+/* Mirrors of the home (bindings, home-mirrors): every durable write reaches all of them, or work stops. Whoever appends first
+ * brings level what was away; one that holds another log, or more of it than the home, is refused by name. This looks at
+ * every byte. fill: folders that are there and empty become mirrors. Takes the append lock. */
+enum outcome estate_mirrors_settle(struct estate *e, bool fill, struct fault *f);
+/* "level", "behind", "not there" or "another log", as of now; nothing is written. why: a fault's text, for the last two. */
+const char *estate_mirror_look(const struct estate *e, size_t i, struct fault *why);
 
 /* Public halves, certificates: copies every person's certificate into home/people; roster_check. Missing ones are
  * E_ABSENT and named. base: folder that relative paths start at. */

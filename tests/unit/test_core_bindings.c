@@ -111,6 +111,22 @@ static void test_where_they_are(void **state)
     unsetenv("QUORATE_BINDINGS");
 }
 
+static void test_mirrors(void **state)
+{
+    struct bindings *b = NULL;
+    struct fault f = {0};
+    char expected[600];
+
+    (void)state;
+    written(path, "home-mirrors: [/media/a/estate, ./estate-2]\n" HEAD SLOUGH);
+    assert_int_equal(bindings_load(path, &b, &f), OK);
+    assert_int_equal(b->mirrors.count, 2);
+    assert_string_equal(b->mirrors.items[0], "/media/a/estate");
+    snprintf(expected, sizeof expected, "%s/estate-2", scratch);
+    assert_string_equal(b->mirrors.items[1], expected);
+    bindings_free(b);
+}
+
 static void test_others_may_not_write(void **state)
 {
     struct bindings *b = NULL;
@@ -161,7 +177,11 @@ static void test_wrong_documents(void **state)
         {HEAD "    a: {carried: true, remote: true}\n", ":5:8: serial, pin, login and remote belong"},
         {HEAD "    a: {module: m.so, serial: x, pin: prompt, remote: far}\n", ":5:55: \"far\" is not known here"},
         {HEAD "    a: {carried: true, login: module}\n", ":5:8: serial, pin, login and remote belong"},
-        {"home-mirrors: [/media/a]\n" HEAD "    a: {carried: true}\n", ":1:15: not yet: "},
+        {"home-mirrors: []\n" HEAD "    a: {carried: true}\n", ":1:15: "},
+        {"home-mirrors: ./estate\n" HEAD "    a: {carried: true}\n", ":1:15: a folder apart from "},
+        {"home-mirrors: ./estate/log\n" HEAD "    a: {carried: true}\n", ":1:15: a folder apart from "},
+        {"home-mirrors: [/m/a, /m]\n" HEAD "    a: {carried: true}\n", ":1:15: a folder apart from /m/a"},
+        {"home-mirrors: [a, b, c, d, e]\n" HEAD "    a: {carried: true}\n", ":1:15: at most 4 mirrors"},
         {HEAD "    a: {carried: true}\n    a: {carried: true}\n", ":6:5: the key \"a\" is repeated"},
         {"home: [", ":2:1: flow sequence without"},
     };
@@ -243,11 +263,9 @@ static void test_pins(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_BINDINGS(test_all_ways),
-        WITH_BINDINGS(test_where_they_are),
-        WITH_BINDINGS(test_others_may_not_write),
-        WITH_BINDINGS(test_wrong_documents),
-        WITH_BINDINGS(test_pins),
+        WITH_BINDINGS(test_all_ways),        WITH_BINDINGS(test_where_they_are),
+        WITH_BINDINGS(test_mirrors),         WITH_BINDINGS(test_others_may_not_write),
+        WITH_BINDINGS(test_wrong_documents), WITH_BINDINGS(test_pins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
