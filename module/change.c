@@ -106,14 +106,16 @@ static CK_RV change_sites(struct change *c)
 
 static CK_RV change_ask(struct change *c)
 {
-    CK_RV rv;
+    CK_RV rv, second = CKR_OK;
 
     c->old.answer.plain = c->new.answer.plain = true;
     if (c->facts.label_bad)
         return CKR_ACTION_PROHIBITED;
     rv = change_ask_label(c, NULL, &c->old);
-    if (rv == CKR_OK && c->new_label)
-        rv = change_ask_label(c, c->new_label, &c->new);
+    /* Both are asked, so that people find both requests at once. */
+    if ((rv == CKR_OK || rv == CKR_ACTION_PROHIBITED) && c->new_label)
+        second = change_ask_label(c, c->new_label, &c->new);
+    rv = rv == CKR_OK ? second : rv;
     return rv == CKR_OK ? change_sites(c) : rv;
 }
 

@@ -139,6 +139,20 @@ static json_t *wrapped_json(struct span wrapped)
     return NULL;
 }
 
+/* It is born under this id, whatever it carries until then. */
+static enum outcome caller_id_check(const struct world *w, const struct creation *c, const struct creation_grants *g,
+                                    struct fault *f)
+{
+    struct buf hex = BUF(2 * LIMIT_LABEL);
+    enum outcome outcome = OK;
+
+    hex_put(&hex, buf_span(&g->caller_id));
+    if (c->asked.on_token)
+        outcome = id_check(w, c->view.slot, c->asked.class, buf_str(&hex), NULL, f);
+    buf_free(&hex);
+    return outcome;
+}
+
 /* Under a rule that requires something: completed, and described to people in full. */
 static CK_RV self_governed(struct world *w, struct creation *c, struct question *q, struct creation_grants *g)
 {
@@ -153,6 +167,8 @@ static CK_RV self_governed(struct world *w, struct creation *c, struct question 
     if (outcome == OK)
         outcome = object_template_complete(&c->template, c->asked.class, c->operation == OP_COPY, c->asked.on_token,
                                            &g->caller_id, &f);
+    if (outcome == OK)
+        outcome = caller_id_check(w, c, g, &f);
     if (outcome == OK)
         outcome = creation_templates(w->estate, &c->template, c->asked.class, &templates, &f);
     if (outcome == OK && other)
@@ -213,7 +229,7 @@ static CK_RV copy_ask(struct world *w, struct creation *c, struct creation_grant
     struct question q;
     struct fault f = {0};
     bool same;
-    CK_RV rv;
+    CK_RV rv, second;
 
     if (!gate_object(w, &c->view, c->base, &from, &g->base.lower))
         return CKR_OBJECT_HANDLE_INVALID;
@@ -233,13 +249,15 @@ static CK_RV copy_ask(struct world *w, struct creation *c, struct creation_grant
                           .object = from.on_token,
                           .key = key};
     rv = self_ask(w, c, &q, same ? g : &first);
-    if (rv == CKR_OK && !same) {
+    /* Both are asked, so that people find both requests at once. */
+    if ((rv == CKR_OK || rv == CKR_ACTION_PROHIBITED) && !same) {
         key = object_key(w, c->view.slot, &from); /* the state may have moved */
         q = asked_question(OP_COPY, c->function, c->view.slot, NULL, &c->asked);
         q.key = key;
         g->base.grant = first.self;
         first.self = (struct grant){.lock = NULL}; /* taken by the base */
-        rv = self_ask(w, c, &q, g);
+        second = self_ask(w, c, &q, g);
+        rv = rv == CKR_OK ? second : rv;
         if (rv == CKR_OK && !g->caller_id.len)
             buf_put(&g->caller_id, first.caller_id.data, first.caller_id.len);
     }

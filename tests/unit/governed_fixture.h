@@ -102,11 +102,11 @@ static inline const struct state_key *key_named(const char *label)
     return found;
 }
 
-static inline CK_RV import_secret(const char *label, unsigned char value[32], CK_OBJECT_HANDLE *ret)
+static inline CK_RV import_with_id(const char *label, const char *id, unsigned char value[32], CK_OBJECT_HANDLE *ret)
 {
     CK_OBJECT_CLASS class = CKO_SECRET_KEY;
     CK_KEY_TYPE type = CKK_AES;
-    char text[64];
+    char text[64], name[64];
     CK_ATTRIBUTE t[] = {{CKA_CLASS, &class, sizeof(class)},
                         {CKA_KEY_TYPE, &type, sizeof(type)},
                         {CKA_TOKEN, &yes, 1},
@@ -115,10 +115,16 @@ static inline CK_RV import_secret(const char *label, unsigned char value[32], CK
                         {CKA_LABEL, text, strlen(label)},
                         {CKA_VALUE, value, 32},
                         {CKA_ENCRYPT, &yes, 1},
-                        {CKA_ID, text, strlen(label)}};
+                        {CKA_ID, name, strlen(id)}};
 
     snprintf(text, sizeof(text), "%s", label);
+    snprintf(name, sizeof(name), "%s", id);
     return q->C_CreateObject(session, t, sizeof(t) / sizeof(*t), ret);
+}
+
+static inline CK_RV import_secret(const char *label, unsigned char value[32], CK_OBJECT_HANDLE *ret)
+{
+    return import_with_id(label, label, value, ret);
 }
 
 /* The HSM of a site, past the module. */

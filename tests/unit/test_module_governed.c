@@ -177,7 +177,32 @@ static void an_imported_key_is_born_and_its_value_stays_unseen(void **state)
     assert_int_not_equal(key_named("gov-import")->intent, 0);
     assert_int_equal(find_label(session, "gov-import", found), 1);
     assert_int_equal(found[0], key);
-    assert_rv(import_secret("gov-import", value, &key), CKR_FUNCTION_REJECTED); /* spent */
+    /* Spent; its id is no part of what was asked, but that of a living key is nobody else's. */
+    assert_rv(import_with_id("gov-import", "another", value, &key), CKR_FUNCTION_REJECTED);
+    assert_rv(import_secret("gov-import", value, &key), CKR_TEMPLATE_INCONSISTENT);
+}
+
+static void no_key_comes_in_under_anothers_id(void **state)
+{
+    unsigned char value[32] = "9876543210abcdef0123456789abcde";
+    CK_OBJECT_HANDLE key = make_aes("gov-owner", false), made = 0;
+    size_t waiting = pending(), refused = logged(ENTRY_REFUSED);
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        assert_rv(import_with_id("gov-thief", "gov-owner", value, &made), CKR_TEMPLATE_INCONSISTENT);
+        assert_refusal("is that of the key \"gov-owner\"");
+    }
+    assert_int_equal(pending(), waiting);
+    assert_int_equal(logged(ENTRY_REFUSED), refused + 1); /* once */
+    /* Nor where it was free when people approved. */
+    assert_rv(import_with_id("gov-thief", "free-id", value, &made), CKR_FUNCTION_REJECTED);
+    approve_all();
+    assert_rv(import_with_id("gov-thief", "gov-owner", value, &made), CKR_TEMPLATE_INCONSISTENT);
+    assert_null(key_named("gov-thief"));
+    approved(q->C_DestroyObject(session, key));
+    assert_ok(import_with_id("gov-thief", "gov-owner", value, &made)); /* the owner is gone */
+    assert_non_null(key_named("gov-thief"));
 }
 
 static CK_RV derive(CK_OBJECT_HANDLE base, const char *label, CK_OBJECT_HANDLE *ret)
@@ -246,11 +271,13 @@ static CK_RV copy(CK_OBJECT_HANDLE from, const char *label, CK_OBJECT_HANDLE *re
 static void a_copy_by_another_name_is_asked_under_both(void **state)
 {
     CK_OBJECT_HANDLE key = make_aes("gov-original", false), copied = 0;
+    size_t before = pending();
 
     (void)state;
     assert_rv(copy(key, "gov-copy", &copied), CKR_ACTION_PROHIBITED);
+    assert_int_equal(pending(), before + 2); /* both at once */
     approve_all();
-    approved(copy(key, "gov-copy", &copied)); /* the second question came after the first */
+    assert_ok(copy(key, "gov-copy", &copied));
     assert_non_null(key_named("gov-copy"));
     assert_non_null(key_named("gov-original"));
     assert_string_equal(key_named("gov-copy")->id, "676f762d636f7079");
@@ -268,11 +295,13 @@ static CK_RV rename_to(CK_OBJECT_HANDLE key, const char *label)
 static void a_change_and_an_end_are_approved(void **state)
 {
     CK_OBJECT_HANDLE key = make_aes("gov-before", false), found[8];
+    size_t before = pending();
 
     (void)state;
     assert_rv(rename_to(key, "gov-after"), CKR_ACTION_PROHIBITED);
+    assert_int_equal(pending(), before + 2); /* under both names at once */
     approve_all();
-    approved(rename_to(key, "gov-after"));
+    assert_ok(rename_to(key, "gov-after"));
     assert_non_null(key_named("gov-after"));
     assert_null(key_named("gov-before"));
     assert_int_equal(find_label(session, "gov-after", found), 1);
@@ -291,7 +320,7 @@ static void a_key_without_an_id_ends_too(void **state)
     assert_ok(make_pair(session, "gov-nameless", true, &public, &key));
     assert_rv(rename_to(key, "gov-named"), CKR_ACTION_PROHIBITED);
     approve_all();
-    approved(rename_to(key, "gov-named")); /* the question under the new name came after the first */
+    assert_ok(rename_to(key, "gov-named"));
     assert_non_null(key_named("gov-named"));
     approved(q->C_DestroyObject(session, key));
     assert_null(key_named("gov-named"));
@@ -363,7 +392,7 @@ static void replicas_go_along(void **state)
     assert_ok(make_replicated("rep-1", &public, &key));
     assert_rv(rename_to(key, "rep-2"), CKR_ACTION_PROHIBITED);
     approve_all();
-    approved(rename_to(key, "rep-2"));
+    assert_ok(rename_to(key, "rep-2"));
     for (size_t i = 0; i < 3; i++)
         assert_int_equal(count_at(depth_sites[i], CKO_PRIVATE_KEY, "rep-2"), 1);
     approved(q->C_DestroyObject(session, key));
@@ -385,6 +414,7 @@ int main(void)
         GOVERNED(uses_end_with_the_process),
         GOVERNED(a_suspension_stops_what_has_begun),
         GOVERNED(an_imported_key_is_born_and_its_value_stays_unseen),
+        GOVERNED(no_key_comes_in_under_anothers_id),
         GOVERNED(deriving_is_two_operations),
         GOVERNED(a_copy_by_another_name_is_asked_under_both),
         GOVERNED(a_change_and_an_end_are_approved),
