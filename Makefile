@@ -135,6 +135,10 @@ $(B)/tests/bench: $(B)/obj/tests/bench/bench.o
 	@mkdir -p $(@D)
 	$(call tell,LD) $(CC) $(CFLAGS) -o $@ $^ -lpthread -ldl
 
+$(B)/tests/bench-lease: $(B)/obj/tests/bench/lease.o $(call object,$(MODULE)) $(B)/libquorate.a $(B)/mock-hsm.so
+	@mkdir -p $(@D)
+	$(call tell,LD) $(CC) $(CFLAGS) -o $@ $(filter-out %.so,$^) $(TEST_LIBS)
+
 $(B)/tests/bench-log: $(B)/obj/tests/bench/log.o $(B)/libquorate.a
 	@mkdir -p $(@D)
 	$(call tell,LD) $(CC) $(CFLAGS) -o $@ $^ $(LIBS)
@@ -168,7 +172,7 @@ bypass: deps
 	@sed -n '/^  way round/,$$p' build/ways-round/in-process.log
 
 bench: bench-deps bench-log
-	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all build/mock-hsm.so build/tests/bench
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all build/mock-hsm.so build/tests/bench build/tests/bench-lease
 	@tests/bench/run.sh
 
 bench-log: deps

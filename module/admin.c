@@ -56,6 +56,7 @@ static CK_RV session_begin(CK_SESSION_HANDLE session, struct session_view *ret_v
     if (rv != CKR_OK)
         return rv;
     a->locked = true;
+    sessions_idle_end(a->slot); /* a R/O session would keep the SO out */
     rv = admin_begin(a);
     return rv == CKR_OK ? rv : admin_end(a, rv);
 }

@@ -1,9 +1,6 @@
 #include "module/functions.h"
 #include "module/objects.h"
 
-/* Handles asked for at a time below: never more than the caller has room for, so that none is lost. */
-#define FIND_AT_ONCE 64u
-
 CK_RV our_C_FindObjects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE_PTR objects, CK_ULONG max, CK_ULONG_PTR count)
 {
     CK_OBJECT_HANDLE lower[FIND_AT_ONCE];
@@ -15,7 +12,7 @@ CK_RV our_C_FindObjects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE_PTR objects,
         return session_unknown();
     if (!objects || !count)
         return CKR_ARGUMENTS_BAD;
-    /* Asked at least once, whatever `max`: whether a search is on is the lower module's to say. Asked again only where
+    /* Never more than the caller has room for, so that none is lost. Asked at least once, whatever `max`: whether a search is on is the lower module's to say. Asked again only where
      * the answer would else say that nothing is left, or where the caller's room was cut in pieces. */
     do {
         asked = max - found < FIND_AT_ONCE ? max - found : FIND_AT_ONCE;

@@ -23,7 +23,15 @@ void governed_end(struct session *s)
     governed_free(g);
 }
 
-static void governed_attach(struct session *s, struct governed *g)
+void governed_idle_end(struct session *s)
+{
+    struct governed *g = s->idle;
+
+    s->idle = NULL;
+    governed_free(g);
+}
+
+void governed_attach(struct session *s, struct governed *g)
 {
     s->work = g;
     atomic_store(&s->governed, (int)g->kind);
@@ -99,7 +107,7 @@ static CK_RV governed_prepare(struct world *w, const struct session_view *view, 
 {
     struct lease_want want = {g->key, g->kind, g->mechanism.m.mechanism, g->mechanism.m.ulParameterLen != 0};
     struct governed_target t;
-    CK_RV rv = governed_own(w, view, g, &g->own);
+    CK_RV rv = g->own ? CKR_OK : governed_own(w, view, g, &g->own);
 
     if (rv != CKR_OK)
         return rv;
@@ -134,6 +142,8 @@ CK_RV governed_begin(CK_SESSION_HANDLE session, enum governed_kind kind, const C
     else if (view.session->work)
         rv = CKR_OPERATION_ACTIVE;
     else
+        g = lease_again(&view, kind, mechanism, key);
+    if (rv == CKR_OK && !g)
         g = governed_make(&view, kind, mechanism, key, &rv);
     if (g)
         rv = governed_prepare(w, &view, g);
@@ -189,38 +199,9 @@ out:
     return rv;
 }
 
-/* What was asked is not done yet: the caller comes again with more room. */
-static bool comes_again(CK_RV rv, const struct governed_end *end)
+bool comes_again(CK_RV rv, const struct governed_end *end)
 {
     return rv == CKR_BUFFER_TOO_SMALL || (rv == CKR_OK && end->out_len && !end->out);
-}
-
-/* Without the lock: the HSM may take its time. The operation is nobody's meanwhile. */
-static CK_RV lease_finish(struct world *w, const struct session_view *view, struct governed *g,
-                          const struct governed_end *end)
-{
-    struct session_view again;
-    CK_RV rv = lease_goes_on(w, view, g);
-
-    if (rv != CKR_OK) {
-        governed_end(view->session);
-        gate_close(w);
-        return rv;
-    }
-    view->session->work = NULL; /* taken by g */
-    atomic_store(&view->session->governed, GOVERNED_NONE);
-    gate_close(w);
-    rv = end->single ? below_once(g->below, g->own, g->kind, end) : below_final(g->below, g->own, g->kind, end);
-    if (comes_again(rv, end)) {
-        pthread_mutex_lock(&w->lock);
-        if (session_view(view->handle, &again) && !again.session->work) {
-            governed_attach(again.session, g);
-            g = NULL; /* taken by the session */
-        }
-        pthread_mutex_unlock(&w->lock);
-    }
-    governed_free(g);
-    return rv;
 }
 
 CK_RV governed_finish(CK_SESSION_HANDLE session, enum governed_kind kind, const struct governed_end *end)

@@ -42,6 +42,7 @@ struct governed_end {
 };
 CK_RV governed_finish(CK_SESSION_HANDLE session, enum governed_kind kind, const struct governed_end *end);
 
-void governed_end(struct session *s); /* drops it; none is fine. With the world's lock held. */
+void governed_end(struct session *s);      /* drops it; none is fine. With the world's lock held. */
+void governed_idle_end(struct session *s); /* the same of what it keeps for later */
 
 #endif

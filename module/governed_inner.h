@@ -33,6 +33,16 @@ CK_RV governed_target(const struct world *w, const struct session_view *view, co
 /* An operation on a lease may go on; judged again where the estate has changed. */
 CK_RV lease_goes_on(struct world *w, const struct session_view *view, struct governed *g);
 
+/* The use that the session had last, begun below once more where this is one like it; NULL: it must be begun anew. */
+struct governed *lease_again(const struct session_view *view, enum governed_kind kind, const CK_MECHANISM *mechanism,
+                             CK_OBJECT_HANDLE key);
+/* Carries an operation on a lease out; takes g and gives the world's lock back. */
+CK_RV lease_finish(struct world *w, const struct session_view *view, struct governed *g,
+                   const struct governed_end *end);
+/* What was asked is not done yet: the caller comes again with more room. */
+bool comes_again(CK_RV rv, const struct governed_end *end);
+void governed_attach(struct session *s, struct governed *g); /* takes it */
+
 /* Asks for exactly the data that were fed, and does it; at most `need` bytes come out. The world's lock is held. */
 CK_RV approved_finish(struct world *w, const struct session_view *view, struct governed *g,
                       const struct governed_end *end, CK_ULONG need);

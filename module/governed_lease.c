@@ -84,3 +84,53 @@ CK_RV lease_goes_on(struct world *w, const struct session_view *view, struct gov
         g->generation = generation;
     return rv;
 }
+
+struct governed *lease_again(const struct session_view *view, enum governed_kind kind, const CK_MECHANISM *mechanism,
+                             CK_OBJECT_HANDLE key)
+{
+    struct governed *g = view->session->idle;
+    CK_OBJECT_HANDLE lower = key;
+
+    if (!g || g->key != key || g->kind != kind || g->mechanism.m.mechanism != mechanism->mechanism ||
+        g->mechanism.m.ulParameterLen || mechanism->ulParameterLen)
+        return NULL;
+    view->session->idle = NULL; /* taken by g */
+    if (object_lower(&lower, view->slot) && below_init(g->below, g->own, kind, &g->mechanism.m, lower) == CKR_OK)
+        return g;
+    governed_free(g);
+    return NULL;
+}
+
+/* Without the lock: the HSM may take its time. The operation is nobody's meanwhile. */
+CK_RV lease_finish(struct world *w, const struct session_view *view, struct governed *g, const struct governed_end *end)
+{
+    struct session_view again;
+    CK_RV rv = lease_goes_on(w, view, g);
+
+    if (rv != CKR_OK) {
+        governed_end(view->session);
+        gate_close(w);
+        return rv;
+    }
+    view->session->work = NULL; /* taken by g */
+    atomic_store(&view->session->governed, GOVERNED_NONE);
+    gate_close(w);
+    rv = end->single ? below_once(g->below, g->own, g->kind, end) : below_final(g->below, g->own, g->kind, end);
+    if (rv != CKR_OK && rv != CKR_BUFFER_TOO_SMALL) {
+        governed_free(g); /* what it left below is not known */
+        return rv;
+    }
+    pthread_mutex_lock(&w->lock);
+    if (session_view(view->handle, &again) && !again.session->work) {
+        if (comes_again(rv, end)) {
+            governed_attach(again.session, g);
+        } else {
+            governed_idle_end(again.session);
+            again.session->idle = g;
+        }
+        g = NULL; /* taken by the session */
+    }
+    pthread_mutex_unlock(&w->lock);
+    governed_free(g);
+    return rv;
+}

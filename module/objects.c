@@ -9,6 +9,23 @@ struct table object_table = TABLE(struct object);
 static struct object **buckets;
 static size_t bucket_count, mapped;
 
+/* Counts handles that died: what was remembered before is not so any more. */
+static _Atomic uint64_t deaths = 1;
+
+/* What the thread's last search found, where all of it was known: most programs look for the same objects again. */
+static _Thread_local struct {
+    uint64_t deaths; /* 0: nothing */
+    CK_SLOT_ID slot;
+    CK_ULONG count;
+    CK_OBJECT_HANDLE lower[FIND_AT_ONCE], handles[FIND_AT_ONCE];
+} last_found;
+
+static bool found_again(CK_SLOT_ID slot, const CK_OBJECT_HANDLE *lower, CK_ULONG count)
+{
+    return last_found.deaths == atomic_load_explicit(&deaths, memory_order_acquire) && last_found.count == count &&
+           last_found.slot == slot && memcmp(last_found.lower, lower, count * sizeof(*lower)) == 0;
+}
+
 static size_t bucket_of(CK_SLOT_ID slot, CK_OBJECT_HANDLE lower, size_t count)
 {
     uint64_t mixed = (lower ^ slot << 48) * 0x9E3779B97F4A7C15u; /* Fibonacci hashing: 2^64 / the golden ratio */
@@ -63,6 +80,7 @@ static void object_unmap(struct object *o)
         at = &(*at)->next;
     *at = o->next;
     mapped--;
+    atomic_fetch_add_explicit(&deaths, 1, memory_order_release);
     table_drop(&object_table, &o->entry);
 }
 
@@ -187,20 +205,34 @@ CK_RV objects_show(const struct session_view *view, const CK_OBJECT_HANDLE *lowe
 {
     CK_OBJECT_HANDLE handle;
     CK_ULONG shown = 0;
+    bool known = count <= FIND_AT_ONCE;
     struct object *o;
     CK_RV rv = CKR_OK;
 
+    if (known && found_again(view->slot, lower, count)) {
+        memcpy(ret, last_found.handles, count * sizeof(*ret));
+        *ret_count = count;
+        return CKR_OK;
+    }
     pthread_mutex_lock(&object_table.lock);
     for (CK_ULONG i = 0; i < count && rv == CKR_OK; i++) {
         o = object_mapped(view->slot, lower[i]);
         handle = o ? atomic_load_explicit(&o->entry.handle, memory_order_relaxed) : CK_INVALID_HANDLE;
         if (!handle) { /* not seen before: the lower module and the policy are asked without the lock */
+            known = false;
             pthread_mutex_unlock(&object_table.lock);
             rv = object_show(view, lower[i], &handle);
             pthread_mutex_lock(&object_table.lock);
         }
         if (handle)
             ret[shown++] = handle;
+    }
+    if (known && count) {
+        memcpy(last_found.lower, lower, count * sizeof(*lower));
+        memcpy(last_found.handles, ret, count * sizeof(*ret));
+        last_found.count = count;
+        last_found.slot = view->slot;
+        last_found.deaths = atomic_load(&deaths);
     }
     pthread_mutex_unlock(&object_table.lock);
     *ret_count = shown;
@@ -257,6 +289,7 @@ void objects_forget_slot(CK_SLOT_ID slot)
 void objects_forget(void)
 {
     table_forget(&object_table);
+    atomic_fetch_add(&deaths, 1);
     buckets = NULL; /* the parent's */
     bucket_count = 0;
     mapped = 0;

@@ -67,7 +67,8 @@ const struct state_key *object_key(const struct world *w, CK_SLOT_ID slot, const
 /* A handle for an object that was made, unwrapped or derived through this module. */
 CK_RV object_add(const struct session_view *view, CK_OBJECT_HANDLE lower, const struct object_facts *facts,
                  CK_OBJECT_HANDLE *ret);
-/* Handles for those that may be seen among what a search found, in its order. */
+/* Handles for those that may be seen among what a search found, in its order; at most FIND_AT_ONCE. */
+#define FIND_AT_ONCE 64u
 CK_RV objects_show(const struct session_view *view, const CK_OBJECT_HANDLE *lower, CK_ULONG count,
                    CK_OBJECT_HANDLE *ret, CK_ULONG *ret_count);
 void object_forget(CK_OBJECT_HANDLE handle);

@@ -55,6 +55,17 @@ static struct session *session_at(uint32_t index)
     return s && atomic_load(&s->entry.handle) ? s : NULL;
 }
 
+void sessions_idle_end(CK_SLOT_ID slot)
+{
+    struct session *s;
+
+    for (uint32_t i = 1, n = sessions_used(); i <= n; i++) {
+        s = session_at(i);
+        if (s && atomic_load(&s->slot) == slot)
+            governed_idle_end(s);
+    }
+}
+
 static CK_RV session_open_locked(struct world *w, CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify,
                                  CK_SESSION_HANDLE *ret)
 {
@@ -73,8 +84,13 @@ static CK_RV session_open_locked(struct world *w, CK_SLOT_ID slot, CK_FLAGS flag
         return CKR_HOST_MEMORY;
     s->notify = notify;
     s->application = application;
-    s->work = NULL;
+    s->work = s->idle = NULL;
     rv = t->lower->f->C_OpenSession(t->lower_slot, flags, notify ? s : NULL, notify ? session_notified : NULL, &lower);
+    if (rv == CKR_SESSION_COUNT) {
+        sessions_idle_end(slot);
+        rv = t->lower->f->C_OpenSession(t->lower_slot, flags, notify ? s : NULL, notify ? session_notified : NULL,
+                                        &lower);
+    }
     if (rv != CKR_OK) {
         session_drop(s);
         return rv;
@@ -184,6 +200,7 @@ static CK_RV session_close_locked(struct world *w, struct session *s, bool must)
     CK_SESSION_INFO info;
     CK_RV rv;
 
+    governed_idle_end(s);
     if (last && !must)
         spare = session_spare(w, s);
     if (last && !spare) {
@@ -347,6 +364,7 @@ CK_RV our_C_Logout(CK_SESSION_HANDLE session)
     if (session_view(session, &view) && !making_wait(w, CK_INVALID_HANDLE, view.slot)) {
         rv = CKR_FUNCTION_FAILED;
     } else if (session_view(session, &view)) {
+        sessions_idle_end(view.slot); /* a R/O session would keep the SO out */
         rv = view.below->C_Logout(view.lower);
         if (rv == CKR_OK)
             objects_forget_private(view.slot);

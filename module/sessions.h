@@ -17,6 +17,7 @@ struct session {
     _Atomic CK_SLOT_ID slot;
     atomic_int governed;   /* enum governed_kind of `work`: its functions are ours */
     struct governed *work; /* from here on under the world's lock */
+    struct governed *idle; /* the last use on a lease, with its session below, for the next one like it */
     CK_NOTIFY notify;
     void *application;
     unsigned making; /* keys that are being made on it; under the table's lock */
@@ -66,7 +67,8 @@ void session_release(const struct session_view *view);
 
 void sessions_close_all(struct world *w);             /* C_Finalize: takes the world's lock */
 void sessions_lost(struct world *w, CK_SLOT_ID slot); /* the HSM was taken away: with the world's lock held */
-void sessions_blind(void);                            /* at the process's exit: no handle leads down any more */
-void sessions_forget(void);                           /* in a forked child */
+void sessions_idle_end(CK_SLOT_ID slot); /* what sessions keep below for later: with the world's lock held */
+void sessions_blind(void);               /* at the process's exit: no handle leads down any more */
+void sessions_forget(void);              /* in a forked child */
 
 #endif

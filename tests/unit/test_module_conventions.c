@@ -298,9 +298,37 @@ static void a_session_that_does_not_close_stays_logged_in(void **state)
     assert_ok(mock->C_CloseSession(others));
 }
 
+/* The HSM gives the same handles again, ours died meanwhile: what the last search found is not given out twice. */
+static void a_search_gives_living_handles(void **state)
+{
+    CK_SESSION_HANDLE s = open_session(CKF_RW_SESSION);
+    CK_OBJECT_HANDLE public = 0, private = 0, first[8] = {0}, again[8] = {0};
+    CK_BBOOL token = CK_FALSE;
+    CK_ATTRIBUTE item = {CKA_TOKEN, &token, 1};
+
+    (void)state;
+    assert_ok(mock_login(s));
+    assert_ok(make_pair(s, "found", true, &public, &private));
+    assert_int_equal(find_label(s, "found", first), 2);
+    assert_int_equal(find_label(s, "found", again), 2);
+    assert_memory_equal(first, again, 2 * sizeof(*first));
+    assert_ok(q->C_Logout(s));
+    assert_ok(mock_login(s));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(find_label(s, "found", again), 2);
+        for (size_t k = 0; k < 2; k++)
+            assert_ok(q->C_GetAttributeValue(s, again[k], &item, 1));
+    }
+    assert_memory_not_equal(first, again, 2 * sizeof(*first));
+    assert_ok(q->C_DestroyObject(s, again[1]));
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(find_label(s, "found", again), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        IN_MOCK_LIFE(a_search_gives_living_handles),
         IN_MOCK_LIFE(a_session_that_does_not_close_stays_logged_in),
         IN_MOCK_LIFE(an_hsm_taken_away_is_an_event),
         IN_MOCK_LIFE(a_failing_hsm_is_not_a_missing_one),
