@@ -12,6 +12,7 @@
 /* Prefixes of what is signed; each is followed by a newline in the hash input. */
 #define PROOF_PREFIX "quorate proof v1"         /* by a replica: a statement */
 #define RECEIPT_PREFIX "quorate receipt v1"     /* by a site's identity key: a receipt */
+#define SETTLED_PREFIX "quorate settled v1"     /* by a site's identity key: what became of an offered key */
 #define CHALLENGE_PREFIX "quorate challenge v1" /* by a site's identity key: readiness, enrolment, arrival */
 
 /* A key on its way to a site. The two blobs (the key under an AES key, the AES key under the site's transport key)
@@ -46,6 +47,7 @@ struct receipt {
     char proof[16];             /* "signature" or "attested" */
     struct buf proof_signature; /* by the replica over the statement: raw r||s for EC, PKCS#1 v1.5 for RSA; empty when
                                    attested */
+    struct buf checkpoint;      /* of the site's own log, a note; empty where it keeps none */
     struct buf signature;       /* by the identity key (raw r||s) over receipt_digest */
 };
 /* Canonical JSON of all but `signature`; its SHA-256 after the prefix line is what the identity key signs. */
@@ -57,6 +59,11 @@ void receipt_clear(struct receipt *r);
 /* SHA-256(CHALLENGE_PREFIX "\n" || estate || SHA-256(token "/" site) || challenge). */
 bool challenge_digest(const struct digest *estate, const char *token, const char *site, const struct digest *challenge,
                       struct digest *ret);
+
+/* SHA-256(SETTLED_PREFIX "\n" || estate || SHA-256(token "/" site) || intent || SHA-256(outcome)); outcome: born, withdrawn
+ * or destroyed; intent: digest of the entry of the birth. Withdrawn and destroyed say that nothing of it is left there. */
+bool settled_digest(const struct digest *estate, const char *token, const char *site, const struct digest *intent,
+                    const char *outcome, struct digest *ret);
 
 /* Verifies a signature over a SHA-256 digest by a public key (SPKI DER): EC raw r||s, RSA PKCS#1 v1.5 with SHA-256. */
 enum outcome digest_signature_verify(struct span spki, const struct digest *digest, struct span signature,

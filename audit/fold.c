@@ -250,6 +250,11 @@ static fold_handler *const handlers[ENTRY_TYPE_COUNT] = {
     [ENTRY_HEAD] = fold_head,
     [ENTRY_READOPTED] = fold_readopted,
     [ENTRY_CEREMONY_CLOSED] = fold_ceremony_closed,
+    [ENTRY_INTRODUCED] = fold_introduced,
+    [ENTRY_SITE_KEYS] = fold_site_keys,
+    [ENTRY_SEEN] = fold_seen,
+    [ENTRY_TAKEN] = fold_taken,
+    [ENTRY_SETTLED] = fold_settled,
 };
 
 static enum outcome fold_entry(struct fold *x)

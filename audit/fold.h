@@ -51,6 +51,7 @@ fold_handler fold_site_enrolled, fold_arrived, fold_drill, fold_site_retired;
 fold_handler fold_head, fold_readopted;
 fold_handler fold_request, fold_approval, fold_rejection, fold_refused;
 fold_handler fold_intent, fold_offer, fold_receipt, fold_accepted, fold_rolled_back, fold_orphan;
+fold_handler fold_introduced, fold_site_keys, fold_seen, fold_taken, fold_settled;
 fold_handler fold_born, fold_used, fold_modified, fold_destroyed;
 
 #endif

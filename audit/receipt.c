@@ -2,6 +2,7 @@
 
 #include "audit/document.h"
 #include "audit/document_inner.h"
+#include "audit/note.h"
 #include "core/limits.h"
 
 bool statement_digest(const struct statement *s, struct digest *ret)
@@ -23,6 +24,17 @@ bool challenge_digest(const struct digest *estate, const char *token, const char
                      span_of(where.bytes, sizeof where.bytes), span_of(challenge->bytes, sizeof challenge->bytes));
 }
 
+bool settled_digest(const struct digest *estate, const char *token, const char *site, const struct digest *intent,
+                    const char *outcome, struct digest *ret)
+{
+    struct digest where, what;
+    return digest_of(&where, 3, span_str(token), span_str("/"), span_str(site)) &&
+           digest_one(&what, span_str(outcome)) &&
+           digest_of(ret, 5, span_str(SETTLED_PREFIX "\n"), span_of(estate->bytes, sizeof estate->bytes),
+                     span_of(where.bytes, sizeof where.bytes), span_of(intent->bytes, sizeof intent->bytes),
+                     span_of(what.bytes, sizeof what.bytes));
+}
+
 static json_t *receipt_json(const struct receipt *r)
 {
     json_t *json = json_object();
@@ -31,6 +43,7 @@ static json_t *receipt_json(const struct receipt *r)
         json_put_digest(json, "nonce", &r->nonce) && json_put_digest(json, "offer", &r->offer) &&
         json_put_string(json, "proof", r->proof) && json_put_string(json, "serial", r->serial) &&
         json_put_string(json, "site", r->site) && json_put_string(json, "token", r->token) &&
+        (r->checkpoint.len == 0 || json_put_string(json, "checkpoint", buf_str(&r->checkpoint))) &&
         (r->proof_signature.len == 0 || json_put_bytes_hex(json, "proof-signature", buf_span(&r->proof_signature))))
         return json;
     json_decref(json);
@@ -82,13 +95,31 @@ static void read_proof(struct document *d, struct receipt *r)
         document_hex(d, "proof-signature", &r->proof_signature, LIMIT_ATTRIBUTE);
 }
 
+/* Whose log it is, and that it is a checkpoint; its key is not known here. */
+static void read_checkpoint(struct document *d, struct receipt *r)
+{
+    const char *note = NULL;
+    struct checkpoint c;
+    r->checkpoint = BUF(LIMIT_NOTE);
+    if (d->rc || !json_object_get(d->json, "checkpoint"))
+        return;
+    d->rc = json_want_string(d->json, "checkpoint", &note, d->f);
+    if (!d->rc && checkpoint_peek(span_str(note), &c, d->f))
+        d->rc = fault_context(d->f, "the member \"checkpoint\"");
+    if (!d->rc)
+        buf_puts(&r->checkpoint, note);
+    if (!d->rc && r->checkpoint.failed)
+        d->rc = fault_memory(d->f);
+}
+
 enum outcome receipt_parse(struct span bytes, struct receipt *ret, struct fault *f)
 {
     struct receipt r = {.proof = ""};
     struct document d = {.f = f};
     d.rc = json_parse_canonical(bytes, &d.json, f);
-    document_type(&d, RECEIPT_TYPE,
-                  "challenge estate intent nonce offer proof ?proof-signature serial signature site token type");
+    document_type(
+        &d, RECEIPT_TYPE,
+        "challenge ?checkpoint estate intent nonce offer proof ?proof-signature serial signature site token type");
     document_digest(&d, "challenge", &r.challenge);
     document_digest(&d, "estate", &r.estate);
     document_digest(&d, "intent", &r.intent);
@@ -99,6 +130,7 @@ enum outcome receipt_parse(struct span bytes, struct receipt *ret, struct fault 
     document_text(&d, "token", r.token, sizeof r.token);
     document_hex(&d, "signature", &r.signature, LIMIT_ATTRIBUTE);
     read_proof(&d, &r);
+    read_checkpoint(&d, &r);
     json_decref(d.json);
     if (d.rc) {
         receipt_clear(&r);
@@ -111,6 +143,7 @@ enum outcome receipt_parse(struct span bytes, struct receipt *ret, struct fault 
 void receipt_clear(struct receipt *r)
 {
     buf_free(&r->proof_signature);
+    buf_free(&r->checkpoint);
     buf_free(&r->signature);
     *r = (struct receipt){.proof = ""};
 }

@@ -68,8 +68,26 @@ static void key_clear(struct state_key *k)
     strings_free(&k->sites);
 }
 
+static void host_clear(struct state_host *h)
+{
+    if (!h)
+        return;
+    free(h->environment);
+    free(h->origin);
+    free(h->log_key);
+    free(h->token);
+    free(h->site);
+    free(h->identity_id);
+    free(h->transport_id);
+    buf_free(&h->identity);
+    buf_free(&h->transport);
+    free(h);
+}
+
 void state_clear(struct state *s)
 {
+    host_clear(s->host);
+    free(s->taken);
     for (size_t i = 0; i < s->site_count; i++)
         site_clear(&s->sites[i]);
     for (size_t i = 0; i < s->request_count; i++)
@@ -171,6 +189,22 @@ struct state_key *state_key_born(const struct state *s, uint64_t seq)
 bool state_key_at(const struct state_key *k, const char *token, const char *site)
 {
     return !k->destroyed && !strcmp(k->token, token) && strings_have(&k->sites, site);
+}
+
+struct state_taken *state_taken(const struct state *s, const struct digest *intent)
+{
+    for (size_t i = s->taken_count; i-- > 0;)
+        if (digest_equal(&s->taken[i].intent, intent))
+            return &s->taken[i];
+    return NULL;
+}
+
+struct state_taken *state_taken_offer(const struct state *s, const struct digest *offer)
+{
+    for (size_t i = s->taken_count; i-- > 0;)
+        if (digest_equal(&s->taken[i].offer, offer))
+            return &s->taken[i];
+    return NULL;
 }
 
 bool state_was_refused(const struct state *s, const struct digest *subject)

@@ -100,6 +100,22 @@ struct state_ceremony {
     bool closed;
 };
 
+/* Of a home at a site that is elsewhere: whose site it is, and what it did for that estate (docs/FORMAT.md, Messages). */
+struct state_host {
+    struct digest estate;
+    char *environment, *origin, *log_key, *token, *site;
+    struct buf identity, transport;   /* of the site's keys, SubjectPublicKeyInfo; empty before they are made */
+    char *identity_id, *transport_id; /* CKA_ID, hex */
+    uint64_t size;                    /* so many entries of the host's log were taken in */
+    struct digest root;
+};
+enum taken_state { TAKEN_PENDING, TAKEN_BORN, TAKEN_WITHDRAWN, TAKEN_DESTROYED };
+struct state_taken {
+    struct digest intent, request, offer, receipt; /* intent: digest of the host's entry; receipt: all zero before it */
+    enum taken_state state;
+    uint64_t seq;
+};
+
 struct state {
     bool started;
     char *environment, *origin, *name;
@@ -126,6 +142,9 @@ struct state {
     size_t cosigned_count;
     struct digest *refused; /* subjects refused without a request, under the policy in force */
     size_t refused_count;
+    struct state_host *host; /* NULL: this home is no site's of another */
+    struct state_taken *taken;
+    size_t taken_count;
     struct map request_index; /* id -> place in requests */
     struct map refused_index; /* subject -> place in refused */
 };
@@ -150,6 +169,9 @@ struct state_key *state_key(const struct state *s, const char *token, const char
                             const char *label);                        /* living; label NULL: any */
 struct state_key *state_key_born(const struct state *s, uint64_t seq); /* of that `born` entry, living; or NULL */
 bool state_key_at(const struct state_key *k, const char *token, const char *site); /* living, and held there */
+/* The newest offer taken in for this intent (digest of the host's entry), or with this digest of its own; NULL: none. */
+struct state_taken *state_taken(const struct state *s, const struct digest *intent);
+struct state_taken *state_taken_offer(const struct state *s, const struct digest *offer);
 bool state_was_refused(const struct state *s, const struct digest *subject);
 bool state_suspended(const struct state *s, const char *token, const char *label); /* any scope that covers it */
 

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/adopt.h"
 #include "ceremony/describe.h"
 #include "ceremony/heads.h"
 #include "ceremony/policy_file.h"
@@ -9,14 +10,7 @@
 #include "core/file.h"
 #include "estate/asking.h"
 
-/* `quorate policy adopt`: request, then intent, then the file in the home, then the entry. */
-
-struct adoption {
-    struct estate *estate;
-    struct policy *policy;
-    bool succession, json;
-    struct asking_context context;
-};
+/* `quorate policy adopt` and `quorate introduce`: request, then intent, then the file in the home, then the entry. */
 
 static enum outcome adoption_tell(const struct adoption *a, const char *status, struct fault *f)
 {
@@ -94,6 +88,8 @@ static json_t *adoption_subject(const struct adoption *a)
     }
     if (good && a->succession)
         good = json_put_string(subject, "succession", "true");
+    if (good && a->host != NULL)
+        good = json_put(subject, "host", json_deep_copy(a->host));
     if (good)
         return subject;
     json_decref(subject);
@@ -113,6 +109,18 @@ static enum outcome adoption_keep(const struct adoption *a, struct fault *f)
     return o;
 }
 
+/* Whose site this home is, from here on: before the policy's entry, which spends the request. */
+static enum outcome host_enter(const struct adoption *a, const struct state_intent *intent, struct fault *f)
+{
+    json_t *body = json_deep_copy(a->host);
+    bool good = json_put_digest(body, "request", &intent->request) &&
+                json_put(body, "verdict", json_deep_copy(json_object_get(intent->body, "verdict")));
+    enum outcome o = good ? estate_append(a->estate, ENTRY_INTRODUCED, body, NULL, f) : fault_memory(f);
+
+    json_decref(body);
+    return o;
+}
+
 static enum outcome adoption_enter(const struct adoption *a, const struct state_intent *intent, struct fault *f)
 {
     json_t *body = json_object();
@@ -126,10 +134,17 @@ static enum outcome adoption_enter(const struct adoption *a, const struct state_
     if (good && a->succession)
         good = json_put_string(body, "succession", "true");
     o = good ? adoption_keep(a, f) : fault_memory(f);
+    if (o == OK && a->host != NULL && a->estate->state.host == NULL)
+        o = host_enter(a, intent, f);
     if (o == OK)
         o = estate_append(a->estate, ENTRY_POLICY, body, NULL, f);
     json_decref(body);
     return o;
+}
+
+static bool json_same(const json_t *left, const json_t *right)
+{
+    return left == NULL || right == NULL ? left == right : json_equal(left, right);
 }
 
 /* An intent of this very adoption that a crash left open: the decision was taken, only the entry is missing. */
@@ -147,7 +162,7 @@ static enum outcome adoption_left(const struct adoption *a, const struct state_i
             continue;
         o = estate_request(a->estate, &intent->request, &r, f);
         if (o == OK && json_equal(json_object_get(r->subject->json, "policy"), json_object_get(wanted, "policy")) &&
-            r->subject->succession == a->succession)
+            json_same(json_object_get(r->subject->json, "host"), a->host) && r->subject->succession == a->succession)
             *ret = intent;
         request_free(r);
     }
@@ -163,14 +178,15 @@ static enum outcome adoption_wait(const struct adoption *a, const struct answer 
 
     verdict_put_short(answer->verdict, &why);
     if (answer->verdict->decision == DECISION_PENDING && answer->request)
-        o = waiting_tell(a->json, "The policy", digest_hex(&answer->request->id).hex, buf_str(&why), f);
+        o = waiting_tell(a->json, a->host != NULL ? "The introduction" : "The policy",
+                         digest_hex(&answer->request->id).hex, buf_str(&why), f);
     else
         fault_set(f, E_REFUSED, "%s may not be adopted: %s", a->policy->file, buf_str(&why));
     buf_free(&why);
     return o;
 }
 
-static enum outcome adoption_run(const struct adoption *a, struct fault *f)
+enum outcome adoption_run(const struct adoption *a, struct fault *f)
 {
     struct answer answer = {0};
     const struct state_intent *intent = NULL;
@@ -201,7 +217,7 @@ static enum outcome adoption_run(const struct adoption *a, struct fault *f)
         intent = state_intent(&a->estate->state, seq);
     }
     o = intent ? adoption_enter(a, intent, f) : fault_set(f, E_IO, "the log does not show the intent just written");
-    if (o == OK)
+    if (o == OK && a->host == NULL)
         o = adoption_tell(a, "in force", f);
 out:
     answer_clear(&answer);

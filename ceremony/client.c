@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/bindings.h"
 #include "core/file.h"
 #include "core/limits.h"
 #include "estate/vendor.h"
@@ -137,6 +138,26 @@ void client_close(struct client *c)
     free(c);
 }
 
+enum outcome client_token(const char *bindings_path, const char *given, struct buf *ret, struct fault *f)
+{
+    struct bindings *b = NULL;
+    enum outcome o = OK;
+
+    if (given) {
+        buf_puts(ret, given);
+        return ret->failed ? fault_memory(f) : OK;
+    }
+    o = bindings_load(bindings_path, &b, f);
+    if (o == OK && b->token_count != 1)
+        o = fault_set(f, E_INVALID, "the bindings name %zu tokens; say which one with --token", b->token_count);
+    if (o == OK) {
+        buf_puts(ret, b->tokens[0].id);
+        o = ret->failed ? fault_memory(f) : OK;
+    }
+    bindings_free(b);
+    return o;
+}
+
 CK_FUNCTION_LIST *client_functions(const struct client *c)
 {
     return c->functions;
@@ -149,7 +170,7 @@ const char *client_path(const struct client *c)
 
 enum outcome client_call(struct client *c, const char *verb, json_t *question_taken, json_t **ret, struct fault *f)
 {
-    struct buf question = BUF(LIMIT_DOCUMENT);
+    struct buf question = BUF(2 * LIMIT_MESSAGE);
     struct fault said = {.outcome = OK};
     char *answer = NULL;
     json_t *parsed = NULL;

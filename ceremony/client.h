@@ -16,6 +16,9 @@ void client_close(struct client *c); /* NULL is fine */
 /* Runs a verb; `question` is taken. OK and E_PENDING give the answer (json_decref). */
 enum outcome client_call(struct client *c, const char *verb, json_t *question_taken, json_t **ret, struct fault *f);
 
+/* The logical token that is meant: the one given, else the only one of the bindings. Appended to ret. */
+enum outcome client_token(const char *bindings_path, const char *given, struct buf *ret, struct fault *f);
+
 CK_FUNCTION_LIST *client_functions(const struct client *c);
 const char *client_path(const struct client *c); /* of the module's file */
 

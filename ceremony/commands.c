@@ -37,6 +37,25 @@ static const struct option adopt_options[] = {
 static const struct option enrol_options[] = {
     {"token", "T", false, "the logical token; may be left out where there is only one"},
     {"elsewhere", "LAT,LON", false, "the HSM is not at its site now but at these coordinates"},
+    {"carried", "FILE", false, "of a site that is elsewhere: the introduction that `quorate introduce` wrote there"},
+    {"module", "FILE", false, "the module to work through; quorate-pkcs11.so beside this program where left out"},
+    END,
+};
+
+static const struct option policy_export_options[] = {
+    {"token", "T", false, "the logical token; may be left out where there is only one"},
+    {"from", "N", false, "begin with this entry: the site has the ones before; 0 where left out"},
+    END,
+};
+
+static const struct option introduce_options[] = {
+    {"out", "FILE", false, "where the introduction goes; introduction.json where left out"},
+    {"module", "FILE", false, "the module to work through; quorate-pkcs11.so beside this program where left out"},
+    END,
+};
+
+static const struct option accept_options[] = {
+    {"out", "FILE", false, "where the answer goes; standard output where left out"},
     {"module", "FILE", false, "the module to work through; quorate-pkcs11.so beside this program where left out"},
     END,
 };
@@ -174,6 +193,24 @@ const struct command commands[] = {
      "approved, writes the policy into the log. The first policy is judged by its own adopt-policy rule, each\n"
      "later one by the policy before. The people's certificates are read from beside the file.",
      adopt_options, run_policy_adopt},
+    {"policy export", "SITE FILE", 2, 2, true, "Put the policy and the log into a message to a site that is elsewhere",
+     "There `quorate introduce FILE` begins with it, or `quorate accept FILE` brings the site up to date. Nothing in "
+     "it\n"
+     "is secret. Estate and log key are shown as words, to compare with what the site shows.",
+     policy_export_options, run_policy_export},
+    {"introduce", "FILE", 1, 1, true, "At a site that is elsewhere: pin the estate, its log key and its policy",
+     "FILE is what `quorate policy export` made at the host. A home of the site's own is made, and a request is left "
+     "that\n"
+     "the policy's own adopt-policy rule judges; the same command again, when enough people have approved it here, "
+     "lets\n"
+     "the HSM make its keys and writes the introduction for `quorate enrol` at the host.",
+     introduce_options, run_introduce},
+    {"accept", "[FILE]", 0, 1, false, "At a site that is elsewhere: judge one message of the host, and answer it",
+     "Reads the message from FILE or standard input and writes the answer. The site judges by itself: the host's log "
+     "under\n"
+     "the key that was pinned, policy, request and approvals. A refusal is an answer too; it is then said on standard\n"
+     "error as well, and the exit status is 1. The same message may be given again after a death.",
+     accept_options, run_accept},
     {"enrol", "SITE", 1, 1, true, "Pin a site's HSM in the log",
      "The HSM makes its transport and identity keys and a request is left; the same command again, when enough\n"
      "people have approved, lets the HSM answer a challenge and pins it.",

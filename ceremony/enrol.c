@@ -2,29 +2,11 @@
 #include "ceremony/print.h"
 #include "ceremony/tool.h"
 #include "ceremony/waiting.h"
+#include "core/file.h"
+#include "core/limits.h"
 #include "estate/estate.h"
 
 /* `quorate enrol` and `quorate settle`: what only the module can do, for it alone speaks with HSMs. */
-
-static enum outcome token_choose(const char *bindings_path, const char *given, struct buf *ret, struct fault *f)
-{
-    struct bindings *b = NULL;
-    enum outcome o = OK;
-
-    if (given) {
-        buf_puts(ret, given);
-        return ret->failed ? fault_memory(f) : OK;
-    }
-    o = bindings_load(bindings_path, &b, f);
-    if (o == OK && b->token_count != 1)
-        o = fault_set(f, E_INVALID, "the bindings name %zu tokens; say which one with --token", b->token_count);
-    if (o == OK) {
-        buf_puts(ret, b->tokens[0].id);
-        o = ret->failed ? fault_memory(f) : OK;
-    }
-    bindings_free(b);
-    return o;
-}
 
 static enum outcome enrol_tell(const struct arguments *a, const char *token, json_t *answer, enum outcome called,
                                struct fault *f)
@@ -56,15 +38,20 @@ static enum outcome enrol_tell(const struct arguments *a, const char *token, jso
 enum outcome run_enrol(const struct arguments *a, struct fault *f)
 {
     const char *bindings = argument(a, "bindings"), *elsewhere = argument(a, "elsewhere");
-    struct buf token = BUF(256);
+    struct buf token = BUF(256), introduction = BUF(LIMIT_ANSWER);
     struct client *c = NULL;
     json_t *question = json_object(), *answer = NULL;
-    enum outcome o = token_choose(bindings, argument(a, "token"), &token, f);
+    enum outcome o = client_token(bindings, argument(a, "token"), &token, f);
 
     if (o == OK &&
         (!json_put_string(question, "site", a->operands[0]) || !json_put_string(question, "token", buf_str(&token)) ||
          (elsewhere && !json_put_string(question, "elsewhere", elsewhere))))
         o = fault_memory(f);
+    if (o == OK && argument(a, "carried") != NULL) {
+        o = file_read(argument(a, "carried"), false, &introduction, f);
+        if (o == OK && !json_put_string(question, "introduction", buf_str(&introduction)))
+            o = fault_set(f, E_INVALID, "%s is no introduction", argument(a, "carried"));
+    }
     if (o == OK)
         o = client_open(argument(a, "module"), bindings, &c, f);
     if (o == OK) {
@@ -77,6 +64,7 @@ enum outcome run_enrol(const struct arguments *a, struct fault *f)
     json_decref(answer);
     json_decref(question);
     buf_free(&token);
+    buf_free(&introduction);
     return o;
 }
 

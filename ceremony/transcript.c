@@ -162,6 +162,10 @@ static enum outcome transcript_entry(void *context, const struct entry *e, struc
     case ENTRY_APPROVAL:
     case ENTRY_REJECTION:
         return copy_request(w, e, f);
+    case ENTRY_TAKEN:
+        if (json_object_get(e->body, "receipt") == NULL)
+            return OK;
+        /* fall through */
     case ENTRY_RECEIPT:
     case ENTRY_DRILL:
         return copy_digest(w, "receipts", json_string_or_null(e->body, "receipt"), ".json", f);

@@ -63,6 +63,12 @@ static void verify_entry(struct verifier *v, const struct entry *e)
     case ENTRY_RESUMED:
         verify_suspension(v, e);
         break;
+    case ENTRY_INTRODUCED:
+        verify_introduced(v, e);
+        break;
+    case ENTRY_TAKEN:
+        verify_taken(v, e);
+        break;
     case ENTRY_LOG_KEY:
         verify_log_key(v, e);
         break;

@@ -124,6 +124,8 @@ void verify_vote(struct verifier *v, const struct entry *e);
 void verify_intent(struct verifier *v, const struct entry *e);
 void verify_policy(struct verifier *v, const struct entry *e);
 void verify_enrolment(struct verifier *v, const struct entry *e);
+void verify_introduced(struct verifier *v, const struct entry *e);
+void verify_taken(struct verifier *v, const struct entry *e);
 void verify_log_key(struct verifier *v, const struct entry *e);
 void verify_readoption(struct verifier *v, const struct entry *e);
 void verify_arrival(struct verifier *v, const struct entry *e);

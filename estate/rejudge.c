@@ -144,20 +144,21 @@ static enum outcome evidence_read(const struct state *s, const struct entry *e, 
 }
 
 static enum outcome verdict_again(const struct state *s, const struct policy *judge, const struct entry *e,
-                                  const struct request *r, struct evidence *evidence, json_t **ret, struct fault *f)
+                                  const struct request *r, const struct evidence *votes, json_t **ret, struct fault *f)
 {
+    struct evidence evidence = *votes;
     struct evidence_base base = {0};
     struct verdict *verdict = NULL;
     json_t *mine = NULL;
     enum outcome result = evidence_gather(s, judge, r->subject, &base, f);
 
     if (result == OK) {
-        evidence->sites = base.sites;
-        evidence->site_count = base.site_count;
-        evidence->key = base.has_key ? &base.key : NULL;
-        evidence->suspended = base.suspended;
-        evidence->cosigned = base.cosigned;
-        result = policy_evaluate(judge, r, evidence, &verdict, f);
+        evidence.sites = base.sites;
+        evidence.site_count = base.site_count;
+        evidence.key = base.has_key ? &base.key : NULL;
+        evidence.suspended = base.suspended;
+        evidence.cosigned = base.cosigned;
+        result = policy_evaluate(judge, r, &evidence, &verdict, f);
     }
     mine = result == OK ? verdict_json(verdict) : NULL;
     if (result == OK && mine == NULL)

@@ -12,7 +12,10 @@ struct quorate_vendor {
     unsigned char major, minor; /* as a CK_VERSION; 1.0 */
     /* Runs a verb. Returns an enum outcome; on OK or E_PENDING *ret_json is set (free it with `release`), otherwise
      * `text` (at least 1024 bytes) holds what is wrong.
-     *   "enrol"    {"elsewhere"?: "LAT,LON", "site", "token"} -> {"missing"?, "request"?, "status": "pending"|"enrolled"}
+     *   "enrol"    {"elsewhere"?: "LAT,LON", "introduction"?, "site", "token"} -> {"missing"?, "request"?, "status": "pending"|"enrolled"}
+     *   "introduce" {} -> {"answer"}: at a site that is elsewhere: its keys, and their answer to the host's log as it is
+     *              known there (estate/message.h)
+     *   "accept"   {"message"} -> {"answer", "refused"?: why}: at a site that is elsewhere
      *   "settle"   {} -> {"settled": [{"intent", "outcome"}...]}
      *   "ceremony" {"ceremony"} -> {}: takes that ceremony's lock (it must be open); {} alone gives it back
      *   "step"     {"actor"?, "operation"?, "step"} -> {}: where the ceremony is: rules with `ceremony:` hold for

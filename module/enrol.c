@@ -6,50 +6,18 @@
 #include "core/file.h"
 #include "core/limits.h"
 #include "module/birth.h"
+#include "module/enrolment.h"
 #include "module/head.h"
 #include "module/recovery.h"
-#include "module/site_keys.h"
 
 #define HARDWARE "attested-by-people" /* vendors' attestations come later */
-
-struct enrolment {
-    struct world *world;
-    struct estate *estate;
-    const char *token, *site, *elsewhere;
-    struct site_link link;
-    struct site_keys keys;
-    char manufacturer[33], model[17], firmware[16];
-};
-
-/* Members of a token's info are padded with blanks. */
-static enum outcome info_text(const struct enrolment *n, const unsigned char *padded, size_t len, char *ret,
-                              struct fault *f)
-{
-    while (len > 0 && (padded[len - 1] == ' ' || padded[len - 1] == '\0'))
-        len--;
-    if (!utf8_printable(span_of(padded, len)))
-        return fault_set(f, E_DEVICE, "%s at %s: the HSM's manufacturer or model is not printable text", n->token,
-                         n->site);
-    memcpy(ret, padded, len);
-    ret[len] = '\0';
-    return OK;
-}
-
-static enum outcome info_read(struct enrolment *n, struct fault *f)
-{
-    const CK_TOKEN_INFO *info = &n->link.info;
-    snprintf(n->firmware, sizeof n->firmware, "%u.%u", info->firmwareVersion.major, info->firmwareVersion.minor);
-    enum outcome outcome = info_text(n, info->manufacturerID, sizeof info->manufacturerID, n->manufacturer, f);
-    if (outcome == OK)
-        outcome = info_text(n, info->model, sizeof info->model, n->model, f);
-    return outcome;
-}
 
 /* Is this a site of this token, and its HSM nobody else's? */
 static enum outcome target_check(const struct enrolment *n, struct fault *f)
 {
     const struct estate *e = n->estate;
     const struct binding *binding = NULL;
+    const char *serial = n->device.serial;
     enum outcome outcome = estate_policy_in_force(n->estate, f);
     if (outcome != OK)
         return outcome;
@@ -59,17 +27,19 @@ static enum outcome target_check(const struct enrolment *n, struct fault *f)
     if (strcmp(token->primary, n->site) != 0 && !strings_have(&token->replicas, n->site))
         return fault_set(f, E_ABSENT, "%s:%u: %s is neither primary nor replica of the token %s", e->policy->file,
                          token->line, n->site, n->token);
-    outcome = site_bound(n->world, n->token, n->site, &binding, f);
+    outcome = n->given != NULL ? given_bound(n, f) : site_bound(n->world, n->token, n->site, &binding, f);
     if (outcome != OK)
         return outcome;
+    if (binding != NULL)
+        serial = binding->serial;
     for (size_t i = 0; i < e->state.site_count; i++) {
         const struct state_site *s = &e->state.sites[i];
         bool same = strcmp(s->token, n->token) == 0 && strcmp(s->site, n->site) == 0;
-        if (!s->retired && !same && strcmp(s->serial, binding->serial) == 0)
+        if (!s->retired && !same && strcmp(s->serial, serial) == 0)
             return fault_set(f, E_REFUSED,
                              "the HSM with serial number %s is enrolled as %s at %s: every site needs its "
                              "own",
-                             binding->serial, s->token, s->site);
+                             serial, s->token, s->site);
     }
     return OK;
 }
@@ -86,14 +56,17 @@ static enum outcome request_keys(struct enrolment *n, const struct request *r, s
         outcome = json_want_string(subject, "identity", &identity_hex, f);
     if (outcome == OK)
         outcome = json_want_string(subject, "transport", &transport_hex, f);
-    if (outcome == OK && strcmp(serial, n->link.binding->serial) != 0)
+    if (outcome == OK && strcmp(serial, n->device.serial) != 0)
         outcome = fault_set(f, E_ABSENT, "the request is about another HSM");
     if (outcome == OK)
         outcome = hex_parse_buf(identity_hex, &identity, f);
     if (outcome == OK)
         outcome = hex_parse_buf(transport_hex, &transport, f);
-    if (outcome == OK)
+    if (outcome == OK && n->given == NULL)
         outcome = site_keys_find(&n->link, buf_span(&identity), buf_span(&transport), &n->keys, f);
+    else if (outcome == OK && (!span_equal(buf_span(&identity), buf_span(&n->keys.identity)) ||
+                               !span_equal(buf_span(&transport), buf_span(&n->keys.transport))))
+        outcome = fault_set(f, E_ABSENT, "the request is about other keys");
     buf_free(&identity);
     buf_free(&transport);
     return outcome;
@@ -122,7 +95,7 @@ static enum outcome pending_keys(struct enrolment *n, struct fault *f)
 
 static enum outcome keys_provide(struct enrolment *n, struct fault *f)
 {
-    enum outcome outcome = pending_keys(n, f);
+    enum outcome outcome = n->given != NULL ? OK : pending_keys(n, f);
     if (outcome != E_ABSENT)
         return outcome;
     outcome = site_keys_sweep(&n->link, &n->estate->state.estate, f);
@@ -134,11 +107,11 @@ static enum outcome keys_provide(struct enrolment *n, struct fault *f)
 /* What request and site-enrolled have in common. */
 static bool facts_put(const struct enrolment *n, json_t *body)
 {
-    return json_put_string(body, "firmware", n->firmware) && json_put_string(body, "hardware", HARDWARE) &&
+    return json_put_string(body, "firmware", n->device.firmware) && json_put_string(body, "hardware", HARDWARE) &&
            json_put_bytes_hex(body, "identity", buf_span(&n->keys.identity)) &&
-           json_put_string(body, "manufacturer", n->manufacturer) && json_put_string(body, "model", n->model) &&
-           json_put_string(body, "serial", n->link.binding->serial) && json_put_string(body, "site", n->site) &&
-           json_put_string(body, "token", n->token) &&
+           json_put_string(body, "manufacturer", n->device.manufacturer) &&
+           json_put_string(body, "model", n->device.model) && json_put_string(body, "serial", n->device.serial) &&
+           json_put_string(body, "site", n->site) && json_put_string(body, "token", n->token) &&
            json_put_bytes_hex(body, "transport", buf_span(&n->keys.transport));
 }
 
@@ -150,6 +123,21 @@ static enum outcome verdict_copy(const struct estate *e, uint64_t intent, json_t
     return json_put(body, "verdict", json_deep_copy(verdict)) ? OK : fault_memory(f);
 }
 
+/* The HSM answers a challenge of ours with the key that people approved; one that is elsewhere has done so. */
+static enum outcome challenge_put(struct enrolment *n, struct digest *ret_challenge, struct buf *ret_answer,
+                                  struct fault *f)
+{
+    if (n->given != NULL) {
+        *ret_challenge = n->challenge;
+        buf_put(ret_answer, n->answer.data, n->answer.len);
+        return ret_answer->failed ? fault_memory(f) : OK;
+    }
+    if (!random_bytes(ret_challenge->bytes, sizeof ret_challenge->bytes))
+        return fault_set(f, E_IO, "no random bytes from the system");
+    return site_challenge(&n->link, &n->estate->state.estate, buf_span(&n->keys.identity_id),
+                          buf_span(&n->keys.identity), ret_challenge, ret_answer, f);
+}
+
 static enum outcome enrolled_log(struct enrolment *n, const struct answer *a, struct fault *f)
 {
     struct digest challenge = {0};
@@ -157,14 +145,9 @@ static enum outcome enrolled_log(struct enrolment *n, const struct answer *a, st
     json_t *body = json_object(), *more = json_object();
     uint64_t intent = 0;
 
-    enum outcome outcome = random_bytes(challenge.bytes, sizeof challenge.bytes)
-                               ? OK
-                               : fault_set(f, E_IO, "no random bytes from the system");
+    enum outcome outcome = request_keys(n, a->request, f);
     if (outcome == OK)
-        outcome = request_keys(n, a->request, f);
-    if (outcome == OK)
-        outcome = site_challenge(&n->link, &n->estate->state.estate, buf_span(&n->keys.identity_id),
-                                 buf_span(&n->keys.identity), &challenge, &answer, f);
+        outcome = challenge_put(n, &challenge, &answer, f);
     if (outcome != OK)
         goto out;
     if (!json_put_string(more, "site", n->site) || !facts_put(n, body) ||
@@ -299,6 +282,10 @@ static enum outcome arrival_complete(struct enrolment *n, const struct state_sit
     if (enrolled->placed)
         return fault_set(f, E_REFUSED, "%s at %s is enrolled already (log entry %llu)", n->token, n->site,
                          (unsigned long long)enrolled->seq);
+    if (n->given != NULL)
+        return span_equal(buf_span(&enrolled->identity), buf_span(&n->keys.identity))
+                   ? OK
+                   : fault_set(f, E_REFUSED, "%s at %s was enrolled with another identity key", n->token, n->site);
     enum outcome outcome = site_keys_pinned(enrolled, &n->keys, f);
     if (outcome == OK)
         outcome = site_ready(&n->link, &n->estate->state.estate, enrolled->serial, &n->keys, f);
@@ -316,8 +303,10 @@ static enum outcome enrol_locked(struct enrolment *n, json_t *report, struct fau
         outcome = elsewhere_parse(n->elsewhere, ignored[0], ignored[1], f);
     if (outcome == OK)
         outcome = enrol_recover(n->estate, n->token, n->site, NULL, f);
-    if (outcome == OK)
+    if (outcome == OK && n->given == NULL)
         outcome = site_open(n->world, n->token, n->site, SITE_EITHER, &n->link, f);
+    if (outcome == OK && n->given == NULL)
+        outcome = site_device_read(&n->link, &n->device, f);
     if (outcome != OK)
         return outcome;
     const struct state_site *known = state_site(&n->estate->state, n->token, n->site);
@@ -325,9 +314,7 @@ static enum outcome enrol_locked(struct enrolment *n, json_t *report, struct fau
         outcome = arrival_complete(n, known, f);
         enrolled = outcome == OK;
     } else {
-        outcome = info_read(n, f);
-        if (outcome == OK)
-            outcome = keys_provide(n, f);
+        outcome = keys_provide(n, f);
         if (outcome == OK)
             outcome = people_ask(n, report, &enrolled, f);
     }
@@ -340,22 +327,28 @@ static enum outcome enrol_locked(struct enrolment *n, json_t *report, struct fau
     return outcome;
 }
 
+enum outcome enrolment_run(struct enrolment *n, json_t **ret, struct fault *f)
+{
+    struct lock *lock = NULL;
+    json_t *report = json_object();
+
+    enum outcome outcome = report != NULL ? enrol_lock(n->estate, n->token, n->site, &lock, f) : fault_memory(f);
+    if (outcome == OK)
+        outcome = enrol_locked(n, report, f);
+    if (outcome == OK)
+        *ret = json_incref(report);
+    site_close(&n->link);
+    lock_release(lock);
+    json_decref(report);
+    return outcome;
+}
+
 enum outcome enrol_run(struct world *w, const char *token, const char *site, const char *elsewhere, json_t **ret,
                        struct fault *f)
 {
     struct enrolment n = {
         .world = w, .estate = w->estate, .token = token, .site = site, .elsewhere = elsewhere, .keys = SITE_KEYS};
-    struct lock *lock = NULL;
-    json_t *report = json_object();
-
-    enum outcome outcome = report != NULL ? enrol_lock(w->estate, token, site, &lock, f) : fault_memory(f);
-    if (outcome == OK)
-        outcome = enrol_locked(&n, report, f);
-    if (outcome == OK)
-        *ret = json_incref(report);
-    site_close(&n.link);
+    enum outcome outcome = enrolment_run(&n, ret, f);
     site_keys_clear(&n.keys);
-    lock_release(lock);
-    json_decref(report);
     return outcome;
 }

@@ -195,11 +195,11 @@ static enum outcome nothing_there(const struct site_link *s, struct span id, str
 }
 
 enum outcome site_accept(const struct site_link *s, const struct site_keys *pinned, const struct digest *estate,
-                         const struct offer *o, const struct digest *offer_digest, struct receipt *ret,
-                         bool *ret_unknown, struct fault *f)
+                         const struct offer *o, const struct digest *offer_digest, struct span checkpoint,
+                         struct receipt *ret, bool *ret_unknown, struct fault *f)
 {
     struct template want = {0};
-    struct receipt r = {.proof_signature = BUF(2048), .signature = BUF(2048)};
+    struct receipt r = {.proof_signature = BUF(2048), .checkpoint = BUF(LIMIT_NOTE), .signature = BUF(2048)};
     struct buf id = BUF(32);
     struct unwrapping u = {.site = s, .offer = o};
     CK_OBJECT_HANDLE replica = CK_INVALID_HANDLE;
@@ -217,6 +217,9 @@ enum outcome site_accept(const struct site_link *s, const struct site_keys *pinn
         outcome = key_unwrap(&u, &want, buf_span(&id), &replica, f);
     if (outcome == OK && o->public_attributes != NULL)
         outcome = public_create(s, o, buf_span(&id), f);
+    buf_put(&r.checkpoint, checkpoint.data, checkpoint.len);
+    if (outcome == OK && r.checkpoint.failed)
+        outcome = fault_memory(f);
     if (outcome == OK)
         outcome = receipt_make(s, pinned, o, offer_digest, replica,
                                o->public_attributes != NULL && template_bool(&want, CKA_SIGN, false), &r, f);

@@ -6,9 +6,10 @@
 
 /* A site's own part in a birth: judges the offer, takes the key in under the CKA_ID that derives from the intent, answers
  * for it (design, section 7, step 7). On failure something of the key may be left there, to be destroyed by that CKA_ID.
- * *ret_unknown (always written): the HSM does not know the mechanism that the offer was wrapped with. */
+ * checkpoint: of the site's own log, for the receipt; empty where it keeps none. *ret_unknown (always written): the HSM does
+ * not know the mechanism that the offer was wrapped with. */
 enum outcome site_accept(const struct site_link *link, const struct site_keys *pinned, const struct digest *estate,
-                         const struct offer *o, const struct digest *offer_digest, struct receipt *ret,
-                         bool *ret_unknown, struct fault *f);
+                         const struct offer *o, const struct digest *offer_digest, struct span checkpoint,
+                         struct receipt *ret, bool *ret_unknown, struct fault *f);
 
 #endif

@@ -5,6 +5,8 @@
 #include "core/limits.h"
 #include "module/birth.h"
 #include "module/drill.h"
+#include "module/enrolment.h"
+#include "module/far.h"
 #include "module/head.h"
 #include "module/inventory.h"
 #include "module/vendor_table.h"
@@ -26,9 +28,51 @@ static enum outcome verb_enrol(struct world *w, const json_t *question, json_t *
     enum outcome outcome = json_want_string(question, "token", &token, f);
     if (outcome == OK)
         outcome = json_want_string(question, "site", &site, f);
+    const char *elsewhere = json_string_or_null(question, "elsewhere"),
+               *introduction = json_string_or_null(question, "introduction");
     if (outcome == OK)
-        outcome = enrol_run(w, token, site, json_string_or_null(question, "elsewhere"), ret, f);
+        outcome = introduction != NULL ? enrol_carried(w, token, site, elsewhere, span_str(introduction), ret, f)
+                                       : enrol_run(w, token, site, elsewhere, ret, f);
     return outcome == OK ? pending_or_ok(*ret, f) : outcome;
+}
+
+static enum outcome answer_report(const struct buf *answer, const char *refused, json_t **ret, struct fault *f)
+{
+    json_t *report = json_object();
+    bool good = json_put_string(report, "answer", buf_str(answer)) &&
+                (refused == NULL || json_put_string(report, "refused", refused));
+    if (!good) {
+        json_decref(report);
+        return fault_memory(f);
+    }
+    *ret = report;
+    return OK;
+}
+
+static enum outcome verb_introduce(struct world *w, const json_t *question, json_t **ret, struct fault *f)
+{
+    struct buf answer = BUF(LIMIT_ANSWER);
+    (void)question;
+    enum outcome outcome = far_introduce(w, &answer, f);
+    if (outcome == OK)
+        outcome = answer_report(&answer, NULL, ret, f);
+    buf_free(&answer);
+    return outcome;
+}
+
+static enum outcome verb_accept(struct world *w, const json_t *question, json_t **ret, struct fault *f)
+{
+    struct buf answer = BUF(LIMIT_ANSWER);
+    const char *message = NULL;
+    bool refused = false;
+    struct fault why = {OK, ""};
+    enum outcome outcome = json_want_string(question, "message", &message, f);
+    if (outcome == OK && (outcome = far_accept(w, span_str(message), &answer, &refused, &why)) != OK)
+        *f = why;
+    if (outcome == OK)
+        outcome = answer_report(&answer, refused ? why.text : NULL, ret, f);
+    buf_free(&answer);
+    return outcome;
 }
 
 static enum outcome verb_settle(struct world *w, const json_t *question, json_t **ret, struct fault *f)
@@ -126,7 +170,9 @@ static const struct {
     bool world; /* needs one, and its lock */
     verb_run *run;
 } verbs[] = {
-    {"enrol", "?elsewhere site token", true, verb_enrol},
+    {"enrol", "?elsewhere ?introduction site token", true, verb_enrol},
+    {"introduce", "", true, verb_introduce},
+    {"accept", "message", true, verb_accept},
     {"settle", "", true, verb_settle},
     {"ceremony", "?ceremony", true, verb_ceremony},
     {"step", "?actor ?operation step", true, verb_step},
@@ -162,7 +208,7 @@ static enum outcome verb_call(const char *name, const json_t *question, json_t *
 static int vendor_call(const char *verb, const char *json, char **ret_json, char *text, size_t text_size)
 {
     struct fault f = {0};
-    struct buf written = BUF(LIMIT_DOCUMENT);
+    struct buf written = BUF(2 * LIMIT_ANSWER);
     json_t *question = NULL, *answer = NULL;
     char *taken = NULL;
     enum outcome outcome = E_INVALID;

@@ -29,8 +29,8 @@ enum outcome visit_take(struct visit *v, struct fault *f)
     receipt_clear(&v->receipt);
     v->wrapping_unknown = false;
     if (outcome == OK)
-        outcome = site_accept(&v->link, &v->pinned, &v->estate, &v->offer, &v->offer_digest, &v->receipt,
-                              &v->wrapping_unknown, f);
+        outcome = site_accept(&v->link, &v->pinned, &v->estate, &v->offer, &v->offer_digest, span_of(NULL, 0),
+                              &v->receipt, &v->wrapping_unknown, f);
     return outcome;
 }
 

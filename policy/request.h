@@ -18,7 +18,8 @@
  * templates {key | private+public: {CKA_NAME: value}}, key (hex fingerprint of the key in the log), data {kind:
  * "message"|"digest", sha256}, born (seq of the key's entry, where it has no fingerprint), with {the other key: born?, class,
  * key?, label}.
- * The estate's: adopt-policy {policy {canonical, digest, version}, succession?}; enrol-site {token, site, serial,
+ * The estate's: adopt-policy {host? {environment, estate, log-key, origin, site, token}, policy {canonical, digest, version},
+ * succession?}; enrol-site {token, site, serial,
  * manufacturer, model, firmware, hardware, identity, transport (SPKI, hex)}; open-ceremony {ceremony, script
  * {canonical, digest, id}, bindings, people}; suspend {scope, reason?}; resume {scope}; retire-site, promote {token, site}; replicate
  * {token, site, label?, class?, key?}; change-log-key {log-key}; readopt-log {heads}. succession is "true".

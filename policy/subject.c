@@ -11,7 +11,7 @@ static const char *subject_members(enum operation op)
 {
     switch (op) {
     case OP_ADOPT_POLICY:
-        return COMMON "policy ?succession";
+        return COMMON "policy ?host ?succession";
     case OP_ENROL_SITE:
         return COMMON "token site serial manufacturer model firmware hardware identity transport";
     case OP_RETIRE_SITE:
@@ -235,6 +235,9 @@ static enum outcome read_estate_operation(struct subject *s, struct fault *f)
         if (text != NULL && strcmp(text, "true") != 0)
             return fault_set(f, E_INVALID, "succession is \"true\" or absent");
         s->succession = text != NULL;
+        part = json_object_get(s->json, "host");
+        if (part != NULL && (o = json_members(part, "environment estate log-key origin site token", f)) != OK)
+            return fault_context(f, "host");
     } else if (s->operation == OP_OPEN_CEREMONY) {
         if ((o = json_want_object(s->json, "script", &part, f)) != OK ||
             (o = json_members(part, "canonical digest id", f)) != OK ||

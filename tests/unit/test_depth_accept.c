@@ -51,7 +51,8 @@ static enum outcome accept(struct replica *at, const struct offer *o, struct rec
     bool unknown = false;
     assert_int_equal(offer_compose(o, &bytes, f), OK);
     assert_true(digest_one(&digest, buf_span(&bytes)));
-    enum outcome outcome = site_accept(&v->link, &v->pinned, &v->estate, o, &digest, ret, &unknown, f);
+    enum outcome outcome =
+        site_accept(&v->link, &v->pinned, &v->estate, o, &digest, span_of(NULL, 0), ret, &unknown, f);
     if (outcome == OK)
         assert_int_equal(receipt_verify(ret, o, &digest, buf_span(&v->pinned.identity), v->serial, f), OK);
     buf_free(&bytes);

@@ -35,7 +35,7 @@ class Births:
         need(offer is not None and offer["site"] == body["site"], "%s: no such offer went to the site", entry.what)
         need(body["site"] not in intent.receipts, "%s: the site has answered already", entry.what)
         data = self.estate.folder.by_digest("receipts/%s.json" % digest(body["receipt"], entry.what), body["receipt"])
-        said = members(parse_canonical(data), "challenge estate intent nonce offer proof ?proof-signature serial signature "
+        said = members(parse_canonical(data), "challenge ?checkpoint estate intent nonce offer proof ?proof-signature serial signature "
                                               "site token type", "receipt " + body["receipt"][:12])
         token = intent.entry.body["token"]
         pinned = self.estate.enrolled[(token, body["site"])]

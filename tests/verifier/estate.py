@@ -9,7 +9,7 @@ FRAME = "?ceremony expires log made nonce policy rule ?step subject type version
 PKCS11 = {"generate", "import", "derive", "copy", "modify", "wrap", "use", "destroy", "initialise", "set-pin"}
 SUBJECT = "environment estate operation origin requester "
 SUBJECTS = {
-    "adopt-policy": "policy ?succession",
+    "adopt-policy": "?host policy ?succession",
     "enrol-site": "firmware hardware identity manufacturer model serial site token transport",
     "open-ceremony": "bindings ceremony people script", "suspend": "reason scope", "resume": "scope",
     "change-log-key": "log-key", "readopt-log": "heads",

@@ -2,7 +2,7 @@
 
 import os
 
-from . import births, ceremony, crypto, estate, folder, log, timestamp, yaml
+from . import births, ceremony, crypto, estate, far, folder, log, timestamp, yaml
 from .strict import DIGEST, Refused, members, need, parse_canonical
 
 RECOVERED = "bytes digest"
@@ -43,7 +43,10 @@ def recovered(entry):
 
 
 def handlers(world, keys, ceremonies):
+    site = far.Far(world)
     return {
+        "introduced": site.introduced, "site-keys": site.site_keys, "seen": site.seen, "taken": site.take,
+        "settled": site.settled,
         "genesis": world.genesis, "policy": world.adopted, "site-enrolled": world.site_enrolled, "arrived": world.arrived,
         "request": world.request, "approval": lambda entry: world.vote(entry, False),
         "rejection": lambda entry: world.vote(entry, True), "refused": world.refused, "intent": world.intent,

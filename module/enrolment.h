@@ -1,0 +1,36 @@
+#ifndef QUORATE_MODULE_ENROLMENT_H
+#define QUORATE_MODULE_ENROLMENT_H
+
+#include "estate/message.h"
+#include "module/site_device.h"
+#include "module/site_keys.h"
+
+/* One enrolment under way (internal to enrol*.c). */
+struct enrolment {
+    struct world *world;
+    struct estate *estate;
+    const char *token, *site, *elsewhere;
+    const struct site_answer
+        *given;            /* of a site that is elsewhere: what it said of itself; NULL: bound as a module here */
+    struct site_link link; /* empty where given */
+    struct site_device device;
+    struct site_keys keys;
+    struct digest challenge; /* where given: what was answered, and the answer, verified */
+    struct buf answer;
+};
+enum outcome enrolment_run(struct enrolment *n, json_t **ret, struct fault *f);
+
+/* The bindings know the site, and that it is elsewhere. */
+enum outcome given_bound(const struct enrolment *n, struct fault *f);
+
+/* Enrols a site that is elsewhere by its answer to the message `challenge` with `enrol`. challenge: the one that it must
+ * answer; NULL: the root that our log had when it was as long as the site says it has seen, which shows that the answer is
+ * not older than that. ret as of enrol_run. */
+enum outcome enrol_given(struct world *w, const char *token, const char *site, const char *elsewhere,
+                         const struct site_answer *given, const struct digest *challenge, json_t **ret,
+                         struct fault *f);
+/* The same from the bytes of an introduction that people carried. */
+enum outcome enrol_carried(struct world *w, const char *token, const char *site, const char *elsewhere,
+                           struct span introduction, json_t **ret, struct fault *f);
+
+#endif

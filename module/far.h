@@ -1,0 +1,40 @@
+#ifndef QUORATE_MODULE_FAR_H
+#define QUORATE_MODULE_FAR_H
+
+#include "estate/host.h"
+#include "module/site_keys.h"
+
+/* The far end: a site that judges by itself (design, section 7.7). The home is the site's own; the host's record is
+ * followed in home/host. */
+
+struct far {
+    struct world *world;
+    struct estate *own;
+    struct host *host;
+    struct site_link link;
+    struct site_keys keys; /* as our own log has them */
+};
+
+/* `quorate introduce`: makes transport and identity keys where our log names none that are there still, and answers the
+ * root of the host's log as it is known here with them, as to a message `challenge` with `enrol`: whoever has that log knows
+ * that the answer is not older. The home must be introduced. */
+enum outcome far_introduce(struct world *w, struct buf *ret_answer, struct fault *f);
+
+/* `quorate accept`: one message of the host, judged and carried out. On OK *ret_answer is the answer, which is a refusal
+ * (*ret_refused, and f says why) where the message does not hold, or what it wants may not be done. Any other outcome:
+ * nothing can be answered. May be repeated with the same message after a death at any step. */
+enum outcome far_accept(struct world *w, struct span message, struct buf *ret_answer, bool *ret_refused,
+                        struct fault *f);
+
+/* Parts (internal). Each fills `more` with the answer's members. */
+enum outcome far_offer(struct far *x, const struct message *m, json_t *more, struct fault *f);
+enum outcome far_settle(struct far *x, const struct message *m, json_t *more, struct fault *f);
+/* Destroys what is pending of this intent of the host and logs that it is withdrawn. */
+enum outcome far_withdraw(struct far *x, const struct state_taken *t, struct fault *f);
+/* An entry of our own log about an intent: names it and what was seen of the host's log; `more` is taken. */
+enum outcome far_log(struct far *x, enum entry_type type, const struct digest *intent, json_t *more_taken,
+                     struct fault *f);
+/* The HSM is the one that the host's log has enrolled for this site. */
+enum outcome far_enrolled(struct far *x, struct fault *f);
+
+#endif

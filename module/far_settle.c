@@ -1,0 +1,168 @@
+#include <string.h>
+
+#include "audit/document.h"
+#include "core/encode.h"
+#include "core/limits.h"
+#include "module/far.h"
+#include "module/recovery.h"
+
+/* What becomes of a key that was taken in: born, withdrawn, destroyed. */
+
+static enum outcome settled_log(struct far *x, const struct digest *intent, const char *what, struct fault *f)
+{
+    json_t *body = json_object();
+    if (json_put_string(body, "outcome", what))
+        return far_log(x, ENTRY_SETTLED, intent, body, f);
+    json_decref(body);
+    return fault_memory(f);
+}
+
+enum outcome far_withdraw(struct far *x, const struct state_taken *t, struct fault *f)
+{
+    struct digest intent = t->intent; /* the state moves */
+    struct buf id = BUF(32);
+    enum outcome outcome = intent_key_id(&intent, &id, f);
+    if (outcome == OK)
+        outcome = site_destroy(&x->link, buf_span(&id), f);
+    if (outcome == OK)
+        outcome = settled_log(x, &intent, "withdrawn", f);
+    buf_free(&id);
+    return outcome;
+}
+
+static enum outcome born(struct far *x, const struct state_intent *i, struct fault *f)
+{
+    const struct state_taken *t = state_taken(&x->own->state, &i->digest);
+    const struct digest none = {{0}};
+    const char *caller = json_string_or_null(i->body, "caller-id");
+    struct buf id = BUF(32), wanted = BUF(255);
+    enum outcome outcome = OK;
+
+    if (i->state != INTENT_BORN && i->state != INTENT_SETTLED)
+        return fault_set(f, E_REFUSED, "the host's log does not say that the key of entry %llu is born",
+                         (unsigned long long)i->seq);
+    if (t != NULL && t->state == TAKEN_BORN)
+        return OK;
+    if (t == NULL || t->state != TAKEN_PENDING || digest_equal(&t->receipt, &none))
+        return fault_set(f, E_REFUSED, "no key of entry %llu of the host's log waits here to be born",
+                         (unsigned long long)i->seq);
+    outcome = intent_key_id(&i->digest, &id, f);
+    if (outcome == OK && caller != NULL)
+        outcome = hex_parse_buf(caller, &wanted, f);
+    if (outcome == OK && caller != NULL)
+        outcome = site_rename(&x->link, buf_span(&id), buf_span(&wanted), i->label != NULL ? i->label : "", f);
+    if (outcome == OK)
+        outcome = settled_log(x, &i->digest, "born", f);
+    buf_free(&id);
+    buf_free(&wanted);
+    return outcome;
+}
+
+static enum outcome withdrawn(struct far *x, const struct state_intent *i, struct fault *f)
+{
+    const struct state_taken *t = state_taken(&x->own->state, &i->digest);
+    struct buf id = BUF(32);
+    enum outcome outcome = OK;
+
+    if (i->state != INTENT_ROLLED_BACK)
+        return fault_set(f, E_REFUSED,
+                         "the host's log does not say that entry %llu was rolled back: nothing of it is destroyed here",
+                         (unsigned long long)i->seq);
+    if (t != NULL && t->state == TAKEN_PENDING)
+        return far_withdraw(x, t, f);
+    /* It never came here, or went before: that nothing is left is looked at, not remembered. */
+    outcome = intent_key_id(&i->digest, &id, f);
+    if (outcome == OK)
+        outcome = site_destroy(&x->link, buf_span(&id), f);
+    buf_free(&id);
+    return outcome;
+}
+
+/* The key that an approved `destroy` names: of its birth the intent; NULL: none that came through an offer. */
+static const struct state_intent *birth_of(const struct state *s, const struct state_intent *end,
+                                           const struct state_key **ret_key)
+{
+    const char *id = json_string_or_null(end->body, "id");
+
+    for (size_t i = s->key_count; id != NULL && i-- > 0;) {
+        const struct state_key *k = &s->keys[i];
+
+        if (k->intent == 0 || strcmp(k->id, id) != 0 || end->token == NULL || strcmp(k->token, end->token) != 0 ||
+            strcmp(k->label, end->label != NULL ? end->label : "") != 0)
+            continue;
+        *ret_key = k;
+        return state_intent(s, k->intent);
+    }
+    return NULL;
+}
+
+static enum outcome destroyed(struct far *x, const struct state_intent *end, const struct state_intent **ret_birth,
+                              struct fault *f)
+{
+    const struct state_key *key = NULL;
+    const struct state_intent *birth = birth_of(&x->host->copy->state, end, &key);
+    const struct state_taken *t = birth != NULL ? state_taken(&x->own->state, &birth->digest) : NULL;
+    struct buf id = BUF(255);
+    enum outcome outcome = OK;
+
+    if (end->state == INTENT_ROLLED_BACK)
+        return fault_set(f, E_REFUSED, "what entry %llu wanted destroyed was given up", (unsigned long long)end->seq);
+    if (t == NULL || (t->state != TAKEN_BORN && t->state != TAKEN_DESTROYED))
+        return fault_set(f, E_REFUSED, "the key that entry %llu destroys was never born here",
+                         (unsigned long long)end->seq);
+    *ret_birth = birth;
+    outcome = hex_parse_buf(key->id, &id, f);
+    if (outcome == OK)
+        outcome = site_destroy(&x->link, buf_span(&id), f);
+    if (outcome == OK && t->state == TAKEN_BORN)
+        outcome = settled_log(x, &birth->digest, "destroyed", f);
+    buf_free(&id);
+    return outcome;
+}
+
+/* Signed by the identity key, under a prefix of its own: a stranger may keep it as proof. */
+static enum outcome settled_sign(struct far *x, const struct state_intent *birth, uint64_t seq, const char *what,
+                                 json_t *more, struct fault *f)
+{
+    const struct state_host *h = x->own->state.host;
+    CK_OBJECT_HANDLE identity = CK_INVALID_HANDLE;
+    struct buf signature = BUF(2048);
+    struct digest digest;
+    enum outcome outcome = settled_digest(&h->estate, h->token, h->site, &birth->digest, what, &digest)
+                               ? site_find_one(&x->link, CKO_PRIVATE_KEY, buf_span(&x->keys.identity_id), &identity, f)
+                               : fault_memory(f);
+    if (outcome == OK)
+        outcome = site_sign(&x->link, identity, &digest, &signature, f);
+    if (outcome == OK && (!json_put_integer(more, "intent", (int64_t)seq) || !json_put_string(more, "outcome", what) ||
+                          !json_put_bytes_hex(more, "signature", buf_span(&signature))))
+        outcome = fault_memory(f);
+    buf_free(&signature);
+    return outcome;
+}
+
+enum outcome far_settle(struct far *x, const struct message *m, json_t *more, struct fault *f)
+{
+    const struct state_intent *i = NULL, *birth = NULL;
+    const char *what = m->kind == MESSAGE_BORN ? "born" : "withdrawn";
+    int64_t seq = 0;
+    enum outcome outcome = json_want_integer(m->json, "intent", &seq, f);
+    if (outcome != OK)
+        return outcome;
+    i = seq >= 0 ? state_intent(&x->host->copy->state, (uint64_t)seq) : NULL;
+    if (i == NULL)
+        return fault_set(f, E_REFUSED, "entry %lld of the host's log is no intent", (long long)seq);
+    bool end = strcmp(i->operation, operation_name(OP_DESTROY)) == 0;
+    if (!end && strcmp(i->operation, operation_name(OP_GENERATE)) != 0)
+        return fault_set(f, E_REFUSED, "entry %lld of the host's log begins neither a birth nor an end",
+                         (long long)seq);
+    birth = i;
+    if (end && m->kind == MESSAGE_WITHDRAW) {
+        what = "destroyed";
+        outcome = destroyed(x, i, &birth, f);
+    } else if (m->kind == MESSAGE_WITHDRAW) {
+        outcome = withdrawn(x, i, f);
+    } else {
+        outcome = born(x, i, f);
+    }
+    return outcome == OK ? settled_sign(x, birth, (uint64_t)seq, what, more, f) : outcome;
+}

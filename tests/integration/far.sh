@@ -1,0 +1,85 @@
+# For tests of a site that is elsewhere: the HSM of glasgow lies in a SoftHSM of its own, with a home and a policy of its
+# own in $D/far; what the host's people approve there, they do with their own cards. Sourced after lib.sh.
+# shellcheck shell=bash
+
+# A command at the far end: its own HSM, its own bindings.
+far() {
+    SOFTHSM2_CONF=$FAR/softhsm2.conf QUORATE_BINDINGS=$FAR/bindings.yaml "$@"
+}
+
+# The far end's folder and SoftHSM's configuration, after $D was copied.
+far_place() {
+    FAR=$(cd "$D" && pwd)/far
+    printf 'directories.tokendir = %s/tokens\nobjectstore.backend = file\nlog.level = ERROR\n' "$FAR" >"$FAR/softhsm2.conf"
+    courier_write
+}
+
+# What the host's courier runs: as `ssh hsm@glasgow quorate accept` would.
+courier_write() {
+    cat >"$D/courier" <<COURIER
+#!/bin/sh
+export SOFTHSM2_CONF=$FAR/softhsm2.conf
+exec $(cd "$(dirname "$Q")" && pwd)/quorate accept --bindings $FAR/bindings.yaml
+COURIER
+    chmod 700 "$D/courier"
+}
+
+# An HSM of its own and bindings; no home yet.
+far_hsm() {
+    mkdir -p "$D/far/tokens"
+    far_place
+    far softhsm2-util --init-token --free --label root-glasgow --so-pin 12345678 --pin "$(pin glasgow)"
+    cp "$D/pins/root-glasgow" "$FAR/pin"
+    {
+        printf 'home: home\npolicy: policy.yaml\ntokens:\n  root:\n'
+        printf '    glasgow: {module: %s, serial: "%s", pin: "file:pin"}\n' "$SOFTHSM" "$(far estate_serial root-glasgow)"
+    } >"$FAR/bindings.yaml"
+}
+
+# $1: how the host reaches glasgow, as the bindings say it.
+far_bound() {
+    sed -i "s|^    glasgow:.*|    glasgow: $1|" "$D/bindings.yaml"
+}
+
+# Approvals in the far home, by people whose cards are at the host.
+far_approve() {
+    local id person
+    # shellcheck disable=SC2012
+    id=$(ls -t "$FAR/home/requests" | head -n 1)
+    for person in "$@"; do
+        QUORATE_BINDINGS=$FAR/bindings.yaml must "$Q" approve "$id" --as "$person" \
+            --key "$(cat "$D/people/$person.uri")" --yes
+    done
+}
+
+# The host's log goes there, people approve there, the HSM makes its keys.
+far_introduce() {
+    must "$Q" policy export glasgow "$D/policy.message"
+    ends 1 far "$Q" introduce "$D/policy.message" --out "$D/introduction.json"
+    far_approve authority-1 authority-2
+    must far "$Q" introduce "$D/policy.message" --out "$D/introduction.json"
+}
+
+far_enrol() {
+    ends 1 "$Q" enrol glasgow --carried "$D/introduction.json"
+    estate_approve "$(estate_newest)" authority-1 authority-2
+    must "$Q" enrol glasgow --carried "$D/introduction.json"
+}
+
+# From a bare estate to three enrolled sites, glasgow being elsewhere. $1 as for far_bound.
+prepare_far() {
+    local site
+    far_hsm
+    far_bound "$1"
+    must "$Q" init --environment test
+    ends 1 "$Q" policy adopt "$D/policy.yaml"
+    estate_approve "$(estate_newest)" authority-1 authority-2
+    must "$Q" policy adopt "$D/policy.yaml"
+    for site in slough cardiff; do
+        ends 1 "$Q" enrol "$site"
+        estate_approve "$(estate_newest)" authority-1 authority-2
+        must "$Q" enrol "$site"
+    done
+    far_introduce
+    far_enrol
+}
