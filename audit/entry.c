@@ -2,9 +2,11 @@
 
 #include <string.h>
 
+#include "audit/confidential.h"
 #include "audit/merkle.h"
 #include "core/encode.h"
 #include "core/limits.h"
+#include "core/yaml.h"
 
 static const char *const names[ENTRY_TYPE_COUNT] = {
 #define X(name, text) [ENTRY_##name] = text,
@@ -31,13 +33,25 @@ static bool is_ceremony_name(const char *text)
     return len > 0 && len <= LIMIT_NAME && utf8_printable(span_of(text, len));
 }
 
-/* Appends the bytes. The object keeps a copy of the body: the caller's may change. */
+/* Its body, of which the object keeps a copy, since the caller's may change; or class and commitment in place of it. */
+static bool put_body(struct entry *e, const json_t *body)
+{
+    if (!e->class) {
+        e->body = json_deep_copy(body);
+        return json_put(e->json, "body", e->body);
+    }
+    if (!json_put_string(e->json, "class", e->class) || !json_put_digest(e->json, "commit", &e->commit))
+        return false;
+    e->class = json_string_or_null(e->json, "class");
+    return true;
+}
+
+/* Appends the bytes. */
 static enum outcome compose(struct entry *e, const json_t *body, struct buf *ret, struct fault *f)
 {
     size_t before = ret->len;
     e->json = json_object();
-    e->body = json_deep_copy(body);
-    if (!json_put(e->json, "body", e->body) || (e->ceremony && !json_put_string(e->json, "ceremony", e->ceremony)) ||
+    if (!put_body(e, body) || (e->ceremony && !json_put_string(e->json, "ceremony", e->ceremony)) ||
         !json_put_integer(e->json, "seq", (int64_t)e->seq) || !json_put_moment(e->json, "time", e->time) ||
         !json_put_string(e->json, "type", names[e->type]))
         return fault_memory(f);
@@ -60,13 +74,12 @@ static enum outcome hash(struct entry *e, struct span bytes, struct fault *f)
     return OK;
 }
 
-enum outcome entry_make(enum entry_type type, uint64_t seq, moment time, const char *ceremony, const json_t *body,
-                        struct entry *ret, struct buf *ret_bytes, struct fault *f)
+/* From type, seq, time, ceremony, and class and commit where there is no body. */
+static enum outcome make(const struct entry *plan, const json_t *body, struct entry *ret, struct buf *ret_bytes,
+                         struct fault *f)
 {
-    if ((unsigned)type >= ENTRY_TYPE_COUNT || !json_is_object(body) || (ceremony && !is_ceremony_name(ceremony)))
-        return fault_set(f, E_INVALID, "an entry needs a known type, an object as its body and a proper ceremony");
     size_t before = ret_bytes->len;
-    struct entry e = {.type = type, .seq = seq, .time = time, .ceremony = ceremony};
+    struct entry e = *plan;
     enum outcome rc = compose(&e, body, ret_bytes, f);
     if (!rc)
         rc = hash(&e, span_of(ret_bytes->data + before, ret_bytes->len - before), f);
@@ -79,6 +92,37 @@ out:
     return rc;
 }
 
+enum outcome entry_make(enum entry_type type, uint64_t seq, moment time, const char *ceremony, const json_t *body,
+                        struct entry *ret, struct buf *ret_bytes, struct fault *f)
+{
+    const struct entry plan = {.type = type, .seq = seq, .time = time, .ceremony = ceremony};
+    if ((unsigned)type >= ENTRY_TYPE_COUNT || !json_is_object(body) || (ceremony && !is_ceremony_name(ceremony)))
+        return fault_set(f, E_INVALID, "an entry needs a known type, an object as its body and a proper ceremony");
+    return make(&plan, body, ret, ret_bytes, f);
+}
+
+static enum outcome check_confidential(enum entry_type t, const char *class, struct fault *f)
+{
+    if (!confidential_type(t))
+        return fault_set(f, E_INVALID, "an entry of type %s is never confidential: it holds what others rest on",
+                         entry_type_name(t));
+    if (!name_valid(class))
+        return fault_set(f, E_INVALID, "the class of a confidential entry is a name");
+    return OK;
+}
+
+enum outcome entry_make_committed(enum entry_type type, uint64_t seq, moment time, const char *ceremony,
+                                  const char *class, const struct digest *commit, struct entry *ret,
+                                  struct buf *ret_bytes, struct fault *f)
+{
+    const struct entry plan = {
+        .type = type, .seq = seq, .time = time, .ceremony = ceremony, .class = class, .commit = *commit};
+    enum outcome rc = check_confidential(type, class, f);
+    if (!rc && ceremony && !is_ceremony_name(ceremony))
+        rc = fault_set(f, E_INVALID, "an entry needs a proper ceremony");
+    return rc ? rc : make(&plan, NULL, ret, ret_bytes, f);
+}
+
 enum outcome entry_compose(enum entry_type type, uint64_t seq, moment time, const char *ceremony, const json_t *body,
                            struct buf *ret, struct fault *f)
 {
@@ -88,13 +132,24 @@ enum outcome entry_compose(enum entry_type type, uint64_t seq, moment time, cons
     return rc;
 }
 
+/* What it is about: its body, or class and commitment in place of that. */
+static enum outcome read_body(struct entry *e, struct fault *f)
+{
+    if (!json_object_get(e->json, "class"))
+        return json_want_object(e->json, "body", &e->body, f);
+    enum outcome rc = json_want_string(e->json, "class", &e->class, f);
+    return rc ? rc : json_want_digest(e->json, "commit", &e->commit, f);
+}
+
 static enum outcome read_members(struct entry *e, struct fault *f)
 {
     int64_t seq = -1;
     const char *type = NULL;
-    enum outcome rc = json_members(e->json, "body ?ceremony seq time type", f);
+    bool confidential = json_object_get(e->json, "class") != NULL;
+    enum outcome rc =
+        json_members(e->json, confidential ? "?ceremony class commit seq time type" : "body ?ceremony seq time type", f);
     if (!rc)
-        rc = json_want_object(e->json, "body", &e->body, f);
+        rc = read_body(e, f);
     if (!rc)
         rc = json_want_integer(e->json, "seq", &seq, f);
     if (!rc)
@@ -114,7 +169,7 @@ static enum outcome read_members(struct entry *e, struct fault *f)
         return fault_set(f, E_INVALID, "an entry's ceremony is not a name");
     e->type = (enum entry_type)known;
     e->seq = (uint64_t)seq;
-    return OK;
+    return e->class ? check_confidential(e->type, e->class, f) : OK;
 }
 
 enum outcome entry_parse(struct span bytes, struct entry *ret, struct fault *f)

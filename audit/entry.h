@@ -4,7 +4,8 @@
 #include "core/json.h"
 
 /* One entry of the log: canonical JSON {body, ceremony?, seq, time, type}, at most LIMIT_ENTRY bytes; the Merkle
- * leaf is exactly these bytes (design, section 9; docs/FORMAT.md lists the bodies). */
+ * leaf is exactly these bytes (design, section 9; docs/FORMAT.md lists the bodies). A confidential one has the members
+ * class and commit in place of its body (audit/confidential.h). */
 /* clang-format off */
 #define ENTRY_TYPES(X)                                                                                                 \
     X(GENESIS, "genesis") X(ENVIRONMENT, "environment") X(POLICY, "policy") X(SITE_ENROLLED, "site-enrolled")          \
@@ -34,7 +35,9 @@ struct entry {
     uint64_t seq; /* from 0: the genesis */
     moment time;
     const char *ceremony; /* or NULL; borrowed from json */
-    json_t *body;         /* borrowed from json */
+    json_t *body;         /* borrowed from json; NULL: confidential, and not opened */
+    const char *class;    /* of a confidential entry, borrowed from json; else NULL */
+    struct digest commit; /* to its body and salt */
     json_t *json;         /* owned */
     struct digest digest; /* SHA-256 of the bytes (that of the genesis names the estate) */
     struct digest leaf;   /* RFC 6962 leaf hash */
@@ -44,6 +47,10 @@ struct entry {
  * them. */
 enum outcome entry_make(enum entry_type type, uint64_t seq, moment time, const char *ceremony, const json_t *body,
                         struct entry *ret, struct buf *ret_bytes, struct fault *f);
+/* A confidential one, not opened; E_INVALID where entries of that type are never confidential. */
+enum outcome entry_make_committed(enum entry_type type, uint64_t seq, moment time, const char *ceremony,
+                                  const char *class, const struct digest *commit, struct entry *ret,
+                                  struct buf *ret_bytes, struct fault *f);
 /* The bytes alone. */
 enum outcome entry_compose(enum entry_type type, uint64_t seq, moment time, const char *ceremony, const json_t *body,
                            struct buf *ret, struct fault *f);

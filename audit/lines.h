@@ -56,6 +56,7 @@ enum outcome tree_follow(struct tree *t, struct lines *l, struct span note, cons
 struct visit {
     log_visitor *call; /* NULL: verify only */
     void *context;
+    const char *confidential; /* where the bodies of confidential entries are; NULL: they stay closed */
     moment *last;
 };
 enum outcome tree_visit(const struct tree *t, const struct merkle_edge *from, struct lines *l, const struct visit *v,

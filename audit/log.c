@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "audit/confidential.h"
 #include "audit/log_inner.h"
 #include "core/limits.h"
 
@@ -41,7 +42,8 @@ enum outcome log_visit(struct log *l, const struct merkle_edge *from, struct fau
         rc = lines_open(fd, span_of(NULL, 0), offset, &lines, f);
     if (rc)
         goto out;
-    struct visit visit = {.call = l->visit, .context = l->visit_context, .last = &l->last};
+    struct visit visit = {
+        .call = l->visit, .context = l->visit_context, .confidential = l->confidential, .last = &l->last};
     rc = tree_visit(&l->tree, from, &lines, &visit, f);
 out:
     lines_close(&lines);
@@ -147,7 +149,7 @@ static bool paths_set(struct log *l, const char *folder)
     } paths[] = {{&l->entries, "entries"}, {&l->checkpoint, "checkpoint"}, {&l->next_checkpoint, "checkpoint.next"},
                  {&l->key_file, "key"},    {&l->next_key_file, "key.new"}, {&l->vkey_file, "vkey"},
                  {&l->lock_file, "lock"},  {&l->quarantine, "quarantine"}, {&l->public, "public"},
-                 {&l->edge, "edge"},       {&l->places, "places"}};
+                 {&l->edge, "edge"},       {&l->places, "places"},   {&l->confidential, "confidential"}};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         *paths[i].path = path_join(folder, paths[i].name);
         if (!*paths[i].path)
@@ -259,6 +261,7 @@ void log_close(struct log *l)
     free(l->public);
     free(l->edge);
     free(l->places);
+    free(l->confidential);
     free(l);
 }
 
@@ -371,6 +374,30 @@ out:
     if (fd >= 0)
         close(fd);
     return rc;
+}
+
+enum outcome log_entry(const struct log *l, uint64_t seq, struct entry *ret, struct fault *f)
+{
+    struct entry e = {.json = NULL};
+    struct buf line = BUF(LIMIT_ENTRY);
+    enum outcome rc = log_entry_bytes(l, seq, &line, f);
+    if (!rc)
+        rc = entry_parse(buf_span(&line), &e, f);
+    if (!rc)
+        rc = confidential_fetch(l->confidential, &e, f);
+    if (rc)
+        goto out;
+    *ret = e;
+    e.json = NULL; /* taken by ret */
+out:
+    entry_clear(&e);
+    buf_free(&line);
+    return rc;
+}
+
+enum outcome log_confidential(const struct log *l, const struct digest *commit, struct buf *ret, struct fault *f)
+{
+    return confidential_read(l->confidential, commit, ret, f);
 }
 
 enum outcome log_checkpoint_bytes(const struct log *l, struct buf *ret, struct fault *f)

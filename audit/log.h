@@ -7,8 +7,9 @@
 
 /* The append-only Merkle log of one host (design, section 9), in a folder: `entries` (one line an entry),
  * `checkpoint` (signed note), `key` (0600, PKCS#8 PEM), `vkey` (a line), `lock`, `quarantine/`; `public/` (C2SP
- * tlog-tiles; also where the hashes of all but the last entries are, so that memory does not grow with the log), and the
- * caches `edge` and `places`. The last three are made again where they are missing.
+ * tlog-tiles; also where the hashes of all but the last entries are, so that memory does not grow with the log),
+ * `confidential/` (bodies that entries only commit to: never in `public/`), and the caches `edge` and `places`. `public/` and
+ * the caches are made again where they are missing; a body that is missing is damage. Visitors see the bodies.
  *
  * Order of an append: entry line durable, checkpoint signed, checkpoint durable (as `checkpoint.next`), then shown to
  * anyone. What stands in
@@ -69,6 +70,10 @@ void log_end(struct log *l);
  * failure the log is poisoned for this object (reopen to go on). */
 enum outcome log_append(struct log *l, enum entry_type type, const char *ceremony, const json_t *body,
                         uint64_t *ret_seq, struct fault *f);
+/* The same, but the entry only commits to its body, which is kept beside the log, durable before the entry's checkpoint is
+ * signed. After a crash before that a body may be left that no entry commits to. */
+enum outcome log_append_confidential(struct log *l, enum entry_type type, const char *class, const char *ceremony,
+                                     const json_t *body, uint64_t *ret_seq, struct fault *f);
 /* Entries that are made durable together, at most LIMIT_TAIL bytes: between the two, log_append only visits, the entries
  * cannot be read back, and nothing may be acted upon or told; log_group_end writes all and makes them durable under one
  * checkpoint. On a failure, or when log_end comes before it, none of
@@ -93,6 +98,10 @@ const char *log_origin(const struct log *l);
 enum outcome log_offset(const struct log *l, uint64_t seq, uint64_t *ret, struct fault *f);
 /* The exact bytes of one entry (read from the file). */
 enum outcome log_entry_bytes(const struct log *l, uint64_t seq, struct buf *ret, struct fault *f);
+/* One entry, opened where it is confidential. The caller's (entry_clear). */
+enum outcome log_entry(const struct log *l, uint64_t seq, struct entry *ret, struct fault *f);
+/* The document with the body and the salt of a confidential entry; ret->max is the bound (LIMIT_CONFIDENTIAL). */
+enum outcome log_confidential(const struct log *l, const struct digest *commit, struct buf *ret, struct fault *f);
 enum outcome log_checkpoint_bytes(const struct log *l, struct buf *ret, struct fault *f);
 enum outcome log_inclusion(const struct log *l, uint64_t seq, uint64_t size, struct merkle_proof *ret, struct fault *f);
 enum outcome log_consistency(const struct log *l, uint64_t old_size, uint64_t size, struct merkle_proof *ret,

@@ -10,7 +10,7 @@
 /* Inside of the log: what its readers (log.c) and its writer (log_write.c) share. */
 struct log {
     char *entries, *checkpoint, *next_checkpoint, *key_file, *next_key_file, *vkey_file, *lock_file, *quarantine,
-        *public, *edge, *places; /* paths */
+        *public, *edge, *places, *confidential; /* paths */
     struct note_key key;         /* in force: of the checkpoint seen last */
     struct tree tree;
     struct tile_reader *tiles; /* of the tree */

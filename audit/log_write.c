@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "audit/confidential.h"
 #include "audit/log_inner.h"
 #include "core/limits.h"
 
@@ -248,8 +249,39 @@ enum outcome log_group_end(struct log *l, struct fault *f)
     return rc;
 }
 
-enum outcome log_append(struct log *l, enum entry_type type, const char *ceremony, const json_t *body,
-                        uint64_t *ret_seq, struct fault *f)
+/* An entry on its way in. */
+struct draft {
+    struct entry e;
+    struct buf line, document; /* document: of a confidential body */
+};
+
+static enum outcome draft_make(const struct log *l, enum entry_type type, const char *class, const char *ceremony,
+                               const json_t *body, struct draft *d, struct fault *f)
+{
+    struct digest commit;
+    if (!class)
+        return entry_make(type, log_size(l), log_time(l), ceremony, body, &d->e, &d->line, f);
+    enum outcome rc = confidential_make(body, &commit, &d->document, f);
+    if (!rc)
+        rc = entry_make_committed(type, log_size(l), log_time(l), ceremony, class, &commit, &d->e, &d->line, f);
+    return rc ? rc : confidential_open(&d->e, buf_span(&d->document), f);
+}
+
+static enum outcome draft_commit(struct log *l, struct draft *d, struct fault *f)
+{
+    enum outcome rc = OK;
+    buf_puts(&d->line, "\n");
+    if (d->line.failed)
+        return fault_memory(f);
+    if (d->e.class) {
+        rc = confidential_keep(l->confidential, &d->e.commit, buf_span(&d->document), f);
+        log_step("body-kept");
+    }
+    return rc ? rc : commit(l, &d->e, buf_span(&d->line), f);
+}
+
+static enum outcome append(struct log *l, enum entry_type type, const char *class, const char *ceremony,
+                           const json_t *body, uint64_t *ret_seq, struct fault *f)
 {
     if (!l->lock || l->poisoned || l->broken)
         return fault_set(f, E_REFUSED, "log %s: %s", l->entries,
@@ -257,27 +289,38 @@ enum outcome log_append(struct log *l, enum entry_type type, const char *ceremon
                                  : "nothing is appended without the append lock");
     if (l->grouped && type == ENTRY_LOG_KEY)
         return fault_set(f, E_INVALID, "log %s: the log's key changes between groups of entries", l->entries);
-    struct entry e = {.json = NULL};
-    struct buf line = BUF(LIMIT_ENTRY + 1);
+    struct draft d = {.line = BUF(LIMIT_ENTRY + 1), .document = BUF(LIMIT_CONFIDENTIAL)};
     enum outcome rc = log_load_secret(l, f);
     if (!rc)
-        rc = entry_make(type, log_size(l), log_time(l), ceremony, body, &e, &line, f);
+        rc = draft_make(l, type, class, ceremony, body, &d, f);
     if (!rc && l->check)
-        rc = l->check(l->check_context, &e, f);
-    if (!rc && l->grouped && line.len + 1 > l->pending.max - l->pending.len)
+        rc = l->check(l->check_context, &d.e, f);
+    if (!rc && l->grouped && d.line.len + 1 > l->pending.max - l->pending.len)
         rc = fault_set(f, E_MEMORY, "log %s: more entries in one group than a crash may leave behind", l->entries);
     if (rc)
         goto out;
-    buf_puts(&line, "\n");
-    rc = line.failed ? fault_memory(f) : commit(l, &e, buf_span(&line), f);
+    rc = draft_commit(l, &d, f);
     if (rc)
         l->poisoned = true;
     else if (ret_seq)
-        *ret_seq = e.seq;
+        *ret_seq = d.e.seq;
 out:
-    entry_clear(&e);
-    buf_free(&line);
+    entry_clear(&d.e);
+    buf_free(&d.line);
+    buf_free(&d.document);
     return rc;
+}
+
+enum outcome log_append(struct log *l, enum entry_type type, const char *ceremony, const json_t *body,
+                        uint64_t *ret_seq, struct fault *f)
+{
+    return append(l, type, NULL, ceremony, body, ret_seq, f);
+}
+
+enum outcome log_append_confidential(struct log *l, enum entry_type type, const char *class, const char *ceremony,
+                                     const json_t *body, uint64_t *ret_seq, struct fault *f)
+{
+    return append(l, type, class, ceremony, body, ret_seq, f);
 }
 
 /* With the lock held: nobody appended since this object looked last. The checkpoint's file is the same, and where its times

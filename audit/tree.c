@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/confidential.h"
 #include "audit/lines.h"
 
 void (*log_progress_hook)(uint64_t done, uint64_t total) = NULL;
@@ -248,6 +249,8 @@ static enum outcome visit_one(uint64_t seq, struct span line, const struct visit
         rc = fault_set(f, E_REFUSED, "log entry %" PRIu64 " is numbered %" PRIu64, seq, e.seq);
     else if (e.time < *v->last)
         rc = fault_set(f, E_REFUSED, "the time of log entry %" PRIu64 " is before that of the entry before", seq);
+    if (!rc && v->call && v->confidential)
+        rc = confidential_fetch(v->confidential, &e, f);
     if (!rc && v->call)
         rc = v->call(v->context, &e, f);
     if (rc)

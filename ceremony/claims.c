@@ -30,6 +30,7 @@ void claims_clear(struct claims *c)
     for (size_t i = 0; i < CLAIM_COUNT; i++) {
         free(c->items[i].failure);
         free(c->items[i].evidence);
+        free(c->items[i].unseen_what);
     }
     *c = (struct claims){0};
 }
@@ -67,6 +68,19 @@ bool claim_fails(struct claims *c, enum claim_id id, const char *format, ...)
     return false;
 }
 
+void claim_unseen(struct claims *c, enum claim_id id, const char *format, ...)
+{
+    struct claim *claim = &c->items[id];
+
+    if (claim->unseen++ == 0) {
+        va_list ap;
+
+        va_start(ap, format);
+        claim->unseen_what = text_format(format, ap);
+        va_end(ap);
+    }
+}
+
 void claim_evidence(struct claims *c, enum claim_id id, const char *format, ...)
 {
     va_list ap;
@@ -89,6 +103,8 @@ static const char *claim_word(const struct claims *c, size_t i)
 {
     if (c->items[i].failures != 0)
         return "fails";
+    if (c->items[i].checked == 0)
+        return "withheld";
     return claim_table[i].standing == PROVEN ? "proven" : "attested";
 }
 
@@ -97,23 +113,41 @@ void claims_put(const struct claims *c, struct buf *b)
     for (size_t i = 0; i < CLAIM_COUNT; i++) {
         const struct claim *claim = &c->items[i];
         const char *word = claim_word(c, i);
+        bool bare = claim->failures == 0 && claim->checked == 0; /* all that it could rest on is withheld */
         enum tone tone = claim->failures != 0 ? TONE_BAD : claim_table[i].standing == PROVEN ? TONE_GOOD : TONE_WAIT;
 
-        if (claim->failures == 0 && claim->checked == 0)
+        if (bare && claim->unseen == 0)
             continue; /* nothing of the kind in this record */
         print_cell(b, tone, word, 10);
         print_cell(b, TONE_PLAIN, claim_table[i].name, 14);
         print_text(b, claim_table[i].text);
-        if (claim->failures == 0 && claim->evidence != NULL)
+        if (claim->failures == 0 && !bare && claim->evidence != NULL)
             buf_putf(b, " (%s)", claim->evidence);
-        else if (claim->failures == 0)
+        else if (claim->failures == 0 && !bare)
             buf_putf(b, " (%u)", claim->checked);
         buf_puts(b, "\n");
         if (claim->failures != 0)
             buf_putf(b, "%24s%s\n", "", claim->failure != NULL ? claim->failure : "out of memory");
         if (claim->failures > 1)
             buf_putf(b, "%24sand %u more\n", "", claim->failures - 1);
+        if (claim->unseen != 0)
+            buf_putf(b, "%24snot verifiable here: %s\n", "",
+                     claim->unseen_what != NULL ? claim->unseen_what : "out of memory");
+        if (claim->unseen > 1)
+            buf_putf(b, "%24sand %u more that are not\n", "", claim->unseen - 1);
     }
+}
+
+static bool unseen_put(json_t *item, const struct claim *claim)
+{
+    json_t *unseen = json_object();
+    bool good = json_put_integer(unseen, "count", claim->unseen) &&
+                json_put_string(unseen, "first", claim->unseen_what != NULL ? claim->unseen_what : "");
+
+    if (good)
+        return json_put(item, "not-verifiable", unseen);
+    json_decref(unseen);
+    return false;
 }
 
 json_t *claims_json(const struct claims *c)
@@ -124,7 +158,7 @@ json_t *claims_json(const struct claims *c)
     for (size_t i = 0; good && i < CLAIM_COUNT; i++) {
         json_t *item = json_object();
 
-        if (c->items[i].failures == 0 && c->items[i].checked == 0) {
+        if (c->items[i].failures == 0 && c->items[i].checked == 0 && c->items[i].unseen == 0) {
             json_decref(item);
             continue;
         }
@@ -134,6 +168,8 @@ json_t *claims_json(const struct claims *c)
             good = json_put_string(item, "evidence", c->items[i].evidence);
         if (good && c->items[i].failure != NULL)
             good = json_put_string(item, "failure", c->items[i].failure);
+        if (good && c->items[i].unseen != 0)
+            good = unseen_put(item, &c->items[i]);
         good = json_array_append_new(list, item) == 0 && good;
     }
     good =

@@ -34,6 +34,7 @@ enum standing { PROVEN, ATTESTED };
     X(ON_PAPER, ATTESTED, "on-paper", "participants without a card signed the printed record")                         \
     X(COSIGNERS, PROVEN, "cosigners", "programs elsewhere signed this same log, as many as the policy asks")           \
     X(CLOSING, PROVEN, "closing", "the record ends with the ceremony's close")                                         \
+    X(CONFIDENTIAL, PROVEN, "confidential", "each confidential body is the one that its entry commits to, of its class")   \
     X(REHEARSAL, PROVEN, "rehearsal", "the run is the one that was rehearsed, but for what has to differ")             \
     X(SOFTWARE, ATTESTED, "software", "the programs were those that the record names")                                 \
     X(TIMESTAMP, PROVEN, "timestamp", "an authority of the trust file saw the closing checkpoint at its time")         \
@@ -51,6 +52,8 @@ struct claim {
     unsigned failures; /* how often it did not hold */
     char *failure;     /* the first reason */
     char *evidence;    /* what it rests on, in a few words; NULL */
+    unsigned unseen;   /* things that are not verifiable here: what they rest on is withheld */
+    char *unseen_what; /* the first of them */
 };
 struct claims {
     struct claim items[CLAIM_COUNT];
@@ -60,6 +63,8 @@ void claims_clear(struct claims *c);
 void claim_holds(struct claims *c, enum claim_id id);
 /* Keeps the first reason. Always returns false, so that a check can end with it. */
 bool claim_fails(struct claims *c, enum claim_id id, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Not verifiable here; keeps the first. */
+void claim_unseen(struct claims *c, enum claim_id id, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void claim_evidence(struct claims *c, enum claim_id id, const char *format, ...) __attribute__((format(printf, 3, 4)));
 bool claims_hold(const struct claims *c); /* none failed */
 
@@ -68,6 +73,6 @@ enum standing claim_standing(enum claim_id id);
 
 void claims_put(const struct claims *c, struct buf *b); /* for people: a line each */
 json_t *
-claims_json(const struct claims *c); /* {"claims": [{"claim", "evidence"?, "failure"?, "standing"}…], "holds"} */
+claims_json(const struct claims *c); /* {"claims": [{"claim", "evidence"?, "failure"?, "not-verifiable"? {"count", "first"}, "standing"}…], "holds"} */
 
 #endif

@@ -164,6 +164,7 @@ static const struct option cosign_serve_options[] = {
 
 static const struct option transcript_options[] = {
     {"tar", "FILE", false, "the folder as one file too, the same bytes wherever it is made"},
+    {"withhold", "CLASS", true, "leave out the bodies that policy or script put into this class of confidentiality"},
     END,
 };
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/confidential.h"
 #include "ceremony/action_certificate.h"
 #include "ceremony/action_perform.h"
 #include "ceremony/run_actors.h"
@@ -22,7 +23,11 @@ enum outcome runner_follow(struct runner *r, struct fault *f)
 
 enum outcome runner_append(struct runner *r, enum entry_type type, json_t *body_taken, struct fault *f)
 {
-    enum outcome o = body_taken != NULL ? estate_append(r->estate, type, body_taken, NULL, f) : fault_memory(f);
+    const struct step *s = r->index < r->script->step_count ? &r->script->steps[r->index] : NULL;
+    const char *type_name = entry_type_name(type), *name = json_string_or_null(body_taken, "name");
+    const char *class = s != NULL && confidential_type(type) ? step_class(s, type_name, name) : NULL;
+    enum outcome o =
+        body_taken != NULL ? estate_append_as(r->estate, type, class, body_taken, NULL, f) : fault_memory(f);
 
     json_decref(body_taken);
     return o == OK ? runner_follow(r, f) : o;
@@ -67,16 +72,17 @@ enum outcome runner_stand(struct runner *r, const struct step *s, int operation,
 
 static enum outcome done_log(struct runner *r, const struct step *s, json_t *result, struct fault *f)
 {
-    json_t *body = json_object(), *actors = json_array();
-    bool good = actors != NULL;
+    json_t *body = json_object(), *actors = json_array(), *shown = record_result(&r->record, s->id, result);
+    bool good = actors != NULL && shown != NULL;
     enum outcome o = OK;
 
     for (size_t i = 0; i < r->actors.count && good; i++)
         good = json_array_append_new(actors, json_string(r->actors.items[i])) == 0;
     good = good && json_put_string(body, "action", s->action->name) && json_put(body, "actors", json_incref(actors)) &&
-           json_put(body, "result", json_incref(result)) && json_put_string(body, "step", s->id);
+           json_put(body, "result", json_incref(shown)) && json_put_string(body, "step", s->id);
     o = good ? runner_append(r, ENTRY_STEP, json_incref(body), f) : fault_memory(f);
     json_decref(actors);
+    json_decref(shown);
     json_decref(body);
     return o;
 }

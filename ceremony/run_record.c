@@ -4,13 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/confidential.h"
 #include "core/limits.h"
 
 enum outcome record_open(const char *ceremony, struct record *ret, struct fault *f)
 {
-    struct record r = {.ceremony = strdup(ceremony), .entries = json_array(), .custody = json_object()};
+    struct record r = {.ceremony = strdup(ceremony), .entries = json_array(), .custody = json_object(), .bags = json_object()};
 
-    if (r.ceremony == NULL || r.entries == NULL || r.custody == NULL) {
+    if (r.ceremony == NULL || r.entries == NULL || r.custody == NULL || r.bags == NULL) {
         record_clear(&r);
         return fault_memory(f);
     }
@@ -23,6 +24,7 @@ void record_clear(struct record *r)
     free(r->ceremony);
     json_decref(r->entries);
     json_decref(r->custody);
+    json_decref(r->bags);
     *r = (struct record){0};
 }
 
@@ -43,6 +45,62 @@ static uint64_t entry_seq(const json_t *entry)
     return (uint64_t)json_integer_value(json_object_get(entry, "seq"));
 }
 
+/* The entry that a value of a step's result repeats; NULL: none. An answer's last one stands. */
+static const json_t *repeated(const struct record *r, const char *step, const char *name, const char *value)
+{
+    for (size_t i = json_array_size(r->entries); i-- > 0;) {
+        const json_t *entry = json_array_get(r->entries, i), *body = json_object_get(entry, "body");
+
+        if (!text_is(body, "step", step))
+            continue;
+        if (entry_is(entry, ENTRY_ANSWER) && text_is(body, "name", name))
+            return entry;
+        if ((entry_is(entry, ENTRY_EXHIBIT) || entry_is(entry, ENTRY_ARTIFACT)) && text_is(body, "digest", value))
+            return entry;
+    }
+    return NULL;
+}
+
+json_t *record_result(const struct record *r, const char *step, json_t *result)
+{
+    json_t *shown = json_object(), *value = NULL;
+    const char *name = NULL;
+    bool good = shown != NULL;
+
+    json_object_foreach(result, name, value)
+    {
+        const char *text = json_string_value(value);
+        const json_t *entry = text != NULL ? repeated(r, step, name, text) : NULL;
+        struct commit_text commit;
+
+        good = good && json_put(shown, name,
+                                entry != NULL && commit_shown(entry, &commit) ? json_string(commit.text)
+                                                                              : json_incref(value));
+    }
+    if (good)
+        return shown;
+    json_decref(shown);
+    return NULL;
+}
+
+/* A bag's number as it was said. */
+static const char *bag_opened(const struct record *r, const char *bag)
+{
+    const char *said = json_string_or_null(r->bags, bag);
+
+    return said != NULL ? said : bag;
+}
+
+static enum outcome bag_take(struct record *r, const json_t *entry, struct fault *f)
+{
+    const json_t *body = json_object_get(entry, "body");
+    struct commit_text commit;
+
+    if (!text_is(body, "name", "bag") || !commit_shown(entry, &commit))
+        return OK;
+    return json_put_string(r->bags, commit.text, json_string_or_null(body, "value")) ? OK : fault_memory(f);
+}
+
 /* A bag that was opened or sealed, in whatever ceremony. */
 static enum outcome custody_take(struct record *r, const json_t *body, struct fault *f)
 {
@@ -54,7 +112,7 @@ static enum outcome custody_take(struct record *r, const json_t *body, struct fa
     if (item == NULL || bag == NULL || (!sealed && !text_is(body, "action", "open-bag")))
         return OK;
     now = json_object();
-    if (!json_put_string(now, "bag", bag) || !json_put_string(now, "sealed", sealed ? "true" : "false") ||
+    if (!json_put_string(now, "bag", bag_opened(r, bag)) || !json_put_string(now, "sealed", sealed ? "true" : "false") ||
         !json_put(r->custody, item, json_incref(now))) {
         json_decref(now);
         return fault_memory(f);
@@ -68,6 +126,8 @@ enum outcome record_take(struct record *r, const json_t *entry, struct fault *f)
     json_t *copy = NULL;
 
     r->next = entry_seq(entry) + 1;
+    if (entry_is(entry, ENTRY_ANSWER) && bag_take(r, entry, f) != OK)
+        return f->outcome;
     if (entry_is(entry, ENTRY_STEP) && custody_take(r, json_object_get(entry, "body"), f) != OK)
         return f->outcome;
     if (!text_is(entry, "ceremony", r->ceremony))
@@ -78,21 +138,16 @@ enum outcome record_take(struct record *r, const json_t *entry, struct fault *f)
 
 enum outcome record_follow(struct record *r, const struct log *l, struct fault *f)
 {
-    struct buf bytes = BUF(LIMIT_ENTRY);
     enum outcome o = OK;
 
     while (o == OK && r->next < log_size(l)) {
         struct entry e = {0};
 
-        buf_clear(&bytes);
-        o = log_entry_bytes(l, r->next, &bytes, f);
-        if (o == OK)
-            o = entry_parse(buf_span(&bytes), &e, f);
+        o = log_entry(l, r->next, &e, f);
         if (o == OK)
             o = record_take(r, e.json, f);
         entry_clear(&e);
     }
-    buf_free(&bytes);
     return o;
 }
 

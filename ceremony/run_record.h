@@ -10,6 +10,7 @@ struct record {
     char *ceremony;
     json_t *entries; /* of this ceremony, whole, in order */
     json_t *custody; /* item -> {bag, sealed: "true"|"false"} */
+    json_t *bags;    /* how a result shows a confidential answer -> that answer */
     uint64_t next;   /* the first entry not yet read */
 };
 enum outcome record_open(const char *ceremony, struct record *ret, struct fault *f);
@@ -31,6 +32,10 @@ bool record_present(const struct record *r, const char *person); /* entered and 
 bool record_deviated(const struct record *r, const char *step, uint64_t from);
 json_t *record_deviations(const struct record *r); /* their seqs; NULL on memory */
 size_t record_deviation_count(const struct record *r);
+
+/* A step's result as the log may show it: where a value repeats what an entry of the step only commits to, the
+ * commitment. A new object, NULL on memory. */
+json_t *record_result(const struct record *r, const char *step, json_t *result);
 
 /* The first step without a done entry; step_count where all are done. E_REFUSED: a step was done out of turn. */
 enum outcome record_position(const struct record *r, const struct script *s, size_t *ret, struct fault *f);

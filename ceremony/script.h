@@ -5,6 +5,7 @@
 #include "core/buf.h"
 #include "core/digest.h"
 #include "core/fault.h"
+#include "policy/classes.h"
 
 /* A ceremony script: reviewed, printed, rehearsed and run from one file (design, section 10). Parsed once, then read
  * only; steps are expanded and numbered as docs/FORMAT.md says. */
@@ -36,6 +37,8 @@ struct step {
     struct step_value *with;
     size_t with_count;
     const struct step *target; /* approve: the later step that `for` names */
+    char *class;               /* of all that may be confidential in this step, or NULL */
+    struct classes answer_classes; /* of answers by name, where class is NULL */
     unsigned line, column;
 };
 
@@ -71,6 +74,10 @@ const struct step *script_step(const struct script *s, const char *id);
 const struct step *script_saved(const struct script *s,
                                 const char *name);             /* the step that `saves` it, or has this id */
 const char *step_with(const struct step *s, const char *name); /* NULL where absent */
+
+/* The class that the step gives to an entry of this type; of an answer by its name. NULL: none, the policy's counts. An
+ * approve step without one has that of the step that it is for. */
+const char *step_class(const struct step *s, const char *type, const char *answer);
 
 /* "administrator", "any custodian", "each custodian", "3 custodian". */
 void step_by_put(const struct step *s, struct buf *b);

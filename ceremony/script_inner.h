@@ -22,6 +22,8 @@ enum outcome loop_parse(const struct yaml *node, const struct variables *v, char
 enum outcome step_parse(const struct script *s, const struct yaml *map, const struct variables *v, struct step *ret,
                         struct fault *f);
 void step_clear(struct step *s);
+/* `confidential` of a step whose action and `with` are known. */
+enum outcome confidential_parse(const struct yaml *node, struct step *ret, struct fault *f);
 
 /* What can only be said of all the steps together: `for`, `saves`, who has entered, the last one. */
 enum outcome script_check_steps(struct script *s, struct fault *f);

@@ -120,6 +120,11 @@ static void step_put(const struct step *step, struct buf *b)
         paragraph_put(b, TONE_PLAIN, "Say: \"", step->say, "\"");
     if (step->expect != NULL)
         paragraph_put(b, TONE_PLAIN, "Expect: ", step->expect, "");
+    if (step->class != NULL)
+        buf_putf(b, "        Confidential: %s\n", step->class);
+    for (size_t i = 0; i < step->answer_classes.names.count; i++)
+        buf_putf(b, "        Confidential: %s (%s)\n", step->answer_classes.names.items[i],
+                 step->answer_classes.classes.items[i]);
     if (step->action->kind != ACTION_RECORD)
         for (size_t i = 0; i < step->with_count; i++)
             with_put(&step->with[i], b);

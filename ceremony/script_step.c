@@ -6,7 +6,7 @@
 
 /* One step, expanded. */
 
-#define STEP_KEYS "by do ?expect ?for ?for-each ?minutes ?saves ?say step ?with"
+#define STEP_KEYS "by ?confidential do ?expect ?for ?for-each ?minutes ?saves ?say step ?with"
 #define MINUTES_MAX 1440
 
 void step_clear(struct step *s)
@@ -21,6 +21,8 @@ void step_clear(struct step *s)
         free(s->with[i].value);
     }
     free(s->with);
+    free(s->class);
+    classes_clear(&s->answer_classes);
     *s = (struct step){0};
 }
 
@@ -159,7 +161,8 @@ static enum outcome step_check(const struct yaml *map, const struct step *s, str
 enum outcome step_parse(const struct script *s, const struct yaml *map, const struct variables *v, struct step *ret,
                         struct fault *f)
 {
-    const struct yaml *with = yaml_get(map, "with"), *minutes = yaml_get(map, "minutes");
+    const struct yaml *with = yaml_get(map, "with"), *minutes = yaml_get(map, "minutes"),
+                      *confidential = yaml_get(map, "confidential");
     enum outcome o = yaml_members(map, STEP_KEYS, f);
 
     if (o != OK)
@@ -173,6 +176,8 @@ enum outcome step_parse(const struct script *s, const struct yaml *map, const st
         o = do_parse(yaml_get(map, "do"), ret, f);
     if (o == OK && with != NULL)
         o = with_parse(with, v, ret, f);
+    if (o == OK && confidential != NULL)
+        o = confidential_parse(confidential, ret, f);
     if (o == OK && minutes != NULL)
         o = yaml_count(minutes, 0, MINUTES_MAX, &ret->minutes, f);
     if (o == OK)

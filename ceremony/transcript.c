@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "audit/confidential.h"
 #include "ceremony/print.h"
 #include "ceremony/tool.h"
 #include "core/file.h"
@@ -17,10 +18,13 @@ struct writer {
     struct estate *estate;
     const char *ceremony, *out;
     uint64_t size; /* entries of the transcript: up to the ceremony's close */
+    struct strings classes; /* to withhold */
+    size_t withheld;
 };
 
 static const char *const transcript_folders[] = {"policies", "scripts",  "bindings",  "profiles", "people",
-                                                 "requests", "receipts", "artifacts", NULL};
+                                                 "requests", "receipts", "artifacts", "confidential",
+                                                 NULL};
 
 /* Copies home/FOLDER/NAME to DIR/FOLDER/NAME. */
 static enum outcome copy_named(const struct writer *w, const char *folder, const char *name, struct fault *f)
@@ -146,9 +150,9 @@ static enum outcome copy_artifact(const struct writer *w, const struct entry *e,
     return result;
 }
 
-static enum outcome transcript_entry(void *context, const struct entry *e, struct fault *f)
+/* The files that an entry names. */
+static enum outcome copy_named_files(const struct writer *w, const struct entry *e, struct fault *f)
 {
-    const struct writer *w = context;
     const char *digest = json_string_or_null(e->body, "digest");
     enum outcome result = OK;
 
@@ -181,6 +185,44 @@ static enum outcome transcript_entry(void *context, const struct entry *e, struc
     }
 }
 
+static enum outcome write_file(const struct writer *w, const char *name, struct span bytes, struct fault *f)
+{
+    char *path = path_join(w->out, name);
+    enum outcome result = path != NULL ? file_replace(path, bytes, 0644, f) : fault_memory(f);
+
+    free(path);
+    return result;
+}
+
+/* The body and salt of a confidential entry, unless its class is withheld: then nothing that only its body names goes in. */
+static enum outcome open_confidential(struct writer *w, struct entry *e, struct fault *f)
+{
+    struct buf document = BUF(LIMIT_CONFIDENTIAL);
+    char name[128];
+    enum outcome result = OK;
+
+    if (strings_have(&w->classes, e->class)) {
+        w->withheld++;
+        return OK;
+    }
+    snprintf(name, sizeof name, "confidential/%s.json", digest_hex(&e->commit).hex);
+    result = log_confidential(w->estate->log, &e->commit, &document, f);
+    if (result == OK)
+        result = confidential_open(e, buf_span(&document), f);
+    if (result == OK)
+        result = write_file(w, name, buf_span(&document), f);
+    buf_free(&document);
+    return result;
+}
+
+static enum outcome transcript_entry(void *context, const struct entry *visited, struct fault *f)
+{
+    struct writer *w = context;
+    struct entry opened = *visited, *e = &opened;
+    enum outcome result = e->class != NULL ? open_confidential(w, e, f) : OK;
+
+    return result == OK && e->body != NULL ? copy_named_files(w, e, f) : result;
+}
 static enum outcome folders_make(const struct writer *w, struct fault *f)
 {
     enum outcome result = folder_make(w->out, 0755, f);
@@ -217,15 +259,6 @@ static enum outcome folders_prune(const struct writer *w, struct fault *f)
     return result;
 }
 
-static enum outcome write_file(const struct writer *w, const char *name, struct span bytes, struct fault *f)
-{
-    char *path = path_join(w->out, name);
-    enum outcome result = path != NULL ? file_replace(path, bytes, 0644, f) : fault_memory(f);
-
-    free(path);
-    return result;
-}
-
 /* The note that was kept at the close tells how many entries belong. */
 static enum outcome closing_checkpoint(struct writer *w, struct buf *ret_note, struct fault *f)
 {
@@ -249,14 +282,11 @@ static enum outcome closing_checkpoint(struct writer *w, struct buf *ret_note, s
 /* An entry after the close: where it is a time stamp of this ceremony, its token goes in. */
 static enum outcome stamp_copy(const struct writer *w, uint64_t seq, struct fault *f)
 {
-    struct buf line = BUF(LIMIT_ENTRY);
     struct entry e = {.json = NULL};
     char *folder = path_join(w->out, "timestamps");
     const char *ceremony = NULL;
-    enum outcome result = folder != NULL ? log_entry_bytes(w->estate->log, seq, &line, f) : fault_memory(f);
+    enum outcome result = folder != NULL ? log_entry(w->estate->log, seq, &e, f) : fault_memory(f);
 
-    if (result == OK)
-        result = entry_parse(buf_span(&line), &e, f);
     ceremony = result == OK && e.type == ENTRY_TIMESTAMP ? json_string_or_null(e.body, "ceremony") : NULL;
     if (ceremony != NULL && strcmp(ceremony, w->ceremony) == 0) {
         result = folder_make(folder, 0755, f);
@@ -265,7 +295,32 @@ static enum outcome stamp_copy(const struct writer *w, uint64_t seq, struct faul
     }
     entry_clear(&e);
     free(folder);
-    buf_free(&line);
+    return result;
+}
+
+/* A class that no entry has is a slip that would show what was to be withheld: found before anything is written. */
+static enum outcome classes_known(const struct writer *w, struct fault *f)
+{
+    struct strings met = {0};
+    enum outcome result = OK;
+
+    for (uint64_t seq = 0; w->classes.count != 0 && result == OK && seq < w->size; seq++) {
+        struct buf line = BUF(LIMIT_ENTRY);
+        struct entry e = {.json = NULL};
+
+        result = log_entry_bytes(w->estate->log, seq, &line, f);
+        if (result == OK)
+            result = entry_parse(buf_span(&line), &e, f);
+        if (result == OK && e.class != NULL && !strings_have(&met, e.class) && !strings_add(&met, e.class))
+            result = fault_memory(f);
+        entry_clear(&e);
+        buf_free(&line);
+    }
+    for (size_t i = 0; result == OK && i < w->classes.count; i++)
+        if (!strings_have(&met, w->classes.items[i]))
+            result = fault_set(f, E_INVALID, "--withhold %s: no entry of the log up to the close of %s is of that class",
+                               w->classes.items[i], w->ceremony);
+    strings_free(&met);
     return result;
 }
 
@@ -274,6 +329,8 @@ static enum outcome transcript_write(struct writer *w, struct fault *f)
     struct buf note = BUF(LIMIT_NOTE), entries = BUF(LIMIT_TRANSCRIPT);
     enum outcome result = closing_checkpoint(w, &note, f);
 
+    if (result == OK)
+        result = classes_known(w, f);
     if (result == OK)
         result = folders_make(w, f);
     for (uint64_t seq = 0; result == OK && seq < w->size; seq++) {
@@ -310,7 +367,11 @@ enum outcome run_transcript(const struct arguments *a, struct fault *f)
 
     if (strchr(w.ceremony, '/') != NULL || w.ceremony[0] == '.')
         return fault_set(f, E_INVALID, "\"%s\" is no ceremony's id", w.ceremony);
-    result = estate_open(argument(a, "bindings"), &w.estate, f);
+    for (size_t i = 0; result == OK && i < a->given_count; i++)
+        if (strcmp(a->given[i].option->name, "withhold") == 0 && !strings_add(&w.classes, a->given[i].value))
+            result = fault_memory(f);
+    if (result == OK)
+        result = estate_open(argument(a, "bindings"), &w.estate, f);
     if (result == OK)
         result = transcript_write(&w, f);
     if (result == OK && argument(a, "tar") != NULL)
@@ -318,10 +379,13 @@ enum outcome run_transcript(const struct arguments *a, struct fault *f)
     if (result == OK) {
         print_field(&text, "transcript", "%s", w.out);
         print_field(&text, "entries", "%llu", (unsigned long long)w.size);
+        if (w.withheld != 0)
+            print_field(&text, "withheld", "%zu bodies", w.withheld);
         print_field(&text, "next", "quorate verify %s --trust TRUST.yaml", w.out);
         result = print_out(&text, f);
     }
     estate_close(w.estate);
+    strings_free(&w.classes);
     buf_free(&text);
     return result;
 }

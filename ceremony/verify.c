@@ -87,13 +87,15 @@ static void verify_entry(struct verifier *v, const struct entry *e)
     verify_ceremony(v, e);
 }
 
-static enum outcome verify_visit(void *context, const struct entry *e, struct fault *f)
+static enum outcome verify_visit(void *context, const struct entry *visited, struct fault *f)
 {
     struct verifier *v = context;
+    struct entry opened = *visited, *e = &opened;
     enum outcome result = OK;
 
     if (!verify_root_keep(v, &e->leaf))
         return fault_set(f, E_IO, "no room for a temporary file");
+    verify_confidential(v, e);
     verify_entry(v, e);
     result = state_apply(&v->state, e, f);
     if (result == OK) {
@@ -124,6 +126,7 @@ static void verifier_run(struct verifier *v)
         if (v->last != ENTRY_CEREMONY_CLOSED)
             claim_fails(&v->claims, CLAIM_CLOSING, "the last entry is not the close of a ceremony");
         verify_timestamps(v, buf_span(&checkpoint));
+        verify_classes(v);
     }
     verify_inventory(v);
     buf_free(&checkpoint);
@@ -154,6 +157,7 @@ static void ceremony_clear(struct verified_ceremony *c)
     strings_free(&c->begun);
     json_decref(c->answers);
     json_decref(c->drills);
+    json_decref(c->withheld);
     script_free(c->script);
 }
 
@@ -177,6 +181,7 @@ static void verifier_clear(struct verifier *v)
     strings_free(&v->expected);
     state_clear(&v->state);
     json_decref(v->software);
+    json_decref(v->classes);
     claims_clear(&v->claims);
     trust_clear(&v->trust);
 }
@@ -194,6 +199,29 @@ static void ceremony_tell(const struct verified_ceremony *c, struct buf *b)
     }
 }
 
+/* The claims, and besides: classes of confidential bodies, deviations, what differs from the rehearsal. */
+static json_t *verify_json(const struct verifier *v, const struct strings *differences)
+{
+    json_t *result = claims_json(&v->claims), *listed = json_array(), *deviations = json_array();
+    bool good = result != NULL && listed != NULL && deviations != NULL;
+
+    for (size_t i = 0; i < differences->count && good; i++)
+        good = json_array_append_new(listed, json_string(differences->items[i])) == 0;
+    for (size_t i = 0; i < v->ceremony_count && good; i++)
+        for (size_t k = 0; k < v->ceremonies[i].deviations_told.count && good; k++)
+            good = json_array_append_new(deviations, json_string(v->ceremonies[i].deviations_told.items[k])) == 0;
+    if (good && v->classes != NULL)
+        good = json_put(result, "classes", json_incref(v->classes));
+    good = good && json_put(result, "deviations", json_incref(deviations)) &&
+           json_put(result, "differences", json_incref(listed));
+    json_decref(listed);
+    json_decref(deviations);
+    if (good)
+        return result;
+    json_decref(result);
+    return NULL;
+}
+
 static enum outcome verify_tell(const struct verifier *v, const struct strings *differences, bool json, struct fault *f)
 {
     struct buf text = BUF(OUTPUT_MAX);
@@ -201,7 +229,7 @@ static enum outcome verify_tell(const struct verifier *v, const struct strings *
     bool holds = claims_hold(&v->claims);
 
     if (json)
-        return print_json(claims_json(&v->claims), f);
+        return print_json(verify_json(v, differences), f);
     claims_put(&v->claims, &text);
     buf_puts(&text, "\n");
     for (size_t i = 0; i < v->ceremony_count; i++)
@@ -212,6 +240,8 @@ static enum outcome verify_tell(const struct verifier *v, const struct strings *
         buf_puts(&text, "\n");
     }
     print_toned(&text, holds ? TONE_GOOD : TONE_BAD, holds ? "The transcript holds." : "The transcript does NOT hold.");
+    if (v->withheld != 0)
+        buf_putf(&text, " %zu bodies are withheld; what rests on them is not verifiable here.", v->withheld);
     buf_puts(&text, "\n");
     result = print_out(&text, f);
     buf_free(&text);

@@ -216,10 +216,10 @@ bool deviation_on(const struct verified_ceremony *c, const char *step)
 /* Bags: what is opened must be what was sealed last, or a deviation says so. */
 static void step_custody(struct verifier *v, struct verified_ceremony *c, const struct step *s, const json_t *result)
 {
-    const char *item = json_string_or_null(result, "item"), *bag = json_string_or_null(result, "bag");
+    const char *item = json_string_or_null(result, "item"), *bag = NULL;
     char *known = NULL;
 
-    if (item == NULL || bag == NULL) {
+    if (item == NULL || !verified_value(v, CLAIM_CUSTODY, c, s, "bag", result, &bag)) {
         claim_fails(&v->claims, CLAIM_CUSTODY, "step %s of %s names no item or bag", s->id, c->id);
         return;
     }
@@ -227,16 +227,21 @@ static void step_custody(struct verifier *v, struct verified_ceremony *c, const 
         if (strcmp(v->bags.items[i], item) == 0)
             known = v->bags.items[i + 1]; /* the last one counts */
     if (s->action->kind == ACTION_SEAL_BAG) {
-        if (!strings_add(&v->bags, item) || !strings_add(&v->bags, bag))
+        if (!strings_add(&v->bags, item) || !strings_add(&v->bags, bag != NULL ? bag : ""))
             claim_fails(&v->claims, CLAIM_CUSTODY, "out of memory");
     } else if (known == NULL) {
         v->unsealed_bags++;
+    } else if (known[0] == '\0') {
+        claim_unseen(&v->claims, CLAIM_CUSTODY, "the bag in which %s was sealed is withheld", item);
+    } else if (bag == NULL) {
+        return;
     } else if (strcmp(known, bag) != 0 && !deviation_on(c, s->id)) {
         claim_fails(&v->claims, CLAIM_CUSTODY, "step %s of %s: %s was sealed in bag %s and opened from bag %s", s->id,
                     c->id, item, known, bag);
         return;
     }
-    claim_holds(&v->claims, CLAIM_CUSTODY);
+    if (bag != NULL && (known == NULL || known[0] != '\0'))
+        claim_holds(&v->claims, CLAIM_CUSTODY);
 }
 
 /* In the room a step may be left undone under a deviation; it then says nothing of what it did. */
@@ -309,20 +314,27 @@ static void verify_presence(struct verifier *v, struct verified_ceremony *c, con
     claim_fails(&v->claims, CLAIM_STEPS, "%s left %s without having entered", who, c->id);
 }
 
-static void verify_deviation(struct verifier *v, struct verified_ceremony *c, const struct entry *e)
+bool deviation_note(struct verified_ceremony *c, const char *step, uint64_t seq, const char *told)
 {
     uint64_t *grown = realloc(c->deviations, (c->deviation_count + 1) * sizeof *grown);
+
+    if (grown == NULL)
+        return false;
+    c->deviations = grown;
+    c->deviations[c->deviation_count++] = seq;
+    return strings_add(&c->deviated, step) && strings_add(&c->deviations_told, told);
+}
+
+static void verify_deviation(struct verifier *v, struct verified_ceremony *c, const struct entry *e)
+{
     char told[1024];
 
-    if (grown != NULL)
-        c->deviations = grown;
     snprintf(told, sizeof told, "deviation at step %s: %s (accepted by %s)", entry_text(e, "step"),
              entry_text(e, "cause"), entry_text(e, "accepted-by"));
-    if (grown == NULL || !strings_add(&c->deviated, entry_text(e, "step")) || !strings_add(&c->deviations_told, told)) {
+    if (!deviation_note(c, entry_text(e, "step"), e->seq, told)) {
         claim_fails(&v->claims, CLAIM_STEPS, "out of memory");
         return;
     }
-    c->deviations[c->deviation_count++] = e->seq;
     verify_at_step(v, c, e);
     if (!person_present(c, entry_text(e, "accepted-by")))
         claim_fails(&v->claims, CLAIM_STEPS, "deviation %llu of %s was accepted by %s, who was not there",
@@ -351,7 +363,7 @@ void verify_ceremony(struct verifier *v, const struct entry *e)
 {
     struct verified_ceremony *c = NULL;
 
-    if (!verify_members(v, e))
+    if (e->body != NULL && !verify_members(v, e))
         return;
     if (e->type == ENTRY_CEREMONY_OPENED)
         verify_opening(v, e);
@@ -363,7 +375,9 @@ void verify_ceremony(struct verifier *v, const struct entry *e)
                     (unsigned long long)e->seq, e->ceremony);
         return;
     }
-    if (e->type == ENTRY_STEP)
+    if (e->body == NULL)
+        verify_withheld(v, c, e);
+    else if (e->type == ENTRY_STEP)
         verify_step_done(v, c, e);
     else if (e->type == ENTRY_ENTERED || e->type == ENTRY_LEFT)
         verify_presence(v, c, e);

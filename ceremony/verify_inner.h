@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "audit/confidential.h"
 #include "audit/log.h"
 #include "audit/state.h"
 #include "ceremony/claims.h"
@@ -18,8 +19,9 @@ struct verified_request {
     json_t *verdict; /* of its last intent; owned */
 };
 
-struct artifact_record { /* an `artifact` entry of a ceremony */
+struct artifact_record { /* an `artifact` entry of a ceremony whose body is here */
     struct digest digest;
+    struct commit_text shown; /* as results name it: its digest, or its commitment */
     char *kind, *step;
     uint64_t seq;
 };
@@ -40,6 +42,7 @@ struct verified_use { /* a `used` entry */
 
 struct verified_signed { /* what a make-csr or issue-certificate step says it made */
     bool certificate;    /* else a CSR */
+    bool withheld;       /* something that it names is: the digests say nothing */
     char *label;
     const char *token; /* borrowed from the script */
     struct digest artifact, tbs, profile;
@@ -55,9 +58,10 @@ struct verified_ceremony {
     size_t deviation_count;
     struct strings deviated;        /* ids of steps that have one */
     struct strings deviations_told; /* a line each, for the reader */
-    struct strings exhibits;        /* their digests, hex */
+    struct strings exhibits;        /* as results name them */
     struct strings begun;           /* ids of steps that said so before their effect */
     json_t *answers;                /* step -> name -> the last such entry; NULL: none yet */
+    json_t *withheld;               /* how results show entries whose bodies are withheld -> {step, type}; NULL: none */
     struct strings attested;        /* persons */
     struct artifact_record *artifacts;
     size_t artifact_count;
@@ -94,6 +98,8 @@ struct verifier {
     struct checkpoint checkpoint;
     bool environment; /* the record says what ran */
     json_t *software; /* the last time; NULL: never */
+    json_t *classes; /* class -> {here?, withheld?}: how many bodies; NULL: no entry is confidential */
+    size_t withheld; /* bodies, all classes together */
     enum entry_type last;
     moment last_time;
 };
@@ -152,8 +158,25 @@ void verify_environment(struct verifier *v, const struct entry *e);
 void verify_ceremony(struct verifier *v, const struct entry *e); /* every entry that belongs to one */
 void verify_artifact(struct verifier *v, struct verified_ceremony *c, const struct entry *e);
 void verify_use_noted(struct verifier *v, struct verified_ceremony *c, const struct entry *e);
-/* The ceremony has an artifact of that kind and digest. */
-bool verified_artifact(const struct verified_ceremony *c, const char *kind, const struct digest *digest);
+/* Opens an entry that is confidential, where its body is here; its class must be the one that step or policy gives. */
+void verify_confidential(struct verifier *v, struct entry *e);
+/* After all entries: each class is here or withheld as a whole. */
+void verify_classes(struct verifier *v);
+/* Instead of all that is asked of an entry's body. */
+void verify_withheld(struct verifier *v, struct verified_ceremony *c, const struct entry *e);
+/* A value of the step's result is the commitment of such a withheld entry, written while this step was at hand; an artifact
+ * may have been made ready before. */
+bool verified_withheld(const struct verified_ceremony *c, const struct step *s, enum entry_type type,
+                       const char *shown);
+/* What somebody said, by the step's result. *ret NULL: it is withheld, and the claim says that it is not verifiable here.
+ * False: the result has no such member. */
+bool verified_value(struct verifier *v, enum claim_id claim, const struct verified_ceremony *c, const struct step *s,
+                    const char *name, const json_t *result, const char **ret);
+/* One more deviation of the ceremony; told: a line for the reader. False on memory. */
+bool deviation_note(struct verified_ceremony *c, const char *step, uint64_t seq, const char *told);
+/* The artifact of that kind that a member of the result names. False: there is none in the record. *ret NULL: withheld. */
+bool verified_artifact(const struct verified_ceremony *c, const struct step *s, const char *kind, const json_t *result,
+                       const char *name, const struct artifact_record **ret);
 /* The key that was born last with this label; NULL: none. */
 const struct state_key *verified_key(const struct verifier *v, const char *token, const char *label);
 void verify_step_result(struct verifier *v, struct verified_ceremony *c, const struct step *s, const struct entry *e);

@@ -8,11 +8,20 @@
 
 /* What a ceremony leaves behind: artifacts, certificates, attestations; and that its steps say the truth about them. */
 
-bool verified_artifact(const struct verified_ceremony *c, const char *kind, const struct digest *digest)
+bool verified_artifact(const struct verified_ceremony *c, const struct step *s, const char *kind, const json_t *result,
+                       const char *name, const struct artifact_record **ret)
 {
-    for (size_t i = 0; i < c->artifact_count; i++)
-        if (strcmp(c->artifacts[i].kind, kind) == 0 && digest_equal(&c->artifacts[i].digest, digest))
+    const char *shown = json_string_or_null(result, name);
+
+    if (verified_withheld(c, s, ENTRY_ARTIFACT, shown)) {
+        *ret = NULL;
+        return true;
+    }
+    for (size_t i = 0; shown != NULL && i < c->artifact_count; i++)
+        if (strcmp(c->artifacts[i].kind, kind) == 0 && strcmp(c->artifacts[i].shown.text, shown) == 0) {
+            *ret = &c->artifacts[i];
             return true;
+        }
     return false;
 }
 
@@ -138,6 +147,8 @@ void verify_artifact(struct verifier *v, struct verified_ceremony *c, const stru
     a = &c->artifacts[c->artifact_count];
     *a = (struct artifact_record){
         .digest = digest, .kind = strdup(entry_text(e, "kind")), .step = strdup(entry_text(e, "step")), .seq = e->seq};
+    if (!commit_shown(e->json, &a->shown))
+        snprintf(a->shown.text, sizeof a->shown.text, "%s", digest_hex(&digest).hex);
     c->artifact_count++;
     if (a->kind == NULL || a->step == NULL) {
         claim_fails(&v->claims, CLAIM_ARTIFACTS, "out of memory");
@@ -244,7 +255,11 @@ void verify_certificates(struct verifier *v, struct verified_ceremony *c)
     for (size_t i = 0; i < c->signed_count; i++) {
         struct fault f = {OK, ""};
 
-        if (signed_holds(v, c, &c->signed_things[i], &f))
+        if (c->signed_things[i].withheld)
+            claim_unseen(&v->claims, CLAIM_CERTIFICATES, "%s of %s, or what it was made from, is withheld",
+                         c->signed_things[i].certificate ? "the certificate" : "the CSR",
+                         c->signed_things[i].label != NULL ? c->signed_things[i].label : "?");
+        else if (signed_holds(v, c, &c->signed_things[i], &f))
             claim_holds(&v->claims, CLAIM_CERTIFICATES);
         else
             claim_fails(&v->claims, CLAIM_CERTIFICATES, "%s of %s: %s",

@@ -54,49 +54,37 @@ static bool result_root(struct verifier *v, const struct entry *e, const json_t 
     return good;
 }
 
-static bool signed_note(struct verifier *v, struct verified_ceremony *c, const struct step *s, const json_t *result)
-{
-    const char *label = json_string_or_null(result, "label");
-    struct verified_signed *grown = NULL, *t = NULL;
-
-    if (label == NULL)
-        return claim_fails(&v->claims, CLAIM_CERTIFICATES, "step %s of %s names no key", s->id, c->id);
-    grown = realloc(c->signed_things, (c->signed_count + 1) * sizeof *grown);
-    if (grown == NULL)
-        return claim_fails(&v->claims, CLAIM_CERTIFICATES, "out of memory");
-    c->signed_things = grown;
-    t = &grown[c->signed_count];
-    *t = (struct verified_signed){.certificate = s->action->kind == ACTION_ISSUE_CERTIFICATE,
-                                  .label = strdup(label),
-                                  .token = step_with(s, "token")};
-    c->signed_count++;
-    return t->label != NULL && t->token != NULL && result_digest(result, "artifact", &t->artifact) &&
-           result_digest(result, "tbs", &t->tbs) && result_digest(result, "profile", &t->profile);
-}
-
 /* A clock was right when it was read, which is when its answer was written. */
-static bool result_clock(const struct verified_ceremony *c, const struct step *s, const char *name,
+static bool result_clock(struct verifier *v, const struct verified_ceremony *c, const struct step *s, const char *name,
                          const json_t *result)
 {
     struct fault f = {OK, ""};
+    const char *value = NULL;
     moment said = 0, at = 0;
 
-    return json_want_moment(result, name, &said, &f) == OK &&
+    if (!verified_value(v, CLAIM_STEPS, c, s, name, result, &value) || value == NULL)
+        return value != NULL || json_string_or_null(result, name) != NULL;
+    return moment_parse(value, &said, &f) == OK &&
            json_want_moment(verified_answer(c, s->id, name), "time", &at, &f) == OK &&
            llabs(said - at) <= CLOCK_TOLERANCE;
 }
 
 /* Every value that was asked for is there and fits its pattern. */
-static bool result_record(const struct step *s, const json_t *result)
+static bool result_record(struct verifier *v, const struct verified_ceremony *c, const struct step *s,
+                          const json_t *result)
 {
     bool good = json_object_size(result) == s->with_count;
 
     for (size_t i = 0; good && i < s->with_count; i++) {
-        const char *value = json_string_or_null(result, s->with[i].name);
+        const char *value = NULL;
         struct fault f = {OK, ""};
         regex_t compiled;
 
-        if (value == NULL || label_compile(s->with[i].value, &compiled, &f) != OK)
+        if (!verified_value(v, CLAIM_STEPS, c, s, s->with[i].name, result, &value))
+            return false;
+        if (value == NULL)
+            continue; /* withheld */
+        if (label_compile(s->with[i].value, &compiled, &f) != OK)
             return false;
         good = label_match(&compiled, value) == LABEL_MATCHES;
         regfree(&compiled);
@@ -124,25 +112,54 @@ static bool result_votes(const struct verifier *v, const struct entry *e, const 
     return request != NULL;
 }
 
+/* What a step says it made, to be judged at the close. */
 static bool result_signed(struct verifier *v, struct verified_ceremony *c, const struct step *s, const json_t *result)
 {
-    const char *kind = s->action->kind == ACTION_MAKE_CSR ? "csr" : "certificate";
-    struct digest digest;
+    const char *label = json_string_or_null(result, "label");
+    bool certificate = s->action->kind == ACTION_ISSUE_CERTIFICATE;
+    const struct artifact_record *made = NULL, *tbs = NULL, *profile = NULL;
+    struct verified_signed *grown = NULL, *t = NULL;
 
-    return result_digest(result, "artifact", &digest) && verified_artifact(c, kind, &digest) &&
-           result_digest(result, "tbs", &digest) && verified_artifact(c, "tbs", &digest) &&
-           result_digest(result, "profile", &digest) && verified_artifact(c, "profile", &digest) &&
-           signed_note(v, c, s, result);
+    if (label == NULL || !verified_artifact(c, s, certificate ? "certificate" : "csr", result, "artifact", &made) ||
+        !verified_artifact(c, s, "tbs", result, "tbs", &tbs) ||
+        !verified_artifact(c, s, "profile", result, "profile", &profile))
+        return false;
+    grown = realloc(c->signed_things, (c->signed_count + 1) * sizeof *grown);
+    if (grown == NULL)
+        return claim_fails(&v->claims, CLAIM_CERTIFICATES, "out of memory");
+    c->signed_things = grown;
+    t = &grown[c->signed_count++];
+    *t = (struct verified_signed){.certificate = certificate,
+                                  .withheld = made == NULL || tbs == NULL || profile == NULL,
+                                  .label = strdup(label),
+                                  .token = step_with(s, "token")};
+    if (!t->withheld) {
+        t->artifact = made->digest;
+        t->tbs = tbs->digest;
+        t->profile = profile->digest;
+    }
+    return t->label != NULL && t->token != NULL;
 }
 
-static bool result_attested(const struct verified_ceremony *c, const struct entry *e, const json_t *result)
+static bool result_attested(struct verifier *v, struct verified_ceremony *c, const struct step *s,
+                            const struct entry *e, const json_t *result)
 {
     json_t *actors = json_object_get(e->body, "actors"), *actor = NULL;
     size_t index = 0;
-    struct digest digest;
 
-    json_array_foreach(actors, index, actor) if (!result_digest(result, json_string_value(actor), &digest) ||
-                                                 !verified_artifact(c, "attestation", &digest)) return false;
+    json_array_foreach(actors, index, actor)
+    {
+        const char *who = json_string_value(actor);
+        const struct artifact_record *made = NULL;
+
+        if (!verified_artifact(c, s, "attestation", result, who, &made))
+            return false;
+        if (made != NULL)
+            continue;
+        claim_unseen(&v->claims, CLAIM_ATTESTATIONS, "the attestation of %s is withheld", who);
+        if (!strings_have(&c->attested, who) && !strings_add(&c->attested, who))
+            return false;
+    }
     return true;
 }
 
@@ -161,10 +178,11 @@ void verify_step_result(struct verifier *v, struct verified_ceremony *c, const s
     switch (s->action->kind) {
     case ACTION_CHECK_CLOCK:
         good =
-            (result_clock(c, s, "clock-1", result) && result_clock(c, s, "clock-2", result)) || deviation_on(c, s->id);
+            (result_clock(v, c, s, "clock-1", result) && result_clock(v, c, s, "clock-2", result)) ||
+            deviation_on(c, s->id);
         break;
     case ACTION_RECORD:
-        good = result_record(s, result) || deviation_on(c, s->id);
+        good = result_record(v, c, s, result) || deviation_on(c, s->id);
         break;
     case ACTION_APPROVE:
         good = result_votes(v, e, result);
@@ -180,7 +198,8 @@ void verify_step_result(struct verifier *v, struct verified_ceremony *c, const s
         good = result_signed(v, c, s, result);
         break;
     case ACTION_EXHIBIT:
-        good = exhibit != NULL && strings_have(&c->exhibits, exhibit);
+        good = exhibit != NULL &&
+               (strings_have(&c->exhibits, exhibit) || verified_withheld(c, s, ENTRY_EXHIBIT, exhibit));
         break;
     case ACTION_DRILL:
         good = verified_drill(c, s, result);
@@ -190,7 +209,7 @@ void verify_step_result(struct verifier *v, struct verified_ceremony *c, const s
                verified_cosigned(v, json_string_or_null(result, "size"), &digest);
         break;
     case ACTION_ATTEST:
-        good = result_attested(c, e, result);
+        good = result_attested(v, c, s, e, result);
         break;
     default:
         break;

@@ -72,19 +72,34 @@ void verify_exhibit(struct verifier *v, struct verified_ceremony *c, const struc
 {
     const struct step *s = script_step(c->script, entry_text(e, "step"));
     const char *kind = s != NULL ? step_with(s, "kind") : NULL;
+    struct commit_text shown;
 
     if (!verify_at_step(v, c, e))
         return;
     if (kind == NULL || strcmp(kind, entry_text(e, "kind")) != 0 || !person_present(c, entry_text(e, "person")))
         claim_fails(&v->claims, CLAIM_ARTIFACTS, "exhibit %llu is not what step %s of %s asks for",
                     (unsigned long long)e->seq, entry_text(e, "step"), c->id);
-    else if (!strings_add(&c->exhibits, entry_text(e, "digest")))
+    else if (!strings_add(&c->exhibits, commit_shown(e->json, &shown) ? shown.text : entry_text(e, "digest")))
         claim_fails(&v->claims, CLAIM_ARTIFACTS, "out of memory");
 }
 
 const json_t *verified_answer(const struct verified_ceremony *c, const char *step, const char *name)
 {
     return json_object_get(json_object_get(c->answers, step), name);
+}
+
+/* By somebody in this step; of a confidential answer the result has the commitment. */
+static bool value_said(const struct verified_ceremony *c, const struct step *s, const char *name, const char *value)
+{
+    const json_t *said = verified_answer(c, s->id, name);
+    const char *plain = json_string_or_null(json_object_get(said, "body"), "value");
+    struct commit_text shown;
+
+    if (value == NULL || verified_withheld(c, s, ENTRY_ANSWER, value))
+        return value != NULL;
+    if (commit_shown(said, &shown))
+        return strcmp(value, shown.text) == 0;
+    return plain != NULL && strcmp(value, plain) == 0;
 }
 
 /* Every member but the item was said by somebody in this step. */
@@ -95,9 +110,7 @@ static bool result_answered(const struct verified_ceremony *c, const struct step
 
     json_object_foreach(result, name, value)
     {
-        const json_t *said = json_object_get(verified_answer(c, s->id, name), "body");
-
-        if (strcmp(name, "item") != 0 && !json_equal(value, json_object_get(said, "value")))
+        if (strcmp(name, "item") != 0 && !value_said(c, s, name, json_string_value(value)))
             return false;
     }
     return true;

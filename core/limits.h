@@ -6,6 +6,7 @@
 #define LIMIT_DOCUMENT (1024u * 1024u)           /* bytes: policy, bindings, script, trust file */
 #define LIMIT_REQUEST 65535u                     /* bytes: canonical request */
 #define LIMIT_ENTRY 65535u                       /* bytes: one log entry without its newline */
+#define LIMIT_CONFIDENTIAL (LIMIT_ENTRY + 128u)  /* bytes: the body of a confidential entry with its salt */
 #define LIMIT_TAIL (1024u * 1024u)               /* bytes: what a crash may leave behind the signed log entries */
 #define LIMIT_SIGNATURE 65535u                   /* bytes: one CMS approval */
 #define LIMIT_CERTIFICATE 16384u                 /* bytes: one certificate, DER or PEM */

@@ -251,16 +251,27 @@ enum outcome estate_policy_in_force(struct estate *e, struct fault *f)
     return result;
 }
 
-enum outcome estate_append(struct estate *e, enum entry_type type, const json_t *body, uint64_t *ret_seq,
-                           struct fault *f)
+enum outcome estate_append_as(struct estate *e, enum entry_type type, const char *class, const json_t *body,
+                              uint64_t *ret_seq, struct fault *f)
 {
     enum outcome result = log_begin(e->log, f);
 
     if (result != OK)
         return result;
-    result = log_append(e->log, type, e->ceremony, body, ret_seq, f);
+    result = policy_follow(e, f); /* others may have adopted one before the lock was ours */
+    if (result == OK && class == NULL && e->policy != NULL)
+        class = classes_get(&e->policy->confidential, entry_type_name(type));
+    if (result == OK)
+        result = class != NULL ? log_append_confidential(e->log, type, class, e->ceremony, body, ret_seq, f)
+                               : log_append(e->log, type, e->ceremony, body, ret_seq, f);
     log_end(e->log);
     return result == OK ? policy_follow(e, f) : result;
+}
+
+enum outcome estate_append(struct estate *e, enum entry_type type, const json_t *body, uint64_t *ret_seq,
+                           struct fault *f)
+{
+    return estate_append_as(e, type, NULL, body, ret_seq, f);
 }
 
 static char *kept_path(const struct estate *e, const char *folder, const char *suffix, const struct digest *digest)

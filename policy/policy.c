@@ -48,7 +48,8 @@ static enum outcome parse_head(struct policy *p, const struct yaml *root, struct
     enum outcome o = OK;
 
     if ((o = yaml_members(root,
-                          "quorate semantics name version people ?sites ?tokens ?cosigners rules otherwise ?succession",
+                          "quorate semantics name version people ?sites ?tokens ?confidential ?cosigners rules otherwise "
+                          "?succession",
                           f)) != OK ||
         (o = parse_constant(root, "quorate", "1", f)) != OK || (o = parse_constant(root, "semantics", "1", f)) != OK ||
         (o = parse_constant(root, "otherwise", "deny", f)) != OK ||
@@ -62,13 +63,15 @@ static enum outcome parse_head(struct policy *p, const struct yaml *root, struct
 static enum outcome parse_body(struct policy *p, const struct yaml *root, struct fault *f)
 {
     const struct yaml *sites = yaml_get(root, "sites"), *tokens = yaml_get(root, "tokens");
-    const struct yaml *succession = yaml_get(root, "succession"), *cosigners = yaml_get(root, "cosigners");
+    const struct yaml *succession = yaml_get(root, "succession"), *cosigners = yaml_get(root, "cosigners"),
+                      *confidential = yaml_get(root, "confidential");
     enum outcome o = OK;
 
     if ((o = parse_people(p, yaml_get(root, "people"), f)) != OK ||
         (sites != NULL && (o = parse_sites(p, sites, f)) != OK) ||
         (tokens != NULL && (o = parse_tokens(p, tokens, f)) != OK) ||
         (cosigners != NULL && (o = cosigners_parse(cosigners, &p->cosigners, f)) != OK) ||
+        (confidential != NULL && (o = classes_parse_types(confidential, &p->confidential, f)) != OK) ||
         (o = parse_rules(p, yaml_get(root, "rules"), f)) != OK || succession == NULL)
         return o;
     if ((o = yaml_members(succession, "quorum", f)) != OK)
@@ -182,6 +185,7 @@ void policy_free(struct policy *p)
         rule_clear(&p->rules[i]);
     quorum_clear(&p->succession);
     cosigners_clear(&p->cosigners);
+    classes_clear(&p->confidential);
     free(p->people);
     free(p->sites);
     free(p->tokens);

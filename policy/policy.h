@@ -7,6 +7,7 @@
 #include "core/limits.h"
 #include "core/moment.h"
 #include "core/yaml.h"
+#include "policy/classes.h"
 #include "policy/cosigners.h"
 #include "policy/operation.h"
 
@@ -117,6 +118,7 @@ struct policy {
     size_t rule_count;
     struct quorum succession;   /* at_least 0: the document has none */
     struct cosigners cosigners; /* none where the document has none */
+    struct classes confidential; /* by type of entry; none where the document has none */
     unsigned otherwise_line;
     struct buf source;         /* the file's bytes */
     struct buf canonical_json; /* its canonical form */

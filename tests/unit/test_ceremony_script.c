@@ -46,6 +46,13 @@ static const struct {
      "s.yaml:25:14: `for` belongs to approve, not to generate-key-pair"},
     {28, "      - {step: Note, by: any witness, do: record, with: {n: \"^[0-9\"}}\n",
      "s.yaml:28:61: not a POSIX extended regular expression: "},
+    {19, "        confidential: {item: c}\n", "s.yaml:19:24: open-bag has no answer \"item\"; "},
+    {19, "        confidential: {bag: C c}\n", "s.yaml:19:29: \"C c\" is no name; "},
+    {19, "        confidential: []\n", "s.yaml:19:23: a map was expected: NAME: CLASS"},
+    {13, "      - {step: Go in, by: each witness, do: enter, confidential: {who: c}}\n",
+     "s.yaml:13:67: enter has no answer \"who\"; "},
+    {28, "      - {step: Note, by: any witness, do: record, with: {n: a}, confidential: {m: c}}\n",
+     "s.yaml:28:80: record has no answer \"m\"; "},
     {28, "      - {step: Note, by: any witness, do: record}\n", "s.yaml:28:9: record needs `with`: names and patterns"},
     {28, "      - {step: Note, by: any witness, do: say, say: Hear, saves: the-key}\n",
      "s.yaml:28:9: step 2.3: another step saves \"the-key\", or has that number; names were expected to differ"},
@@ -144,6 +151,32 @@ static void test_actions(void **state)
     assert_null(action_find(""));
 }
 
+/* All of a step, one answer of it, or what it is that an approval makes ready. */
+static void test_classes(void **state)
+{
+    struct script *s = NULL;
+    struct fault f = {.outcome = OK};
+
+    (void)state;
+    assert_int_equal(script_with(19, "        confidential: custody\n", &s, &f), OK);
+    assert_string_equal(step_class(script_step(s, "1.4.2"), "answer", "bag"), "custody");
+    assert_string_equal(step_class(script_step(s, "1.4.1"), "deviation", NULL), "custody");
+    assert_null(step_class(script_step(s, "1.3"), "answer", "bag"));
+    script_free(s);
+    assert_int_equal(script_with(28,
+                                 "      - {step: Note, by: any witness, do: record, with: {n: a, m: a}, "
+                                 "confidential: {m: personal}}\n",
+                                 &s, &f),
+                     OK);
+    assert_string_equal(step_class(script_step(s, "2.3"), "answer", "m"), "personal");
+    assert_null(step_class(script_step(s, "2.3"), "answer", "n"));
+    assert_null(step_class(script_step(s, "2.3"), "deviation", NULL));
+    script_free(s);
+    assert_int_equal(script_with(27, "        saves: the-key\n        confidential: commercial\n", &s, &f), OK);
+    assert_string_equal(step_class(script_step(s, "2.1"), "artifact", NULL), "commercial");
+    script_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +184,7 @@ int main(void)
         cmocka_unit_test(test_expansion),
         cmocka_unit_test(test_canonical),
         cmocka_unit_test(test_actions),
+        cmocka_unit_test(test_classes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,11 @@
 """Ceremonies: the script's steps, in order, by the people that it asks, with the results that the log bears out."""
 
+import copy
+
 from . import certificate, cosign, crypto, expression, script
 from .strict import (Refused, canonical_bytes, digest, integer, members, moment, need, parse_canonical, sha256, sha256_hex,
                      text)
+from .confidential import shown
 from .words import WORDS
 
 ROOM_CLOCK = 60  # seconds
@@ -16,6 +19,7 @@ class Ceremony:
         self.next = 0
         self.present, self.left = set(), set()
         self.deviations, self.answers, self.artifacts, self.exhibits = [], {}, [], []
+        self.withheld = {}  # (step, type of entry) -> how results name what is withheld
         self.begun = {}  # step -> seq
         self.first = {}  # step -> seq of the first entry after the step before it
         self.last_done = entry.seq
@@ -99,6 +103,29 @@ class Ceremonies:
              entry.ceremony)
         if not cosign.may_follow(entry) and entry.type != "ceremony-closed":
             self.open.to_cosign = entry.seq + 1
+
+    def step_at_hand(self, entry):
+        return self.open.step if self.open is not None and entry.ceremony == self.open.id else None
+
+    def withheld(self, entry):
+        """Its body is not here: that there is one of this type, while this step was at hand."""
+        one = self.open
+        step = self.step_at_hand(entry)
+        need(step is not None, "%s: outside of a ceremony's steps", entry.what)
+        if entry.type == "deviation":
+            entry = copy.copy(entry)
+            entry.body = {"accepted-by": None, "step": step.id}
+            one.deviations.append(entry)
+        one.withheld.setdefault((step.id, entry.type), set()).add("commit:" + entry.commit)
+        self.estate.report.unseen("%s of step %s", entry.what, step.id)
+
+    def _hidden(self, one, step, kind, value, what):
+        """Whether a result's value stands for something of the step that is withheld."""
+        places = [step.id] if kind != "artifact" else [other.id for other in one.script.steps]
+        hidden = any(value in one.withheld.get((place, kind), ()) for place in places)
+        if hidden:
+            self.estate.report.unseen("%s of step %s", what, step.id)
+        return hidden
 
     def _at(self, entry, step):
         need(self.open is not None and entry.ceremony == self.open.id, "%s: outside of a ceremony", entry.what)
@@ -199,11 +226,14 @@ class Ceremonies:
         need(step.how is not None or len(holders) == 1, "%s: the role %s has several holders", entry.what, step.role.id)
 
     def _answered(self, entry, one, step, names, result):
-        """The last answer of each name stands in the result."""
-        given = one.answers.get(step.id, {})
+        """The last answer of each name stands in the result; those that are here, {name: (value, entry)}."""
+        given, here = one.answers.get(step.id, {}), {}
         for member in names:
-            need(member in given and given[member][0] == result.get(member), "%s: %s is not what was answered", entry.what, member)
-        return given
+            if not self._hidden(one, step, "answer", result.get(member), member):
+                need(member in given and shown(given[member][1], given[member][0]) == result.get(member),
+                     "%s: %s is not what was answered", entry.what, member)
+                here[member] = given[member]
+        return here
 
     def _exact(self, entry, result, names):
         members(result, names, entry.what)
@@ -226,27 +256,29 @@ class Ceremonies:
 
     def r_record(self, entry, one, step, result, deviated):
         self._exact(entry, result, " ".join(step.with_))
-        self._answered(entry, one, step, result, result)
-        for member, pattern in step.with_.items():
-            need(deviated or expression.matches(pattern, result[member]), "%s: %s does not fit its pattern", entry.what, member)
+        for member, (value, _) in self._answered(entry, one, step, result, result).items():
+            need(deviated or expression.matches(step.with_[member], value), "%s: %s does not fit its pattern", entry.what, member)
 
     def r_open_bag(self, entry, one, step, result, deviated):
-        self._bag(entry, one, step, result)
+        bag = self._bag(entry, one, step, result)
         last = self.custody.get(result["item"])
         if last is None:
-            self.unseen.append("%s from bag %s" % (result["item"], result["bag"]))
+            self.unseen.append("%s from bag %s" % (result["item"], bag or "(withheld)"))
+        elif last[0] is None or bag is None:
+            need(deviated or last[1], "%s: not the bag that was last sealed", entry.what)
+            self.estate.report.unseen("whether %s came from the bag that was last sealed", result["item"])
         else:
-            need(deviated or last == [result["bag"], True], "%s: not the bag that was last sealed", entry.what)
-        self.custody[result["item"]] = [result["bag"], False]
+            need(deviated or last == [bag, True], "%s: not the bag that was last sealed", entry.what)
+        self.custody[result["item"]] = [bag, False]
 
     def r_seal_bag(self, entry, one, step, result, deviated):
-        self._bag(entry, one, step, result)
-        self.custody[result["item"]] = [result["bag"], True]
+        self.custody[result["item"]] = [self._bag(entry, one, step, result), True]
 
     def _bag(self, entry, one, step, result):
         self._exact(entry, result, "bag item")
         need(result["item"] == step.with_["item"], "%s: another item", entry.what)
-        self._answered(entry, one, step, ["bag"], result)
+        here = self._answered(entry, one, step, ["bag"], result)
+        return here["bag"][0] if here else None
 
     def r_approve(self, entry, one, step, result, deviated):
         self._exact(entry, result, "for request")
@@ -279,11 +311,14 @@ class Ceremonies:
         made = {}
         for other, data in one.artifacts:
             if other.body.get("step") == step.id:
-                made[(other.body["kind"], other.body["digest"])] = data
+                made[(other.body["kind"], shown(other, other.body["digest"]))] = data
         tbs = made.get(("tbs", result["tbs"]))
         whole = made.get(("certificate" if issued else "csr", result["artifact"]))
         made_by = made.get(("profile", result["profile"]))
-        need(tbs is not None and whole is not None and made_by is not None, "%s: its artifacts are not there", entry.what)
+        hidden = [member for member in ("artifact", "profile", "tbs")
+                  if self._hidden(one, step, "artifact", result[member], member)]
+        need(all(data is not None for member, data in (("tbs", tbs), ("artifact", whole), ("profile", made_by))
+                 if member not in hidden), "%s: its artifacts are not there", entry.what)
         used = [(body, intent) for other, body, intent in self.births.used
                 if other.ceremony == one.id and other.seq > one.begun.get(step.id, other.seq) and intent.entry.body["evidence"].get("step") == step.id]
         need(len(used) == 1, "%s: the key was used %d times", entry.what, len(used))
@@ -291,6 +326,8 @@ class Ceremonies:
         key = [key for key in self.estate.keys if key.get("fingerprint") == intent.request.subject.get("key")]
         need(key and key[-1]["label"] == result["label"] and key[-1]["token"] == step.with_["token"], "%s: another key signed",
              entry.what)
+        if hidden:
+            return
         try:
             profile = certificate.profile(made_by)
             need(profile.id == step.with_["profile"], "the profile is not the one that the script names")
@@ -301,8 +338,9 @@ class Ceremonies:
 
     def r_exhibit(self, entry, one, step, result, deviated):
         self._exact(entry, result, "digest")
-        need(any(other.body["step"] == step.id and other.body["digest"] == result["digest"] for other in one.exhibits),
-             "%s: no such exhibit", entry.what)
+        need(self._hidden(one, step, "exhibit", result["digest"], "the exhibit")
+             or any(other.body["step"] == step.id and shown(other, other.body["digest"]) == result["digest"]
+                    for other in one.exhibits), "%s: no such exhibit", entry.what)
 
     def r_read_aloud(self, entry, one, step, result, deviated):
         self._exact(entry, result, "root size words")
@@ -315,9 +353,12 @@ class Ceremonies:
     def r_attest(self, entry, one, step, result, deviated):
         need(sorted(result) == sorted(entry.body["actors"]), "%s: not one attestation for each", entry.what)
         for person, mark in result.items():
+            if self._hidden(one, step, "artifact", mark, "the attestation of " + person):
+                one.attested.add(person)
+                continue
             found = [(other, data) for other, data in one.artifacts
                      if other.body["kind"] == "attestation" and other.body.get("person") == person
-                     and other.body.get("step") == step.id and other.body["digest"] == mark]
+                     and other.body.get("step") == step.id and shown(other, other.body["digest"]) == mark]
             need(found, "%s: the attestation of %s is not there", entry.what, person)
             other, data = found[-1]
             need("signature" in other.body or one.people[person].card_optional, "%s: %s did not sign", entry.what, person)

@@ -4,7 +4,7 @@ import functools
 import hashlib
 import re
 
-from . import crypto
+from . import confidential, crypto
 from .strict import (Refused, integer, members, moment, need, parse_canonical, sha256, text, unbase64)
 
 MAX_ENTRY = 65535
@@ -14,14 +14,19 @@ class Entry:
     """One line. `time` is in seconds; `what` names it in messages."""
 
     def __init__(self, line):
-        value = members(parse_canonical(line), "body ?ceremony seq time type", "an entry")
+        value = parse_canonical(line)
+        hidden = type(value) is dict and "class" in value
+        members(value, "class commit ?ceremony seq time type" if hidden else "body ?ceremony seq time type", "an entry")
         self.seq = integer(value["seq"], "seq")
         self.type = text(value["type"], "an entry's type")
         self.time_text = value["time"]
         self.time = moment(value["time"], "the time of entry %d" % self.seq)
         self.ceremony = text(value["ceremony"], "an entry's ceremony") if "ceremony" in value else None
-        self.body = value["body"]
-        need(type(self.body) is dict, "the body of entry %d is not an object", self.seq)
+        self.body, self.class_, self.commit = value.get("body"), None, None
+        if hidden:
+            confidential.commitment(self, value)
+        else:
+            need(type(self.body) is dict, "the body of entry %d is not an object", self.seq)
         self.digest = hashlib.sha256(line).hexdigest()
         self.leaf = sha256(b"\x00" + line)
         self.what = "entry %d (%s)" % (self.seq, self.type)

@@ -3,7 +3,7 @@
 import functools
 import re
 
-from . import cosign
+from . import confidential, cosign
 from .strict import (NEVER, Refused, count, digest, duration, loose_moment, members, name, need, parse_canonical, text,
                      texts)
 
@@ -149,7 +149,7 @@ class Rule:
 class Policy:
     def __init__(self, data, digest_of_yaml):
         value = members(parse_canonical(data), "quorate semantics name version people ?sites ?tokens rules "
-                                               "otherwise ?cosigners ?succession", "the policy")
+                                               "otherwise ?confidential ?cosigners ?succession", "the policy")
         need(value["quorate"] == "1" and value["semantics"] == "1", "the policy is not of version 1, semantics 1")
         need(value["otherwise"] == "deny", "the policy does not close with otherwise: deny")
         self.digest, self.name = digest_of_yaml, text(value["name"], "the policy's name")
@@ -160,6 +160,10 @@ class Policy:
         self.rules = self._named(value["rules"], Rule)
         self.cosigners = cosign.Cosigners(value["cosigners"]) if "cosigners" in value else None
         need(self.cosigners or not any(rule.cosigned for rule in self.rules.values()), "cosigned, and no cosigners")
+        self.confidential = {}
+        if "confidential" in value:
+            self.confidential = confidential.classes(value["confidential"], confidential.TYPES)
+            need(type(self.confidential) is dict, "confidential is not a map")
         self.succession = None
         if "succession" in value:
             self.succession = Quorum(members(value["succession"], "quorum", "succession")["quorum"])

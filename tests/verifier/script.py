@@ -3,6 +3,7 @@
 import functools
 import re
 
+from . import confidential
 from .strict import Refused, count, members, name, need, parse_canonical, text, texts
 
 OPERATIONS = {"generate-key-pair": "generate", "make-csr": "use", "issue-certificate": "use"}
@@ -34,6 +35,7 @@ class Step:
         self.target = fill(value["for"]) if "for" in value else None
         self.saves = fill(value["saves"]) if "saves" in value else None
         self.operation = OPERATIONS.get(self.action)
+        self.confidential = confidential.classes(value["confidential"]) if "confidential" in value else {}
 
     def wanted(self, holders):
         """How many of the role's holders do it."""
@@ -57,9 +59,12 @@ class Script:
         self.saved = {step.saves: step for step in self.steps if step.saves}
         for step in self.steps:
             need((step.action == "approve") == (step.target is not None), "step %s: for", step.id)
+            if step.target is not None and not step.confidential:
+                of = self.target(step).confidential
+                step.confidential = of if type(of) is str else {}
 
     def _step(self, id_, value, parameters):
-        members(value, "step ?for-each by do ?with ?for ?expect ?say ?minutes ?saves", "step " + id_)
+        members(value, "step ?for-each by do ?confidential ?with ?for ?expect ?say ?minutes ?saves", "step " + id_)
 
         def fill_with(values):
             return lambda source: re.sub(r"\{([a-z0-9][a-z0-9._-]*)\}",

@@ -2,7 +2,7 @@
 
 import os
 
-from . import births, ceremony, crypto, estate, far, folder, log, timestamp, yaml
+from . import births, ceremony, confidential, crypto, estate, far, folder, log, timestamp, yaml
 from .strict import DIGEST, Refused, members, need, parse_canonical
 
 RECOVERED = "bytes digest"
@@ -36,6 +36,9 @@ class Report:
 
     def attested(self, text, *values):
         self.statements.append(("attested", text % values if values else text))
+
+    def unseen(self, text, *values):
+        self.statements.append(("withheld", (text % values if values else text) + ": not verifiable here"))
 
 
 def recovered(entry):
@@ -104,14 +107,17 @@ def _verify(files, trust):
     world = estate.Estate(inside, tree, trust, report)
     keys = births.Births(world)
     ceremonies = ceremony.Ceremonies(inside, tree, world, keys)
+    bodies = confidential.Bodies(inside, report)
     by_type = handlers(world, keys, ceremonies)
     for entry in entries:
         need(entry.type in by_type, "%s: docs/FORMAT.md has no such entry", entry.what)
+        entry = bodies.open(entry, ceremonies.step_at_hand(entry), world.policy)
         ceremonies.belongs(entry)
-        by_type[entry.type](entry)
+        (by_type[entry.type] if entry.body is not None else ceremonies.withheld)(entry)
         world.last_time = entry.time
     need(entries[-1].type == "ceremony-closed", "the log does not end with the close of a ceremony")
     stamps = timestamp.stamps(inside, entries[-1], trust.get("authorities"))
+    bodies.conclude()
     inside.nothing_else()
     same_documents(files)
     _conclude(report, world, keys, ceremonies)
@@ -142,8 +148,9 @@ def _conclude(report, world, keys, ceremonies):
     for one in ceremonies.all.values():
         report.proven("ceremony %s: %d steps in the script's order, by the people whom it asks for", one.id, one.next)
         for deviation in one.deviations:
-            report.attested("step %s deviated: %s (accepted by %s)", deviation.body["step"], deviation.body["cause"],
-                            deviation.body["accepted-by"])
+            if "cause" in deviation.body:
+                report.attested("step %s deviated: %s (accepted by %s)", deviation.body["step"], deviation.body["cause"],
+                                deviation.body["accepted-by"])
     for label, name, artifact in ceremonies.certificates:
         report.proven("%s… of key %s fits profile %s in every field, and its TBS was approved", artifact[:16], label, name)
     for what in ceremonies.unseen:
