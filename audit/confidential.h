@@ -10,7 +10,8 @@
 bool confidential_type(enum entry_type t);
 
 /* A fresh salt for this body, what an entry commits to with it, and the document. */
-enum outcome confidential_make(const json_t *body, struct digest *ret_commit, struct buf *ret_document, struct fault *f);
+enum outcome confidential_make(const json_t *body, struct digest *ret_commit, struct buf *ret_document,
+                               struct fault *f);
 /* Puts the body in its place in *e: e->body, and the member "body" of e->json, which then has more members than the
  * entry's bytes. E_REFUSED where the document is not what the entry commits to. */
 enum outcome confidential_open(struct entry *e, struct span document, struct fault *f);

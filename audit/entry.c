@@ -146,8 +146,8 @@ static enum outcome read_members(struct entry *e, struct fault *f)
     int64_t seq = -1;
     const char *type = NULL;
     bool confidential = json_object_get(e->json, "class") != NULL;
-    enum outcome rc =
-        json_members(e->json, confidential ? "?ceremony class commit seq time type" : "body ?ceremony seq time type", f);
+    enum outcome rc = json_members(
+        e->json, confidential ? "?ceremony class commit seq time type" : "body ?ceremony seq time type", f);
     if (!rc)
         rc = read_body(e, f);
     if (!rc)

@@ -149,7 +149,7 @@ static bool paths_set(struct log *l, const char *folder)
     } paths[] = {{&l->entries, "entries"}, {&l->checkpoint, "checkpoint"}, {&l->next_checkpoint, "checkpoint.next"},
                  {&l->key_file, "key"},    {&l->next_key_file, "key.new"}, {&l->vkey_file, "vkey"},
                  {&l->lock_file, "lock"},  {&l->quarantine, "quarantine"}, {&l->public, "public"},
-                 {&l->edge, "edge"},       {&l->places, "places"},   {&l->confidential, "confidential"}};
+                 {&l->edge, "edge"},       {&l->places, "places"},         {&l->confidential, "confidential"}};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         *paths[i].path = path_join(folder, paths[i].name);
         if (!*paths[i].path)

@@ -11,7 +11,7 @@
 struct log {
     char *entries, *checkpoint, *next_checkpoint, *key_file, *next_key_file, *vkey_file, *lock_file, *quarantine,
         *public, *edge, *places, *confidential; /* paths */
-    struct note_key key;         /* in force: of the checkpoint seen last */
+    struct note_key key;                        /* in force: of the checkpoint seen last */
     struct tree tree;
     struct tile_reader *tiles; /* of the tree */
     struct log_place *place;   /* where the entry read last ended */

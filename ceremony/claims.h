@@ -34,7 +34,8 @@ enum standing { PROVEN, ATTESTED };
     X(ON_PAPER, ATTESTED, "on-paper", "participants without a card signed the printed record")                         \
     X(COSIGNERS, PROVEN, "cosigners", "programs elsewhere signed this same log, as many as the policy asks")           \
     X(CLOSING, PROVEN, "closing", "the record ends with the ceremony's close")                                         \
-    X(CONFIDENTIAL, PROVEN, "confidential", "each confidential body is the one that its entry commits to, of its class")   \
+    X(CONFIDENTIAL, PROVEN, "confidential",                                                                            \
+      "each confidential body is the one that its entry commits to, of its class")                                     \
     X(REHEARSAL, PROVEN, "rehearsal", "the run is the one that was rehearsed, but for what has to differ")             \
     X(SOFTWARE, ATTESTED, "software", "the programs were those that the record names")                                 \
     X(TIMESTAMP, PROVEN, "timestamp", "an authority of the trust file saw the closing checkpoint at its time")         \
@@ -72,7 +73,8 @@ const char *claim_name(enum claim_id id);
 enum standing claim_standing(enum claim_id id);
 
 void claims_put(const struct claims *c, struct buf *b); /* for people: a line each */
-json_t *
-claims_json(const struct claims *c); /* {"claims": [{"claim", "evidence"?, "failure"?, "not-verifiable"? {"count", "first"}, "standing"}…], "holds"} */
+json_t *claims_json(
+    const struct claims *
+        c); /* {"claims": [{"claim", "evidence"?, "failure"?, "not-verifiable"? {"count", "first"}, "standing"}…], "holds"} */
 
 #endif

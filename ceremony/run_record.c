@@ -9,7 +9,8 @@
 
 enum outcome record_open(const char *ceremony, struct record *ret, struct fault *f)
 {
-    struct record r = {.ceremony = strdup(ceremony), .entries = json_array(), .custody = json_object(), .bags = json_object()};
+    struct record r = {
+        .ceremony = strdup(ceremony), .entries = json_array(), .custody = json_object(), .bags = json_object()};
 
     if (r.ceremony == NULL || r.entries == NULL || r.custody == NULL || r.bags == NULL) {
         record_clear(&r);
@@ -73,9 +74,9 @@ json_t *record_result(const struct record *r, const char *step, json_t *result)
         const json_t *entry = text != NULL ? repeated(r, step, name, text) : NULL;
         struct commit_text commit;
 
-        good = good && json_put(shown, name,
-                                entry != NULL && commit_shown(entry, &commit) ? json_string(commit.text)
-                                                                              : json_incref(value));
+        good = good &&
+               json_put(shown, name,
+                        entry != NULL && commit_shown(entry, &commit) ? json_string(commit.text) : json_incref(value));
     }
     if (good)
         return shown;
@@ -112,8 +113,8 @@ static enum outcome custody_take(struct record *r, const json_t *body, struct fa
     if (item == NULL || bag == NULL || (!sealed && !text_is(body, "action", "open-bag")))
         return OK;
     now = json_object();
-    if (!json_put_string(now, "bag", bag_opened(r, bag)) || !json_put_string(now, "sealed", sealed ? "true" : "false") ||
-        !json_put(r->custody, item, json_incref(now))) {
+    if (!json_put_string(now, "bag", bag_opened(r, bag)) ||
+        !json_put_string(now, "sealed", sealed ? "true" : "false") || !json_put(r->custody, item, json_incref(now))) {
         json_decref(now);
         return fault_memory(f);
     }

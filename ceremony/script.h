@@ -36,8 +36,8 @@ struct step {
     unsigned minutes;
     struct step_value *with;
     size_t with_count;
-    const struct step *target; /* approve: the later step that `for` names */
-    char *class;               /* of all that may be confidential in this step, or NULL */
+    const struct step *target;     /* approve: the later step that `for` names */
+    char *class;                   /* of all that may be confidential in this step, or NULL */
     struct classes answer_classes; /* of answers by name, where class is NULL */
     unsigned line, column;
 };

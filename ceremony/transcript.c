@@ -17,14 +17,13 @@
 struct writer {
     struct estate *estate;
     const char *ceremony, *out;
-    uint64_t size; /* entries of the transcript: up to the ceremony's close */
+    uint64_t size;          /* entries of the transcript: up to the ceremony's close */
     struct strings classes; /* to withhold */
     size_t withheld;
 };
 
-static const char *const transcript_folders[] = {"policies", "scripts",  "bindings",  "profiles", "people",
-                                                 "requests", "receipts", "artifacts", "confidential",
-                                                 NULL};
+static const char *const transcript_folders[] = {"policies", "scripts",  "bindings",  "profiles",     "people",
+                                                 "requests", "receipts", "artifacts", "confidential", NULL};
 
 /* Copies home/FOLDER/NAME to DIR/FOLDER/NAME. */
 static enum outcome copy_named(const struct writer *w, const char *folder, const char *name, struct fault *f)
@@ -318,8 +317,9 @@ static enum outcome classes_known(const struct writer *w, struct fault *f)
     }
     for (size_t i = 0; result == OK && i < w->classes.count; i++)
         if (!strings_have(&met, w->classes.items[i]))
-            result = fault_set(f, E_INVALID, "--withhold %s: no entry of the log up to the close of %s is of that class",
-                               w->classes.items[i], w->ceremony);
+            result =
+                fault_set(f, E_INVALID, "--withhold %s: no entry of the log up to the close of %s is of that class",
+                          w->classes.items[i], w->ceremony);
     strings_free(&met);
     return result;
 }

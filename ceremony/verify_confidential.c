@@ -60,7 +60,8 @@ static void body_open(struct verifier *v, struct entry *e)
     snprintf(name, sizeof name, "confidential/%s.json", digest_hex(&e->commit).hex);
     path = path_join(v->folder, name);
     here = path != NULL && file_exists(path);
-    if (here && verify_file(v, name, LIMIT_CONFIDENTIAL, &document) && confidential_open(e, buf_span(&document), &f) != OK)
+    if (here && verify_file(v, name, LIMIT_CONFIDENTIAL, &document) &&
+        confidential_open(e, buf_span(&document), &f) != OK)
         claim_fails(&v->claims, CLAIM_CONFIDENTIAL, "%s: %s", name, f.text);
     if (path == NULL || !class_count(v, e->class, here ? "here" : "withheld"))
         claim_fails(&v->claims, CLAIM_CONFIDENTIAL, "out of memory");
@@ -134,8 +135,7 @@ bool verified_withheld(const struct verified_ceremony *c, const struct step *s, 
 void verify_withheld(struct verifier *v, struct verified_ceremony *c, const struct entry *e)
 {
     const struct step *s = step_at_hand(c);
-    enum claim_id claim =
-        e->type == ENTRY_ARTIFACT || e->type == ENTRY_EXHIBIT ? CLAIM_ARTIFACTS : CLAIM_STEPS;
+    enum claim_id claim = e->type == ENTRY_ARTIFACT || e->type == ENTRY_EXHIBIT ? CLAIM_ARTIFACTS : CLAIM_STEPS;
     char told[256];
     bool good = true;
 

@@ -98,8 +98,8 @@ struct verifier {
     struct checkpoint checkpoint;
     bool environment; /* the record says what ran */
     json_t *software; /* the last time; NULL: never */
-    json_t *classes; /* class -> {here?, withheld?}: how many bodies; NULL: no entry is confidential */
-    size_t withheld; /* bodies, all classes together */
+    json_t *classes;  /* class -> {here?, withheld?}: how many bodies; NULL: no entry is confidential */
+    size_t withheld;  /* bodies, all classes together */
     enum entry_type last;
     moment last_time;
 };

@@ -177,9 +177,8 @@ void verify_step_result(struct verifier *v, struct verified_ceremony *c, const s
     }
     switch (s->action->kind) {
     case ACTION_CHECK_CLOCK:
-        good =
-            (result_clock(v, c, s, "clock-1", result) && result_clock(v, c, s, "clock-2", result)) ||
-            deviation_on(c, s->id);
+        good = (result_clock(v, c, s, "clock-1", result) && result_clock(v, c, s, "clock-2", result)) ||
+               deviation_on(c, s->id);
         break;
     case ACTION_RECORD:
         good = result_record(v, c, s, result) || deviation_on(c, s->id);
@@ -198,8 +197,8 @@ void verify_step_result(struct verifier *v, struct verified_ceremony *c, const s
         good = result_signed(v, c, s, result);
         break;
     case ACTION_EXHIBIT:
-        good = exhibit != NULL &&
-               (strings_have(&c->exhibits, exhibit) || verified_withheld(c, s, ENTRY_EXHIBIT, exhibit));
+        good =
+            exhibit != NULL && (strings_have(&c->exhibits, exhibit) || verified_withheld(c, s, ENTRY_EXHIBIT, exhibit));
         break;
     case ACTION_DRILL:
         good = verified_drill(c, s, result);

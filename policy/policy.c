@@ -47,10 +47,11 @@ static enum outcome parse_head(struct policy *p, const struct yaml *root, struct
 {
     enum outcome o = OK;
 
-    if ((o = yaml_members(root,
-                          "quorate semantics name version people ?sites ?tokens ?confidential ?cosigners rules otherwise "
-                          "?succession",
-                          f)) != OK ||
+    if ((o = yaml_members(
+             root,
+             "quorate semantics name version people ?sites ?tokens ?confidential ?cosigners rules otherwise "
+             "?succession",
+             f)) != OK ||
         (o = parse_constant(root, "quorate", "1", f)) != OK || (o = parse_constant(root, "semantics", "1", f)) != OK ||
         (o = parse_constant(root, "otherwise", "deny", f)) != OK ||
         (o = yaml_name(yaml_get(root, "name"), &p->name, f)) != OK)

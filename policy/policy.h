@@ -116,8 +116,8 @@ struct policy {
     size_t token_count;
     struct rule *rules;
     size_t rule_count;
-    struct quorum succession;   /* at_least 0: the document has none */
-    struct cosigners cosigners; /* none where the document has none */
+    struct quorum succession;    /* at_least 0: the document has none */
+    struct cosigners cosigners;  /* none where the document has none */
     struct classes confidential; /* by type of entry; none where the document has none */
     unsigned otherwise_line;
     struct buf source;         /* the file's bytes */

@@ -174,7 +174,7 @@ case_custody_goes_on() {
     both_hold "$D/whole" 'custody: 5 shown'
     must "$Q" transcript short-2 "$D/withheld" --withhold custody
     both_hold "$D/withheld" 'custody: 5 withheld'
-    matches '^attested +custody'
+    matches '^withheld +custody'
     says 'not verifiable here: bag of step 1.2 is withheld'
 }
 

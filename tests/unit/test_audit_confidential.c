@@ -8,7 +8,9 @@
 #define BODY "{\"name\":\"bag\",\"person\":\"a\",\"step\":\"1.1\",\"value\":\"TEB 1\"}"
 #define DOCUMENT "{\"body\":" BODY ",\"salt\":\"" SALT "\"}"
 #define COMMIT "e34125d61508f76327dd3c3f8774bf453c94d079bd1d78dfee2358bbba141028"
-#define ENTRY(type) "{\"class\":\"personal\",\"commit\":\"" COMMIT "\",\"seq\":3,\"time\":\"2026-11-22T13:03:00Z\",\"type\":\"" type "\"}"
+#define ENTRY(type)                                                                                                    \
+    "{\"class\":\"personal\",\"commit\":\"" COMMIT "\",\"seq\":3,\"time\":\"2026-11-22T13:03:00Z\",\"type\":\"" type   \
+    "\"}"
 
 /* SHA-256 of the salt's bytes and the body's, by another program. */
 static void a_known_commitment(void **state)
@@ -198,9 +200,9 @@ static void refused_types(void **state)
 static void damage(void **state)
 {
     (void)state;
-    static const char *const how[] = {"rm confidential/*", "for f in confidential/*; do echo >> $f; done", "for f in confidential/*; do : > $f; done",
-                                      "sed -i s/mallory/MALLORY/ confidential/*",
-                                      "f=$(echo confidential/*) && rm $f && ln -s ../entries $f"};
+    static const char *const how[] = {
+        "rm confidential/*", "for f in confidential/*; do echo >> $f; done", "for f in confidential/*; do : > $f; done",
+        "sed -i s/mallory/MALLORY/ confidential/*", "f=$(echo confidential/*) && rm $f && ln -s ../entries $f"};
     for (size_t i = 0; i < sizeof how / sizeof *how; i++) {
         struct fault f;
         char *folder = log_made();
@@ -209,7 +211,8 @@ static void damage(void **state)
         secret(l);
         log_close(l);
         in_folder(folder, how[i]);
-        if (opened_seen(folder, &seen, &f) != E_REFUSED || !strstr(f.text, "the body of entry 1 (answer, class personal)"))
+        if (opened_seen(folder, &seen, &f) != E_REFUSED ||
+            !strstr(f.text, "the body of entry 1 (answer, class personal)"))
             fail_msg("%s: %s", how[i], f.text);
         log_gone(folder);
     }
@@ -257,9 +260,14 @@ static void killed_at_every_step(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_known_commitment), cmocka_unit_test(types_that_may), cmocka_unit_test(bad_entries),
-        cmocka_unit_test(bad_documents),      cmocka_unit_test(beside_the_log), cmocka_unit_test(refused_types),
-        cmocka_unit_test(damage),             cmocka_unit_test(killed_at_every_step),
+        cmocka_unit_test(a_known_commitment),
+        cmocka_unit_test(types_that_may),
+        cmocka_unit_test(bad_entries),
+        cmocka_unit_test(bad_documents),
+        cmocka_unit_test(beside_the_log),
+        cmocka_unit_test(refused_types),
+        cmocka_unit_test(damage),
+        cmocka_unit_test(killed_at_every_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

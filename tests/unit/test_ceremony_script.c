@@ -180,11 +180,8 @@ static void test_classes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_expansion),
-        cmocka_unit_test(test_canonical),
-        cmocka_unit_test(test_actions),
-        cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_errors),  cmocka_unit_test(test_expansion), cmocka_unit_test(test_canonical),
+        cmocka_unit_test(test_actions), cmocka_unit_test(test_classes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,8 +40,8 @@ static const struct refusal documents[] = {
     {HEAD ONE "sites: x\n" TAIL, "p.yaml:7:8: expected a list of sites"},
     {HEAD ONE "tokens: x\n" TAIL, "p.yaml:7:9: expected a list of tokens"},
     {HEAD ONE "rules: x\notherwise: deny\n", "p.yaml:7:8: expected a list of rules"},
-    {HEAD ONE "confidential: {born: personal}\n" TAIL,
-     "p.yaml:7:16: an entry of type \"born\" is never confidential; answer, artifact, deviation or exhibit was expected"},
+    {HEAD ONE "confidential: {born: personal}\n" TAIL, "p.yaml:7:16: an entry of type \"born\" is never confidential; "
+                                                       "answer, artifact, deviation or exhibit was expected"},
     {HEAD ONE "confidential: {answer: A Class}\n" TAIL, "p.yaml:7:24: \"A Class\" is no name"},
     {HEAD ONE "confidential: personal\n" TAIL, "p.yaml:7:15: a map was expected: NAME: CLASS"},
     {HEAD ONE "confidential: {}\n" TAIL, "p.yaml:7:15: a map was expected: NAME: CLASS"},
