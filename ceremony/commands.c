@@ -243,8 +243,10 @@ const struct command commands[] = {
     {"resume", "SCOPE", 1, 1, true, "Let suspended work go on, once enough people have approved it",
      "SCOPE is exactly the one that was suspended.", none, run_resume},
     {"settle", "", 0, 0, true, "Finish or roll back what a crash left half done",
-     "Touches only what no running process holds. Also brings the mirrors of the home level, byte for byte, and renews\n"
-     "the log's head on the HSMs.", settle_options, run_settle},
+     "Touches only what no running process holds. Also brings the mirrors of the home level, byte for byte, and "
+     "renews\n"
+     "the log's head on the HSMs.",
+     settle_options, run_settle},
     {"readopt", "", 0, 0, true, "Take the log up again where an HSM remembers another one, once enough people agree",
      "Lists HSMs whose copy of the log's head is missing, newer than the log or differs from it: until people have\n"
      "settled it nothing governed works there. What was found stands in the log for ever.",

@@ -169,6 +169,27 @@ static enum outcome extra_remove(const char *from, const char *to, struct fault 
     return o;
 }
 
+static enum outcome folder_level(const char *home, const char *mirror, const char *inner, bool contents,
+                                 struct fault *f);
+
+static enum outcome one_level(const char *home, const char *mirror, const char *inner, bool contents, struct fault *f)
+{
+    char *here = path_join(home, inner), *there = path_join(mirror, inner);
+    struct stat s = {.st_mode = 0};
+    enum outcome o = OK;
+    if (here == NULL || there == NULL)
+        o = fault_memory(f);
+    else if (lstat(here, &s) != 0)
+        o = errno == ENOENT ? OK : fault_errno(f, "cannot examine", here); /* gone a moment ago */
+    else if (S_ISDIR(s.st_mode))
+        o = folder_level(home, mirror, inner, contents, f);
+    else if (S_ISREG(s.st_mode))
+        o = file_level(here, &s, there, contents, f);
+    free(here);
+    free(there);
+    return o;
+}
+
 /* inner: the folder's path in the home, "" for the home itself. */
 static enum outcome folder_level(const char *home, const char *mirror, const char *inner, bool contents,
                                  struct fault *f)
@@ -181,19 +202,11 @@ static enum outcome folder_level(const char *home, const char *mirror, const cha
         o = folder_list(from, &names, f);
     for (size_t i = 0; i < names.count && o == OK; i++) {
         char *next = *inner ? path_join(inner, names.items[i]) : strdup(names.items[i]);
-        char *here = path_join(from, names.items[i]), *there = path_join(to, names.items[i]);
-        struct stat s;
-        if (next == NULL || here == NULL || there == NULL)
+        if (next == NULL)
             o = fault_memory(f);
-        else if (!is_apart(next) && lstat(here, &s) != 0)
-            o = errno == ENOENT ? OK : fault_errno(f, "cannot examine", here); /* gone a moment ago */
-        else if (!is_apart(next) && S_ISDIR(s.st_mode))
-            o = folder_level(home, mirror, next, contents, f);
-        else if (!is_apart(next) && S_ISREG(s.st_mode))
-            o = file_level(here, &s, there, contents, f);
+        else if (!is_apart(next))
+            o = one_level(home, mirror, next, contents, f);
         free(next);
-        free(here);
-        free(there);
     }
     if (o == OK && *inner)
         o = extra_remove(from, to, f);
