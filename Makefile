@@ -100,7 +100,7 @@ $(B)/quorate-pkcs11.so: $(call object,$(MODULE)) $(B)/libquorate.a module/export
 # The thread sanitizer leaves it alone: it takes no lock where a test calls it as no HSM would let itself be called.
 $(call object,$(MOCK)): CFLAGS := $(filter-out -fsanitize=thread,$(CFLAGS))
 $(B)/mock-hsm.so: $(call object,$(MOCK))
-	$(call tell,LD) $(CC) $(CFLAGS) -shared -o $@ $^ -lpthread
+	$(call tell,LD) $(CC) $(CFLAGS) -shared -o $@ $^ -lcrypto -lpthread
 
 # SoftHSM as a module of another version shows it.
 $(B)/shim-hsm.so: $(B)/obj/tests/shim-hsm.o

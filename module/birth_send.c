@@ -114,10 +114,12 @@ static enum outcome wrapping_prepare(const struct birth_work *k, struct visit *v
         v->rule = NULL;
         return fault_memory(f);
     }
-    if (v->primary == NULL) {
+    if (v->wrapping_at.site == NULL) {
         enum outcome outcome = binding_copy(k->primary.binding, &v->wrapping_at, f);
         if (outcome != OK)
             return outcome;
+    }
+    if (v->primary == NULL) {
         v->primary = k->below;
         lower_hold(k->below);
     }

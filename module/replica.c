@@ -116,6 +116,10 @@ static enum outcome replica_end(struct replica *r, struct fault *f)
     lower_overdue(in, true);
     if (errand_end(out)) {
         lower_overdue(in, false);
+        if (r->kind == VISIT_WRAP) {
+            lower_drop(in);
+            r->visit->primary = NULL;
+        }
         if (r->visit->outcome != OK)
             *f = r->visit->fault;
         return r->visit->outcome;

@@ -128,6 +128,12 @@ static enum outcome intent_settle(struct world *w, uint64_t intent, json_t *repo
     struct digest request = state_intent(&w->estate->state, intent)->request;
 
     enum outcome outcome = birth_lock(w->estate, &request, &lock, f);
+    const struct state_intent *i = state_intent(&w->estate->state, intent);
+    /* Whoever lost an orphan to a call that does not come back keeps the lock until it is. */
+    if (outcome == E_BUSY && i->orphans.count > 0)
+        return fault_set(f, E_BUSY,
+                         "what a birth left on %s at %s is not cleared: a call to that HSM has not come back", i->token,
+                         i->orphans.items[0]);
     if (outcome == E_BUSY)
         return outcome_report(report, intent, "being carried out by another process", f);
     w->carried = lock;

@@ -10,6 +10,9 @@ enum {
 #include "module/functions.def"
 };
 
+/* The first argument where it is a number: a session or a slot. */
+#define FIRST_SLOT(first, ...) mock_slot_of(_Generic((first), CK_ULONG : (first), default : MOCK_TOKENS))
+
 #define ENTRY(name, params, args)                                                                                      \
     static CK_RV entry_##name params                                                                                   \
     {                                                                                                                  \
@@ -18,7 +21,7 @@ enum {
                                                                                                                        \
         if (!atomic_load_explicit(&mock_steered, memory_order_relaxed) && mock_##name)                                 \
             return mock_##name args;                                                                                   \
-        if (mock_turn_begin(ROW_##name, &turn))                                                                        \
+        if (mock_turn_begin(ROW_##name, FIRST_SLOT args, &turn))                                                       \
             return turn.rv;                                                                                            \
         if (mock_##name)                                                                                               \
             rv = mock_##name args;                                                                                     \

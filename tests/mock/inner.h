@@ -20,7 +20,9 @@ struct mock_turn {
     CK_RV rv;
 };
 extern atomic_bool mock_steered;
-bool mock_turn_begin(size_t row, struct mock_turn *ret); /* true: ret->rv is the answer, nothing is to be done */
+/* slot: that the call is about, or MOCK_TOKENS. True: ret->rv is the answer, nothing is to be done. */
+bool mock_turn_begin(size_t row, CK_SLOT_ID slot, struct mock_turn *ret);
+CK_SLOT_ID mock_slot_of(CK_ULONG first); /* of a call whose first argument is this session or slot */
 CK_RV mock_turn_end(const struct mock_turn *turn, CK_RV rv);
 CK_ULONG mock_length(CK_ULONG len); /* what is told of a length: the truth, or what the test wants */
 void mock_steer_file(void);
@@ -100,6 +102,35 @@ CK_RV mock_object_make(const struct mock_session *s, CK_SESSION_HANDLE owner, co
 void mock_objects_end_session(CK_SESSION_HANDLE owner);
 void mock_objects_end_slot(CK_SLOT_ID slot, bool private_session_only);
 void mock_objects_end_all(bool token_too);
+
+const CK_ATTRIBUTE *mock_item(const struct mock_object *o, CK_ATTRIBUTE_TYPE type); /* NULL: it has none */
+
+/* tests/mock/real.c: keys that are keys. */
+#define MOCK_PKCS8 (CKA_VENDOR_DEFINED | 0x7051UL)
+#define MOCK_KWP 0x210AUL     /* CKM_AES_KEY_WRAP_PAD, which p11-kit's header lacks */
+#define MOCK_RSA_AES 0x1054UL /* CKM_RSA_AES_KEY_WRAP, likewise with its parameters */
+struct mock_rsa_aes {
+    CK_ULONG bits;
+    CK_RSA_PKCS_OAEP_PARAMS *oaep;
+};
+enum mock_way { MOCK_RSA_AES_WAY, MOCK_OAEP_SHA256, MOCK_OAEP_SHA1, MOCK_PRIVATE, MOCK_WAYS };
+extern atomic_bool mock_real;
+bool mock_real_steer(const char *what, CK_SLOT_ID slot, const char *way);
+void mock_real_reset(void);
+bool mock_lacks(CK_SLOT_ID slot, enum mock_way way); /* C_GetMechanismInfo says nothing of it */
+struct mock_pair {
+    unsigned char pkcs8[8192], first[1024], second[1024]; /* modulus and exponent, or parameters and point */
+    CK_ULONG pkcs8_len, first_len, second_len;
+};
+/* kind: CKA_MODULUS_BITS or CKA_EC_PARAMS. */
+bool mock_pair_make(bool rsa, const CK_ATTRIBUTE *kind, struct mock_pair *ret);
+/* False: the key is none of these, and signs as ever. */
+bool mock_sign_real(const struct mock_object *o, const unsigned char *data, CK_ULONG len, unsigned char *out,
+                    CK_ULONG *out_len, CK_RV *ret);
+CK_RV mock_wrap_real(const struct mock_session *s, const CK_MECHANISM *m, const struct mock_object *with,
+                     const struct mock_object *key, unsigned char *out, CK_ULONG *out_len);
+CK_RV mock_unwrap_real(const struct mock_session *s, const CK_MECHANISM *m, const struct mock_object *with,
+                       const unsigned char *blob, CK_ULONG len, unsigned char *out, CK_ULONG *out_len);
 
 /* `bytes` of `value` in the conventions of PKCS#11 2.40, section 5.2. CKR_OK with *ret_sized: only the length was
  * wanted. */

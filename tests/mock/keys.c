@@ -1,3 +1,4 @@
+#include <openssl/rand.h>
 #include <string.h>
 
 #include "tests/mock/inner.h"
@@ -22,7 +23,7 @@ static const struct {
     {CKM_AES_CBC, CKF_ENCRYPT | CKF_DECRYPT},
     {CKM_AES_CBC_PAD, CKF_ENCRYPT | CKF_DECRYPT | CKF_WRAP | CKF_UNWRAP},
     {CKM_ECDH1_DERIVE, CKF_DERIVE},
-    {0x210AUL, CKF_WRAP | CKF_UNWRAP}, /* CKM_AES_KEY_WRAP_PAD: p11-kit's header lacks it */
+    {MOCK_KWP, CKF_WRAP | CKF_UNWRAP},
 };
 #define MECHANISMS (sizeof(mechanisms) / sizeof(*mechanisms))
 
@@ -60,6 +61,10 @@ CK_RV mock_C_GetMechanismInfo(CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECHAN
 
     if (rv != CKR_OK)
         return rv;
+    if (type == MOCK_RSA_AES && !mock_lacks(slot, MOCK_RSA_AES_WAY)) {
+        *info = (CK_MECHANISM_INFO){2048, 4096, CKF_HW | CKF_WRAP | CKF_UNWRAP};
+        return CKR_OK;
+    }
     for (size_t i = 0; i < MECHANISMS; i++)
         if (mechanisms[i].type == type) {
             *info = (CK_MECHANISM_INFO){256, 4096, CKF_HW | mechanisms[i].flags};
@@ -77,6 +82,24 @@ static CK_RV key_session(CK_SESSION_HANDLE session, const CK_MECHANISM *mechanis
     return rv;
 }
 
+/* The same with a value of its own, of the length that is asked for. */
+static CK_RV secret_make_real(const struct mock_session *s, CK_SESSION_HANDLE session, CK_ATTRIBUTE *base,
+                              CK_ULONG base_count, const CK_ATTRIBUTE *items, CK_ULONG count, CK_OBJECT_HANDLE *ret)
+{
+    unsigned char bytes[512];
+    CK_ULONG len = 32;
+
+    for (CK_ULONG i = 0; i < count; i++)
+        if (items[i].type == CKA_VALUE_LEN && items[i].ulValueLen == sizeof(len))
+            memcpy(&len, items[i].pValue, sizeof(len));
+    if (len > sizeof(bytes) || RAND_bytes(bytes, (int)len) != 1)
+        return CKR_KEY_SIZE_RANGE;
+    for (CK_ULONG i = 0; i < base_count; i++)
+        if (base[i].type == CKA_VALUE)
+            base[i] = (CK_ATTRIBUTE){CKA_VALUE, bytes, len};
+    return mock_object_make(s, session, base, base_count, items, count, ret);
+}
+
 /* What stands in a secret key's place before the template is laid over it. */
 static CK_RV secret_make(const struct mock_session *s, CK_SESSION_HANDLE session, CK_KEY_TYPE type, CK_BBOOL *local,
                          const CK_ATTRIBUTE *items, CK_ULONG count, CK_OBJECT_HANDLE *ret)
@@ -89,6 +112,8 @@ static CK_RV secret_make(const struct mock_session *s, CK_SESSION_HANDLE session
         {CKA_EXTRACTABLE, &no, 1}};
 
     memset(value, 0x7E, sizeof(value));
+    if (atomic_load(&mock_real))
+        return secret_make_real(s, session, base, sizeof(base) / sizeof(*base), items, count, ret);
     return mock_object_make(s, session, base, sizeof(base) / sizeof(*base), items, count, ret);
 }
 
@@ -129,10 +154,21 @@ CK_RV mock_C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechani
     memset(modulus, 0xC5, sizeof(modulus));
     if (rsa)
         type = CKK_RSA;
+    struct mock_pair pair = {.pkcs8_len = 0};
+    const CK_ATTRIBUTE *kind = NULL;
+    for (CK_ULONG i = 0; i < public_count; i++)
+        if (public_items[i].type == (rsa ? CKA_MODULUS_BITS : CKA_EC_PARAMS))
+            kind = &public_items[i];
+    if (atomic_load(&mock_real) && !mock_pair_make(rsa, kind, &pair))
+        return CKR_TEMPLATE_INCOMPLETE;
     CK_ATTRIBUTE numbers[2] = {{CKA_EC_PARAMS, p256, sizeof(p256)}, {CKA_EC_POINT, point, sizeof(point)}};
     if (rsa) {
         numbers[0] = (CK_ATTRIBUTE){CKA_MODULUS, modulus, sizeof(modulus)};
         numbers[1] = (CK_ATTRIBUTE){CKA_PUBLIC_EXPONENT, f4, sizeof(f4)};
+    }
+    if (pair.pkcs8_len > 0) {
+        numbers[0] = (CK_ATTRIBUTE){numbers[0].type, pair.first, pair.first_len};
+        numbers[1] = (CK_ATTRIBUTE){numbers[1].type, pair.second, pair.second_len};
     }
     CK_ATTRIBUTE public_base[] = {{CKA_CLASS, &public_class, sizeof(public_class)},
                                   {CKA_KEY_TYPE, &type, sizeof(type)},
@@ -145,10 +181,12 @@ CK_RV mock_C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechani
                                    {CKA_PRIVATE, &yes, 1},
                                    {CKA_SENSITIVE, &yes, 1},
                                    {CKA_EXTRACTABLE, &no, 1},
-                                   numbers[0]};
+                                   numbers[0],
+                                   {MOCK_PKCS8, pair.pkcs8, pair.pkcs8_len}};
     rv = mock_object_make(s, session, public_base, 5, public_items, public_count, &public);
     if (rv == CKR_OK)
-        rv = mock_object_make(s, session, private_base, 7, private_items, private_count, private_key);
+        rv = mock_object_make(s, session, private_base, pair.pkcs8_len > 0 ? 8 : 7, private_items, private_count,
+                              private_key);
     if (rv == CKR_OK)
         *public_key = public;
     else if (public)
@@ -167,10 +205,31 @@ CK_RV mock_C_WrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_O
         rv = CKR_WRAPPING_KEY_HANDLE_INVALID;
     if (rv == CKR_OK && !mock_object(s, key))
         rv = CKR_KEY_HANDLE_INVALID;
+    if (rv == CKR_OK && atomic_load(&mock_real) && wrapped && wrapped_len)
+        return mock_wrap_real(s, mechanism, mock_object(s, wrapping), mock_object(s, key), wrapped, wrapped_len);
     if (rv == CKR_OK)
         rv = mock_give(wrapped, wrapped_len, 0x3C, 40, &sized);
     if (rv == CKR_OK && !sized)
         mock_use(mock_object(s, wrapping));
+    return rv;
+}
+
+static CK_RV unwrap_real(const struct mock_session *s, CK_SESSION_HANDLE session, const CK_MECHANISM *mechanism,
+                         const struct mock_object *with, const CK_BYTE *wrapped, CK_ULONG wrapped_len,
+                         const CK_ATTRIBUTE *items, CK_ULONG count, CK_OBJECT_HANDLE *ret)
+{
+    unsigned char bytes[16384];
+    CK_ULONG len = sizeof(bytes), class = CKO_SECRET_KEY;
+    CK_RV rv = mock_unwrap_real(s, mechanism, with, wrapped, wrapped_len, bytes, &len);
+
+    for (CK_ULONG i = 0; i < count; i++)
+        if (items[i].type == CKA_CLASS)
+            memcpy(&class, items[i].pValue, sizeof(class));
+    CK_ATTRIBUTE secret[] = {{CKA_LOCAL, &no, 1}, {CKA_VALUE, bytes, len}, {CKA_VALUE_LEN, &len, sizeof(len)}},
+                 private[] = {{CKA_LOCAL, &no, 1}, {MOCK_PKCS8, bytes, len}};
+    if (rv == CKR_OK)
+        rv = class == CKO_PRIVATE_KEY ? mock_object_make(s, session, private, 2, items, count, ret)
+                                      : mock_object_make(s, session, secret, 3, items, count, ret);
     return rv;
 }
 
@@ -185,6 +244,8 @@ CK_RV mock_C_UnwrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK
         rv = CKR_ARGUMENTS_BAD;
     if (rv == CKR_OK && !mock_object(s, unwrapping))
         rv = CKR_UNWRAPPING_KEY_HANDLE_INVALID;
+    if (rv == CKR_OK && atomic_load(&mock_real))
+        return unwrap_real(s, session, mechanism, mock_object(s, unwrapping), wrapped, wrapped_len, items, count, key);
     if (rv == CKR_OK && wrapped_len != 40)
         rv = CKR_WRAPPED_KEY_LEN_RANGE;
     if (rv == CKR_OK)

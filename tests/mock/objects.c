@@ -14,6 +14,11 @@ static const CK_ATTRIBUTE *item_find(const CK_ATTRIBUTE *items, CK_ULONG count, 
     return NULL;
 }
 
+const CK_ATTRIBUTE *mock_item(const struct mock_object *o, CK_ATTRIBUTE_TYPE type)
+{
+    return item_find(o->items, o->count, type);
+}
+
 static bool item_bool(const struct mock_object *o, CK_ATTRIBUTE_TYPE type)
 {
     const CK_ATTRIBUTE *a = item_find(o->items, o->count, type);

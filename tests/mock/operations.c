@@ -199,7 +199,21 @@ TURN_FINAL(C_DecryptFinal, MOCK_DECRYPT)
         return data || !len ? operation_give(session, kind, true, fill, out, out_len) : CKR_ARGUMENTS_BAD;             \
     }
 GIVE(C_Digest, MOCK_DIGEST, FILL_DIGEST)
-GIVE(C_Sign, MOCK_SIGN, FILL_SIGNATURE)
+
+CK_RV mock_C_Sign(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG len, CK_BYTE_PTR out, CK_ULONG_PTR out_len)
+{
+    struct mock_operation *p = NULL;
+    CK_RV rv = CKR_OK;
+
+    if (!data && len)
+        return CKR_ARGUMENTS_BAD;
+    if (!atomic_load_explicit(&mock_real, memory_order_relaxed) || operation_of(session, MOCK_SIGN, &p) != CKR_OK ||
+        !out_len || !mock_sign_real(p->key, data, len, out, out_len, &rv))
+        return operation_give(session, MOCK_SIGN, true, FILL_SIGNATURE, out, out_len);
+    p->on = !out;
+    return rv;
+}
+
 GIVE(C_SignRecover, MOCK_SIGN_RECOVER, FILL_SIGNATURE)
 
 CK_RV mock_C_VerifyRecover(CK_SESSION_HANDLE session, CK_BYTE_PTR signature, CK_ULONG signature_len, CK_BYTE_PTR data,

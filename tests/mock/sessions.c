@@ -223,6 +223,15 @@ CK_RV mock_session(CK_SESSION_HANDLE handle, struct mock_session **ret)
     return CKR_OK;
 }
 
+CK_SLOT_ID mock_slot_of(CK_ULONG first)
+{
+    CK_ULONG i = first - MOCK_SESSION_BASE;
+
+    if (first < MOCK_TOKENS)
+        return first;
+    return first >= MOCK_SESSION_BASE && i < MOCK_SESSIONS ? sessions[i].slot : MOCK_TOKENS;
+}
+
 bool mock_logged_in(const struct mock_session *s)
 {
     return atomic_load_explicit(&mock_tokens[s->slot].user, memory_order_relaxed) == CKU_USER;

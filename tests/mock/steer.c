@@ -16,7 +16,8 @@ static const char *const names[] = {
 #define ROWS (sizeof(names) / sizeof(*names))
 
 struct steering {
-    bool answers, done, lies;
+    bool answers, done, lies, hangs, there; /* there: only calls of slot `slot` */
+    CK_SLOT_ID slot;
     CK_RV rv;
     CK_ULONG len;
     unsigned delay;
@@ -24,8 +25,10 @@ struct steering {
     unsigned long skip, times; /* what is left of both; times ULONG_MAX: for ever */
 };
 static struct steering rows[ROWS];
-static unsigned long calls[ROWS];
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards both */
+static unsigned long calls[ROWS], calls_at[MOCK_TOKENS + 1];
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards them */
+static pthread_cond_t released = PTHREAD_COND_INITIALIZER;
+static unsigned long releases, hanging; /* under the lock */
 atomic_bool mock_steered, mock_shows_3_0;
 
 static _Thread_local bool lying;
@@ -36,19 +39,35 @@ CK_ULONG mock_length(CK_ULONG len)
     return atomic_load_explicit(&mock_steered, memory_order_relaxed) && lying ? lie : len;
 }
 
-bool mock_turn_begin(size_t row, struct mock_turn *ret)
+/* With the lock held. */
+static void hang(void)
+{
+    unsigned long before = releases;
+
+    hanging++;
+    while (releases == before)
+        pthread_cond_wait(&released, &lock);
+    hanging--;
+}
+
+bool mock_turn_begin(size_t row, CK_SLOT_ID slot, struct mock_turn *ret)
 {
     struct steering now = {0};
 
     pthread_mutex_lock(&lock);
     calls[row]++;
-    if (rows[row].skip > 0) {
+    calls_at[slot]++;
+    if (rows[row].there && rows[row].slot != slot) {
+        now.times = 0;
+    } else if (rows[row].skip > 0) {
         rows[row].skip--;
     } else if (rows[row].times > 0) {
         now = rows[row];
         if (rows[row].times != (unsigned long)-1)
             rows[row].times--;
     }
+    if (now.hangs)
+        hang();
     pthread_mutex_unlock(&lock);
     if (now.delay)
         usleep(now.delay);
@@ -78,6 +97,10 @@ static bool word_read(const char *word, struct steering *s)
         return false;
     if (!value && strcmp(word, "done") == 0)
         s->done = true;
+    else if (!value && strcmp(word, "hang") == 0)
+        s->hangs = true;
+    else if (value && strncmp(word, "slot", len) == 0)
+        s->there = true, s->slot = number;
     else if (value && strncmp(word, "rv", len) == 0)
         s->answers = true, s->rv = number;
     else if (value && strncmp(word, "delay", len) == 0)
@@ -116,7 +139,8 @@ static bool function_steer(const char *name, char **rest)
     const char *word;
     size_t row = 0;
 
-    while (row < ROWS && strcmp(names[row], name) != 0)
+    bool all = strcmp(name, "all") == 0;
+    while (!all && row < ROWS && strcmp(names[row], name) != 0)
         row++;
     if (row == ROWS)
         return false;
@@ -124,7 +148,9 @@ static bool function_steer(const char *name, char **rest)
         if (!word_read(word, &s))
             return false;
     pthread_mutex_lock(&lock);
-    rows[row] = s;
+    for (size_t i = 0; i < ROWS; i++)
+        if (all || i == row)
+            rows[i] = s;
     pthread_mutex_unlock(&lock);
     return true;
 }
@@ -151,13 +177,32 @@ bool mock_steer(const char *line)
         pthread_mutex_lock(&lock);
         memset(rows, 0, sizeof(rows));
         memset(calls, 0, sizeof(calls));
+        memset(calls_at, 0, sizeof(calls_at));
+        releases++;
+        pthread_cond_broadcast(&released);
         pthread_mutex_unlock(&lock);
         for (size_t i = 0; i < MOCK_TOKENS; i++) {
             atomic_store(&mock_tokens[i].present, true);
             atomic_store(&mock_tokens[i].notifies, false);
         }
+        mock_real_reset();
         atomic_store(&mock_steered, false);
         return true;
+    }
+    if (strcmp(what, "release") == 0) {
+        pthread_mutex_lock(&lock);
+        releases++;
+        pthread_cond_broadcast(&released);
+        pthread_mutex_unlock(&lock);
+        return true;
+    }
+    if (strcmp(what, "real") == 0) {
+        atomic_store(&mock_real, true);
+        return true;
+    }
+    if (strcmp(what, "lacks") == 0 || strcmp(what, "refuses") == 0) {
+        const char *slot = strtok_r(NULL, " \t\n", &rest);
+        return slot && mock_real_steer(what, strtoul(slot, NULL, 10), strtok_r(NULL, " \t\n", &rest));
     }
     if (strcmp(what, "version") == 0) {
         atomic_store(&mock_shows_3_0, strcmp(rest, "3.0") == 0);
@@ -176,6 +221,11 @@ unsigned long mock_calls(const char *function)
     unsigned long count = 0;
 
     pthread_mutex_lock(&lock);
+    if (strcmp(function, "hanging") == 0)
+        count = hanging;
+    for (size_t i = 0; i < MOCK_TOKENS; i++)
+        if (strncmp(function, "slot ", 5) == 0 && strtoul(function + 5, NULL, 10) == i)
+            count = calls_at[i];
     for (size_t i = 0; i < ROWS; i++)
         if (strcmp(names[i], function) == 0)
             count = calls[i];

@@ -106,6 +106,9 @@ static inline void depth_person_make(struct depth_person *p, const char *folder)
     fclose(file);
 }
 
+/* What the policy says of glasgow besides: "answer-within: 2 seconds, ". */
+static const char *depth_glasgow = "";
+
 /* `rules`: what stands between `rules:` and `otherwise:`. */
 static inline void depth_policy(struct depth *d, const char *rules)
 {
@@ -119,7 +122,9 @@ static inline void depth_policy(struct depth *d, const char *rules)
     buf_puts(&b, "sites:\n"
                  "  - {id: slough, at: [51.51, -0.59], country: GB, tags: [gb-mainland]}\n"
                  "  - {id: cardiff, at: [51.48, -3.18], country: GB, tags: [gb-mainland]}\n"
-                 "  - {id: glasgow, at: [55.86, -4.25], country: GB, tags: [gb-mainland]}\n"
+                 "  - {id: glasgow, ");
+    buf_puts(&b, depth_glasgow);
+    buf_puts(&b, "at: [55.86, -4.25], country: GB, tags: [gb-mainland]}\n"
                  "tokens:\n  - {id: root, primary: slough, replicas: [cardiff, glasgow]}\nrules:\n"
                  "  - {id: estate, when: {operation: [adopt-policy, enrol-site, suspend, open-ceremony]}, require: "
                  "{quorum: {of: "
@@ -297,31 +302,38 @@ struct depth_question {
     struct answer answer;
 };
 
+/* What kind of key the next question is about, within its mechanism. */
+static struct {
+    CK_ULONG bits, len;
+    CK_BYTE curve[16];
+    CK_ULONG curve_len;
+} depth_kind = {3072, 32, {0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22}, 7}; /* RSA, secret, P-384 (RFC 5480) */
+
 static inline void depth_template(struct depth_question *q, CK_MECHANISM_TYPE mechanism, const char *label,
                                   const char *id)
 {
     static CK_BBOOL yes = CK_TRUE;
-    static CK_BYTE p384[] = {0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22}, f4[] = {1, 0, 1};
-    static CK_ULONG bits = 3072, len = 32;
+    static CK_BYTE f4[] = {1, 0, 1};
     char text[64], id_text[64];
     struct fault f;
     snprintf(text, sizeof text, "%s", label);
     snprintf(id_text, sizeof id_text, "%s", id);
-    bool aes = mechanism == CKM_AES_KEY_GEN, rsa = mechanism == CKM_RSA_PKCS_KEY_PAIR_GEN;
+    bool generic = mechanism == CKM_GENERIC_SECRET_KEY_GEN, aes = mechanism == CKM_AES_KEY_GEN || generic,
+         rsa = mechanism == CKM_RSA_PKCS_KEY_PAIR_GEN;
     CK_ATTRIBUTE secret[8] = {{CKA_TOKEN, &yes, 1},
                               {CKA_PRIVATE, &yes, 1},
                               {CKA_SENSITIVE, &yes, 1},
                               {CKA_LABEL, text, strlen(text)},
                               {CKA_ID, id_text, strlen(id_text)},
-                              {aes ? CKA_ENCRYPT : CKA_SIGN, &yes, 1},
-                              {CKA_VALUE_LEN, &len, sizeof len}};
+                              {aes && !generic ? CKA_ENCRYPT : CKA_SIGN, &yes, 1},
+                              {CKA_VALUE_LEN, &depth_kind.len, sizeof depth_kind.len}};
     CK_ATTRIBUTE public[6] = {{CKA_TOKEN, &yes, 1},
                               {CKA_LABEL, text, strlen(text)},
                               {CKA_ID, id_text, strlen(id_text)},
                               {CKA_VERIFY, &yes, 1},
-                              {CKA_EC_PARAMS, p384, sizeof p384}};
+                              {CKA_EC_PARAMS, depth_kind.curve, depth_kind.curve_len}};
     if (rsa) {
-        public[4] = (CK_ATTRIBUTE){CKA_MODULUS_BITS, &bits, sizeof bits};
+        public[4] = (CK_ATTRIBUTE){CKA_MODULUS_BITS, &depth_kind.bits, sizeof depth_kind.bits};
         public[5] = (CK_ATTRIBUTE){CKA_PUBLIC_EXPONENT, f4, sizeof f4};
     }
     q->mechanism = (CK_MECHANISM){mechanism, NULL, 0};

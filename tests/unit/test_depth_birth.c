@@ -139,6 +139,50 @@ static void secret_key_is_attested(void **state)
     depth_forget(&q);
 }
 
+/* The other kinds that SoftHSM carries across; the strongest of them take it seconds to make. */
+static void other_kinds(void **state)
+{
+    static const CK_BYTE p256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07},
+                         p521[] = {0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23};
+    static const struct {
+        CK_MECHANISM_TYPE mechanism;
+        CK_ULONG size;
+        const CK_BYTE *curve;
+        CK_ULONG curve_len;
+        const char *type;
+    } kinds[] = {
+        {CKM_EC_KEY_PAIR_GEN, 0, p256, sizeof p256, "EC:P-256"},
+        {CKM_EC_KEY_PAIR_GEN, 0, p521, sizeof p521, "EC:P-521"},
+        {CKM_RSA_PKCS_KEY_PAIR_GEN, 2048, NULL, 0, "RSA:2048"},
+        {CKM_RSA_PKCS_KEY_PAIR_GEN, 4096, NULL, 0, "RSA:4096"},
+        {CKM_AES_KEY_GEN, 16, NULL, 0, "AES:128"},
+        {CKM_GENERIC_SECRET_KEY_GEN, 40, NULL, 0, "GENERIC:320"},
+    };
+    const __typeof__(depth_kind) usual = depth_kind;
+    struct depth_question q;
+    struct fault f;
+    char label[32];
+    (void)state;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        CK_OBJECT_HANDLE secret = 0, public = 0;
+        depth_kind.bits = depth_kind.len = kinds[i].size;
+        depth_kind.curve_len = kinds[i].curve_len;
+        if (kinds[i].curve != NULL)
+            memcpy(depth_kind.curve, kinds[i].curve, kinds[i].curve_len);
+        snprintf(label, sizeof label, "app-kind-%zu", i);
+        depth_ask_approved(&d, &q, kinds[i].mechanism, label, "");
+        if (depth_birth(&d, &q, &secret, &public, &f) != OK)
+            fail_msg("%s: %s", kinds[i].type, f.text);
+        const struct state_key *key = born(label, q.template.pair ? "private-key" : "secret-key");
+        assert_non_null(key);
+        assert_string_equal(key->type, kinds[i].type);
+        if (q.template.pair)
+            check_everywhere(key);
+        depth_forget(&q);
+    }
+    depth_kind = usual;
+}
+
 static void not_approved_makes_nothing(void **state)
 {
     struct depth_question q;
@@ -231,6 +275,7 @@ int main(void)
         cmocka_unit_test(ec_pair_is_born),
         cmocka_unit_test(rsa_pair_keeps_the_callers_id),
         cmocka_unit_test(secret_key_is_attested),
+        cmocka_unit_test(other_kinds),
         cmocka_unit_test(not_approved_makes_nothing),
         cmocka_unit_test(weak_transport_is_refused_by_name),
         cmocka_unit_test(changed_site_stops_the_birth),
