@@ -44,6 +44,10 @@ struct state_request *fold_live_request(struct fold *x, const char *operation);
 void fold_spend(struct fold *x, struct state_request *r);
 struct state_site *fold_site(struct fold *x, const char *token, const char *site); /* enrolled, or a fault */
 
+void fold_site_add(struct fold *x, struct strings *sites, const char *site); /* where it is not among them */
+/* What an intent left at a site is gone: it is no orphan of it any more, and what retired there is destroyed. */
+void fold_cleared(struct fold *x, struct state_intent *i, const char *site);
+
 typedef void fold_handler(struct fold *x);
 fold_handler fold_genesis, fold_policy, fold_log_key, fold_suspended, fold_resumed, fold_recovered, fold_cosigned,
     fold_timestamp, fold_ceremony_opened, fold_ceremony_closed;

@@ -104,12 +104,6 @@ static struct state_offer *find_offer(const struct state_intent *i, const char *
     return NULL;
 }
 
-static void add_site(struct fold *x, struct strings *sites, const char *site)
-{
-    if (!strings_have(sites, site) && !strings_add(sites, site))
-        fold_memory(x);
-}
-
 void fold_offer(struct fold *x)
 {
     fold_members(x, "attributes-digest blobs challenge intent mechanism offer ?public-key site");
@@ -135,7 +129,7 @@ void fold_offer(struct fold *x)
         return;
     i->offers = items;
     items[i->offer_count++] = (struct state_offer){.site = fold_copy(x, site), .offer = offer};
-    add_site(x, &i->offered, site);
+    fold_site_add(x, &i->offered, site);
 }
 
 void fold_receipt(struct fold *x)
@@ -153,18 +147,7 @@ void fold_receipt(struct fold *x)
     if (!fold_goes(x) || !o)
         return;
     o->answered = true;
-    add_site(x, &i->receipted, site);
-}
-
-static void remove_site(struct strings *sites, const char *site)
-{
-    for (size_t i = 0; i < sites->count; i++) {
-        if (strcmp(sites->items[i], site) != 0)
-            continue;
-        free(sites->items[i]);
-        sites->items[i] = sites->items[--sites->count];
-        return;
-    }
+    fold_site_add(x, &i->receipted, site);
 }
 
 /* Every site that answered knows of the birth, or is an orphan. On a settled or rolled-back intent: orphans that have been
@@ -188,7 +171,7 @@ void fold_accepted(struct fold *x)
     if (!fold_goes(x))
         goto out;
     for (size_t n = 0; n < sites.count; n++)
-        remove_site(&i->orphans, sites.items[n]);
+        fold_cleared(x, i, sites.items[n]);
     if (i->state == INTENT_BORN)
         i->state = INTENT_SETTLED;
 out:
@@ -227,5 +210,5 @@ void fold_orphan(struct fold *x)
     if (i && strings_have(&i->orphans, site))
         fold_fail(x, "the site \"%s\" is an orphan already", site);
     if (fold_goes(x))
-        add_site(x, &i->orphans, site);
+        fold_site_add(x, &i->orphans, site);
 }

@@ -68,8 +68,10 @@ void fold_drill(struct fold *x)
         fold_fail(x, "it proves keys without a receipt");
     if (!fold_goes(x) || !answered)
         return;
-    if (json_array_size(failed) > 0)
+    if (json_array_size(failed) > 0) {
         s->drilled = 0; /* this site does not hold what it should */
-    else if (all_proven(x->look, token, site, proven))
+    } else if (all_proven(x->look, token, site, proven)) {
         s->drilled = x->e->time;
+        s->drill = x->e->seq;
+    }
 }

@@ -137,14 +137,3 @@ void fold_arrived(struct fold *x)
 out:
     strings_free(&tags);
 }
-
-void fold_site_retired(struct fold *x)
-{
-    struct state_site *s = fold_site(x, fold_text(x, "token"), fold_text(x, "site"));
-    struct state_request *r = fold_has(x, "request") ? fold_live_request(x, "retire-site") : NULL;
-    if (!fold_goes(x))
-        return;
-    if (r)
-        fold_spend(x, r);
-    s->retired = true;
-}

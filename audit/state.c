@@ -66,6 +66,7 @@ static void key_clear(struct state_key *k)
     free(k->id);
     buf_free(&k->public_key);
     strings_free(&k->sites);
+    strings_free(&k->retired);
 }
 
 static void host_clear(struct state_host *h)

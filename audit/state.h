@@ -22,6 +22,7 @@ struct state_site {
     struct strings tags;
     moment arrived;
     moment drilled; /* the last drill that proved all it holds; 0: none, or a later one in which a key failed */
+    uint64_t drill; /* its seq */
 };
 
 struct state_vote {
@@ -78,6 +79,7 @@ struct state_key {
     struct digest fingerprint;  /* of the public key's SPKI; secret keys: all zero */
     struct buf public_key;      /* SPKI DER; empty for secret keys */
     struct strings sites;       /* that hold it, the primary included */
+    struct strings retired;     /* that held it and are not known to have destroyed it */
     moment born;
     uint64_t seq, intent; /* intent 0: born under a rule that plainly allows */
     bool destroyed;

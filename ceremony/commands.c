@@ -256,6 +256,13 @@ const struct command commands[] = {
      "or\n"
      "an HSM that is bound as a module does not answer. Changes nothing.",
      module_options, run_inventory},
+    {"retire", "TOKEN SITE", 2, 2, true, "End a site, once enough people have approved it",
+     "The first time this leaves a request; the same command again, when they have approved, lets every other site of "
+     "the\n"
+     "token prove every key that it holds. Only then does the site count no more. Its replicas are destroyed, now or, "
+     "where\n"
+     "its HSM is not there, by `quorate settle`; until then `quorate status` lists them.",
+     module_options, run_retire},
     {"drill", "[TOKEN] [SITE]", 0, 2, true, "Let every replica of every key prove itself again",
      "Each enrolled site signs with each key that it holds, and answers for all with its identity key; the log says "
      "what\n"

@@ -1,3 +1,5 @@
+#include "ceremony/drill.h"
+
 #include <string.h>
 
 #include "ceremony/client.h"
@@ -11,7 +13,7 @@ static int64_t number(const json_t *item, const char *name)
     return (int64_t)json_integer_value(json_object_get(item, name));
 }
 
-static void site_put(struct buf *b, const json_t *site)
+void drill_put(struct buf *b, const json_t *site)
 {
     const char *why = json_string_or_null(site, "why"), *state = json_string_or_null(site, "state");
     bool good = state != NULL && strcmp(state, "proven") == 0;
@@ -53,7 +55,7 @@ static enum outcome drill_tell(const struct arguments *a, json_t *answer, struct
     if (argument_flag(a, "json")) {
         o = print_json(json_incref(answer), f);
     } else {
-        json_array_foreach(json_object_get(answer, "sites"), i, item) site_put(&b, item);
+        json_array_foreach(json_object_get(answer, "sites"), i, item) drill_put(&b, item);
         if (unproven == 0)
             print_toned(&b, TONE_GOOD, "Every replica proved itself.");
         else

@@ -15,75 +15,38 @@ const char *entry_text(const struct entry *e, const char *name)
     return text != NULL ? text : "";
 }
 
+typedef void entry_visitor(struct verifier *v, const struct entry *e);
+static entry_visitor *const visitors[ENTRY_TYPE_COUNT] = {
+    [ENTRY_GENESIS] = verify_genesis,
+    [ENTRY_REQUEST] = verify_request,
+    [ENTRY_APPROVAL] = verify_vote,
+    [ENTRY_REJECTION] = verify_vote,
+    [ENTRY_INTENT] = verify_intent,
+    [ENTRY_POLICY] = verify_policy,
+    [ENTRY_SITE_ENROLLED] = verify_enrolment,
+    [ENTRY_SITE_RETIRED] = verify_retirement,
+    [ENTRY_ARRIVED] = verify_arrival,
+    [ENTRY_OFFER] = verify_offer,
+    [ENTRY_RECEIPT] = verify_receipt,
+    [ENTRY_BORN] = verify_birth,
+    [ENTRY_DRILL] = verify_drill,
+    [ENTRY_USED] = verify_use,
+    [ENTRY_MODIFIED] = verify_key_end,
+    [ENTRY_DESTROYED] = verify_key_end,
+    [ENTRY_SUSPENDED] = verify_suspension,
+    [ENTRY_RESUMED] = verify_suspension,
+    [ENTRY_INTRODUCED] = verify_introduced,
+    [ENTRY_TAKEN] = verify_taken,
+    [ENTRY_LOG_KEY] = verify_log_key,
+    [ENTRY_READOPTED] = verify_readoption,
+    [ENTRY_COSIGNED] = verify_cosigned,
+    [ENTRY_ENVIRONMENT] = verify_environment,
+};
+
 static void verify_entry(struct verifier *v, const struct entry *e)
 {
-    switch (e->type) {
-    case ENTRY_GENESIS:
-        verify_genesis(v, e);
-        break;
-    case ENTRY_REQUEST:
-        verify_request(v, e);
-        break;
-    case ENTRY_APPROVAL:
-    case ENTRY_REJECTION:
-        verify_vote(v, e);
-        break;
-    case ENTRY_INTENT:
-        verify_intent(v, e);
-        break;
-    case ENTRY_POLICY:
-        verify_policy(v, e);
-        break;
-    case ENTRY_SITE_ENROLLED:
-        verify_enrolment(v, e);
-        break;
-    case ENTRY_ARRIVED:
-        verify_arrival(v, e);
-        break;
-    case ENTRY_OFFER:
-        verify_offer(v, e);
-        break;
-    case ENTRY_RECEIPT:
-        verify_receipt(v, e);
-        break;
-    case ENTRY_BORN:
-        verify_birth(v, e);
-        break;
-    case ENTRY_DRILL:
-        verify_drill(v, e);
-        break;
-    case ENTRY_USED:
-        verify_use(v, e);
-        break;
-    case ENTRY_MODIFIED:
-    case ENTRY_DESTROYED:
-        verify_key_end(v, e);
-        break;
-    case ENTRY_SUSPENDED:
-    case ENTRY_RESUMED:
-        verify_suspension(v, e);
-        break;
-    case ENTRY_INTRODUCED:
-        verify_introduced(v, e);
-        break;
-    case ENTRY_TAKEN:
-        verify_taken(v, e);
-        break;
-    case ENTRY_LOG_KEY:
-        verify_log_key(v, e);
-        break;
-    case ENTRY_READOPTED:
-        verify_readoption(v, e);
-        break;
-    case ENTRY_COSIGNED:
-        verify_cosigned(v, e);
-        break;
-    case ENTRY_ENVIRONMENT:
-        verify_environment(v, e);
-        break;
-    default:
-        break;
-    }
+    if (visitors[e->type] != NULL)
+        visitors[e->type](v, e);
     verify_ceremony(v, e);
 }
 

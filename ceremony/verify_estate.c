@@ -187,6 +187,20 @@ void verify_enrolment(struct verifier *v, const struct entry *e)
     buf_free(&identity);
 }
 
+/* That the others were drilled since is part of the fold. */
+void verify_retirement(struct verifier *v, const struct entry *e)
+{
+    static const char *const names[] = {"site", "token", NULL};
+    struct fault f = {OK, ""};
+    struct verified_request *request = request_of(v, e, OP_RETIRE_SITE);
+
+    if (request == NULL || rejudge_members(e->body, request->request->subject->json, names, &f) != OK)
+        claim_fails(&v->claims, CLAIM_SITES, "site %s of %s was not retired as approved%s%s", entry_text(e, "site"),
+                    entry_text(e, "token"), f.text[0] != '\0' ? ": " : "", f.text);
+    else
+        claim_holds(&v->claims, CLAIM_SITES);
+}
+
 void verify_arrival(struct verifier *v, const struct entry *e)
 {
     if (state_site(&v->state, entry_text(e, "token"), entry_text(e, "site")) == NULL)

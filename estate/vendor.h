@@ -32,6 +32,8 @@ struct quorate_vendor {
      *              keep), or a difference: unknown (a secret half that the log does not know), abandoned (left by a birth
      *              or an enrolment that did not end), session (not on the token). missing: the log has it, the HSM has
      *              not. differences counts these and the sites that are absent.
+     *   "retire"   {"site", "token"} -> {"drills", "left"?, "missing"?, "request"?, "status": "pending"|"retired"}: drills as
+     *              the sites of "drill"; left: why the retired site's replicas are not destroyed yet
      *   "drill"    {"site"?, "token"?} -> {"sites": [{"attested", "failed": [{"born", "label", "why"}...], "proven", "site",
      *              "state", "token", "why"?}...], "unproven"}: enrolled sites prove every key that they hold, and it is
      *              logged. state is proven, failed (a key did not), or absent (why). proven counts keys, attested those of

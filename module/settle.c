@@ -6,6 +6,7 @@
 #include "module/grant.h"
 #include "module/head.h"
 #include "module/recovery.h"
+#include "module/retire.h"
 
 /* Recovery (design, section 7, end): a birth that died before its key was permanent on the primary is rolled back, one
  * that died after it is finished. */
@@ -210,12 +211,35 @@ static enum outcome intents_list(const struct state *s, const char *token, uint6
         bool birth =
             intent_is(i, OP_GENERATE) && (i->state == INTENT_OPEN || i->state == INTENT_BORN || i->orphans.count > 0);
         bool enrolment = token == NULL && intent_is(i, OP_ENROL_SITE) && i->state == INTENT_OPEN;
-        if ((birth || enrolment) && i->token != NULL && (token == NULL || strcmp(i->token, token) == 0))
+        bool retirement =
+            token == NULL && intent_is(i, OP_RETIRE_SITE) && (i->state == INTENT_OPEN || i->orphans.count > 0);
+        if ((birth || enrolment || retirement) && i->token != NULL && (token == NULL || strcmp(i->token, token) == 0))
             list[count++] = i->seq;
     }
     *ret = list;
     *ret_count = count;
     return OK;
+}
+
+/* What a retired site still holds waits there without harm: why is said, and nothing is kept from beginning. */
+static enum outcome retirement_end(struct world *w, uint64_t intent, json_t *report, struct fault *f)
+{
+    const char *text = "";
+    struct fault why = {0};
+    enum outcome outcome = retirement_settle(w, intent, &text, &why);
+    if (outcome == OK && text[0] == '\0')
+        return OK;
+    return outcome_report(report, intent, outcome == OK ? text : why.text, f);
+}
+
+static enum outcome settle_one(struct world *w, uint64_t intent, json_t *report, struct fault *f)
+{
+    const struct state_intent *i = state_intent(&w->estate->state, intent);
+    if (intent_is(i, OP_GENERATE))
+        return intent_settle(w, intent, report, f);
+    if (intent_is(i, OP_RETIRE_SITE))
+        return retirement_end(w, intent, report, f);
+    return enrolment_settle(w, intent, report, f);
 }
 
 enum outcome settle_token(struct world *w, const char *token, json_t *report, struct fault *f)
@@ -228,10 +252,7 @@ enum outcome settle_token(struct world *w, const char *token, json_t *report, st
         outcome = intents_list(&w->estate->state, token, &list, &count, f);
     for (size_t k = 0; k < count && outcome == OK; k++) {
         struct fault one = {0};
-        const struct state_intent *i = state_intent(&w->estate->state, list[k]);
-        enum outcome settled = intent_is(i, OP_GENERATE) ? intent_settle(w, list[k], report, &one)
-                                                         : enrolment_settle(w, list[k], report, &one);
-        if (settled == OK)
+        if (settle_one(w, list[k], report, &one) == OK)
             continue;
         if (left++ == 0)
             first = one;

@@ -9,6 +9,7 @@
 #include "module/far.h"
 #include "module/head.h"
 #include "module/inventory.h"
+#include "module/retire.h"
 #include "module/vendor_table.h"
 
 typedef enum outcome verb_run(struct world *w, const json_t *question, json_t **ret, struct fault *f);
@@ -142,6 +143,17 @@ static enum outcome verb_drill(struct world *w, const json_t *question, json_t *
     return drill_run(w, json_string_or_null(question, "token"), json_string_or_null(question, "site"), ret, f);
 }
 
+static enum outcome verb_retire(struct world *w, const json_t *question, json_t **ret, struct fault *f)
+{
+    const char *token = NULL, *site = NULL;
+    enum outcome outcome = json_want_string(question, "token", &token, f);
+    if (outcome == OK)
+        outcome = json_want_string(question, "site", &site, f);
+    if (outcome == OK)
+        outcome = retire_run(w, token, site, ret, f);
+    return outcome == OK ? pending_or_ok(*ret, f) : outcome;
+}
+
 static enum outcome verb_tokens(struct world *w, const json_t *question, json_t **ret, struct fault *f)
 {
     (void)question;
@@ -180,6 +192,7 @@ static const struct {
     {"inventory", "?token", true, verb_inventory},
     {"heads", "", true, verb_heads},
     {"readopt", "", true, verb_readopt},
+    {"retire", "site token", true, verb_retire},
     {"drill", "?site ?token", true, verb_drill},
     {"refusal", "", false, verb_refusal},
 };

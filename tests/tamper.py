@@ -72,6 +72,9 @@ def _ask(change):
 
 
 def everything(given, files, trust):
+    if given.kinds:
+        yield "signed again with the log's key", resigned.attacks(files, trust, given.log_key, given.kinds)
+        return
     other, other_trust = files, dict(trust, **{"log-key": "other+8b25e7ba+AQ" + "A" * 42 + "=", "policy": "1" * 64})
     if given.other:
         other = folder.load(given.other)
@@ -112,6 +115,8 @@ def parse_arguments():
     arguments.add_argument("folder", metavar="DIR")
     arguments.add_argument("--trust", required=True)
     arguments.add_argument("--log-key", help="the log's secret key: entries are changed and signed again")
+    arguments.add_argument("--kinds", type=lambda text: text.split(","),
+                           help="nothing but these kinds of what is signed again with the log's key, as verdicts,drills")
     arguments.add_argument("--estate", help="where people's cards, pins/ and softhsm2.conf are: everybody signs again")
     arguments.add_argument("--other", help="the transcript of another ceremony, in another estate")
     arguments.add_argument("--other-trust")

@@ -241,6 +241,38 @@ def drills(forger):
     yield forger.change("a drill step without its drill", _drop(last), "drill", {name: None})
 
 
+def retirements(forger):
+    """Of transcripts in which a site retired."""
+    entries = forger.entries
+    place = forger.find("site-retired")
+    body = entries[place]["body"]
+    request = forger.find("request", request=body["request"])
+    intent = forger.find("intent", request=body["request"])
+    drills = [at for at in range(intent, place) if entries[at]["type"] == "drill"]
+    cleared = forger.find("accepted", intent=intent)
+    others = sorted({entry["body"]["site"] for entry in entries if entry["type"] == "site-enrolled"} - {body["site"]})
+
+    def gone(at):
+        return {"receipts/%s.json" % entries[at]["body"]["receipt"]: None}
+
+    yield forger.change("another site retired", _set(place, site=others[0]), "approved")
+    yield forger.change("retired without a drill", _drop(*drills), "drilled",
+                        {name: None for at in drills for name in gone(at)})
+    yield forger.change("retired with a drill less", _drop(drills[-1]), "drilled", gone(drills[-1]))
+
+    def drilled_before(changed):
+        entry = changed.pop(drills[-1])
+        changed.insert(request, entry)
+        entry["time"] = changed[request - 1]["time"]
+
+    yield forger.change("drilled before people decided", drilled_before, "drilled")
+    yield forger.change("retired without an intent", _drop(intent), "intent")
+    yield forger.change("retired twice", lambda changed: changed.insert(place + 1, copy.deepcopy(changed[place])), "intent")
+    yield forger.change("destroyed at another site", _set(cleared, sites=others[:1]), "site")
+    yield forger.change("another verdict on the retirement",
+                        _set(place, verdict=dict(body["verdict"], counted=["authority-3"])), "verdict")
+
+
 def _steps(forger, action):
     return [place for place, entry in enumerate(forger.entries)
             if entry["type"] == "step" and entry["body"]["action"] == action and "begun" not in entry["body"]]
@@ -460,7 +492,7 @@ def attestations(forger):
 ATTACKS = (verdicts, births, drills, steps, scripted, records, documents)
 
 
-def attacks(files, trust, key_file):
+def attacks(files, trust, key_file, kinds=None):
     forger = Forger(files, trust, key_file)
-    for kind in ATTACKS:
+    for kind in ATTACKS if kinds is None else [globals()[name] for name in kinds]:
         yield from kind(forger)

@@ -365,12 +365,82 @@ static void fresh_when_all_is_proven(void **state)
     state_clear(&s);
 }
 
+#define RETIRED "'request':'$t','token':'root'"
+
+/* Only after the others have proven every key, and since people decided it. */
+static void retired_when_others_hold_all(void **state)
+{
+    (void)state;
+    struct state s;
+    held(&s);
+    static const struct row before[] = {
+        {1, ENTRY_DRILL, "{'failed':[],'proven':[10,11,12],'receipt':'$d'," DRILLED "}"}, /* before it was decided */
+        {1, ENTRY_REQUEST,
+         "{'operation':'retire-site','request':'$t','rule':'r','subject':'$ts','token':'root'," LATER "}"},
+        {0, ENTRY_SITE_RETIRED, "{" RETIRED ",'site':'cardiff'," VERDICT "}"},
+        {1, ENTRY_INTENT,
+         "{'evidence':{'approvals':[],'at':'2026-01-01T00:00:00Z','rejections':[]},'operation':'retire-site',"
+         "'request':'$t','site':'cardiff','token':'root'," VERDICT "}"},
+        {0, ENTRY_SITE_RETIRED, "{" RETIRED ",'site':'cardiff'," VERDICT "}"},
+        {1, ENTRY_DRILL, "{'failed':[11],'proven':[10,12],'receipt':'$d'," DRILLED "}"},
+        {0, ENTRY_SITE_RETIRED, "{" RETIRED ",'site':'cardiff'," VERDICT "}"},
+        {1, ENTRY_DRILL, "{'failed':[],'proven':[10,11,12],'receipt':'$d'," DRILLED "}"},
+        {0, ENTRY_SITE_RETIRED, "{" RETIRED ",'site':'slough'," VERDICT "}"}, /* that was not decided */
+        {0, ENTRY_SITE_RETIRED, "{" RETIRED ",'site':'cardiff'}"},
+        {0, ENTRY_SITE_RETIRED, "{" RETIRED ",'more':'x','site':'cardiff'," VERDICT "}"},
+        {1, ENTRY_SITE_RETIRED, "{" RETIRED ",'site':'cardiff'," VERDICT "}"},
+        {0, ENTRY_SITE_RETIRED, "{" RETIRED ",'site':'cardiff'," VERDICT "}"},
+    };
+    TELL(&s, before);
+    const struct state_intent *i = &s.intents[0];
+    assert_null(state_site(&s, "root", "cardiff"));
+    assert_int_equal(s.keys[2].sites.count, 1);
+    assert_true(strings_have(&s.keys[2].retired, "cardiff"));
+    assert_true(strings_have(&i->orphans, "cardiff"));
+    assert_int_equal(i->state, INTENT_SETTLED);
+    assert_int_equal(request_named(&s, "t")->state, REQUEST_SPENT);
+    assert_int_equal(i->seq, 15);
+    static const struct row after[] = {
+        {0, ENTRY_ACCEPTED, "{'intent':15,'sites':['slough']}"},
+        {0, ENTRY_ACCEPTED, "{'intent':15,'sites':[]}"},
+        {1, ENTRY_ACCEPTED, "{'intent':15,'sites':['cardiff']}"},
+        {0, ENTRY_ACCEPTED, "{'intent':15,'sites':['cardiff']}"},
+    };
+    TELL(&s, after);
+    assert_int_equal(s.keys[2].retired.count, 0);
+    state_clear(&s);
+}
+
+static void not_with_the_only_replica(void **state)
+{
+    (void)state;
+    struct state s;
+    held(&s);
+    static const struct row rows[] = {
+        {1, ENTRY_REQUEST,
+         "{'operation':'retire-site','request':'$t','rule':'r','subject':'$ts','token':'root'," LATER "}"},
+        {1, ENTRY_INTENT,
+         "{'evidence':{'approvals':[],'at':'2026-01-01T00:00:00Z','rejections':[]},'operation':'retire-site',"
+         "'request':'$t','site':'slough','token':'root'," VERDICT "}"},
+        {1, ENTRY_DRILL, "{'challenge':'$c','failed':[],'proven':[12],'receipt':'$d','site':'cardiff','token':'root'}"},
+        {0, ENTRY_SITE_RETIRED, "{" RETIRED ",'site':'slough'," VERDICT "}"},
+    };
+    TELL(&s, rows);
+    assert_non_null(state_site(&s, "root", "slough"));
+    state_clear(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(known_digests),     cmocka_unit_test(there_and_back),
-        cmocka_unit_test(not_this_question), cmocka_unit_test(documents_that_are_none),
-        cmocka_unit_test(no_oracle),         cmocka_unit_test(fresh_when_all_is_proven),
+        cmocka_unit_test(known_digests),
+        cmocka_unit_test(there_and_back),
+        cmocka_unit_test(not_this_question),
+        cmocka_unit_test(documents_that_are_none),
+        cmocka_unit_test(no_oracle),
+        cmocka_unit_test(fresh_when_all_is_proven),
+        cmocka_unit_test(retired_when_others_hold_all),
+        cmocka_unit_test(not_with_the_only_replica),
     };
     return cmocka_run_group_tests(tests, keys_make, keys_free);
 }

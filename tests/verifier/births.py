@@ -130,9 +130,9 @@ class Births:
                 self._proves(entry, said, key, held[key["born"]])
         self.drills.append((entry, len(body["proven"]), len(body["failed"])))
         if body["failed"]:
-            estate.sites[place].drilled = None
+            estate.sites[place].drilled, estate.sites[place].drill = None, -1
         elif set(held) <= set(body["proven"]):
-            estate.sites[place].drilled = entry.time
+            estate.sites[place].drilled, estate.sites[place].drill = entry.time, entry.seq
 
     def _answer(self, entry, body, place):
         data = self.estate.folder.by_digest("receipts/%s.json" % digest(body["receipt"], entry.what), body["receipt"])
@@ -167,6 +167,10 @@ class Births:
     def accepted(self, entry):
         body = members(entry.body, "intent sites", entry.what)
         intent = self.estate.intents.get(body["intent"])
+        if intent is not None and intent.retired:
+            need(set(body["sites"]) == intent.retired, "%s: of another site than the one that retired", entry.what)
+            intent.retired = set()
+            return
         need(intent is not None and intent.born is not None and set(body["sites"]) <= set(intent.born["sites"]),
              "%s: of no birth", entry.what)
 

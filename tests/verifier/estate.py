@@ -12,6 +12,7 @@ SUBJECTS = {
     "adopt-policy": "?host policy ?succession",
     "enrol-site": "firmware hardware identity manufacturer model serial site token transport",
     "open-ceremony": "bindings ceremony people script", "suspend": "reason scope", "resume": "scope",
+    "retire-site": "site token",
     "change-log-key": "log-key", "readopt-log": "heads",
 }
 PKCS11_SUBJECT = "?born ?class ?data ?function ?key ?label ?mechanism ?object ?templates token ?with"
@@ -32,6 +33,7 @@ class Intent:
         self.offers, self.receipts = {}, {}
         self.open = True
         self.born = None
+        self.retired = set()  # sites whose replicas are to be destroyed
 
 
 class Estate:
@@ -246,6 +248,24 @@ class Estate:
              "%s: the HSM's answer to the challenge does not hold", entry.what)
         self.enrolled[place] = body
         self.sites[place] = evaluate.Standing(body["site"], body["hardware"])
+        self.spent(intent)
+
+    def site_retired(self, entry):
+        body = members(entry.body, "request site token verdict", entry.what)
+        intent = self.closing(entry, "retire-site")
+        place = (body["token"], body["site"])
+        need(place in self.enrolled, "%s: that site is not enrolled", entry.what)
+        need(place == (intent.request.subject["token"], intent.request.subject["site"]), "%s: not what was approved", entry.what)
+        for other in self.enrolled:
+            need(other == place or other[0] != place[0] or self.sites[other].drill > intent.entry.seq,
+                 "%s: %s was not drilled since that was decided", entry.what, other[1])
+        held = [key for key in self.keys if key["token"] == place[0] and place[1] in key["sites"]]
+        for key in held:
+            need(any((place[0], site) in self.enrolled for site in key["sites"] if site != place[1]),
+                 "%s: no other site holds %s", entry.what, key["label"])
+            key["sites"] = [site for site in key["sites"] if site != place[1]]
+        del self.enrolled[place], self.sites[place]
+        intent.retired = {place[1]} if held else set()
         self.spent(intent)
 
     def arrived(self, entry):

@@ -25,6 +25,7 @@ class Standing:
         self.site, self.hardware = site, hardware
         self.place = None  # (latitude, longitude, country, tags)
         self.home, self.drilled = False, None
+        self.drill = -1  # seq of the drill
 
 
 class Evidence:

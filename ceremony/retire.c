@@ -1,0 +1,60 @@
+#include "ceremony/client.h"
+#include "ceremony/drill.h"
+#include "ceremony/print.h"
+#include "ceremony/tool.h"
+#include "ceremony/waiting.h"
+
+/* `quorate retire`: a site ends, once the others have proven that they hold every key. */
+
+static enum outcome retire_tell(const struct arguments *a, json_t *answer, enum outcome called, struct fault *f)
+{
+    const char *request = json_string_or_null(answer, "request"), *missing = json_string_or_null(answer, "missing"),
+               *left = json_string_or_null(answer, "left");
+    struct buf b = BUF(OUTPUT_MAX);
+    const json_t *item = NULL;
+    size_t i = 0;
+    enum outcome o = OK;
+
+    if (called == E_PENDING) {
+        o = waiting_tell(argument_flag(a, "json"), "The retirement", request ? request : "", missing ? missing : "", f);
+    } else if (argument_flag(a, "json")) {
+        o = print_json(json_incref(answer), f);
+    } else {
+        json_array_foreach(json_object_get(answer, "drills"), i, item) drill_put(&b, item);
+        print_text(&b, a->operands[0]);
+        buf_puts(&b, " at ");
+        print_text(&b, a->operands[1]);
+        buf_puts(&b, ": ");
+        print_toned(&b, TONE_GOOD, json_string_or_null(answer, "status"));
+        buf_puts(&b,
+                 left ? "\n  Its replicas count no more, but are not destroyed yet: " : "; its replicas are destroyed");
+        if (left)
+            print_text(&b, left);
+        buf_puts(&b, left ? "\n  `quorate settle` destroys them when the HSM is there.\n" : "\n");
+        o = print_out(&b, f);
+    }
+    buf_free(&b);
+    return o;
+}
+
+enum outcome run_retire(const struct arguments *a, struct fault *f)
+{
+    struct client *c = NULL;
+    json_t *question = json_object(), *answer = NULL;
+    enum outcome o = OK;
+
+    if (!json_put_string(question, "token", a->operands[0]) || !json_put_string(question, "site", a->operands[1]))
+        o = fault_memory(f);
+    if (o == OK)
+        o = client_open(argument(a, "module"), argument(a, "bindings"), &c, f);
+    if (o == OK) {
+        o = client_call(c, "retire", question, &answer, f);
+        question = NULL; /* taken by client_call */
+    }
+    if (o == OK || o == E_PENDING)
+        o = retire_tell(a, answer, o, f);
+    client_close(c);
+    json_decref(answer);
+    json_decref(question);
+    return o;
+}

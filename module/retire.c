@@ -1,0 +1,246 @@
+#include "module/retire.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/encode.h"
+#include "module/drill.h"
+#include "module/resolution.h"
+
+struct retirement {
+    struct world *world;
+    struct estate *estate;
+    const char *token, *site;
+    struct resolution resolution;
+    json_t *drills; /* what each of the other sites said */
+};
+
+/* The HSM that was retired last from this site: no other one is touched. */
+static const char *retired_serial(const struct state *s, const char *token, const char *site)
+{
+    for (size_t i = s->site_count; i-- > 0;)
+        if (s->sites[i].retired && strcmp(s->sites[i].token, token) == 0 && strcmp(s->sites[i].site, site) == 0)
+            return s->sites[i].serial;
+    return NULL;
+}
+
+static enum outcome key_clear(const struct site_link *link, const struct state_key *k, struct fault *f)
+{
+    struct buf id = BUF(LIMIT_LABEL);
+    enum outcome outcome = hex_parse_buf(k->id, &id, f);
+    if (outcome == OK && id.len == 0)
+        outcome = fault_set(f, E_REFUSED, "the key \"%s\" has no CKA_ID to find it by: destroy it with the HSM's tools",
+                            k->label);
+    if (outcome == OK)
+        outcome = site_destroy(link, buf_span(&id), f);
+    buf_free(&id);
+    return outcome;
+}
+
+/* Destroys what stands at the retired HSM of keys that it held, and looks that nothing is left. */
+static enum outcome replicas_clear(struct world *w, const char *token, const char *site, struct fault *f)
+{
+    const struct state *s = &w->estate->state;
+    const char *serial = retired_serial(s, token, site);
+    const struct binding *bound = NULL;
+    struct site_link link = {0};
+    enum outcome outcome = site_bound(w, token, site, &bound, f);
+
+    if (outcome == OK && (serial == NULL || strcmp(bound->serial, serial) != 0))
+        outcome = fault_set(f, E_ABSENT, "%s at %s: another HSM is bound than the one that retired", token, site);
+    if (outcome == OK)
+        outcome = site_open(w, token, site, SITE_MODULE, &link, f);
+    for (size_t i = 0; i < s->key_count && outcome == OK; i++)
+        if (strcmp(s->keys[i].token, token) == 0 && strings_have(&s->keys[i].retired, site))
+            outcome = key_clear(&link, &s->keys[i], f);
+    site_close(&link);
+    return outcome;
+}
+
+static enum outcome cleared_log(struct world *w, uint64_t intent, const char *site, struct fault *f)
+{
+    json_t *body = json_object(), *sites = json_array();
+    bool good = sites != NULL && json_array_append_new(sites, json_string(site)) == 0 &&
+                json_put_integer(body, "intent", (int64_t)intent) && json_put(body, "sites", json_incref(sites));
+    enum outcome outcome = good ? estate_append(w->estate, ENTRY_ACCEPTED, body, NULL, f) : fault_memory(f);
+    json_decref(sites);
+    json_decref(body);
+    return outcome;
+}
+
+/* The retirement of this site whose replicas are not all destroyed; NULL: none. */
+static const struct state_intent *retirement_left(const struct state *s, const char *token, const char *site)
+{
+    for (size_t i = s->intent_count; i-- > 0;) {
+        const struct state_intent *n = &s->intents[i];
+        if (strcmp(n->operation, operation_name(OP_RETIRE_SITE)) == 0 && n->token != NULL &&
+            strcmp(n->token, token) == 0 && strings_have(&n->orphans, site))
+            return n;
+    }
+    return NULL;
+}
+
+enum outcome retirement_settle(struct world *w, uint64_t intent, const char **ret_text, struct fault *f)
+{
+    struct lock *lock = NULL;
+    char *token = NULL, *site = NULL;
+    struct digest request = state_intent(&w->estate->state, intent)->request;
+    enum outcome outcome = birth_lock(w->estate, &request, &lock, f);
+
+    *ret_text = "";
+    if (outcome == OK)
+        outcome = estate_refresh(w->estate, f);
+    if (outcome == E_BUSY) {
+        *ret_text = "being carried out by another process";
+        return OK;
+    }
+    const struct state_intent *i = outcome == OK ? state_intent(&w->estate->state, intent) : NULL;
+    if (i != NULL && i->state == INTENT_OPEN) {
+        *ret_text = "rolled back";
+        outcome = intent_roll_back(w->estate, intent, "the retirement was interrupted", f);
+    } else if (i != NULL && i->orphans.count > 0) {
+        token = strdup(i->token);
+        site = strdup(i->orphans.items[0]);
+        outcome = token != NULL && site != NULL ? replicas_clear(w, token, site, f) : fault_memory(f);
+        if (outcome == OK)
+            outcome = cleared_log(w, intent, site, f);
+        if (outcome == OK)
+            *ret_text = "finished";
+    }
+    lock_release(lock);
+    free(token);
+    free(site);
+    return outcome;
+}
+
+/* What can be known to fail before anybody is asked. */
+static enum outcome target_check(const struct retirement *r, struct fault *f)
+{
+    const struct state *s = &r->estate->state;
+    const struct token *token = policy_token(r->estate->policy, r->token);
+
+    if (state_site(s, r->token, r->site) == NULL)
+        return fault_set(f, E_ABSENT, "%s at %s is not enrolled: see `quorate status`", r->token, r->site);
+    if (token != NULL && strcmp(token->primary, r->site) == 0)
+        return fault_set(f, E_REFUSED, "%s is the primary of %s by the policy: promote another site first", r->site,
+                         r->token);
+    for (size_t i = 0; i < s->key_count; i++) {
+        const struct state_key *k = &s->keys[i];
+        size_t elsewhere = 0;
+        for (size_t n = 0; n < k->sites.count; n++)
+            elsewhere += strcmp(k->sites.items[n], r->site) != 0 && state_site(s, r->token, k->sites.items[n]) != NULL;
+        if (state_key_at(k, r->token, r->site) && elsewhere == 0)
+            return fault_set(f, E_REFUSED, "the key \"%s\" is at %s alone: it would be lost; destroy it first",
+                             k->label, r->site);
+    }
+    return OK;
+}
+
+/* Every other site proves every key that it holds, now. */
+static enum outcome others_drill(struct retirement *r, struct fault *f)
+{
+    const struct state *s = &r->estate->state;
+    struct strings sites = {0};
+    struct buf unproven = BUF(600);
+    enum outcome outcome = OK;
+
+    for (size_t i = 0; i < s->site_count && outcome == OK; i++)
+        if (!s->sites[i].retired && strcmp(s->sites[i].token, r->token) == 0 &&
+            strcmp(s->sites[i].site, r->site) != 0 && !strings_add(&sites, s->sites[i].site))
+            outcome = fault_memory(f);
+    for (size_t i = 0; i < sites.count && outcome == OK; i++) {
+        bool whole = false;
+        json_t *line = json_object();
+        outcome = line != NULL ? drill_site(r->world, r->token, sites.items[i], line, &whole, f) : fault_memory(f);
+        if (outcome == OK && json_array_append(r->drills, line) != 0)
+            outcome = fault_memory(f);
+        if (outcome == OK && !whole)
+            buf_putf(&unproven, "%s%s", unproven.len > 0 ? ", " : "", sites.items[i]);
+        json_decref(line);
+    }
+    if (outcome == OK && unproven.len > 0)
+        outcome =
+            fault_set(f, E_REFUSED,
+                      "%s at %s cannot retire: not every key was proven at %s; the log says which (`quorate drill`)",
+                      r->token, r->site, buf_str(&unproven));
+    buf_free(&unproven);
+    strings_free(&sites);
+    return outcome;
+}
+
+static enum outcome retire_decided(struct retirement *r, struct fault *f)
+{
+    json_t *more = json_object(), *body = json_object();
+    enum outcome outcome = json_put_string(more, "site", r->site) ? OK : fault_memory(f);
+    if (outcome == OK)
+        outcome = resolution_begin(&r->resolution, more, f);
+    if (outcome == OK)
+        outcome = others_drill(r, f);
+    if (outcome == OK && (!json_put_string(body, "site", r->site) || !json_put_string(body, "token", r->token)))
+        outcome = fault_memory(f);
+    if (outcome == OK)
+        outcome = resolution_end(&r->resolution, ENTRY_SITE_RETIRED, json_incref(body), f);
+    json_decref(body);
+    json_decref(more);
+    return outcome;
+}
+
+/* The site is retired; its replicas are destroyed now, or `left` says why they wait. */
+static enum outcome retired_clear(struct retirement *r, json_t *report, struct fault *f)
+{
+    const struct state_intent *left = retirement_left(&r->estate->state, r->token, r->site);
+    struct fault why = {0};
+    enum outcome outcome = OK;
+
+    if (left != NULL) {
+        uint64_t intent = left->seq;
+        if (replicas_clear(r->world, r->token, r->site, &why) == OK)
+            outcome = cleared_log(r->world, intent, r->site, f);
+        else if (!json_put_string(report, "left", why.text))
+            outcome = fault_memory(f);
+    }
+    if (outcome == OK && !json_put_string(report, "status", "retired"))
+        outcome = fault_memory(f);
+    return outcome;
+}
+
+static enum outcome retire_ask(struct retirement *r, json_t *report, bool *ret_go, struct fault *f)
+{
+    char what[2 * LIMIT_NAME + 32];
+    json_t *subject = asking_subject(r->estate, OP_RETIRE_SITE, r->world->requester);
+    enum outcome outcome = target_check(r, f);
+    if (outcome == OK && (!json_put_string(subject, "site", r->site) || !json_put_string(subject, "token", r->token)))
+        outcome = fault_memory(f);
+    snprintf(what, sizeof what, "retiring %s at %s", r->token, r->site);
+    if (outcome == OK)
+        outcome = resolution_ask(r->world, json_incref(subject), what, &r->resolution, report, ret_go, f);
+    json_decref(subject);
+    return outcome;
+}
+
+enum outcome retire_run(struct world *w, const char *token, const char *site, json_t **ret, struct fault *f)
+{
+    struct retirement r = {.world = w, .estate = w->estate, .token = token, .site = site, .drills = json_array()};
+    json_t *report = json_object();
+    bool go = false;
+
+    enum outcome outcome = report != NULL && r.drills != NULL ? estate_refresh(w->estate, f) : fault_memory(f);
+    if (outcome == OK)
+        outcome = estate_policy_in_force(w->estate, f);
+    bool before = outcome == OK && retirement_left(&w->estate->state, token, site) != NULL;
+    if (outcome == OK && !before)
+        outcome = retire_ask(&r, report, &go, f);
+    if (outcome == OK && go)
+        outcome = retire_decided(&r, f);
+    resolution_clear(&r.resolution, outcome == OK ? "" : f->text);
+    if (outcome == OK && (go || before))
+        outcome = retired_clear(&r, report, f);
+    if (outcome == OK && !json_put(report, "drills", json_incref(r.drills)))
+        outcome = fault_memory(f);
+    if (outcome == OK)
+        *ret = json_incref(report);
+    json_decref(r.drills);
+    json_decref(report);
+    return outcome;
+}

@@ -1,0 +1,104 @@
+#!/bin/bash
+# What becomes of sites and keys after the birth.
+# shellcheck source=tests/integration/lib.sh
+. tests/integration/lib.sh
+# shellcheck source=tests/integration/ceremony.sh
+. tests/integration/ceremony.sh
+
+# A short ceremony closes the record, both verifiers read it, and every forgery of these kinds is refused. $1: the kinds.
+recorded() {
+    cat >"$D/short.yaml" <<'END'
+ceremony: Nothing but an end
+id: root-oca-key-generation
+roles: {administrator: {of: ceremony-administrator}}
+acts:
+  - act: All of it
+    steps:
+      - {step: Enter, by: administrator, do: enter}
+      - {step: Close, by: administrator, do: close}
+END
+    printf 'people: {administrator: administrator}\nkeys: {administrator: people/administrator.uri}\nanswers: {}\n' \
+        >"$D/ceremony.answers.yaml"
+    asks holds "$D/short.yaml"
+    approve "$ID" authority-1 authority-2
+    must holds "$D/short.yaml"
+    transcript_holds $CEREMONY
+    must tests/tamper.py "$D/transcript" --trust "$D/trust.yaml" --log-key "$D/estate/log/key" --quorate "$Q" --kinds "$1"
+    printf '%s\n' "$OUT"
+}
+
+# $1: site
+retired() {
+    asks "$Q" retire root "$1"
+    approve "$ID" authority-1 authority-2
+    must "$Q" retire root "$1"
+}
+
+case_a_site_retires() {
+    born EC:secp384r1 app-1
+    ends 1 "$Q" retire root leeds
+    says 'not enrolled'
+    ends 1 "$Q" retire root slough
+    says 'primary'
+    retired glasgow
+    says 'root at slough: proven' 'root at cardiff: proven' 'root at glasgow: retired; its replicas are destroyed'
+    [ "$(count_on_hsms app-1 privkey)" = '1 1 0' ] || fail 'not destroyed at the retired site'
+    must "$Q" status
+    matches 'root +glasgow +replica +not enrolled'
+    must "$Q" settle
+    says 'Nothing was left'
+    must "$Q" log check
+    # The key lives on, with the replicas that it has; new ones need two.
+    must "$Q" drill
+    asks generate EC:secp384r1 app-2
+    approve "$ID" custodian-1 custodian-2 custodian-3
+    ends 1 generate EC:secp384r1 app-2
+    # It comes back by enrolment alone.
+    asks "$Q" enrol glasgow
+    approve "$ID" authority-1 authority-2
+    must "$Q" enrol glasgow
+    must generate EC:secp384r1 app-2
+    recorded retirements
+}
+
+case_only_once_the_others_have_proven_every_key() {
+    born EC:secp384r1 app-1
+    must direct cardiff --delete-object --type privkey --label app-1
+    asks "$Q" retire root glasgow
+    approve "$ID" authority-1 authority-2
+    ends 1 "$Q" retire root glasgow
+    says 'not every key was proven at cardiff'
+    [ "$(count_on_hsms app-1 privkey)" = '1 0 1' ] || fail 'something was destroyed'
+    must "$Q" status
+    matches 'root +glasgow +replica +enrolled'
+    must "$Q" log show --type rolled-back
+    says 'not every key'
+    # Nor with somebody away.
+    sed -i.kept "s/$(estate_serial root-cardiff)/0123456789abcdef/" "$D/bindings.yaml"
+    ends 1 "$Q" retire root glasgow
+    says 'not every key was proven at cardiff'
+}
+
+case_its_hsm_is_away() {
+    born EC:secp384r1 app-1
+    cp "$D/bindings.yaml" "$D/bindings.kept"
+    sed -i "s/$(estate_serial root-glasgow)/0123456789abcdef/" "$D/bindings.yaml"
+    retired glasgow
+    says 'root at glasgow: retired' 'not destroyed yet'
+    must "$Q" status --offline
+    says 'orphans at glasgow'
+    must "$Q" settle
+    says 'another HSM is bound'
+    [ "$(count_on_hsms app-1 privkey)" = '1 1 1' ] || fail 'something was destroyed'
+    # What waits there keeps nothing from beginning, and is destroyed when its HSM is there again.
+    must "$Q" retire root glasgow
+    says 'not destroyed yet'
+    cp "$D/bindings.kept" "$D/bindings.yaml"
+    must "$Q" settle
+    says finished
+    [ "$(count_on_hsms app-1 privkey)" = '1 1 0' ] || fail 'not destroyed at the retired site'
+    must "$Q" status --offline
+    ! grep -q orphans <<<"$OUT" || fail 'still listed'
+}
+
+cases
