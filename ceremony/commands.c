@@ -152,6 +152,11 @@ static const struct option attest_options[] = {
     END,
 };
 
+static const struct option cosign_collect_options[] = {
+    {"ceremony", "ID", false, "over the checkpoint with which this ceremony closed, instead of the newest"},
+    END,
+};
+
 static const struct option cosign_init_options[] = {
     {"name", "NAME", false, "the cosigner's name, such as cosigner.example/one"},
     END,
@@ -304,7 +309,7 @@ const struct command commands[] = {
      "Those with an address are asked there; for the others home/cosign/NAME.request is written, and what they "
      "answered\n"
      "is read from home/cosign/NAME.cosignature. When the policy's quorum has signed, the log says so.",
-     none, run_cosign_collect},
+     cosign_collect_options, run_cosign_collect},
     {"cosign init", "DIR", 1, 1, false, "Make a cosigner: its key and its memory, in a folder of its own",
      "Belongs on another machine than the log, with other people.", cosign_init_options, run_cosign_init},
     {"cosign trust", "DIR LOG-KEY", 2, 2, false, "Let a cosigner take in a log, or one more key of it",

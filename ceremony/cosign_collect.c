@@ -15,7 +15,8 @@
 struct round {
     struct estate *estate;
     const struct cosigners *cosigners;
-    struct buf note; /* the checkpoint as the log signed it */
+    const char *ceremony; /* over whose closing checkpoint; NULL: over the newest */
+    struct buf note;      /* the checkpoint as the log signed it */
     struct checkpoint checkpoint;
     struct strings lines; /* that hold */
     struct buf missing;   /* who, and why */
@@ -72,27 +73,61 @@ static bool note_fits(struct round *r, uint64_t at_least)
            digest_equal(&root, &r->checkpoint.root);
 }
 
-/* Goes on with the checkpoint that files were carried for, or begins with the newest. */
+/* The checkpoint that this round is to be about, where it does not go on with an earlier one. */
+static enum outcome note_choose(struct round *r, uint64_t at_least, struct fault *f)
+{
+    char *folder = r->ceremony != NULL ? estate_path(r->estate, "ceremonies", r->ceremony) : NULL;
+    char *path = folder != NULL ? path_join(folder, "checkpoint") : NULL;
+    enum outcome o = OK;
+
+    buf_clear(&r->note);
+    if (r->ceremony == NULL)
+        o = log_checkpoint_bytes(r->estate->log, &r->note, f);
+    else
+        o = path != NULL ? file_read(path, false, &r->note, f) : fault_memory(f);
+    if (o == E_ABSENT)
+        fault_set(f, E_ABSENT, "ceremony %s is not closed: finish it with `quorate run`", r->ceremony);
+    if (o == OK && !note_fits(r, at_least))
+        o = fault_set(f, E_REFUSED, "%s of the log does not hold",
+                      r->ceremony != NULL ? "the closing checkpoint" : "the newest checkpoint");
+    free(path);
+    free(folder);
+    return o;
+}
+
+/* A round that was begun goes on, unless it is about another checkpoint than the one that is wanted. */
+static enum outcome round_resume(struct round *r, const char *path, uint64_t at_least, bool *ret_goes_on,
+                                 struct fault *f)
+{
+    struct buf wanted = BUF(LIMIT_NOTE);
+    bool carried = false;
+    enum outcome o = OK;
+
+    for (size_t i = 0; i < r->cosigners->count; i++)
+        carried = carried || r->cosigners->items[i].url == NULL;
+    if (r->ceremony != NULL && (o = note_choose(r, at_least, f)) == OK)
+        buf_put(&wanted, r->note.data, r->note.len);
+    if (o == OK && carried && file_exists(path) && file_read(path, false, &r->note, f) == OK && note_fits(r, at_least))
+        *ret_goes_on = r->ceremony == NULL || span_equal(buf_span(&wanted), buf_span(&r->note));
+    buf_free(&wanted);
+    return o;
+}
+
+/* Goes on with the checkpoint that files were carried for, or begins with the one that is wanted. */
 static enum outcome round_begin(struct round *r, uint64_t at_least, struct fault *f)
 {
     char *folder = estate_path(r->estate, "cosign", NULL), *path = round_path(r->estate, "checkpoint", "");
     enum outcome o = folder != NULL && path != NULL ? folder_make(folder, 0755, f) : fault_memory(f);
-    bool carried = false;
+    bool goes_on = false;
 
-    for (size_t i = 0; i < r->cosigners->count; i++)
-        carried = carried || r->cosigners->items[i].url == NULL;
-    if (o == OK && carried && file_exists(path) && file_read(path, false, &r->note, f) == OK && note_fits(r, at_least))
-        goto out;
     if (o == OK)
+        o = round_resume(r, path, at_least, &goes_on, f);
+    if (o == OK && !goes_on)
         o = cosign_collected(r->estate, f);
-    buf_clear(&r->note);
-    if (o == OK)
-        o = log_checkpoint_bytes(r->estate->log, &r->note, f);
-    if (o == OK && !note_fits(r, at_least))
-        o = fault_set(f, E_REFUSED, "the newest checkpoint of the log does not hold");
-    if (o == OK)
+    if (o == OK && !goes_on)
+        o = note_choose(r, at_least, f);
+    if (o == OK && !goes_on)
         o = round_write(r->estate, "checkpoint", "", buf_span(&r->note), f);
-out:
     free(path);
     free(folder);
     return o;
@@ -276,9 +311,11 @@ static enum outcome body_make(const struct round *r, const char *step, json_t **
     return fault_memory(f);
 }
 
-enum outcome cosign_collect(struct estate *e, uint64_t at_least, const char *step, json_t **ret_body, struct fault *f)
+/* ceremony: see struct round. */
+static enum outcome collect(struct estate *e, const char *ceremony, uint64_t at_least, const char *step,
+                            json_t **ret_body, struct fault *f)
 {
-    struct round r = {.estate = e, .note = BUF(LIMIT_NOTE), .missing = BUF(sizeof f->text)};
+    struct round r = {.estate = e, .ceremony = ceremony, .note = BUF(LIMIT_NOTE), .missing = BUF(sizeof f->text)};
     bool signed_by[LIMIT_COSIGNERS] = {false};
     enum outcome o = estate_policy_in_force(e, f);
 
@@ -309,16 +346,29 @@ enum outcome cosign_collect(struct estate *e, uint64_t at_least, const char *ste
     return o;
 }
 
+enum outcome cosign_collect(struct estate *e, uint64_t at_least, const char *step, json_t **ret_body, struct fault *f)
+{
+    return collect(e, NULL, at_least, step, ret_body, f);
+}
+
+enum outcome cosign_collect_closing(struct estate *e, const char *ceremony, json_t **ret_body, struct fault *f)
+{
+    return collect(e, ceremony, 0, NULL, ret_body, f);
+}
+
 enum outcome run_cosign_collect(const struct arguments *a, struct fault *f)
 {
     struct estate *e = NULL;
     struct buf b = BUF(OUTPUT_MAX);
+    const char *ceremony = argument(a, "ceremony");
     json_t *body = NULL;
     uint64_t seq = 0;
     enum outcome o = estate_open(argument(a, "bindings"), &e, f);
 
+    if (o == OK && ceremony != NULL && (strchr(ceremony, '/') != NULL || ceremony[0] == '.'))
+        o = fault_set(f, E_INVALID, "\"%s\" is no ceremony's id", ceremony);
     if (o == OK)
-        o = cosign_collect(e, 0, NULL, &body, f);
+        o = collect(e, ceremony, 0, NULL, &body, f);
     if (o == OK)
         o = estate_append(e, ENTRY_COSIGNED, body, &seq, f);
     if (o == OK)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/cosign_collect.h"
 #include "ceremony/heads.h"
 #include "ceremony/run_cosign.h"
 #include "ceremony/run_talk.h"
@@ -64,6 +65,35 @@ static enum outcome closed_tell(const struct runner *r, size_t deviations, struc
     return o;
 }
 
+/* Where the policy wants the closing checkpoint cosigned, whoever can be reached is asked at once. Who cannot is told, and is
+ * no fault: the ceremony is closed. */
+static enum outcome closing_cosign(const struct runner *r, struct fault *f)
+{
+    struct estate *e = r->estate;
+    char *ceremony = e->ceremony;
+    struct buf b = BUF(OUTPUT_MAX);
+    json_t *body = NULL;
+    enum outcome o = OK;
+
+    if (e->policy == NULL || !e->policy->cosigners.closing)
+        return OK;
+    e->ceremony = NULL; /* what follows the close is none of its entries */
+    o = cosign_collect_closing(e, ceremony, &body, f);
+    if (o == OK)
+        o = estate_append(e, ENTRY_COSIGNED, body, NULL, f);
+    if (o == OK)
+        o = cosign_collected(e, f);
+    e->ceremony = ceremony;
+    if (o == E_PENDING) {
+        print_field(&b, "cosigners", "%s", f->text);
+        print_field(&b, "then", "quorate cosign collect --ceremony %s", ceremony);
+        o = print_out(&b, f);
+    }
+    json_decref(body);
+    buf_free(&b);
+    return o;
+}
+
 enum outcome ceremony_close(struct runner *r, struct fault *f)
 {
     size_t deviations = record_deviation_count(&r->record);
@@ -80,8 +110,12 @@ enum outcome ceremony_close(struct runner *r, struct fault *f)
         o = client_call(r->client, "ceremony", json_object(), &answer, f);
     json_decref(answer);
     if (o == OK)
+        o = closed_tell(r, deviations, f);
+    if (o == OK)
+        o = closing_cosign(r, f);
+    if (o == OK)
         heads_bring(r->client);
-    return o == OK ? closed_tell(r, deviations, f) : o;
+    return o;
 }
 
 enum outcome ceremony_mend(struct estate *e, const char *script, char **ret_id, struct fault *f)

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "audit/confidential.h"
+#include "ceremony/closing.h"
 #include "ceremony/print.h"
 #include "ceremony/tool.h"
 #include "core/file.h"
@@ -278,22 +279,34 @@ static enum outcome closing_checkpoint(struct writer *w, struct buf *ret_note, s
     return result;
 }
 
-/* An entry after the close: where it is a time stamp of this ceremony, its token goes in. */
-static enum outcome stamp_copy(const struct writer *w, uint64_t seq, struct fault *f)
+/* A time stamp of this ceremony: its token goes in. */
+static enum outcome stamp_copy(const struct writer *w, const struct entry *e, struct fault *f)
 {
-    struct entry e = {.json = NULL};
+    const char *ceremony = json_string_or_null(e->body, "ceremony");
     char *folder = path_join(w->out, "timestamps");
-    const char *ceremony = NULL;
-    enum outcome result = folder != NULL ? log_entry(w->estate->log, seq, &e, f) : fault_memory(f);
+    enum outcome result = folder != NULL ? OK : fault_memory(f);
 
-    ceremony = result == OK && e.type == ENTRY_TIMESTAMP ? json_string_or_null(e.body, "ceremony") : NULL;
-    if (ceremony != NULL && strcmp(ceremony, w->ceremony) == 0) {
+    if (result == OK && ceremony != NULL && strcmp(ceremony, w->ceremony) == 0) {
         result = folder_make(folder, 0755, f);
         if (result == OK)
-            result = copy_digest(w, "timestamps", json_string_or_null(e.body, "token"), ".tsr", f);
+            result = copy_digest(w, "timestamps", json_string_or_null(e->body, "token"), ".tsr", f);
     }
-    entry_clear(&e);
     free(folder);
+    return result;
+}
+
+static enum outcome stamps_copy(const struct writer *w, struct fault *f)
+{
+    enum outcome result = OK;
+
+    for (uint64_t seq = w->size; result == OK && seq < log_size(w->estate->log); seq++) {
+        struct entry e = {.json = NULL};
+
+        result = log_entry(w->estate->log, seq, &e, f);
+        if (result == OK && e.type == ENTRY_TIMESTAMP)
+            result = stamp_copy(w, &e, f);
+        entry_clear(&e);
+    }
     return result;
 }
 
@@ -326,13 +339,17 @@ static enum outcome classes_known(const struct writer *w, struct fault *f)
 
 static enum outcome transcript_write(struct writer *w, struct fault *f)
 {
-    struct buf note = BUF(LIMIT_NOTE), entries = BUF(LIMIT_TRANSCRIPT);
+    struct buf note = BUF(LIMIT_NOTE), entries = BUF(LIMIT_TRANSCRIPT), cosignatures = BUF(LIMIT_NOTE);
     enum outcome result = closing_checkpoint(w, &note, f);
 
     if (result == OK)
         result = classes_known(w, f);
     if (result == OK)
+        result = closing_cosignatures(w->estate, w->ceremony, w->size, &cosignatures, f);
+    if (result == OK)
         result = folders_make(w, f);
+    if (result == OK)
+        result = stamps_copy(w, f);
     for (uint64_t seq = 0; result == OK && seq < w->size; seq++) {
         struct buf line = BUF(LIMIT_ENTRY);
 
@@ -350,10 +367,11 @@ static enum outcome transcript_write(struct writer *w, struct fault *f)
         result = write_file(w, "entries", buf_span(&entries), f);
     if (result == OK)
         result = write_file(w, "checkpoint", buf_span(&note), f);
-    for (uint64_t seq = w->size; result == OK && seq < log_size(w->estate->log); seq++)
-        result = stamp_copy(w, seq, f);
+    if (result == OK && cosignatures.len != 0)
+        result = write_file(w, "cosignatures", buf_span(&cosignatures), f);
     if (result == OK)
         result = folders_prune(w, f);
+    buf_free(&cosignatures);
     buf_free(&entries);
     buf_free(&note);
     return result;

@@ -90,6 +90,7 @@ static void verifier_run(struct verifier *v)
             claim_fails(&v->claims, CLAIM_CLOSING, "the last entry is not the close of a ceremony");
         verify_timestamps(v, buf_span(&checkpoint));
         verify_classes(v);
+        verify_closing_cosigned(v);
     }
     verify_inventory(v);
     buf_free(&checkpoint);

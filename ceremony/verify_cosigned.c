@@ -1,15 +1,16 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "ceremony/run_cosign.h"
 #include "ceremony/verify_inner.h"
+#include "core/file.h"
 #include "core/limits.h"
 #include "estate/cosigned.h"
 
 /* Programs elsewhere signed the same log, as the policy asks. */
 
 /* Every line is by a cosigner of the policy, each signed once, and together they are the quorum. */
-static bool lines_hold(struct verifier *v, const struct entry *e, const struct checkpoint *of,
-                       const struct strings *lines)
+static bool lines_hold(struct verifier *v, const char *where, const struct checkpoint *of, const struct strings *lines)
 {
     const struct cosigners *c = &v->judge->cosigners;
     bool signed_by[LIMIT_COSIGNERS] = {false};
@@ -17,17 +18,16 @@ static bool lines_hold(struct verifier *v, const struct entry *e, const struct c
     size_t count = 0;
 
     if (cosigned_by(c, of, lines, signed_by, &f) != OK)
-        return claim_fails(&v->claims, CLAIM_COSIGNERS, "entry %llu: %s", (unsigned long long)e->seq, f.text);
+        return claim_fails(&v->claims, CLAIM_COSIGNERS, "%s: %s", where, f.text);
     for (size_t i = 0; i < c->count; i++)
         count += signed_by[i];
     if (count != lines->count)
         return claim_fails(&v->claims, CLAIM_COSIGNERS,
-                           "entry %llu: a cosignature is by nobody whom the policy names, or one cosigner stands there "
+                           "%s: a cosignature is by nobody whom the policy names, or one cosigner stands there "
                            "twice",
-                           (unsigned long long)e->seq);
+                           where);
     if (!cosigners_met(c, signed_by))
-        return claim_fails(&v->claims, CLAIM_COSIGNERS, "entry %llu: fewer cosigners signed than the policy asks for",
-                           (unsigned long long)e->seq);
+        return claim_fails(&v->claims, CLAIM_COSIGNERS, "%s: fewer cosigners signed than the policy asks for", where);
     return true;
 }
 
@@ -37,6 +37,7 @@ void verify_cosigned(struct verifier *v, const struct entry *e)
     struct checkpoint of = {.size = 0};
     struct strings lines = {0};
     json_t *list = NULL, *line = NULL;
+    char where[32];
     size_t index = 0;
     int64_t size = 0;
     bool good = v->judge != NULL && v->state.origin != NULL && strlen(v->state.origin) < sizeof of.origin &&
@@ -49,13 +50,14 @@ void verify_cosigned(struct verifier *v, const struct entry *e)
                     (unsigned long long)e->seq);
         return;
     }
+    snprintf(where, sizeof where, "entry %llu", (unsigned long long)e->seq);
     memcpy(of.origin, v->state.origin, strlen(v->state.origin));
     of.size = (uint64_t)size;
     json_array_foreach(list, index, line) good =
         good && json_is_string(line) && strings_add(&lines, json_string_value(line));
     if (!good)
         claim_fails(&v->claims, CLAIM_COSIGNERS, "entry %llu cannot be read", (unsigned long long)e->seq);
-    else if (lines_hold(v, e, &of, &lines)) {
+    else if (lines_hold(v, where, &of, &lines)) {
         claim_holds(&v->claims, CLAIM_COSIGNERS);
         claim_evidence(&v->claims, CLAIM_COSIGNERS, "to entry %lld, by %zu", (long long)size - 1, lines.count);
     }
@@ -87,4 +89,35 @@ bool verified_cosigned(const struct verifier *v, const char *size, const struct 
             return true;
     }
     return false;
+}
+
+void verify_closing_cosigned(struct verifier *v)
+{
+    struct buf bytes = BUF(LIMIT_NOTE);
+    struct strings lines = {0};
+    char *path = path_join(v->folder, "cosignatures"), *rest = NULL;
+    bool good = path != NULL, wanted = v->judge != NULL && v->judge->cosigners.closing;
+
+    if (good && !file_exists(path)) {
+        if (wanted)
+            claim_fails(&v->claims, CLAIM_COSIGNERS,
+                        "nobody cosigned the closing checkpoint, and the policy asks for it");
+        goto out;
+    }
+    good = good && v->judge != NULL && verify_file(v, "cosignatures", LIMIT_NOTE, &bytes) && bytes.len > 0 &&
+           bytes.data[bytes.len - 1] == '\n' && strlen(buf_str(&bytes)) == bytes.len &&
+           strstr(buf_str(&bytes), "\n\n") == NULL && bytes.data[0] != '\n';
+    for (char *line = good ? strtok_r((char *)bytes.data, "\n", &rest) : NULL; line != NULL && good;
+         line = strtok_r(NULL, "\n", &rest))
+        good = strings_add(&lines, line);
+    if (!good)
+        claim_fails(&v->claims, CLAIM_COSIGNERS, "cosignatures cannot be read");
+    else if (lines_hold(v, "cosignatures", &v->checkpoint, &lines)) {
+        claim_holds(&v->claims, CLAIM_COSIGNERS);
+        claim_evidence(&v->claims, CLAIM_COSIGNERS, "the closing checkpoint, by %zu", lines.count);
+    }
+out:
+    strings_free(&lines);
+    buf_free(&bytes);
+    free(path);
 }

@@ -151,6 +151,8 @@ const struct verified_request *verified_end(struct verifier *v, const struct ent
 void verify_suspension(struct verifier *v, const struct entry *e); /* and its end */
 void verify_cosigned(struct verifier *v, const struct entry *e);
 void verify_close_cosigned(struct verifier *v, const struct verified_ceremony *c);
+/* After all entries: the file `cosignatures`, over the closing checkpoint. */
+void verify_closing_cosigned(struct verifier *v);
 bool verified_cosigned(const struct verifier *v, const char *size, const struct digest *root);
 /* REHEARSAL, and a line for each difference that may be. */
 void verify_rehearsal(struct verifier *real, const struct verifier *rehearsal, struct strings *ret_told);

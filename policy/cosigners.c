@@ -200,6 +200,7 @@ enum outcome cosigners_parse(const struct yaml *map, struct cosigners *ret, stru
 {
     struct strings lines = {0};
     const struct yaml *close = NULL, *policy = NULL;
+    unsigned when = 0;
     enum outcome o = yaml_members(map, "policy ?close", f);
 
     if (o != OK)
@@ -208,7 +209,9 @@ enum outcome cosigners_parse(const struct yaml *map, struct cosigners *ret, stru
     close = yaml_get(map, "close");
     o = yaml_strings(policy, &lines, f);
     if (o == OK && close != NULL)
-        o = yaml_bool(close, &ret->before_close, f);
+        o = yaml_choice(close, "false true checkpoint", &when, f);
+    ret->before_close = when != 0;
+    ret->closing = when == 2;
     for (size_t i = 0; o == OK && i < lines.count; i++) {
         const struct yaml *at = policy->kind == YAML_LIST ? policy->items[i] : policy;
         bool quorum = strncmp(lines.items[i], "quorum", 6) == 0;

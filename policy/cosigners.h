@@ -29,11 +29,12 @@ struct cosigners {
     size_t group_count;
     size_t quorum;     /* of groups */
     bool before_close; /* no ceremony closes before its record is cosigned */
+    bool closing;      /* nor has a transcript before its own checkpoint is */
 };
 
 /* Adds one line. E_INVALID without a position: malformed, an unknown or repeated name, a key twice. */
 enum outcome cosigners_line(struct cosigners *c, const char *line, struct fault *f);
-/* `cosigners: {policy: [lines], close?: true}`. */
+/* `cosigners: {policy: [lines], close?: true | checkpoint}`. */
 enum outcome cosigners_parse(const struct yaml *map, struct cosigners *ret, struct fault *f);
 void cosigners_clear(struct cosigners *c);
 

@@ -4,18 +4,25 @@
 . tests/integration/lib.sh
 FROM=bare
 
-# Two cosigners, one at an address and one reached by files, in the policy of a new estate. The server is ended with the
-# case.
-cosigned_estate() {
-    must "$Q" cosign init "$D/one" --name one.example/cosigner
-    must "$Q" cosign init "$D/two" --name two.example/cosigner
-    "$Q" cosign serve "$D/one" --listen 127.0.0.1:0 >"$D/one.out" 2>"$D/one.err" &
+# At the port it had before, where it had one.
+serve_one() {
+    local port=${URL##*:}
+    "$Q" cosign serve "$D/one" --listen "127.0.0.1:${port%/}" >"$D/one.out" 2>"$D/one.err" &
     SERVER=$!
     trap 'kill "$SERVER" 2>/dev/null || true' EXIT
     until grep -q listening "$D/one.out"; do
         kill -0 "$SERVER" || fail 'the server ended'
         sleep 0.05
     done
+}
+URL=:0
+
+# Two cosigners, one at an address and one reached by files, in the policy of a new estate. The server is ended with the
+# case.
+cosigned_estate() {
+    must "$Q" cosign init "$D/one" --name one.example/cosigner
+    must "$Q" cosign init "$D/two" --name two.example/cosigner
+    serve_one
     URL=$(sed -n 's/^ *listening *//p' "$D/one.out")
     COSIGNERS="cosigners:
   policy:
@@ -23,7 +30,7 @@ cosigned_estate() {
     - witness two $(cat "$D/two/vkey")
     - group both all one two
     - quorum ${1:-both}
-  close: true" USE='  - id: use of a key that is cosigned
+  close: ${2:-true}" USE='  - id: use of a key that is cosigned
     when: {operation: use, token: root, label: "^app-cosigned", class: private-key}
     require: {cosigned: true}' awk '
         /^rules:/ { print ENVIRON["COSIGNERS"] }
@@ -102,7 +109,7 @@ case_a_ceremony_closes_cosigned() {
 
 # The step of a ceremony asks by itself whom it can reach.
 case_the_step_collects() {
-    cosigned_estate one
+    cosigned_estate one checkpoint
     estate_trust
     cat >"$D/short.yaml" <<'END'
 ceremony: A short one
@@ -124,11 +131,58 @@ END
     ends 1 client "$Q" run "$D/short.yaml" --answers "$D/short.answers.yaml"
     approve "$(estate_newest)" authority-1 authority-2
     must client "$Q" run "$D/short.yaml" --answers "$D/short.answers.yaml"
+    # The closing checkpoint too, which the policy asks for.
+    [ "$(grep -c '"type":"cosigned"' "$D/estate/log/entries")" = 2 ] || fail 'the closing checkpoint is not cosigned'
     must "$Q" transcript short-1 "$D/transcript"
+    [ -f "$D/transcript/cosignatures" ] || fail 'the transcript has no cosignatures'
     must "$Q" verify "$D/transcript" --trust "$D/trust.yaml"
     matches '^proven +cosigners'
     must python3 tests/verify.py "$D/transcript" --trust "$D/trust.yaml"
-    says cosigned
+    says cosigned 'the closing checkpoint was cosigned by 1'
+    closing_altered "$D/transcript"
+    # One that cannot be reached when it closes is carried to; there is no transcript before.
+    kill "$SERVER"
+    wait "$SERVER" 2>/dev/null || true
+    sed -i '/do: cosign}/d; s/id: short/id: shorter/' "$D/short.yaml"
+    ends 1 client "$Q" run "$D/short.yaml" --answers "$D/short.answers.yaml"
+    approve "$(estate_newest)" authority-1 authority-2
+    ends 1 client "$Q" run "$D/short.yaml" --answers "$D/short.answers.yaml"
+    serve_one
+    must "$Q" cosign collect
+    kill "$SERVER"
+    wait "$SERVER" 2>/dev/null || true
+    must client "$Q" run "$D/short.yaml" --answers "$D/short.answers.yaml"
+    says closed 'quorate cosign collect --ceremony shorter-1'
+    ends 1 "$Q" transcript shorter-1 "$D/early"
+    says 'wants the closing checkpoint'
+    [ ! -e "$D/early" ] || fail 'something was written'
+    serve_one
+    must "$Q" cosign collect --ceremony shorter-1
+    must "$Q" transcript shorter-1 "$D/late"
+    must "$Q" verify "$D/late" --trust "$D/trust.yaml"
+    must python3 tests/verify.py "$D/late" --trust "$D/trust.yaml"
+    # Once it has signed something later it never signs this again.
+    must "$Q" cosign collect
+    ends 1 "$Q" cosign collect --ceremony shorter-1
+    ends 1 "$Q" cosign collect --ceremony nobody-1
+    says 'is not closed'
+}
+
+# Cosignatures over the closing checkpoint: none, one twice, one that is over another checkpoint, one of nobody.
+closing_altered() {
+    local line
+    line=$(cat "$1/cosignatures")
+    cp -r "$1" "$D/bare"
+    rm "$D/bare/cosignatures"
+    both_refuse "$D/bare" "$D/trust.yaml" cosigners
+    printf '%s\n%s\n' "$line" "$line" >"$D/bare/cosignatures"
+    both_refuse "$D/bare" "$D/trust.yaml" cosigners
+    grep -o '— one.example[^"]*' "$1/entries" | head -n 1 >"$D/bare/cosignatures"
+    both_refuse "$D/bare" "$D/trust.yaml" cosigners
+    printf '%s\n' "${line/one.example/two.example}" >"$D/bare/cosignatures"
+    both_refuse "$D/bare" "$D/trust.yaml" cosigners
+    printf '%s' "$line" >"$D/bare/cosignatures"
+    both_refuse "$D/bare" "$D/trust.yaml" cosigners
 }
 
 # One file, the same whenever and wherever it is made.

@@ -162,6 +162,7 @@ static void test_in_the_policy(void **state)
     struct fault f = {0};
 
     assert_true(p->cosigners.before_close);
+    assert_false(p->cosigners.closing);
     assert_int_equal(p->cosigners.count, 1);
     assert_true(p->rules[0].cosigned);
     policy_free(p);

@@ -25,8 +25,9 @@ class Key:
 class Cosigners:
     def __init__(self, value):
         members(value, "policy ?close", "cosigners")
-        self.before_close = value.get("close", "false") == "true"
-        need(value.get("close", "false") in ("true", "false"), "cosigners: close")
+        close = value.get("close", "false")
+        need(close in ("true", "false", "checkpoint"), "cosigners: close")
+        self.before_close, self.closing = close != "false", close == "checkpoint"
         lines = value["policy"]
         lines = texts([lines] if type(lines) is str else lines, "cosigners")
         self.keys, self.groups, self.quorum, taken = {}, {}, None, set()
@@ -95,13 +96,30 @@ class Cosigned:
         need(0 < size <= entry.seq and self.tree.roots[size] == digest(body["root"], entry.what),
              "%s: a root that this log never had", entry.what)
         lines = texts(body["cosignatures"], entry.what)
+        self._judge(size, lines, entry.what)
+        self.records.append((size, lines))
+
+    def _judge(self, size, lines, what):
         judge = self.world.policy.cosigners
-        need(judge is not None, "%s: the policy names no cosigners", entry.what)
+        need(judge is not None, "%s: the policy names no cosigners", what)
         signed = judge.signers(self.text(size), lines)
         need(len(signed) == len(set(signed)) == len(lines), "%s: a cosigner twice, or one that the policy does not name",
-             entry.what)
-        need(judge.met(signed), "%s: fewer cosigners than the policy asks for", entry.what)
-        self.records.append((size, lines))
+             what)
+        need(judge.met(signed), "%s: fewer cosigners than the policy asks for", what)
+
+    def closing(self, folder, size):
+        """The transcript's own checkpoint; how many signed it."""
+        judge = self.world.policy.cosigners
+        if not folder.has("cosignatures"):
+            need(judge is None or not judge.closing, "cosignatures: nobody cosigned the closing checkpoint")
+            return 0
+        try:
+            lines = folder.take("cosignatures").decode("utf-8").split("\n")
+        except UnicodeDecodeError:
+            raise Refused("cosignatures: not UTF-8") from None
+        need(len(lines) > 1 and lines.pop() == "" and all(lines) and len(set(lines)) == len(lines), "cosignatures: lines")
+        self._judge(size, lines, "cosignatures")
+        return len(lines)
 
     def text(self, size):
         root = base64.b64encode(bytes.fromhex(self.tree.roots[size])).decode()

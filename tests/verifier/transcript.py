@@ -119,6 +119,9 @@ def _verify(files, trust):
     need(entries[-1].type == "ceremony-closed", "the log does not end with the close of a ceremony")
     stamps = timestamp.stamps(inside, entries[-1], trust.get("authorities"))
     bodies.conclude()
+    closing = world.cosigned.closing(inside, size)
+    if closing:
+        report.proven("the closing checkpoint was cosigned by %d programs elsewhere", closing)
     inside.nothing_else()
     same_documents(files)
     _conclude(report, world, keys, ceremonies)
