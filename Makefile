@@ -48,12 +48,12 @@ UNIT_BINS  := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT))
 .PHONY: all bypass help deps lint-deps demo check check-ceremonies check-interop check-crash check-model unit threads fuzz coverage lint mediation bench bench-log bench-deps clean install
 all: $(B)/quorate $(B)/quorate-pkcs11.so
 
-unit: $(UNIT_BINS) $(B)/mock-hsm.so $(B)/shim-hsm.so $(B)/bypass $(if $(filter plain,$(VARIANT)),$(B)/tests/sweep)
+unit: $(UNIT_BINS) $(B)/mock-hsm.so $(B)/shim-hsm.so $(B)/lossy-hsm.so $(B)/bypass $(if $(filter plain,$(VARIANT)),$(B)/tests/sweep)
 
 # What the thread sanitizer looks at: the module over an HSM that is built with it too.
 THREADS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_mock_*.c)) \
-           $(addprefix test_module_,conventions errands gates handles life lockless threads versions)
-threads: $(B)/mock-hsm.so $(B)/shim-hsm.so $(addprefix $(B)/tests/,$(THREADS))
+           $(addprefix test_module_,conventions errands failover failover_threads gates handles life lockless threads versions)
+threads: $(B)/mock-hsm.so $(B)/shim-hsm.so $(B)/lossy-hsm.so $(addprefix $(B)/tests/,$(THREADS))
 
 help:
 	@echo 'make              build build/quorate and build/quorate-pkcs11.so'
@@ -105,6 +105,10 @@ $(B)/mock-hsm.so: $(call object,$(MOCK))
 # SoftHSM as a module of another version shows it.
 $(B)/shim-hsm.so: $(B)/obj/tests/shim-hsm.o
 	$(call tell,LD) $(CC) $(CFLAGS) -shared -Wl,-z,defs -o $@ $^ -ldl
+
+# SoftHSM over a link that a test cuts.
+$(B)/lossy-hsm.so: $(B)/obj/tests/lossy-hsm.o
+	$(call tell,LD) $(CC) $(CFLAGS) -shared -Wl,-z,defs -o $@ $^ -lpthread -ldl
 
 # Ways round the module, tried by a program that knows PKCS#11 alone (tests/bypass/run.sh).
 $(B)/bypass: $(call object,$(sort $(wildcard tests/bypass/*.c)))

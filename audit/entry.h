@@ -18,7 +18,8 @@
     X(COSIGNED, "cosigned") X(MOVED, "moved") X(RECOVERED, "recovered") X(LOG_KEY, "log-key")                          \
     X(SITE_RETIRED, "site-retired") X(ROSTER_CONFIRMED, "roster-confirmed") X(TIMESTAMP, "timestamp")                  \
     X(CEREMONY_CLOSED, "ceremony-closed") X(HEAD, "head") X(READOPTED, "readopted")                                    \
-    X(INTRODUCED, "introduced") X(SITE_KEYS, "site-keys") X(SEEN, "seen") X(TAKEN, "taken") X(SETTLED, "settled")
+    X(INTRODUCED, "introduced") X(SITE_KEYS, "site-keys") X(SEEN, "seen") X(TAKEN, "taken") X(SETTLED, "settled") \
+    X(FAILOVER, "failover")
 /* clang-format on */
 
 enum entry_type {

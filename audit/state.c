@@ -85,6 +85,13 @@ static void host_clear(struct state_host *h)
     free(h);
 }
 
+static void token_clear(struct state_token *t)
+{
+    free(t->token);
+    free(t->serving);
+    free(t->serving_reason);
+}
+
 void state_clear(struct state *s)
 {
     host_clear(s->host);
@@ -100,6 +107,9 @@ void state_clear(struct state *s)
     for (size_t i = 0; i < s->cosigned_count; i++)
         strings_free(&s->cosigned[i].lines);
     free(s->cosigned);
+    for (size_t i = 0; i < s->token_count; i++)
+        token_clear(&s->tokens[i]);
+    free(s->tokens);
     for (size_t i = 0; i < s->suspension_count; i++)
         free(s->suspensions[i].scope);
     for (size_t i = 0; i < s->ceremony_count; i++) {
@@ -126,6 +136,14 @@ struct state_site *state_site(const struct state *s, const char *token, const ch
     for (size_t i = s->site_count; i-- > 0;)
         if (!s->sites[i].retired && !strcmp(s->sites[i].token, token) && !strcmp(s->sites[i].site, site))
             return &s->sites[i];
+    return NULL;
+}
+
+struct state_token *state_token(const struct state *s, const char *token)
+{
+    for (size_t i = 0; i < s->token_count; i++)
+        if (!strcmp(s->tokens[i].token, token))
+            return &s->tokens[i];
     return NULL;
 }
 

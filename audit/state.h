@@ -85,6 +85,13 @@ struct state_key {
     bool destroyed;
 };
 
+struct state_token {
+    char *token;
+    char *serving;        /* the site that uses go to, by the last `failover` */
+    char *serving_reason; /* as it says */
+    uint64_t serving_seq;
+};
+
 struct state_suspension {
     char *scope; /* "estate", "token:ID", "key:LABEL@TOKEN" */
     uint64_t seq;
@@ -136,6 +143,8 @@ struct state {
     size_t intent_count;
     struct state_key *keys;
     size_t key_count;
+    struct state_token *tokens; /* those that an entry named so far */
+    size_t token_count;
     struct state_suspension *suspensions;
     size_t suspension_count;
     struct state_ceremony *ceremonies;
@@ -162,7 +171,8 @@ enum outcome state_apply(struct state *s, const struct entry *e, struct fault *f
 enum outcome state_check(const struct state *s, const struct entry *e, struct fault *f);
 
 struct state_site *state_site(const struct state *s, const char *token,
-                              const char *site); /* NULL if not enrolled or retired */
+                              const char *site);                           /* NULL if not enrolled or retired */
+struct state_token *state_token(const struct state *s, const char *token); /* NULL where no entry said anything of it */
 struct state_request *state_request(const struct state *s, const struct digest *id);
 struct state_request *state_request_by_subject(const struct state *s,
                                                const struct digest *subject); /* newest pending or in intent */

@@ -104,12 +104,16 @@ enum outcome run_settle(const struct arguments *a, struct fault *f)
     }
     json_array_foreach(list, i, item)
     {
-        char intent[32];
+        char what[LIMIT_NAME + 32];
+        const char *token = json_string_or_null(item, "token");
 
-        snprintf(intent, sizeof intent, "intent %" JSON_INTEGER_FORMAT,
-                 json_integer_value(json_object_get(item, "intent")));
+        if (token != NULL)
+            snprintf(what, sizeof what, "token %s", token);
+        else
+            snprintf(what, sizeof what, "intent %" JSON_INTEGER_FORMAT,
+                     json_integer_value(json_object_get(item, "intent")));
         buf_puts(&b, "  ");
-        print_cell(&b, TONE_PLAIN, intent, 14);
+        print_cell(&b, TONE_PLAIN, what, 14);
         print_text(&b, json_string_or_null(item, "outcome"));
         buf_puts(&b, "\n");
     }

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "ceremony/status.h"
+#include "estate/serving.h"
 
 /* Adds a row that its maker may have failed to make. */
 static bool row_add(json_t *list, json_t *row, bool good)
@@ -28,6 +29,8 @@ static bool site_add(const struct status *s, json_t *list, const char *token, co
     bool good = json_put_string(row, "site", site) && json_put_string(row, "token", token) &&
                 json_put_string(row, "status", known ? "enrolled" : "not enrolled");
 
+    if (good && strcmp(token_serving(s->estate, token), site) == 0)
+        good = json_put_string(row, "serves", "true");
     if (good && known)
         good = json_put_string(row, "serial", known->serial) &&
                (!known->placed || json_put_string(row, "place", known->place));

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "ceremony/status.h"
+#include "estate/serving.h"
 
 static void estate_put(const struct status *s, struct buf *b)
 {
@@ -63,6 +64,22 @@ static void site_put(const struct status *s, const struct token *t, const char *
     buf_puts(b, "\n");
 }
 
+/* Uses that go to a replica, and since when. */
+static void serving_put(const struct status *s, const struct token *t, struct buf *b)
+{
+    const struct state_token *known = state_token(&s->estate->state, t->id);
+    const char *serving = token_serving(s->estate, t->id);
+
+    if (!known || strcmp(serving, token_primary(s->estate, t->id)) == 0)
+        return;
+    buf_puts(b, "  ");
+    print_toned(b, TONE_BAD, "failover");
+    buf_putf(b, " of %s since entry %llu: %s serves its uses, all else waits (", t->id,
+             (unsigned long long)known->serving_seq, serving);
+    print_text(b, known->serving_reason);
+    buf_puts(b, ")\n");
+}
+
 static void sites_put(const struct status *s, struct buf *b)
 {
     const struct policy *p = s->estate->policy;
@@ -74,6 +91,7 @@ static void sites_put(const struct status *s, struct buf *b)
         site_put(s, &p->tokens[i], p->tokens[i].primary, b);
         for (size_t j = 0; j < p->tokens[i].replicas.count; j++)
             site_put(s, &p->tokens[i], p->tokens[i].replicas.items[j], b);
+        serving_put(s, &p->tokens[i], b);
     }
     if (s->asking.outcome != OK)
         print_field(b, "not asked", "%s", s->asking.text);

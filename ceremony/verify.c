@@ -26,6 +26,7 @@ static entry_visitor *const visitors[ENTRY_TYPE_COUNT] = {
     [ENTRY_SITE_ENROLLED] = verify_enrolment,
     [ENTRY_SITE_RETIRED] = verify_retirement,
     [ENTRY_ARRIVED] = verify_arrival,
+    [ENTRY_FAILOVER] = verify_failover,
     [ENTRY_OFFER] = verify_offer,
     [ENTRY_RECEIPT] = verify_receipt,
     [ENTRY_BORN] = verify_birth,

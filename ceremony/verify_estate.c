@@ -210,6 +210,27 @@ void verify_arrival(struct verifier *v, const struct entry *e)
         claim_holds(&v->claims, CLAIM_PLACES);
 }
 
+/* Who serves the token is named by its policy; that the other one answers there no more is the log's word. */
+void verify_failover(struct verifier *v, const struct entry *e)
+{
+    const char *token = entry_text(e, "token"), *site = entry_text(e, "site");
+    const struct token *named = v->judge != NULL ? policy_token(v->judge, token) : NULL;
+    const struct state_token *before = state_token(&v->state, token);
+    const char *why = NULL;
+
+    if (named == NULL || !named->failover_use)
+        why = "its policy says nothing of failover";
+    else if (strcmp(site, named->primary) != 0 && !strings_have(&named->replicas, site))
+        why = "the token has no such site";
+    else if (strcmp(before != NULL && before->serving != NULL ? before->serving : named->primary, site) == 0)
+        why = "that site served already";
+    if (why != NULL)
+        claim_fails(&v->claims, CLAIM_SITES, "entry %llu: %s cannot serve %s: %s", (unsigned long long)e->seq, site,
+                    token, why);
+    else
+        claim_holds(&v->claims, CLAIM_SITES);
+}
+
 void verify_suspension(struct verifier *v, const struct entry *e)
 {
     static const char *const suspended[] = {"scope", "reason", NULL}, *const resumed[] = {"scope", NULL};

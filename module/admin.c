@@ -1,3 +1,4 @@
+#include "module/failover.h"
 #include "module/functions.h"
 #include "module/grant.h"
 #include "module/made.h"
@@ -166,8 +167,9 @@ static CK_RV login_begin(CK_SESSION_HANDLE session, CK_USER_TYPE user, struct se
     return session_view(session, ret_view) ? CKR_OK : session_unknown();
 }
 
-/* `login: module` in the bindings: whatever the application gives as a PIN is not looked at. */
-static CK_RV login_by_module(CK_SESSION_HANDLE session, CK_USER_TYPE user, bool *ret_done)
+/* `login: module` in the bindings: whatever the application gives as a PIN is not looked at. Nor does it reach a replica. */
+static CK_RV login_by_module(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len,
+                             bool *ret_done)
 {
     struct world *w = world_current();
     struct session_view view = {0};
@@ -181,8 +183,10 @@ static CK_RV login_by_module(CK_SESSION_HANDLE session, CK_USER_TYPE user, bool 
         struct site_link link = made_link(w, &view);
 
         rv = CKR_OK;
-        *ret_done = (user == CKU_USER || user == CKU_CONTEXT_SPECIFIC) && link.binding && link.binding->login_by_module;
-        if (*ret_done && site_log_in(&link, user, &answered, &f) != OK) {
+        *ret_done = link.binding && (link.binding->login_by_module || failover_away(w, view.slot));
+        if (*ret_done && failover_away(w, view.slot)) {
+            rv = failover_login(w, &view, user, pin, pin_len);
+        } else if (*ret_done && site_log_in(&link, user, &answered, &f) != OK) {
             rv = gate_fault(&f);
             rv = answered == CKR_OK ? rv : answered;
         } else if (*ret_done) {
@@ -193,16 +197,49 @@ static CK_RV login_by_module(CK_SESSION_HANDLE session, CK_USER_TYPE user, bool 
     return rv;
 }
 
-CK_RV our_C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len)
+static CK_RV login_done(const struct session_view *view, CK_USER_TYPE user, CK_RV rv)
+{
+    if (rv == CKR_OK && user == CKU_USER)
+        failover_logged(view->slot, true);
+    return rv;
+}
+
+static CK_RV login_below(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len)
+{
+    struct session_view view;
+    CK_RV rv;
+
+    if (!session_enter(session, &view))
+        return session_unknown();
+    rv = view.below->C_Login(view.lower, user, pin, pin_len);
+    session_leave(&view);
+    return rv;
+}
+
+static CK_RV login_once(struct session_view *view, CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin,
+                        CK_ULONG pin_len)
 {
     struct administration a = {.operation = OP_INITIALISE, .function = "C_Login"};
-    struct session_view view = {0};
     bool done = false;
-    CK_RV rv = login_begin(session, user, &view, &a);
+    CK_RV rv = login_begin(session, user, view, &a);
 
     if (rv == CKR_OK && !a.locked)
-        rv = login_by_module(session, user, &done);
-    return rv == CKR_OK && !done ? admin_end(&a, view.below->C_Login(view.lower, user, pin, pin_len)) : rv;
+        rv = login_by_module(session, user, pin, pin_len, &done);
+    if (rv == CKR_OK && !done)
+        rv = admin_end(&a, login_below(session, user, pin, pin_len));
+    return login_done(view, user, rv);
+}
+
+CK_RV our_C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len)
+{
+    struct session_view view = {0};
+    unsigned turns = 0;
+    CK_RV rv;
+
+    do
+        rv = login_once(&view, session, user, pin, pin_len);
+    while (failover_again(&view, rv, &turns));
+    return rv;
 }
 
 CK_RV our_C_LoginUser(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len,
@@ -218,7 +255,8 @@ CK_RV our_C_LoginUser(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_
         return session_unknown();
     rv = login_begin(session, user, &view, &a);
     if (rv == CKR_OK && !a.locked)
-        rv = login_by_module(session, user, &done);
-    return rv == CKR_OK && !done ? admin_end(&a, below->C_LoginUser(view.lower, user, pin, pin_len, name, name_len))
-                                 : rv;
+        rv = login_by_module(session, user, pin, pin_len, &done);
+    if (rv == CKR_OK && !done)
+        rv = admin_end(&a, below->C_LoginUser(view.lower, user, pin, pin_len, name, name_len));
+    return login_done(&view, user, rv);
 }

@@ -2,13 +2,17 @@
 
 #include <stddef.h>
 
+#include "module/failover.h"
 #include "module/life.h"
 #include "module/objects.h"
 #include "module/sessions.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* The entry points. A pass-through translates its handles and goes down; it takes no lock. */
+#define COLD static __attribute__((noinline, cold))
+
+/* The entry points. A pass-through translates its handles and goes down; it takes no lock. On a watched session it is made
+ * again where the slot goes over to another HSM. */
 #define ENTRY_ALWAYS(name, params, args)                                                                               \
     EXPORT CK_RV name params                                                                                           \
     {                                                                                                                  \
@@ -21,23 +25,57 @@
     }
 #define ENTRY_GATE(name, params, args) ENTRY_OWN(name, params, args)
 #define ENTRY_PASS(name, params, args)                                                                                 \
+    COLD CK_RV watched_##name params                                                                                   \
+    {                                                                                                                  \
+        CK_SESSION_HANDLE given = session;                                                                             \
+        struct session_view view;                                                                                      \
+        unsigned turns = 0;                                                                                            \
+        CK_RV rv;                                                                                                      \
+                                                                                                                       \
+        do {                                                                                                           \
+            if (!session_enter(given, &view))                                                                          \
+                return session_unknown();                                                                              \
+            session = view.lower;                                                                                      \
+            rv = view.below->name args;                                                                                \
+            session_leave(&view);                                                                                      \
+        } while (failover_again(&view, rv, &turns));                                                                   \
+        return rv;                                                                                                     \
+    }                                                                                                                  \
     EXPORT CK_RV name params                                                                                           \
     {                                                                                                                  \
         struct session_view view;                                                                                      \
                                                                                                                        \
-        if (!session_view(session, &view))                                                                             \
-            return session_unknown();                                                                                  \
+        if (!session_plain(session, &view))                                                                            \
+            return watched_##name args;                                                                                \
         session = view.lower;                                                                                          \
         return view.below->name args;                                                                                  \
     }
 #define ENTRY_OBJECT(name, params, args)                                                                               \
+    COLD CK_RV watched_##name params                                                                                   \
+    {                                                                                                                  \
+        CK_SESSION_HANDLE given = session;                                                                             \
+        CK_OBJECT_HANDLE given_object = object;                                                                        \
+        struct session_view view;                                                                                      \
+        unsigned turns = 0;                                                                                            \
+        CK_RV rv;                                                                                                      \
+                                                                                                                       \
+        do {                                                                                                           \
+            if (!session_enter(given, &view))                                                                          \
+                return session_unknown();                                                                              \
+            session = view.lower;                                                                                      \
+            object = given_object;                                                                                     \
+            rv = object_lower(&object, view.place) ? view.below->name args : CKR_OBJECT_HANDLE_INVALID;                \
+            session_leave(&view);                                                                                      \
+        } while (failover_again(&view, rv, &turns));                                                                   \
+        return rv;                                                                                                     \
+    }                                                                                                                  \
     EXPORT CK_RV name params                                                                                           \
     {                                                                                                                  \
         struct session_view view;                                                                                      \
                                                                                                                        \
-        if (!session_view(session, &view))                                                                             \
-            return session_unknown();                                                                                  \
-        if (!object_lower(&object, view.slot))                                                                         \
+        if (!session_plain(session, &view))                                                                            \
+            return watched_##name args;                                                                                \
+        if (!object_lower(&object, view.place))                                                                        \
             return CKR_OBJECT_HANDLE_INVALID;                                                                          \
         session = view.lower;                                                                                          \
         return view.below->name args;                                                                                  \

@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include "module/failover.h"
 #include "module/template.h"
 
 /* A suspension, a policy or a destruction elsewhere is seen within this time at a gate. */
@@ -95,12 +96,32 @@ bool gate_suspended(const struct world *w, const struct question *q, const struc
     return state_suspended(&w->estate->state, question_token(w, q), q->label) && !(rule && rule->while_suspended);
 }
 
+/* While a replica serves the token, its keys are used and nothing else. */
+static bool question_waits(const struct world *w, const struct question *q)
+{
+    return q->operation != OP_USE && failover_away(w, q->slot);
+}
+
+CK_RV gate_waits(const struct world *w, const struct question *q)
+{
+    const struct shown_token *t = &w->tokens[q->slot];
+    struct fault f = {0};
+
+    if (!question_waits(w, q))
+        return CKR_OK;
+    fault_set(&f, E_REFUSED,
+              "%s on %s: %s serves it, and nothing but uses until the estate is whole again; the next step is "
+              "`quorate settle`, when the primary %s answers",
+              q->function, t->bound->id, t->serving->site, t->primary);
+    return gate_refuse(q->operation, &f);
+}
+
 const struct rule *gate_rule(const struct world *w, const struct question *q, bool *ret_plain)
 {
     const char *token = question_token(w, q);
     const struct rule *rule = policy_match(w->estate->policy, q->operation, token, q->label, q->class_name, q->object);
 
-    *ret_plain = rule && rule->effect == EFFECT_ALLOW && !gate_suspended(w, q, rule);
+    *ret_plain = rule && rule->effect == EFFECT_ALLOW && !gate_suspended(w, q, rule) && !question_waits(w, q);
     return rule;
 }
 
@@ -203,8 +224,10 @@ CK_RV gate_ask(struct world *w, const struct question *q, struct answer *ret)
     struct fault f = {0};
     json_t *subject = NULL;
     bool plain = false;
-    CK_RV rv = CKR_GENERAL_ERROR;
+    CK_RV rv = gate_waits(w, q);
 
+    if (rv != CKR_OK)
+        return rv;
     gate_rule(w, q, &plain);
     if (plain) {
         if (ret)

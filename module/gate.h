@@ -30,6 +30,9 @@ void gate_close(struct world *w);
 /* The rule that decides, NULL for `otherwise`. *ret_plain: it allows, and nothing of it is suspended. */
 const struct rule *gate_rule(const struct world *w, const struct question *q, bool *ret_plain);
 
+/* CKR_OK, or the refusal where a replica serves the token and the operation waits (module/failover.h). Every question
+ * that is asked is asked this too. */
+CK_RV gate_waits(const struct world *w, const struct question *q);
 /* What is asked lies in a suspended scope, and its rule does not go on then. */
 bool gate_suspended(const struct world *w, const struct question *q, const struct rule *rule);
 /* The digest of the question's subject. False on memory, or where it cannot be written down. */

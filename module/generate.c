@@ -239,6 +239,11 @@ static CK_RV generate(struct generation *g)
 
     if (rv != CKR_OK)
         return rv;
+    rv = gate_waits(g->world, &q);
+    if (rv != CKR_OK) {
+        gate_close(g->world);
+        return rv;
+    }
     rule = gate_rule(g->world, &q, &plain);
     rv = generation_plain_public(g, &plain_public);
     if (rv == CKR_OK && !(plain && plain_public))

@@ -31,6 +31,22 @@ void governed_idle_end(struct session *s)
     governed_free(g);
 }
 
+void governed_moved(struct session *s, CK_FUNCTION_LIST *below)
+{
+    struct governed *g = s->work;
+
+    if (s->idle)
+        s->idle->own = CK_INVALID_HANDLE; /* with the HSM that it was on */
+    governed_idle_end(s);
+    if (!g)
+        return;
+    g->below = below;
+    if (!g->own)
+        return;
+    g->own = CK_INVALID_HANDLE;
+    governed_end(s);
+}
+
 void governed_attach(struct session *s, struct governed *g)
 {
     s->work = g;
@@ -45,7 +61,7 @@ CK_RV governed_own(const struct world *w, const struct session_view *view, const
     CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
     CK_RV rv;
 
-    if (!object_lower(&key, view->slot))
+    if (!object_lower(&key, view->place))
         return CKR_KEY_HANDLE_INVALID;
     rv = view->below->C_OpenSession(w->tokens[view->slot].lower_slot, CKF_SERIAL_SESSION, NULL, NULL, &session);
     if (rv != CKR_OK)

@@ -42,6 +42,8 @@ struct governed_end {
 };
 CK_RV governed_finish(CK_SESSION_HANDLE session, enum governed_kind kind, const struct governed_end *end);
 
+/* Its session goes over to another HSM: what is kept here goes on there; what was begun on the old one is lost. */
+void governed_moved(struct session *s, CK_FUNCTION_LIST *below);
 void governed_end(struct session *s);      /* drops it; none is fine. With the world's lock held. */
 void governed_idle_end(struct session *s); /* the same of what it keeps for later */
 

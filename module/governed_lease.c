@@ -95,7 +95,7 @@ struct governed *lease_again(const struct session_view *view, enum governed_kind
         g->mechanism.m.ulParameterLen || mechanism->ulParameterLen)
         return NULL;
     view->session->idle = NULL; /* taken by g */
-    if (object_lower(&lower, view->slot) && below_init(g->below, g->own, kind, &g->mechanism.m, lower) == CKR_OK)
+    if (object_lower(&lower, view->place) && below_init(g->below, g->own, kind, &g->mechanism.m, lower) == CKR_OK)
         return g;
     governed_free(g);
     return NULL;
@@ -121,7 +121,7 @@ CK_RV lease_finish(struct world *w, const struct session_view *view, struct gove
         return rv;
     }
     pthread_mutex_lock(&w->lock);
-    if (session_view(view->handle, &again) && !again.session->work) {
+    if (session_view(view->handle, &again) && again.place == view->place && !again.session->work) {
         if (comes_again(rv, end)) {
             governed_attach(again.session, g);
         } else {

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "module/begun.h"
 #include "module/errand.h"
 #include "module/functions.h"
 #include "module/gate.h"
@@ -26,6 +27,7 @@ static void life_child(void)
     objects_forget();
     gate_forget();
     leases_forget();
+    begun_forget();
     slot_events_forget();
     lowers_forget();
     sites_forget();

@@ -89,7 +89,7 @@ struct site_link made_link(const struct world *w, const struct session_view *vie
     const struct shown_token *t = &w->tokens[view->slot];
 
     return (struct site_link){
-        .token = t->bound->id, .binding = t->binding, .f = view->below, .slot = t->lower_slot, .session = view->lower};
+        .token = t->bound->id, .binding = t->serving, .f = view->below, .slot = t->lower_slot, .session = view->lower};
 }
 
 static enum outcome size_text(const struct site_link *s, CK_OBJECT_HANDLE key, CK_ATTRIBUTE_TYPE type,

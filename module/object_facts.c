@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "core/encode.h"
+#include "module/failover.h"
 #include "module/objects.h"
 
 /* Only what is known to be no secret is none: one-time password keys and classes of vendors do work with secrets too. */
@@ -111,6 +112,9 @@ const struct state_key *object_key(const struct world *w, CK_SLOT_ID slot, const
     /* Renamed on the token by other means: it is still that key, and the log's label counts. */
     if (!key && o->id[0])
         key = state_key(s, token, name, o->id, NULL);
+    /* What a replica serves must be known to be there. */
+    if (key && failover_away(w, slot) && !strings_have(&key->sites, w->tokens[slot].serving->site))
+        key = NULL;
     return key;
 }
 

@@ -15,20 +15,21 @@ static _Atomic uint64_t deaths = 1;
 /* What the thread's last search found, where all of it was known: most programs look for the same objects again. */
 static _Thread_local struct {
     uint64_t deaths; /* 0: nothing */
-    CK_SLOT_ID slot;
+    CK_ULONG place;
     CK_ULONG count;
     CK_OBJECT_HANDLE lower[FIND_AT_ONCE], handles[FIND_AT_ONCE];
 } last_found;
 
-static bool found_again(CK_SLOT_ID slot, const CK_OBJECT_HANDLE *lower, CK_ULONG count)
+static bool found_again(CK_ULONG place, const CK_OBJECT_HANDLE *lower, CK_ULONG count)
 {
     return last_found.deaths == atomic_load_explicit(&deaths, memory_order_acquire) && last_found.count == count &&
-           last_found.slot == slot && memcmp(last_found.lower, lower, count * sizeof(*lower)) == 0;
+           last_found.place == place && memcmp(last_found.lower, lower, count * sizeof(*lower)) == 0;
 }
 
-static size_t bucket_of(CK_SLOT_ID slot, CK_OBJECT_HANDLE lower, size_t count)
+static size_t bucket_of(CK_ULONG place, CK_OBJECT_HANDLE lower, size_t count)
 {
-    uint64_t mixed = (lower ^ slot << 48) * 0x9E3779B97F4A7C15u; /* Fibonacci hashing: 2^64 / the golden ratio */
+    uint64_t mixed = (lower ^ place << 48 ^ place >> PLACE_TURN_SHIFT) *
+                     0x9E3779B97F4A7C15u; /* Fibonacci hashing: 2^64 / the golden ratio */
 
     return (size_t)(mixed >> 32) & (count - 1);
 }
@@ -52,7 +53,7 @@ static bool buckets_grow(void)
         o = object_at(i);
         if (!atomic_load(&o->entry.handle))
             continue;
-        bucket = &larger[bucket_of(atomic_load(&o->slot), atomic_load(&o->lower), count)];
+        bucket = &larger[bucket_of(atomic_load(&o->place), atomic_load(&o->lower), count)];
         o->next = *bucket;
         *bucket = o;
     }
@@ -62,32 +63,51 @@ static bool buckets_grow(void)
     return true;
 }
 
-static struct object *object_mapped(CK_SLOT_ID slot, CK_OBJECT_HANDLE lower)
+static struct object *object_mapped(CK_ULONG place, CK_OBJECT_HANDLE lower)
 {
-    struct object *o = bucket_count ? buckets[bucket_of(slot, lower, bucket_count)] : NULL;
+    struct object *o = bucket_count ? buckets[bucket_of(place, lower, bucket_count)] : NULL;
 
     while (o && (atomic_load_explicit(&o->lower, memory_order_relaxed) != lower ||
-                 atomic_load_explicit(&o->slot, memory_order_relaxed) != slot))
+                 atomic_load_explicit(&o->place, memory_order_relaxed) != place))
         o = o->next;
     return o;
 }
 
-static void object_unmap(struct object *o)
+static struct object **object_bucket(const struct object *o)
 {
-    struct object **at = &buckets[bucket_of(atomic_load(&o->slot), atomic_load(&o->lower), bucket_count)];
+    return &buckets[bucket_of(atomic_load(&o->place), atomic_load(&o->lower), bucket_count)];
+}
+
+static void object_link(struct object *o)
+{
+    struct object **bucket = object_bucket(o);
+
+    o->next = *bucket;
+    *bucket = o;
+    mapped++;
+}
+
+static void object_unlink(struct object *o)
+{
+    struct object **at = object_bucket(o);
 
     while (*at != o)
         at = &(*at)->next;
     *at = o->next;
     mapped--;
     atomic_fetch_add_explicit(&deaths, 1, memory_order_release);
+}
+
+static void object_unmap(struct object *o)
+{
+    object_unlink(o);
     table_drop(&object_table, &o->entry);
 }
 
 /* A new entry, or the one that is there with new facts. NULL on memory. */
-static struct object *object_map(CK_SLOT_ID slot, CK_OBJECT_HANDLE lower, const struct object_facts *facts)
+static struct object *object_map(CK_ULONG place, CK_OBJECT_HANDLE lower, const struct object_facts *facts)
 {
-    struct object *o = object_mapped(slot, lower), **bucket;
+    struct object *o = object_mapped(place, lower);
 
     if (o) {
         o->facts = *facts;
@@ -100,14 +120,11 @@ static struct object *object_map(CK_SLOT_ID slot, CK_OBJECT_HANDLE lower, const 
     if (!o)
         return NULL;
     atomic_store(&o->lower, lower);
-    atomic_store(&o->slot, slot);
+    atomic_store(&o->place, place);
     atomic_store(&o->judged, 0);
     o->facts = *facts;
     o->owner = CK_INVALID_HANDLE;
-    bucket = &buckets[bucket_of(slot, lower, bucket_count)];
-    o->next = *bucket;
-    *bucket = o;
-    mapped++;
+    object_link(o);
     table_show(&o->entry);
     return o;
 }
@@ -125,10 +142,11 @@ bool object_look(const struct session_view *view, CK_OBJECT_HANDLE handle, struc
     struct object_facts facts;
     struct object *o;
 
-    if (!object_lower(&lower, view->slot))
+    if (!object_lower(&lower, view->place))
         return false;
     if (object_read(view, lower, &facts) != CKR_OK) {
-        object_forget(handle);
+        if (!view->watched) /* else its HSM may be lost, and a replica has the object */
+            object_forget(handle);
         return false;
     }
     pthread_mutex_lock(&object_table.lock);
@@ -171,7 +189,7 @@ CK_RV object_add(const struct session_view *view, CK_OBJECT_HANDLE lower, const 
     CK_RV rv = CKR_HOST_MEMORY;
 
     pthread_mutex_lock(&object_table.lock);
-    o = object_map(view->slot, lower, facts);
+    o = object_map(view->place, lower, facts);
     if (o) {
         o->owner = facts->on_token ? CK_INVALID_HANDLE : view->handle;
         *ret = atomic_load(&o->entry.handle);
@@ -209,14 +227,14 @@ CK_RV objects_show(const struct session_view *view, const CK_OBJECT_HANDLE *lowe
     struct object *o;
     CK_RV rv = CKR_OK;
 
-    if (known && found_again(view->slot, lower, count)) {
+    if (known && found_again(view->place, lower, count)) {
         memcpy(ret, last_found.handles, count * sizeof(*ret));
         *ret_count = count;
         return CKR_OK;
     }
     pthread_mutex_lock(&object_table.lock);
     for (CK_ULONG i = 0; i < count && rv == CKR_OK; i++) {
-        o = object_mapped(view->slot, lower[i]);
+        o = object_mapped(view->place, lower[i]);
         handle = o ? atomic_load_explicit(&o->entry.handle, memory_order_relaxed) : CK_INVALID_HANDLE;
         if (!handle) { /* not seen before: the lower module and the policy are asked without the lock */
             known = false;
@@ -231,12 +249,48 @@ CK_RV objects_show(const struct session_view *view, const CK_OBJECT_HANDLE *lowe
         memcpy(last_found.lower, lower, count * sizeof(*lower));
         memcpy(last_found.handles, ret, count * sizeof(*ret));
         last_found.count = count;
-        last_found.slot = view->slot;
+        last_found.place = view->place;
         last_found.deaths = atomic_load(&deaths);
     }
     pthread_mutex_unlock(&object_table.lock);
     *ret_count = shown;
     return rv;
+}
+
+bool objects_next(CK_SLOT_ID slot, uint32_t *at, CK_OBJECT_HANDLE *ret, struct object_facts *ret_facts)
+{
+    struct object *o = NULL;
+    CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
+
+    pthread_mutex_lock(&object_table.lock);
+    while (!handle && ++*at <= object_table.used) {
+        o = object_at(*at);
+        handle = object_slot(o) == slot ? atomic_load(&o->entry.handle) : CK_INVALID_HANDLE;
+    }
+    if (handle) {
+        *ret = handle;
+        *ret_facts = o->facts;
+    }
+    pthread_mutex_unlock(&object_table.lock);
+    return handle != CK_INVALID_HANDLE;
+}
+
+/* A reader takes the new handle only with the new place: the old one is gone before, the new one there after. */
+void object_move(CK_OBJECT_HANDLE handle, CK_ULONG place, CK_OBJECT_HANDLE lower)
+{
+    struct object *o;
+
+    pthread_mutex_lock(&object_table.lock);
+    o = object_of(handle);
+    if (o) {
+        object_unlink(o);
+        atomic_store(&o->place, place | PLACE_MOVING);
+        atomic_store(&o->judged, 0);
+        atomic_store(&o->lower, lower);
+        atomic_store(&o->place, place);
+        object_link(o);
+    }
+    pthread_mutex_unlock(&object_table.lock);
 }
 
 void object_forget(CK_OBJECT_HANDLE handle)
@@ -250,22 +304,26 @@ void object_forget(CK_OBJECT_HANDLE handle)
     pthread_mutex_unlock(&object_table.lock);
 }
 
-/* With session CK_INVALID_HANDLE: those of the slot, all or the private ones; else those that the session made. */
-static void objects_sweep(CK_SESSION_HANDLE session, CK_SLOT_ID slot, bool private_only)
+enum sweep { SWEEP_SESSION /* those that the session made */, SWEEP_SLOT, SWEEP_PRIVATE, SWEEP_OFF_TOKEN };
+
+static bool sweep_takes(const struct object *o, enum sweep what, CK_SESSION_HANDLE session, CK_SLOT_ID slot)
+{
+    if (what == SWEEP_SESSION)
+        return o->owner == session;
+    return object_slot(o) == slot &&
+           (what == SWEEP_SLOT || (what == SWEEP_PRIVATE ? o->facts.is_private : !o->facts.on_token));
+}
+
+static void objects_sweep(enum sweep what, CK_SESSION_HANDLE session, CK_SLOT_ID slot)
 {
     struct object *o;
-    bool goes;
 
     pthread_mutex_lock(&object_table.lock);
     for (uint32_t i = 1; i <= object_table.used; i++) {
         o = object_at(i);
         if (!atomic_load(&o->entry.handle))
             continue;
-        if (session)
-            goes = o->owner == session;
-        else
-            goes = atomic_load(&o->slot) == slot && (!private_only || o->facts.is_private);
-        if (goes)
+        if (sweep_takes(o, what, session, slot))
             object_unmap(o);
     }
     pthread_mutex_unlock(&object_table.lock);
@@ -273,17 +331,22 @@ static void objects_sweep(CK_SESSION_HANDLE session, CK_SLOT_ID slot, bool priva
 
 void objects_forget_private(CK_SLOT_ID slot)
 {
-    objects_sweep(CK_INVALID_HANDLE, slot, true);
+    objects_sweep(SWEEP_PRIVATE, CK_INVALID_HANDLE, slot);
 }
 
 void objects_forget_session(CK_SESSION_HANDLE session)
 {
-    objects_sweep(session, 0, false);
+    objects_sweep(SWEEP_SESSION, session, 0);
 }
 
 void objects_forget_slot(CK_SLOT_ID slot)
 {
-    objects_sweep(CK_INVALID_HANDLE, slot, false);
+    objects_sweep(SWEEP_SLOT, CK_INVALID_HANDLE, slot);
+}
+
+void objects_forget_sessions(CK_SLOT_ID slot)
+{
+    objects_sweep(SWEEP_OFF_TOKEN, CK_INVALID_HANDLE, slot);
 }
 
 void objects_forget(void)

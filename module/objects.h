@@ -25,7 +25,7 @@ enum object_use { USE_UNKNOWN, USE_FREE, USE_GOVERNED };
 struct object {
     struct handle_entry entry;
     _Atomic CK_OBJECT_HANDLE lower;
-    _Atomic CK_SLOT_ID slot;
+    _Atomic CK_ULONG place;
     _Atomic uint64_t judged; /* generation of the policy << 2 | enum object_use */
     struct object *next;     /* in its bucket; from here on under the table's lock */
     CK_SESSION_HANDLE owner; /* of a session object that was made here, else 0 */
@@ -33,16 +33,21 @@ struct object {
 };
 extern struct table object_table;
 
-/* Translates a handle of that slot; false where it stands for nothing. Takes no lock. */
-static inline bool object_lower(CK_OBJECT_HANDLE *handle, CK_SLOT_ID slot)
+static inline CK_SLOT_ID object_slot(const struct object *o)
+{
+    return atomic_load_explicit(&o->place, memory_order_acquire) & PLACE_SLOT_MASK;
+}
+
+/* Translates a handle for a session at that place; false where it stands for nothing there. Takes no lock. */
+static inline bool object_lower(CK_OBJECT_HANDLE *handle, CK_ULONG place)
 {
     struct object *o = table_get(&object_table, *handle, sizeof(*o));
     CK_OBJECT_HANDLE lower;
 
-    if (!o || atomic_load_explicit(&o->slot, memory_order_acquire) != slot)
+    if (!o || atomic_load_explicit(&o->place, memory_order_acquire) != place)
         return false;
     lower = atomic_load_explicit(&o->lower, memory_order_acquire);
-    if (!table_holds(&o->entry, *handle))
+    if (!table_holds(&o->entry, *handle) || atomic_load_explicit(&o->place, memory_order_relaxed) != place)
         return false;
     *handle = lower;
     return true;
@@ -71,6 +76,10 @@ CK_RV object_add(const struct session_view *view, CK_OBJECT_HANDLE lower, const 
 #define FIND_AT_ONCE 64u
 CK_RV objects_show(const struct session_view *view, const CK_OBJECT_HANDLE *lower, CK_ULONG count,
                    CK_OBJECT_HANDLE *ret, CK_ULONG *ret_count);
+/* For a slot that goes over to another HSM: its objects in turn, by index from *at on (0 first); false: no more. */
+bool objects_next(CK_SLOT_ID slot, uint32_t *at, CK_OBJECT_HANDLE *ret, struct object_facts *ret_facts);
+void object_move(CK_OBJECT_HANDLE handle, CK_ULONG place, CK_OBJECT_HANDLE lower);
+void objects_forget_sessions(CK_SLOT_ID slot); /* session objects, whoever made them */
 void object_forget(CK_OBJECT_HANDLE handle);
 void objects_forget_private(CK_SLOT_ID slot);           /* at logout */
 void objects_forget_session(CK_SESSION_HANDLE session); /* its session objects */

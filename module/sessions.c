@@ -1,5 +1,7 @@
 #include "module/sessions.h"
 
+#include "module/begun.h"
+#include "module/failover.h"
 #include "module/functions.h"
 #include "module/governed.h"
 #include "module/objects.h"
@@ -17,6 +19,20 @@ static CK_RV session_notified(CK_SESSION_HANDLE lower, CK_NOTIFICATION event, CK
 
     (void)lower;
     return handle ? s->notify(handle, event, s->application) : CKR_OK;
+}
+
+bool session_enter(CK_SESSION_HANDLE handle, struct session_view *ret)
+{
+    while (session_view(handle, ret)) {
+        if (!ret->watched)
+            return true;
+        atomic_fetch_add(session_busy(ret->session, ret->place), 1);
+        /* Who moves it looks at the count after the place: one of us sees the other. */
+        if ((atomic_load(&ret->session->place) & ~PLACE_WATCHED) == ret->place)
+            return true;
+        session_leave(ret);
+    }
+    return false;
 }
 
 static struct session *session_take(void)
@@ -61,9 +77,14 @@ void sessions_idle_end(CK_SLOT_ID slot)
 
     for (uint32_t i = 1, n = sessions_used(); i <= n; i++) {
         s = session_at(i);
-        if (s && atomic_load(&s->slot) == slot)
+        if (s && session_slot(s) == slot)
             governed_idle_end(s);
     }
+}
+
+CK_RV session_reopen(struct session *s, CK_FUNCTION_LIST *below, CK_SLOT_ID slot, CK_SESSION_HANDLE *ret)
+{
+    return below->C_OpenSession(slot, s->flags, s->notify ? s : NULL, s->notify ? session_notified : NULL, ret);
 }
 
 static CK_RV session_open_locked(struct world *w, CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify,
@@ -75,8 +96,9 @@ static CK_RV session_open_locked(struct world *w, CK_SLOT_ID slot, CK_FLAGS flag
     struct fault ignored = {0};
     CK_RV rv = slot_token(w, slot, &t);
 
-    if (rv == CKR_TOKEN_NOT_PRESENT && world_look(w, &w->tokens[slot], &ignored) == OK)
-        rv = slot_token(w, slot, &t); /* it came back */
+    if (rv == CKR_TOKEN_NOT_PRESENT &&
+        (world_look(w, &w->tokens[slot], &ignored) == OK || failover_find(w, slot, "it does not answer")))
+        rv = slot_token(w, slot, &t); /* it came back, or a replica serves */
     if (rv != CKR_OK)
         return rv;
     s = session_take();
@@ -85,11 +107,11 @@ static CK_RV session_open_locked(struct world *w, CK_SLOT_ID slot, CK_FLAGS flag
     s->notify = notify;
     s->application = application;
     s->work = s->idle = NULL;
-    rv = t->lower->f->C_OpenSession(t->lower_slot, flags, notify ? s : NULL, notify ? session_notified : NULL, &lower);
+    s->flags = flags;
+    rv = session_reopen(s, t->lower->f, t->lower_slot, &lower);
     if (rv == CKR_SESSION_COUNT) {
         sessions_idle_end(slot);
-        rv = t->lower->f->C_OpenSession(t->lower_slot, flags, notify ? s : NULL, notify ? session_notified : NULL,
-                                        &lower);
+        rv = session_reopen(s, t->lower->f, t->lower_slot, &lower);
     }
     if (rv != CKR_OK) {
         session_drop(s);
@@ -98,7 +120,7 @@ static CK_RV session_open_locked(struct world *w, CK_SLOT_ID slot, CK_FLAGS flag
     atomic_store(&s->below, t->lower->f);
     atomic_store(&s->below_3_0, &t->lower->list_3_0);
     atomic_store(&s->lower, lower);
-    atomic_store(&s->slot, slot);
+    atomic_store(&s->place, failover_place(w, slot));
     atomic_store(&s->governed, GOVERNED_NONE);
     *ret = table_show(&s->entry);
     return CKR_OK;
@@ -128,6 +150,16 @@ void session_release(const struct session_view *view)
     pthread_mutex_unlock(&session_table.lock);
 }
 
+bool session_making(const struct session *s)
+{
+    bool making;
+
+    pthread_mutex_lock(&session_table.lock);
+    making = s->making > 0;
+    pthread_mutex_unlock(&session_table.lock);
+    return making;
+}
+
 /* On that session, or, for CK_INVALID_HANDLE, on any of the slot. With the table's lock held. */
 static bool making_on(CK_SESSION_HANDLE session, CK_SLOT_ID slot)
 {
@@ -135,7 +167,7 @@ static bool making_on(CK_SESSION_HANDLE session, CK_SLOT_ID slot)
 
     for (uint32_t i = 1; i <= session_table.used; i++) {
         s = session_at(i);
-        if (s && s->making && (session ? atomic_load(&s->entry.handle) == session : atomic_load(&s->slot) == slot))
+        if (s && s->making && (session ? atomic_load(&s->entry.handle) == session : session_slot(s) == slot))
             return true;
     }
     return false;
@@ -166,7 +198,7 @@ static bool slot_has_other(CK_SLOT_ID slot, const struct session *than)
 
     for (uint32_t i = 1, n = sessions_used(); i <= n; i++) {
         s = session_at(i);
-        if (s && s != than && atomic_load(&s->slot) == slot)
+        if (s && s != than && session_slot(s) == slot)
             return true;
     }
     return false;
@@ -176,7 +208,7 @@ static bool slot_has_other(CK_SLOT_ID slot, const struct session *than)
 static CK_SESSION_HANDLE session_spare(const struct world *w, const struct session *s)
 {
     static const CK_FLAGS kinds[] = {CKF_SERIAL_SESSION | CKF_RW_SESSION, CKF_SERIAL_SESSION};
-    const struct shown_token *t = &w->tokens[atomic_load(&s->slot)];
+    const struct shown_token *t = &w->tokens[session_slot(s)];
     CK_SESSION_HANDLE spare = CK_INVALID_HANDLE;
 
     /* With the SO logged in there is no R/O session, on a token that is write-protected no other. */
@@ -195,7 +227,7 @@ static CK_RV session_close_locked(struct world *w, struct session *s, bool must)
 {
     CK_SESSION_HANDLE handle = atomic_load(&s->entry.handle), lower = atomic_load(&s->lower), spare = CK_INVALID_HANDLE;
     CK_FUNCTION_LIST *below = atomic_load(&s->below);
-    CK_SLOT_ID slot = atomic_load(&s->slot);
+    CK_SLOT_ID slot = session_slot(s);
     bool last = !slot_has_other(slot, s);
     CK_SESSION_INFO info;
     CK_RV rv;
@@ -206,12 +238,16 @@ static CK_RV session_close_locked(struct world *w, struct session *s, bool must)
     if (last && !spare) {
         objects_forget_private(slot);
         below->C_Logout(lower);
+        failover_logged(slot, false);
     }
     rv = below->C_CloseSession(lower);
     if (rv == CKR_OK || must || below->C_GetSessionInfo(lower, &info) != CKR_OK) {
-        if (spare)
+        if (spare) {
             below->C_Logout(spare);
+            failover_logged(slot, false);
+        }
         governed_end(s);
+        begun_drop(s);
         session_drop(s);
         objects_forget_session(handle);
         if (last)
@@ -266,7 +302,7 @@ static CK_RV sessions_close_slot(struct world *w, CK_SLOT_ID slot)
 
     for (uint32_t i = 1, n = sessions_used(); i <= n; i++) {
         s = session_at(i);
-        if (!s || atomic_load(&s->slot) != slot)
+        if (!s || session_slot(s) != slot)
             continue;
         one = session_close_locked(w, s, false);
         if (rv == CKR_OK && session_at(i))
@@ -299,9 +335,22 @@ static void sessions_end(struct world *w, bool any, CK_SLOT_ID slot)
 
     for (uint32_t i = 1, n = sessions_used(); i <= n; i++) {
         s = session_at(i);
-        if (s && (any || atomic_load(&s->slot) == slot))
+        if (s && (any || session_slot(s) == slot))
             session_close_locked(w, s, true);
     }
+}
+
+struct session *sessions_next(CK_SLOT_ID slot, uint32_t *at)
+{
+    struct session *s;
+    uint32_t used = sessions_used();
+
+    while (++*at <= used) {
+        s = session_at(*at);
+        if (s && session_slot(s) == slot)
+            return s;
+    }
+    return NULL;
 }
 
 void sessions_close_all(struct world *w)
@@ -340,13 +389,19 @@ void sessions_forget(void)
 CK_RV our_C_GetSessionInfo(CK_SESSION_HANDLE session, CK_SESSION_INFO_PTR info)
 {
     struct session_view view;
+    unsigned turns = 0;
     CK_RV rv;
 
     if (!session_view(session, &view))
         return session_unknown();
     if (!info)
         return CKR_ARGUMENTS_BAD;
-    rv = view.below->C_GetSessionInfo(view.lower, info);
+    do {
+        if (!session_enter(session, &view))
+            return session_unknown();
+        rv = view.below->C_GetSessionInfo(view.lower, info);
+        session_leave(&view);
+    } while (failover_again(&view, rv, &turns));
     if (rv == CKR_OK)
         info->slotID = view.slot;
     return rv;
@@ -366,8 +421,10 @@ CK_RV our_C_Logout(CK_SESSION_HANDLE session)
     } else if (session_view(session, &view)) {
         sessions_idle_end(view.slot); /* a R/O session would keep the SO out */
         rv = view.below->C_Logout(view.lower);
-        if (rv == CKR_OK)
+        if (rv == CKR_OK) {
             objects_forget_private(view.slot);
+            failover_logged(view.slot, false);
+        }
     }
     pthread_mutex_unlock(&w->lock);
     return rv;

@@ -8,16 +8,27 @@
 /* The application's sessions: virtual handles over sessions of the primary's module. They are opened and closed with
  * the world's lock held, and read without. */
 struct governed;
+struct begun;
+
+/* Where a session or an object is: its slot, and how often that slot went over to another HSM (module/failover.h). Both
+ * are of one HSM exactly where their places are equal. */
+#define PLACE_SLOT_MASK 0x3fffffffUL
+#define PLACE_MOVING (1UL << 30)  /* what it leads to is being written */
+#define PLACE_WATCHED (1UL << 31) /* of sessions: a loss of the HSM is looked into */
+#define PLACE_TURN_SHIFT 32
 
 struct session {
     struct handle_entry entry;
     _Atomic(CK_FUNCTION_LIST *) below;
     _Atomic(const CK_FUNCTION_LIST_3_0 *) below_3_0;
     _Atomic CK_SESSION_HANDLE lower;
-    _Atomic CK_SLOT_ID slot;
+    _Atomic CK_ULONG place;
     atomic_int governed;   /* enum governed_kind of `work`: its functions are ours */
     struct governed *work; /* from here on under the world's lock */
     struct governed *idle; /* the last use on a lease, with its session below, for the next one like it */
+    CK_FLAGS flags;        /* as it was opened */
+    atomic_uint busy[2];   /* of a watched session: calls that are below, by the last bit of its turn */
+    struct begun *begun;   /* on a watched session: what was begun on it; under failover.c's lock */
     CK_NOTIFY notify;
     void *application;
     unsigned making; /* keys that are being made on it; under the table's lock */
@@ -29,10 +40,47 @@ struct session_view {
     CK_FUNCTION_LIST *below;
     CK_SESSION_HANDLE handle, lower;
     CK_SLOT_ID slot;
+    CK_ULONG place; /* without PLACE_WATCHED: comparable with an object's */
+    bool watched;
 };
 
 /* What a handle stands for; false where it stands for nothing. Takes no lock. */
 static inline bool session_view(CK_SESSION_HANDLE handle, struct session_view *ret)
+{
+    struct session *s = table_get(&session_table, handle, sizeof(*s));
+    CK_ULONG place;
+
+    if (!s)
+        return false;
+    ret->session = s;
+    ret->handle = handle;
+    do { /* again where it went over to another HSM in between: a few stores */
+        place = atomic_load_explicit(&s->place, memory_order_acquire);
+        ret->below = atomic_load_explicit(&s->below, memory_order_acquire);
+        ret->lower = atomic_load_explicit(&s->lower, memory_order_acquire);
+        if (!table_holds(&s->entry, handle))
+            return false;
+    } while (place & PLACE_MOVING || atomic_load_explicit(&s->place, memory_order_relaxed) != place);
+    ret->slot = place & PLACE_SLOT_MASK;
+    ret->place = place & ~PLACE_WATCHED;
+    ret->watched = (place & PLACE_WATCHED) != 0;
+    return true;
+}
+
+/* A call on the session begins: a view that counts as long as it lasts, so that nobody closes a lower session under it. */
+static inline atomic_uint *session_busy(struct session *s, CK_ULONG place)
+{
+    return &s->busy[place >> PLACE_TURN_SHIFT & 1];
+}
+bool session_enter(CK_SESSION_HANDLE handle, struct session_view *ret);
+static inline void session_leave(const struct session_view *view)
+{
+    if (view->watched)
+        atomic_fetch_sub(session_busy(view->session, view->place), 1);
+}
+
+/* The same for what passes straight down: false for a watched session too. */
+static inline bool session_plain(CK_SESSION_HANDLE handle, struct session_view *ret)
 {
     struct session *s = table_get(&session_table, handle, sizeof(*s));
 
@@ -40,18 +88,27 @@ static inline bool session_view(CK_SESSION_HANDLE handle, struct session_view *r
         return false;
     ret->session = s;
     ret->handle = handle;
+    ret->place = atomic_load_explicit(&s->place, memory_order_acquire);
+    ret->slot = ret->place & PLACE_SLOT_MASK;
+    ret->watched = false;
     ret->below = atomic_load_explicit(&s->below, memory_order_acquire);
     ret->lower = atomic_load_explicit(&s->lower, memory_order_acquire);
-    ret->slot = atomic_load_explicit(&s->slot, memory_order_acquire);
-    return table_holds(&s->entry, handle);
+    return table_holds(&s->entry, handle) && !(ret->place & (PLACE_WATCHED | PLACE_MOVING));
 }
 
-/* The functions that 3.0 added, of the module of a session_view; NULL where the session is gone meanwhile. */
+/* The functions that 3.0 added, of the module of a session_view; NULL where the session is gone or moved meanwhile. */
 static inline const CK_FUNCTION_LIST_3_0 *session_below_3_0(const struct session_view *view)
 {
     const CK_FUNCTION_LIST_3_0 *below = atomic_load_explicit(&view->session->below_3_0, memory_order_acquire);
 
-    return table_holds(&view->session->entry, view->handle) ? below : NULL;
+    CK_ULONG place = atomic_load_explicit(&view->session->place, memory_order_relaxed);
+
+    return table_holds(&view->session->entry, view->handle) && (place & ~PLACE_WATCHED) == view->place ? below : NULL;
+}
+
+static inline CK_SLOT_ID session_slot(const struct session *s)
+{
+    return atomic_load_explicit(&s->place, memory_order_acquire) & PLACE_SLOT_MASK;
 }
 
 /* CKR_SESSION_HANDLE_INVALID, or CKR_CRYPTOKI_NOT_INITIALIZED where that is why. */
@@ -64,6 +121,13 @@ static inline CK_RV session_unknown(void)
  * the session or logs out. Hold with the world's lock held (false: the session is gone), release without. */
 bool session_hold(const struct session_view *view);
 void session_release(const struct session_view *view);
+bool session_making(const struct session *s);
+
+/* The living sessions of a slot, by index from *at on (0 first; it moves); NULL: no more. With the world's lock held. */
+struct session *sessions_next(CK_SLOT_ID slot, uint32_t *at);
+
+/* Opens a session below as this one was opened. */
+CK_RV session_reopen(struct session *s, CK_FUNCTION_LIST *below, CK_SLOT_ID slot, CK_SESSION_HANDLE *ret);
 
 void sessions_close_all(struct world *w);             /* C_Finalize: takes the world's lock */
 void sessions_lost(struct world *w, CK_SLOT_ID slot); /* the HSM was taken away: with the world's lock held */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "module/failover.h"
 #include "module/functions.h"
 #include "module/sessions.h"
 
@@ -52,7 +53,7 @@ static bool token_gone(struct shown_token *t)
     struct fault f = {0};
     CK_SLOT_ID slot = t->lower_slot;
 
-    if (lower_find(t->lower, t->binding->serial, &slot, &f) == E_ABSENT)
+    if (lower_find(t->lower, t->serving->serial, &slot, &f) == E_ABSENT)
         return true;
     t->lower_slot = slot;
     return false;
@@ -66,10 +67,15 @@ void slots_look(struct world *w)
         return;
     for (size_t i = 0; i < w->token_count; i++)
         if (!w->tokens[i].lower) {
-            world_look(w, &w->tokens[i], &ignored);
+            if (world_look(w, &w->tokens[i], &ignored) != OK)
+                failover_find(w, i, ignored.text);
         } else if (token_gone(&w->tokens[i])) {
+            if (failover_find(w, i, "its token is gone"))
+                continue;
             w->tokens[i].lower = NULL;
             sessions_lost(w, i);
+        } else {
+            failover_align(w, i);
         }
 }
 

@@ -80,7 +80,7 @@ CK_RV use_judge(const struct session_view *view, CK_OBJECT_HANDLE key, const cha
     *ret_lower = key;
     if (mechanism && mechanism_carries_handles(mechanism->mechanism))
         return CKR_MECHANISM_INVALID;
-    if (!object_lower(ret_lower, view->slot))
+    if (!object_lower(ret_lower, view->place))
         return CKR_KEY_HANDLE_INVALID;
     known = gate_fresh() ? object_use_known(key, generation) : USE_UNKNOWN;
     if (known == USE_FREE || (known == USE_GOVERNED && governable)) {

@@ -1,3 +1,6 @@
+#include <stdint.h>
+
+#include "module/begun.h"
 #include "module/functions.h"
 #include "module/governed.h"
 #include "module/grant.h"
@@ -7,7 +10,7 @@
 /* C_SignInit, C_Encrypt and their like: judged at the beginning. What a rule plainly allows goes down as it came; what
  * needs people is carried out by governed.c. */
 
-static CK_RV use_begin(const struct session_view *view, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key,
+static CK_RV use_begin(const struct session_view *view, const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key,
                        enum governed_kind kind, CK_OBJECT_HANDLE *ret_lower, enum use_way *ret_way)
 {
     CK_RV rv;
@@ -18,22 +21,25 @@ static CK_RV use_begin(const struct session_view *view, CK_MECHANISM *mechanism,
     return rv == CKR_OK && *ret_way == USE_WAY_GOVERNED ? governed_begin(view->handle, kind, mechanism, key) : rv;
 }
 
+/* Each once_C_NAME does the call; on a watched session it may be done again (module/begun.h). Public keys verify and
+ * recover. */
 #define USE_INIT(name, kind)                                                                                           \
+    static CK_RV once_##name(const struct session_view *view, const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)     \
+    {                                                                                                                  \
+        CK_MECHANISM once = *mechanism; /* what is judged is what goes down */                                         \
+        CK_OBJECT_HANDLE lower = CK_INVALID_HANDLE;                                                                    \
+        enum use_way way = USE_WAY_GOVERNED;                                                                           \
+        CK_RV rv = use_begin(view, &once, key, kind, &lower, &way);                                                    \
+                                                                                                                       \
+        return rv == CKR_OK && way == USE_WAY_PLAIN ? view->below->name(view->lower, &once, lower) : rv;               \
+    }                                                                                                                  \
     CK_RV our_##name(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key)                      \
     {                                                                                                                  \
         struct session_view view;                                                                                      \
-        CK_MECHANISM once; /* what is judged is what goes down */                                                      \
-        CK_OBJECT_HANDLE lower = CK_INVALID_HANDLE;                                                                    \
-        enum use_way way = USE_WAY_GOVERNED;                                                                           \
-        CK_RV rv;                                                                                                      \
                                                                                                                        \
-        if (!session_view(session, &view))                                                                             \
-            return session_unknown();                                                                                  \
-        if (!mechanism)                                                                                                \
-            return CKR_ARGUMENTS_BAD;                                                                                  \
-        once = *mechanism;                                                                                             \
-        rv = use_begin(&view, &once, key, kind, &lower, &way);                                                         \
-        return rv == CKR_OK && way == USE_WAY_PLAIN ? view.below->name(view.lower, &once, lower) : rv;                 \
+        if (!session_plain(session, &view))                                                                            \
+            return watched_init(session, once_##name, kind, mechanism, key);                                           \
+        return mechanism ? once_##name(&view, mechanism, key) : CKR_ARGUMENTS_BAD;                                     \
     }
 
 USE_INIT(C_SignInit, GOVERNED_SIGN)
@@ -43,36 +49,53 @@ USE_INIT(C_EncryptInit, GOVERNED_ENCRYPT)
 USE_INIT(C_DecryptInit, GOVERNED_DECRYPT)
 
 /* Only public keys recover. */
+static CK_RV once_C_VerifyRecoverInit(const struct session_view *view, const CK_MECHANISM *mechanism,
+                                      CK_OBJECT_HANDLE key)
+{
+    CK_MECHANISM once = *mechanism;
+    CK_OBJECT_HANDLE lower = CK_INVALID_HANDLE;
+    enum use_way way = USE_WAY_GOVERNED;
+    CK_RV rv = use_judge(view, key, "C_VerifyRecover", &once, false, &lower, &way);
+
+    return rv == CKR_OK ? view->below->C_VerifyRecoverInit(view->lower, &once, lower) : rv;
+}
+
 CK_RV our_C_VerifyRecoverInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key)
 {
     struct session_view view;
-    CK_MECHANISM once;
-    CK_OBJECT_HANDLE lower = CK_INVALID_HANDLE;
-    enum use_way way = USE_WAY_GOVERNED;
-    CK_RV rv;
 
-    if (!session_view(session, &view))
-        return session_unknown();
-    if (!mechanism)
-        return CKR_ARGUMENTS_BAD;
-    once = *mechanism;
-    rv = use_judge(&view, key, "C_VerifyRecover", &once, false, &lower, &way);
-    return rv == CKR_OK ? view.below->C_VerifyRecoverInit(view.lower, &once, lower) : rv;
+    if (!session_plain(session, &view))
+        return watched_init(session, once_C_VerifyRecoverInit, GOVERNED_NONE, mechanism, key);
+    return mechanism ? once_C_VerifyRecoverInit(&view, mechanism, key) : CKR_ARGUMENTS_BAD;
 }
 
-/* C_Sign, C_SignRecover, C_Encrypt, C_Decrypt. */
-#define USE_ONCE(name, kind, data, out)                                                                                \
-    CK_RV our_##name(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG data##_len, CK_BYTE_PTR out,                \
-                     CK_ULONG_PTR out##_len)                                                                           \
-    {                                                                                                                  \
-        struct governed_end end = {data, data##_len, NULL, 0, out, out##_len, true};                                   \
-        struct session_view view;                                                                                      \
+/* What goes on with an operation. PKCS#11 2.40 has no const; nobody writes through what goes in. */
+static CK_BYTE_PTR in(const unsigned char *bytes)
+{
+    return (CK_BYTE_PTR)(uintptr_t)bytes;
+}
+#define USE_STEP(session, name, init, kind, what, ends)                                                                \
+    struct session_view view;                                                                                          \
                                                                                                                        \
-        if (!session_view(session, &view))                                                                             \
-            return session_unknown();                                                                                  \
-        if (!governed_is(view.session, kind))                                                                          \
-            return view.below->name(view.lower, data, data##_len, out, out##_len);                                     \
-        return (!data && data##_len) || !out##_len ? CKR_ARGUMENTS_BAD : governed_finish(session, kind, &end);         \
+    if (!session_plain(session, &view))                                                                                \
+        return watched_step(session, once_##name, once_##init, kind, &what, ends);                                     \
+    return once_##name(&view, &what)
+
+/* C_Sign, C_SignRecover, C_Encrypt, C_Decrypt. */
+#define USE_ONCE(name, kind, from, to)                                                                                 \
+    static CK_RV once_##name(const struct session_view *view, const struct governed_end *what)                         \
+    {                                                                                                                  \
+        if (!governed_is(view->session, kind))                                                                         \
+            return view->below->name(view->lower, in(what->data), what->data_len, what->out, what->out_len);           \
+        return (!what->data && what->data_len) || !what->out_len ? CKR_ARGUMENTS_BAD                                   \
+                                                                 : governed_finish(view->handle, kind, what);          \
+    }                                                                                                                  \
+    CK_RV our_##name(CK_SESSION_HANDLE session, CK_BYTE_PTR from, CK_ULONG from##_len, CK_BYTE_PTR to,                 \
+                     CK_ULONG_PTR to##_len)                                                                            \
+    {                                                                                                                  \
+        struct governed_end what = {from, from##_len, NULL, 0, to, to##_len, true};                                    \
+                                                                                                                       \
+        USE_STEP(session, name, name##Init, kind, what, true);                                                         \
     }
 
 USE_ONCE(C_Sign, GOVERNED_SIGN, data, signature)
@@ -81,83 +104,96 @@ USE_ONCE(C_Encrypt, GOVERNED_ENCRYPT, data, encrypted)
 USE_ONCE(C_Decrypt, GOVERNED_DECRYPT, encrypted, data)
 
 /* C_SignUpdate, C_VerifyUpdate. */
-#define USE_FEED(name, kind)                                                                                           \
+#define USE_FEED(name, init, kind)                                                                                     \
+    static CK_RV once_##name(const struct session_view *view, const struct governed_end *what)                         \
+    {                                                                                                                  \
+        if (!governed_is(view->session, kind))                                                                         \
+            return view->below->name(view->lower, in(what->data), what->data_len);                                     \
+        return !what->data && what->data_len                                                                           \
+                   ? CKR_ARGUMENTS_BAD                                                                                 \
+                   : governed_update(view->handle, kind, what->data, what->data_len, NULL, NULL);                      \
+    }                                                                                                                  \
     CK_RV our_##name(CK_SESSION_HANDLE session, CK_BYTE_PTR part, CK_ULONG part_len)                                   \
     {                                                                                                                  \
-        struct session_view view;                                                                                      \
+        struct governed_end what = {.data = part, .data_len = part_len};                                               \
                                                                                                                        \
-        if (!session_view(session, &view))                                                                             \
-            return session_unknown();                                                                                  \
-        if (!governed_is(view.session, kind))                                                                          \
-            return view.below->name(view.lower, part, part_len);                                                       \
-        return !part && part_len ? CKR_ARGUMENTS_BAD : governed_update(session, kind, part, part_len, NULL, NULL);     \
+        USE_STEP(session, name, init, kind, what, false);                                                              \
     }
 
-USE_FEED(C_SignUpdate, GOVERNED_SIGN)
-USE_FEED(C_VerifyUpdate, GOVERNED_VERIFY)
+USE_FEED(C_SignUpdate, C_SignInit, GOVERNED_SIGN)
+USE_FEED(C_VerifyUpdate, C_VerifyInit, GOVERNED_VERIFY)
 
 /* C_EncryptUpdate, C_DecryptUpdate. */
-#define USE_THROUGH(name, kind, part, out)                                                                             \
-    CK_RV our_##name(CK_SESSION_HANDLE session, CK_BYTE_PTR part, CK_ULONG part##_len, CK_BYTE_PTR out,                \
-                     CK_ULONG_PTR out##_len)                                                                           \
+#define USE_THROUGH(name, init, kind, from, to)                                                                        \
+    static CK_RV once_##name(const struct session_view *view, const struct governed_end *what)                         \
     {                                                                                                                  \
-        struct session_view view;                                                                                      \
+        if (!governed_is(view->session, kind))                                                                         \
+            return view->below->name(view->lower, in(what->data), what->data_len, what->out, what->out_len);           \
+        return (!what->data && what->data_len) || !what->out_len                                                       \
+                   ? CKR_ARGUMENTS_BAD                                                                                 \
+                   : governed_update(view->handle, kind, what->data, what->data_len, what->out, what->out_len);        \
+    }                                                                                                                  \
+    CK_RV our_##name(CK_SESSION_HANDLE session, CK_BYTE_PTR from, CK_ULONG from##_len, CK_BYTE_PTR to,                 \
+                     CK_ULONG_PTR to##_len)                                                                            \
+    {                                                                                                                  \
+        struct governed_end what = {.data = from, .data_len = from##_len, .out = to, .out_len = to##_len};             \
                                                                                                                        \
-        if (!session_view(session, &view))                                                                             \
-            return session_unknown();                                                                                  \
-        if (!governed_is(view.session, kind))                                                                          \
-            return view.below->name(view.lower, part, part##_len, out, out##_len);                                     \
-        return (!part && part##_len) || !out##_len ? CKR_ARGUMENTS_BAD                                                 \
-                                                   : governed_update(session, kind, part, part##_len, out, out##_len); \
+        USE_STEP(session, name, init, kind, what, false);                                                              \
     }
 
-USE_THROUGH(C_EncryptUpdate, GOVERNED_ENCRYPT, part, encrypted)
-USE_THROUGH(C_DecryptUpdate, GOVERNED_DECRYPT, encrypted, part)
+USE_THROUGH(C_EncryptUpdate, C_EncryptInit, GOVERNED_ENCRYPT, part, encrypted)
+USE_THROUGH(C_DecryptUpdate, C_DecryptInit, GOVERNED_DECRYPT, encrypted, part)
 
 /* C_SignFinal, C_EncryptFinal, C_DecryptFinal. */
-#define USE_FINAL(name, kind)                                                                                          \
+#define USE_FINAL(name, init, kind)                                                                                    \
+    static CK_RV once_##name(const struct session_view *view, const struct governed_end *what)                         \
+    {                                                                                                                  \
+        if (!governed_is(view->session, kind))                                                                         \
+            return view->below->name(view->lower, what->out, what->out_len);                                           \
+        return !what->out_len ? CKR_ARGUMENTS_BAD : governed_finish(view->handle, kind, what);                         \
+    }                                                                                                                  \
     CK_RV our_##name(CK_SESSION_HANDLE session, CK_BYTE_PTR out, CK_ULONG_PTR out_len)                                 \
     {                                                                                                                  \
-        struct governed_end end = {.out = out, .out_len = out_len};                                                    \
-        struct session_view view;                                                                                      \
+        struct governed_end what = {.out = out, .out_len = out_len};                                                   \
                                                                                                                        \
-        if (!session_view(session, &view))                                                                             \
-            return session_unknown();                                                                                  \
-        if (!governed_is(view.session, kind))                                                                          \
-            return view.below->name(view.lower, out, out_len);                                                         \
-        return !out_len ? CKR_ARGUMENTS_BAD : governed_finish(session, kind, &end);                                    \
+        USE_STEP(session, name, init, kind, what, true);                                                               \
     }
 
-USE_FINAL(C_SignFinal, GOVERNED_SIGN)
-USE_FINAL(C_EncryptFinal, GOVERNED_ENCRYPT)
-USE_FINAL(C_DecryptFinal, GOVERNED_DECRYPT)
+USE_FINAL(C_SignFinal, C_SignInit, GOVERNED_SIGN)
+USE_FINAL(C_EncryptFinal, C_EncryptInit, GOVERNED_ENCRYPT)
+USE_FINAL(C_DecryptFinal, C_DecryptInit, GOVERNED_DECRYPT)
+
+static CK_RV once_C_Verify(const struct session_view *view, const struct governed_end *what)
+{
+    if (!governed_is(view->session, GOVERNED_VERIFY))
+        return view->below->C_Verify(view->lower, in(what->data), what->data_len, in(what->signature),
+                                     what->signature_len);
+    if ((!what->data && what->data_len) || !what->signature)
+        return CKR_ARGUMENTS_BAD;
+    return governed_finish(view->handle, GOVERNED_VERIFY, what);
+}
 
 CK_RV our_C_Verify(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG data_len, CK_BYTE_PTR signature,
                    CK_ULONG signature_len)
 {
-    struct governed_end end = {
+    struct governed_end what = {
         .data = data, .data_len = data_len, .signature = signature, .signature_len = signature_len, .single = true};
-    struct session_view view;
 
-    if (!session_view(session, &view))
-        return session_unknown();
-    if (!governed_is(view.session, GOVERNED_VERIFY))
-        return view.below->C_Verify(view.lower, data, data_len, signature, signature_len);
-    if ((!data && data_len) || !signature)
-        return CKR_ARGUMENTS_BAD;
-    return governed_finish(session, GOVERNED_VERIFY, &end);
+    USE_STEP(session, C_Verify, C_VerifyInit, GOVERNED_VERIFY, what, true);
+}
+
+static CK_RV once_C_VerifyFinal(const struct session_view *view, const struct governed_end *what)
+{
+    if (!governed_is(view->session, GOVERNED_VERIFY))
+        return view->below->C_VerifyFinal(view->lower, in(what->signature), what->signature_len);
+    return what->signature ? governed_finish(view->handle, GOVERNED_VERIFY, what) : CKR_ARGUMENTS_BAD;
 }
 
 CK_RV our_C_VerifyFinal(CK_SESSION_HANDLE session, CK_BYTE_PTR signature, CK_ULONG signature_len)
 {
-    struct governed_end end = {.signature = signature, .signature_len = signature_len};
-    struct session_view view;
+    struct governed_end what = {.signature = signature, .signature_len = signature_len};
 
-    if (!session_view(session, &view))
-        return session_unknown();
-    if (!governed_is(view.session, GOVERNED_VERIFY))
-        return view.below->C_VerifyFinal(view.lower, signature, signature_len);
-    return signature ? governed_finish(session, GOVERNED_VERIFY, &end) : CKR_ARGUMENTS_BAD;
+    USE_STEP(session, C_VerifyFinal, C_VerifyInit, GOVERNED_VERIFY, what, true);
 }
 
 /* The digest that the key flows into is the application's own; the approval is for the key, whatever else is digested. */

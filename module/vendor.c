@@ -6,6 +6,7 @@
 #include "module/birth.h"
 #include "module/drill.h"
 #include "module/enrolment.h"
+#include "module/failover.h"
 #include "module/far.h"
 #include "module/head.h"
 #include "module/inventory.h"
@@ -81,6 +82,8 @@ static enum outcome verb_settle(struct world *w, const json_t *question, json_t 
     json_t *list = json_array(), *report = json_object();
     (void)question;
     enum outcome outcome = list != NULL ? settle_run(w, list, f) : fault_memory(f);
+    if (outcome == OK)
+        outcome = failover_settle(w, list, f);
     if (outcome == OK && !json_put(report, "settled", json_incref(list)))
         outcome = fault_memory(f);
     if (outcome == OK)

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "estate/serving.h"
+#include "module/failover_move.h"
 #include "module/standing.h"
 
 static _Atomic(struct world *) current;
@@ -77,25 +79,27 @@ struct shown_token *world_token(const struct world *w, const char *id)
 
 enum outcome world_look(struct world *w, struct shown_token *t, struct fault *f)
 {
-    const struct policy *policy = w->estate->policy;
-    const struct token *named = policy != NULL ? policy_token(policy, t->bound->id) : NULL;
+    const char *primary = token_primary(w->estate, t->bound->id), *serving = token_serving(w->estate, t->bound->id);
     struct lower *lower = NULL;
     CK_SLOT_ID slot = 0;
 
     t->lower = NULL;
-    t->binding = NULL;
+    t->binding = t->serving = NULL;
     t->primary_name[0] = '\0';
     t->primary = t->primary_name;
-    if (named == NULL)
+    if (primary[0] == '\0')
         return fault_set(f, E_ABSENT, "no policy in force names the token %s: `quorate policy adopt` comes first",
                          t->bound->id);
-    strncat(t->primary_name, named->primary, LIMIT_NAME);
-    t->binding = bindings_site(w->estate->bindings, t->bound->id, named->primary);
+    strncat(t->primary_name, primary, LIMIT_NAME);
+    t->binding = bindings_site(w->estate->bindings, t->bound->id, primary);
     if (t->binding != NULL && t->binding->reach != REACH_MODULE)
         t->binding = NULL;
     if (t->binding == NULL)
         return fault_set(f, E_ABSENT, "%s, the primary of %s, is not bound as a module in %s", t->primary, t->bound->id,
                          w->estate->bindings->path);
+    /* A replica must answer a challenge before it serves (module/failover.h). */
+    if (strcmp(serving, primary) != 0)
+        return fault_set(f, E_ABSENT, "%s is served by %s, not by its primary %s", t->bound->id, serving, primary);
     enum outcome outcome = world_lower_want(w, t->binding->module, &lower, f);
     if (outcome == OK)
         outcome = lower_find(lower, t->binding->serial, &slot, f);
@@ -103,6 +107,10 @@ enum outcome world_look(struct world *w, struct shown_token *t, struct fault *f)
         return fault_context(f, "%s, the primary of %s", t->primary, t->bound->id);
     t->lower = lower;
     t->lower_slot = slot;
+    t->serving = t->binding;
+    t->turn++; /* no handle of an HSM that was there before leads to this one */
+    t->follows[0] = '\0';
+    strncat(t->follows, serving, LIMIT_NAME);
     return OK;
 }
 
@@ -190,6 +198,8 @@ void world_close(struct world *w)
     standing_clear(w);
     for (size_t i = 0; i < w->lower_count; i++)
         lower_release(w->lowers[i]);
+    for (size_t i = 0; i < w->token_count; i++)
+        left_forget(&w->tokens[i]);
     free(w->tokens);
     estate_close(w->estate);
     pthread_mutex_destroy(&w->lock);

@@ -2,6 +2,7 @@
 #define QUORATE_MODULE_WORLD_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "core/file.h"
 #include "core/limits.h"
@@ -14,10 +15,19 @@ struct shown_token { /* a logical token, shown in one slot (its index) by its pr
     const struct bound_token *bound;
     const char *primary;           /* the site's id; "" before a policy names it */
     const struct binding *binding; /* of the primary; NULL where it is not bound as a module */
+    const struct binding *serving; /* of the site whose HSM this is: the primary, or a replica (module/failover.h) */
     struct lower *lower;           /* NULL: not there; the slot is then empty */
     CK_SLOT_ID lower_slot;
     bool noticed;                      /* that it is there: C_WaitForSlotEvent's last answer */
     char primary_name[LIMIT_NAME + 1]; /* what `primary` points to */
+    /* Of module/failover.c: how often the slot went over to another HSM; the application is logged in; when no site answered
+     * (milliseconds of the monotonic clock, 0: they do); the site that the log named last; sessions on HSMs that were lost. */
+    uint32_t turn;
+    atomic_bool user_in;
+    uint64_t in_vain_at;
+    char follows[LIMIT_NAME + 1];
+    struct left_session *left;
+    size_t left_count;
 };
 
 struct world {

@@ -118,12 +118,28 @@ static enum outcome parse_replicas(const struct policy *p, const struct yaml *no
     return OK;
 }
 
+static enum outcome parse_failover(const struct yaml *node, struct token *t, struct fault *f)
+{
+    char *text = NULL;
+    enum outcome o = yaml_text(node, &text, f);
+
+    if (o != OK)
+        return o;
+    if (strcmp(text, "use") != 0)
+        o = yaml_fault(node, f, "\"%s\" is nothing that a replica does; use was expected, or no failover at all", text);
+    else if (t->replicas.count == 0)
+        o = yaml_fault(node, f, "token %s has no replicas that uses could go to", t->id);
+    t->failover_use = o == OK;
+    free(text);
+    return o;
+}
+
 static enum outcome parse_token(struct policy *p, const struct yaml *map, struct token *t, struct fault *f)
 {
-    const struct yaml *replicas = NULL;
+    const struct yaml *replicas = NULL, *failover = NULL;
     enum outcome o = OK;
 
-    if ((o = yaml_members(map, "id primary ?replicas", f)) != OK ||
+    if ((o = yaml_members(map, "id primary ?replicas ?failover", f)) != OK ||
         (o = yaml_name(yaml_get(map, "id"), &t->id, f)) != OK)
         return o;
     t->line = map->line;
@@ -134,7 +150,10 @@ static enum outcome parse_token(struct policy *p, const struct yaml *map, struct
     if (policy_site(p, t->primary) == NULL)
         return yaml_fault(yaml_get(map, "primary"), f, "no site %s is declared", t->primary);
     replicas = yaml_get(map, "replicas");
-    return replicas == NULL ? OK : parse_replicas(p, replicas, t, f);
+    if (replicas != NULL && (o = parse_replicas(p, replicas, t, f)) != OK)
+        return o;
+    failover = yaml_get(map, "failover");
+    return failover == NULL ? OK : parse_failover(failover, t, f);
 }
 
 enum outcome parse_tokens(struct policy *p, const struct yaml *list, struct fault *f)

@@ -42,6 +42,7 @@ struct site {
 struct token {
     char *id, *primary;
     struct strings replicas;
+    bool failover_use; /* failover: use (the only one): where its HSM is lost, uses go to a replica */
     unsigned line;
 };
 

@@ -11,6 +11,7 @@ import tempfile
 from verifier.log import Tree, VerifierKey
 from verifier.strict import canonical_bytes, sha256
 
+from . import tokens
 from .change import Change
 
 
@@ -489,7 +490,7 @@ def attestations(forger):
                          "artifacts/" + digest(lighter) + ".p7s": files[document + ".p7s"]})
 
 
-ATTACKS = (verdicts, births, drills, steps, scripted, records, documents)
+ATTACKS = (verdicts, births, drills, tokens.failovers, steps, scripted, records, documents)
 
 
 def attacks(files, trust, key_file, kinds=None):

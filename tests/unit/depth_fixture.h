@@ -47,6 +47,8 @@ struct depth {
     CK_SESSION_HANDLE session; /* the application's, logged in on the primary; 0: none */
 };
 
+/* What a test sets before depth_make: more members of the policy's token, another module for the primary. */
+static const char *depth_token_more = "", *depth_primary_module = SOFTHSM;
 static const char *const depth_sites[] = {"slough", "cardiff", "glasgow"};
 static struct depth_person depth_people[] = {
     {.id = "authority-1", .organisation = "Authority", .role = "authority"},
@@ -125,7 +127,9 @@ static inline void depth_policy(struct depth *d, const char *rules)
                  "  - {id: glasgow, ");
     buf_puts(&b, depth_glasgow);
     buf_puts(&b, "at: [55.86, -4.25], country: GB, tags: [gb-mainland]}\n"
-                 "tokens:\n  - {id: root, primary: slough, replicas: [cardiff, glasgow]}\nrules:\n"
+                 "tokens:\n  - {id: root, primary: slough, replicas: [cardiff, glasgow]");
+    buf_puts(&b, depth_token_more);
+    buf_puts(&b, "}\nrules:\n"
                  "  - {id: estate, when: {operation: [adopt-policy, enrol-site, suspend, open-ceremony]}, require: "
                  "{quorum: {of: "
                  "authority, at-least: 2}}}\n");
@@ -165,8 +169,8 @@ static inline void depth_bindings(struct depth *d)
     size_t used = (size_t)snprintf(text, sizeof text, "home: ./estate\npolicy: ./policy.yaml\ntokens:\n  root:\n");
     for (size_t i = 0; i < 3; i++)
         used += (size_t)snprintf(text + used, sizeof text - used,
-                                 "    %s: {module: " SOFTHSM ", serial: %s, pin: \"file:pins/%s\"}\n", depth_sites[i],
-                                 d->serials[i], depth_sites[i]);
+                                 "    %s: {module: %s, serial: %s, pin: \"file:pins/%s\"}\n", depth_sites[i],
+                                 i == 0 ? depth_primary_module : SOFTHSM, d->serials[i], depth_sites[i]);
     depth_write(d->folder, "bindings.yaml", text);
 }
 

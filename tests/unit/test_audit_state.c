@@ -35,6 +35,32 @@ static void closed_requests(void **context)
     state_clear(&s);
 }
 
+static void failovers(void **context)
+{
+    (void)context;
+    struct state s;
+    found(&s);
+    static const struct row rows[] = {
+        {0, ENTRY_FAILOVER, "{'reason':'lost','site':'b','token':'root'}"},
+        {1, ENTRY_REQUEST, "{'operation':'enrol-site','request':'$e','rule':'r','subject':'$es'," LATER "}"},
+        {1, ENTRY_SITE_ENROLLED,
+         "{'identity':'aa','request':'$e','serial':'1','site':'b','token':'root','transport':'bb'," HSM "}"},
+        {0, ENTRY_FAILOVER, "{'site':'b','token':'root'}"},
+        {0, ENTRY_FAILOVER, "{'reason':'','site':'b','token':'root'}"},
+        {0, ENTRY_FAILOVER, "{'reason':'lost','site':'b','token':'leaf'}"},
+        {0, ENTRY_FAILOVER, "{'more':'x','reason':'lost','site':'b','token':'root'}"},
+        {1, ENTRY_FAILOVER, "{'reason':'lost','site':'b','token':'root'}"},
+        {0, ENTRY_FAILOVER, "{'reason':'lost','site':'b','token':'root'}"},
+    };
+    assert_null(state_token(&s, "root"));
+    TELL(&s, rows);
+    assert_string_equal(state_token(&s, "root")->serving, "b");
+    assert_string_equal(state_token(&s, "root")->serving_reason, "lost");
+    assert_int_equal(state_token(&s, "root")->serving_seq, s.size - 1);
+    assert_null(state_token(&s, "leaf"));
+    state_clear(&s);
+}
+
 static void suspensions(void **context)
 {
     (void)context;
@@ -252,6 +278,7 @@ int main(void)
         cmocka_unit_test(log_keys_rest_on_requests),
         cmocka_unit_test(heads_are_settled_by_people),
         cmocka_unit_test(closed_requests),
+        cmocka_unit_test(failovers),
         cmocka_unit_test(suspensions),
         cmocka_unit_test(ceremonies),
         cmocka_unit_test(sites),

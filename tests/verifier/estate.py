@@ -41,7 +41,7 @@ class Estate:
         self.folder, self.tree, self.trust, self.report = folder, tree, trust, report
         self.policy, self.policies = None, []
         self.requests, self.intents, self.keys = {}, {}, []
-        self.sites, self.enrolled, self.suspensions = {}, {}, set()
+        self.sites, self.enrolled, self.serving, self.suspensions = {}, {}, {}, set()
         self.place = lambda: (None, None, None)  # (script id, step, operation): set by the ceremonies
         self.estate, self.last_time = None, 0
         self.cosigned = cosign.Cosigned(tree, self)
@@ -282,6 +282,16 @@ class Estate:
         standing.place = (policy.number(body["latitude"], -90, 90, entry.what),
                           policy.number(body["longitude"], -180, 180, entry.what),
                           body["country"], texts(body["tags"], entry.what, empty=True))
+
+    def failover(self, entry):
+        body = members(entry.body, "reason site token", entry.what)
+        token = self.policy.tokens.get(body["token"])
+        need(token is not None and token.failover == "use", "%s: its policy says nothing of failover", entry.what)
+        need(body["site"] in [token.primary] + token.replicas, "%s: no site of the token", entry.what)
+        need((body["token"], body["site"]) in self.sites, "%s: that site is not enrolled", entry.what)
+        need(self.serving.get(token.id, token.primary) != body["site"], "%s: that site served already", entry.what)
+        self.serving[token.id] = body["site"]
+        text(body["reason"], entry.what)
 
     # ---- suspension
 

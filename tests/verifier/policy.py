@@ -62,9 +62,11 @@ class Site:
 
 class Token:
     def __init__(self, value):
-        members(value, "id primary ?replicas", "a token")
+        members(value, "id primary ?replicas ?failover", "a token")
         self.id, self.primary = name(value["id"], "a token's id"), name(value["primary"], "a primary")
         self.replicas = listed(value["replicas"], self.id) if value.get("replicas") else []
+        self.failover = value.get("failover")
+        need(self.failover is None or (self.failover == "use" and self.replicas), "%s: failover", self.id)
 
 
 class Quorum:

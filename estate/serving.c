@@ -1,0 +1,28 @@
+#include "estate/serving.h"
+
+#include <string.h>
+
+static const struct token *named(const struct estate *e, const char *token)
+{
+    return e->policy != NULL ? policy_token(e->policy, token) : NULL;
+}
+
+const char *token_primary(const struct estate *e, const char *token)
+{
+    const struct token *t = named(e, token);
+
+    return t != NULL ? t->primary : "";
+}
+
+const char *token_serving(const struct estate *e, const char *token)
+{
+    const struct token *t = named(e, token);
+    const struct state_token *s = state_token(&e->state, token);
+    const char *serving = s != NULL ? s->serving : NULL;
+
+    if (t == NULL || !t->failover_use || serving == NULL ||
+        (strcmp(serving, t->primary) != 0 && !strings_have(&t->replicas, serving)) ||
+        state_site(&e->state, token, serving) == NULL)
+        return token_primary(e, token);
+    return serving;
+}

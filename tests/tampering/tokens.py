@@ -1,0 +1,30 @@
+"""Which site stands for a token."""
+
+import copy
+
+
+def _failover(forger, place, /, **body):
+    def edit(entries):
+        entries.insert(place + 1, {"body": body, "time": entries[place]["time"], "type": "failover"})
+    return edit
+
+
+def failovers(forger):
+    enrolled = forger.find("site-enrolled")
+    token, site = (forger.entries[enrolled]["body"][name] for name in ("token", "site"))
+    try:
+        moved = forger.find("failover")
+    except LookupError:
+        yield forger.change("uses by a site that the policy gives none to",
+                            _failover(forger, enrolled, reason="lost", site=site, token=token), "failover")
+        return
+    there = forger.entries[moved]["body"]
+
+    def again(entries):
+        entries.insert(moved + 1, copy.deepcopy(entries[moved]))
+        del entries[moved + 1]["was"]
+
+    yield forger.change("uses that go where they go already", again, "served already")
+    for name, members, word in (("a stranger", {"site": "leeds"}, "site"), ("another token", {"token": "leaf"}, "failover"),
+                                ("more to say", {"more": "x"}, None), ("no reason", {"reason": ""}, None)):
+        yield forger.change("uses that go to a replica: " + name, _failover(forger, moved, **dict(there, **members)), word)
