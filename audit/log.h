@@ -42,6 +42,8 @@ struct log_mark {
  * to be asked instead: caches that are missing or do not fit, another log. */
 enum outcome log_open_at(const char *folder, const struct log_mark *mark, log_visitor *visit, void *context,
                          struct log **ret, struct fault *f);
+/* For a log opened by log_open_at without a mark: visits what the mark does not cover, now and from now on. */
+enum outcome log_go_on(struct log *l, const struct log_mark *mark, log_visitor *visit, void *context, struct fault *f);
 /* Leaves, where this object appended, the caches and the public folder up to date, if nobody else holds the lock. */
 void log_close(struct log *l);
 
@@ -83,6 +85,11 @@ enum outcome log_group_end(struct log *l, struct fault *f);
 /* The key that a change would put in force: made, as `key.new`, where there is none yet. Needs the append lock. The entry
  * log-key {log-key} changes it: the checkpoint of that entry is still signed by the old key, all later ones by the new. */
 enum outcome log_next_key(struct log *l, struct note_key *ret, struct fault *f);
+/* A note that the log's key in force signs although it is no checkpoint: that a cache is this home's own. log_load_voucher
+ * fails where this process cannot sign, or what it holds is not known to be durable. */
+enum outcome log_load_voucher(struct log *l, struct fault *f);
+enum outcome log_vouch(struct log *l, struct span text, struct buf *ret_note, struct fault *f);
+enum outcome log_vouched(const struct log *l, struct span note, struct span *ret_text, struct fault *f);
 moment log_time(const struct log *l); /* the time that an entry written now would carry */
 
 uint64_t log_size(const struct log *l);

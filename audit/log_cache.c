@@ -173,7 +173,7 @@ out:
 }
 
 /* From the mark on, what is new to whoever remembers it. */
-static enum outcome go_on(struct log *l, const struct log_mark *mark, struct fault *f)
+enum outcome log_go_on(struct log *l, const struct log_mark *mark, log_visitor *visit, void *context, struct fault *f)
 {
     struct merkle_source source = log_source(l);
     struct merkle_edge edge;
@@ -194,6 +194,8 @@ static enum outcome go_on(struct log *l, const struct log_mark *mark, struct fau
     if (rc)
         goto out;
     l->last = before.time;
+    l->visit = visit;
+    l->visit_context = context;
     rc = log_visit(l, &edge, f);
 out:
     entry_clear(&before);
@@ -215,9 +217,7 @@ enum outcome log_open_at(const char *folder, const struct log_mark *mark, log_vi
     if (rc)
         goto out;
     const struct log_mark all = {.size = log_size(l), .root = l->root};
-    l->visit = visit;
-    l->visit_context = context;
-    rc = go_on(l, mark ? mark : &all, f);
+    rc = log_go_on(l, mark ? mark : &all, visit, context, f);
     if (rc)
         goto out;
     *ret = l;

@@ -39,12 +39,17 @@ out:
     return rc;
 }
 
+static bool holds(const struct log *l, const struct note_key *wanted)
+{
+    return l->secret && !memcmp(l->signer.public_key, wanted->public_key, sizeof wanted->public_key);
+}
+
 enum outcome log_load_secret(struct log *l, struct fault *f)
 {
     const struct note_key *wanted = tree_key(&l->tree, log_size(l) + 1);
     uint8_t public[32];
     EVP_PKEY *secret = NULL;
-    if (l->secret && !memcmp(l->signer.public_key, wanted->public_key, sizeof public))
+    if (holds(l, wanted))
         return OK;
     enum outcome rc = read_secret(l->key_file, &secret, public, f);
     if (!rc && memcmp(public, wanted->public_key, sizeof public) != 0 && l->tree.key_count > 1) {
@@ -66,6 +71,28 @@ enum outcome log_load_secret(struct log *l, struct fault *f)
 out:
     EVP_PKEY_free(secret);
     return rc;
+}
+
+enum outcome log_load_voucher(struct log *l, struct fault *f)
+{
+    const struct note_key *wanted = tree_key(&l->tree, log_size(l) + 1);
+    uint8_t public[32];
+    EVP_PKEY *secret = NULL;
+    if (l->poisoned || l->broken || l->grouped)
+        return fault_set(f, E_REFUSED, "log %s: what it holds is not known to be durable", l->entries);
+    if (holds(l, wanted))
+        return OK;
+    enum outcome rc = read_secret(l->key_file, &secret, public, f);
+    if (!rc && memcmp(public, wanted->public_key, sizeof public) != 0)
+        rc = fault_set(f, E_REFUSED, "%s is not the key in force", l->key_file);
+    if (rc) {
+        EVP_PKEY_free(secret);
+        return rc;
+    }
+    EVP_PKEY_free(l->secret);
+    l->secret = secret; /* taken by the log */
+    l->signer = *wanted;
+    return OK;
 }
 
 enum outcome log_next_key(struct log *l, struct note_key *ret, struct fault *f)

@@ -3,42 +3,45 @@
 
 /* Every limit of the project stands here. */
 
-#define LIMIT_DOCUMENT (1024u * 1024u)           /* bytes: policy, bindings, script, trust file */
-#define LIMIT_REQUEST 65535u                     /* bytes: canonical request */
-#define LIMIT_ENTRY 65535u                       /* bytes: one log entry without its newline */
-#define LIMIT_CONFIDENTIAL (LIMIT_ENTRY + 128u)  /* bytes: the body of a confidential entry with its salt */
-#define LIMIT_TAIL (1024u * 1024u)               /* bytes: what a crash may leave behind the signed log entries */
-#define LIMIT_SIGNATURE 65535u                   /* bytes: one CMS approval */
-#define LIMIT_CERTIFICATE 16384u                 /* bytes: one certificate, DER or PEM */
-#define LIMIT_MIRRORS 4                          /* of one home */
-#define LIMIT_MIRRORED (64u * 1024u * 1024u)     /* bytes: one file of a home but its entries */
-#define LIMIT_HEADS 8u                           /* the log's heads on one HSM, those that a crash left included */
-#define LIMIT_NOTE 65535u                        /* bytes: one signed note */
-#define LIMIT_PROOF (128u * 1024u)               /* bytes: one tlog-proof with its checkpoint */
-#define LIMIT_OFFER (256u * 1024u)               /* bytes: one offer with its proofs and approvals */
-#define LIMIT_DRILL (16u * 1024u * 1024u)        /* bytes: one site's answer to a drill */
-#define LIMIT_DRILL_KEYS 4096u                   /* keys of one token at one site that a drill proves */
-#define LIMIT_YAML_DEPTH 24                      /* nesting of a YAML or JSON document */
-#define LIMIT_YAML_NODES 200000                  /* nodes in one document */
-#define LIMIT_APPROVALS 256                      /* approval and rejection files beside one request */
-#define LIMIT_PENDING 4096                       /* pending requests in one home */
-#define LIMIT_TEMPLATE 64                        /* attributes in one governed template */
-#define LIMIT_ATTRIBUTE 8192                     /* bytes: one attribute value in a governed template */
-#define LIMIT_LABEL 255                          /* bytes: a label */
-#define LIMIT_LOWER_MODULES 16u                  /* different HSM modules in one process */
-#define LIMIT_REMOTE_MODULES 8u                  /* of them, those that talk to a peer */
-#define LIMIT_NAME 64                            /* bytes: ids of people, sites, tokens */
-#define LIMIT_TOKENS 64                          /* logical tokens in one estate */
-#define LIMIT_SITES 16                           /* sites of one logical token */
-#define LIMIT_PIN 256                            /* bytes */
-#define LIMIT_BLOB 16384                         /* bytes: one wrapped key */
-#define LIMIT_ARTIFACT (16u * 1024u * 1024u)     /* bytes: one artifact of a ceremony */
-#define LIMIT_OBJECTS 65536u                     /* objects on one HSM that an inventory lists */
-#define LIMIT_CLOCK 900                          /* seconds between the clocks of the host and of a site */
-#define LIMIT_COSIGNERS 64                       /* cosigners and groups of them in one policy */
-#define LIMIT_MESSAGE (64u * 1024u * 1024u)      /* bytes: one message to a site, all in it */
-#define LIMIT_HEADER (16u * 1024u * 1024u)       /* bytes: its first line, with the documents */
-#define LIMIT_ANSWER (1024u * 1024u)             /* bytes: what a site answers */
+#define LIMIT_DOCUMENT (1024u * 1024u)          /* bytes: policy, bindings, script, trust file */
+#define LIMIT_REQUEST 65535u                    /* bytes: canonical request */
+#define LIMIT_ENTRY 65535u                      /* bytes: one log entry without its newline */
+#define LIMIT_CONFIDENTIAL (LIMIT_ENTRY + 128u) /* bytes: the body of a confidential entry with its salt */
+#define LIMIT_TAIL (1024u * 1024u)              /* bytes: what a crash may leave behind the signed log entries */
+#define LIMIT_SIGNATURE 65535u                  /* bytes: one CMS approval */
+#define LIMIT_CERTIFICATE 16384u                /* bytes: one certificate, DER or PEM */
+#define LIMIT_MIRRORS 4                         /* of one home */
+#define LIMIT_MIRRORED (64u * 1024u * 1024u)    /* bytes: one file of a home but its entries */
+#define LIMIT_HEADS 8u                          /* the log's heads on one HSM, those that a crash left included */
+#define LIMIT_NOTE 65535u                       /* bytes: one signed note */
+#define LIMIT_PROOF (128u * 1024u)              /* bytes: one tlog-proof with its checkpoint */
+#define LIMIT_OFFER (256u * 1024u)              /* bytes: one offer with its proofs and approvals */
+#define LIMIT_DRILL (16u * 1024u * 1024u)       /* bytes: one site's answer to a drill */
+#define LIMIT_DRILL_KEYS 4096u                  /* keys of one token at one site that a drill proves */
+#define LIMIT_YAML_DEPTH 24                     /* nesting of a YAML or JSON document */
+#define LIMIT_YAML_NODES 200000                 /* nodes in one document */
+#define LIMIT_APPROVALS 256                     /* approval and rejection files beside one request */
+#define LIMIT_PENDING 4096                      /* pending requests in one home */
+#define LIMIT_TEMPLATE 64                       /* attributes in one governed template */
+#define LIMIT_ATTRIBUTE 8192                    /* bytes: one attribute value in a governed template */
+#define LIMIT_LABEL 255                         /* bytes: a label */
+#define LIMIT_LOWER_MODULES 16u                 /* different HSM modules in one process */
+#define LIMIT_REMOTE_MODULES 8u                 /* of them, those that talk to a peer */
+#define LIMIT_NAME 64                           /* bytes: ids of people, sites, tokens */
+#define LIMIT_TOKENS 64                         /* logical tokens in one estate */
+#define LIMIT_SITES 16                          /* sites of one logical token */
+#define LIMIT_PIN 256                           /* bytes */
+#define LIMIT_BLOB 16384                        /* bytes: one wrapped key */
+#define LIMIT_ARTIFACT (16u * 1024u * 1024u)    /* bytes: one artifact of a ceremony */
+#define LIMIT_OBJECTS 65536u                    /* objects on one HSM that an inventory lists */
+#define LIMIT_CLOCK 900                         /* seconds between the clocks of the host and of a site */
+#define LIMIT_COSIGNERS 64                      /* cosigners and groups of them in one policy */
+#define LIMIT_MESSAGE (64u * 1024u * 1024u)     /* bytes: one message to a site, all in it */
+#define LIMIT_HEADER (16u * 1024u * 1024u)      /* bytes: its first line, with the documents */
+#define LIMIT_ANSWER (1024u * 1024u)            /* bytes: what a site answers */
+#define LIMIT_SNAPSHOT (512u * 1024u * 1024u)   /* bytes: the state of a home, cached */
+#define SNAPSHOT_EVERY 256u  /* entries that are folded at an opening before a snapshot is worth it */
+#define SNAPSHOT_SHARE 4096u /* bytes of a snapshot for each entry more */
 #define LIMIT_TRANSCRIPT (1024u * 1024u * 1024u) /* bytes: all entries of one transcript */
 #define LIMIT_WAIT 30u                           /* seconds: a site's answer, where the policy names no other time */
 #define LIMIT_WAIT_MOST 86400u                   /* seconds: what a policy may allow a site */

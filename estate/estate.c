@@ -7,6 +7,7 @@
 #include "core/limits.h"
 #include "core/mirror.h"
 #include "estate/mirrors.h"
+#include "estate/snapshot.h"
 
 static const char *const home_folders[] = {"log",       "policies",   "people",  "requests", "offers",
                                            "receipts",  "births",     "scripts", "bindings", "profiles",
@@ -190,7 +191,8 @@ enum outcome estate_open(const char *given, struct estate **ret, struct fault *f
         result = fault_memory(f);
         goto out;
     }
-    result = log_open(folder, estate_visit, e, &e->log, f);
+    if (snapshot_open(e, folder, estate_visit, f) != OK)
+        result = log_open(folder, estate_visit, e, &e->log, f);
     if (result == E_ABSENT)
         fault_set(f, E_ABSENT, "%s holds no estate yet: run `quorate init`", e->bindings->home);
     if (result != OK)
@@ -201,6 +203,7 @@ enum outcome estate_open(const char *given, struct estate **ret, struct fault *f
         result = policy_follow(e, f);
     if (result != OK)
         goto out;
+    snapshot_keep(e);
     *ret = e;
     e = NULL; /* taken by the caller */
 out:
@@ -213,6 +216,7 @@ void estate_close(struct estate *e)
 {
     if (e == NULL)
         return;
+    snapshot_keep(e);
     log_close(e->log);
     mirrors_close(e);
     state_clear(&e->state);

@@ -18,11 +18,18 @@
  * home/births/       REQUEST.lock, held while a birth lives
  * home/scripts/      DIGEST.yaml; bindings/, profiles/ likewise
  * home/artifacts/    DIGEST, and DIGEST.p7s beside what is signed
+ * home/snapshot      a cache of the state (estate/snapshot.h)
  * home/ceremonies/   ID/lock, held by the process that runs it; ID/checkpoint, the closing one */
+struct snapshot_mark {
+    uint64_t size; /* entries that home/snapshot covers, as far as this process knows */
+    size_t bytes;  /* of the file */
+};
+
 struct estate {
     struct bindings *bindings;
     struct log *log;
     struct state state;
+    struct snapshot_mark snapshot;
     struct policy *policy;    /* in force; NULL before the first */
     struct policy *candidate; /* read for the first adoption; see estate_judging */
     struct mirrors {

@@ -13,7 +13,8 @@
 #define CHECKPOINT "log/checkpoint"
 
 /* What is not copied as a whole: entries and checkpoint go by the log's rules, last; the others are caches. */
-static const char *const apart[] = {ENTRIES, CHECKPOINT, "log/public", "log/edge", "log/places", "log/lock"};
+static const char *const apart[] = {ENTRIES,      CHECKPOINT, "log/public", "log/edge",
+                                    "log/places", "log/lock", "snapshot"};
 
 struct copy {
     int from, to;

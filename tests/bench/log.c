@@ -12,9 +12,10 @@
 #include "audit/lines.h"
 #include "audit/log_inner.h"
 #include "core/limits.h"
+#include "estate/estate.h"
 
 /* The log against what it cannot do without (tests/bench/log.sh): `append N GROUP`, `bare N GROUP`, `make N`, `tree`, `full`,
- * `prove N`, `open`. Each prints one number: nanoseconds, of the clock where the disk is waited for. */
+ * `prove N`, `estate N`. Each prints one number: nanoseconds, of the clock where the disk is waited for. */
 
 #define BARE_LINE 257 /* as long as those of the log that it is compared with */
 
@@ -214,6 +215,74 @@ static void run_prove(unsigned count)
     log_close(l);
 }
 
+static void write_text(const char *name, const char *text)
+{
+    struct fault f;
+    char *path = path_of(name);
+    must(file_replace(path, span_str(text), 0600, &f), &f);
+    free(path);
+}
+
+/* Requests, that the state keeps, among what it does not. */
+static void estate_grow(struct estate *e, unsigned count)
+{
+    struct fault f;
+    for (unsigned i = 0; i < count; i++) {
+        const bool request = i % 16 == 0;
+        json_t *body = request ? json_object() : body_of(i);
+        struct digest d;
+        if (!digest_one(&d, span_of(&i, sizeof i)) ||
+            (request && (!json_put_digest(body, "request", &d) || !json_put_digest(body, "subject", &d) ||
+                         !json_put_string(body, "expires", "2999-01-01T00:00:00Z") ||
+                         !json_put_string(body, "operation", "generate") || !json_put_string(body, "rule", "r"))))
+            exit(1);
+        if (i % 2048 == 0) {
+            must(log_begin(e->log, &f), &f);
+            log_group(e->log);
+        }
+        must(log_append(e->log, request ? ENTRY_REQUEST : ENTRY_STEP, NULL, body, NULL, &f), &f);
+        json_decref(body);
+        if (i % 2048 == 2047 || i + 1 == count) {
+            must(log_group_end(e->log, &f), &f);
+            log_end(e->log);
+        }
+    }
+}
+
+/* What opening an estate of so many entries costs, by its snapshot and without. */
+static void run_estate(unsigned count)
+{
+    struct fault f;
+    struct estate *e = NULL;
+    double took[2];
+    mkdir(folder, 0700);
+    write_text("policy.yaml", "quorate: 1\nsemantics: 1\nname: bench\nversion: 1\n"
+                              "people:\n  - {id: a, name: A, organisation: O, roles: [r], fingerprint: "
+                              "\"sha256:0000000000000000000000000000000000000000000000000000000000000000\"}\n"
+                              "sites:\n  - {id: here, at: [51.5, -0.6], country: GB}\n"
+                              "tokens:\n  - {id: root, primary: here}\nrules:\n  - {id: r, when: {operation: "
+                              "adopt-policy}, require: {quorum: {of: r, "
+                              "at-least: 1}}}\notherwise: deny\n");
+    write_text("bindings.yaml", "home: ./home\npolicy: ./policy.yaml\ntokens:\n  root:\n    here: {carried: true}\n");
+    char *bindings = path_of("bindings.yaml"), *snapshot = path_of("home/snapshot");
+    must(estate_create(bindings, "test", "bench.test/log", &f), &f);
+    must(estate_open(bindings, &e, &f), &f);
+    estate_grow(e, count);
+    estate_close(e);
+    for (unsigned i = 0; i < 2; i++) {
+        double start = now(CLOCK_MONOTONIC);
+        must(estate_open(bindings, &e, &f), &f);
+        took[i] = now(CLOCK_MONOTONIC) - start;
+        e->snapshot.size = log_size(e->log); /* no other is written */
+        estate_close(e);
+        if (unlink(snapshot) && i == 0)
+            exit(1);
+    }
+    printf("%.0f %.0f\n", took[0], took[1]);
+    free(bindings);
+    free(snapshot);
+}
+
 int main(int argc, char **argv)
 {
     unsigned count = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 0;
@@ -233,6 +302,8 @@ int main(int argc, char **argv)
         run_full();
     else if (!strcmp(argv[2], "prove"))
         run_prove(count);
+    else if (!strcmp(argv[2], "estate"))
+        run_estate(count);
     else
         return 2;
     return 0;

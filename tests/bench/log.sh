@@ -62,7 +62,14 @@ proof() { # entries
     awk -v n="$1" '{ printf "verification of all of it %9.0f ms   peak memory %.1f MiB (wanted: under 64)\n", $1 / 1e6, $2 / 1024 }' "$D/full"
 }
 
+estate() { # entries
+    "$BENCH" "$D/estate" estate "$1" >"$D/opened"
+    awk -v n="$1" '{ printf "opening an estate of %d entries %9.1f ms by its snapshot %9.0f ms by the whole fold\n", n, $1 / 1e6, $2 / 1e6 }' "$D/opened"
+    rm -rf "$D/estate"
+}
+
 appends 1 500 0.9
 appends 64 6400 0.8
 verification 1000000
+estate 1000000
 proof "$ENTRIES"

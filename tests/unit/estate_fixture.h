@@ -66,7 +66,8 @@ static void policy_write(const char *name, unsigned version)
                  "  - {id: free, when: {operation: use}, allow: true}\n"
                  "  - {id: never, when: {operation: generate, label: \"^bad\"}, deny: true}\n"
                  "  - {id: two, when: {operation: generate}, require: {quorum: {of: keeper, at-least: 2}}}\n"
-                 "  - {id: estate, when: {operation: [adopt-policy, enrol-site, suspend, resume]}, require: {quorum: "
+                 "  - {id: estate, when: {operation: [adopt-policy, enrol-site, suspend, resume, change-log-key]}, "
+                 "require: {quorum: "
                  "{of: keeper, "
                  "at-least: 2, reject-at: 2}}}\n"
                  "otherwise: deny\nsuccession: {quorum: {of: keeper, at-least: 3}}\n");

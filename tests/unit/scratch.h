@@ -47,6 +47,15 @@ static inline const char *in(const char *name)
     return path;
 }
 
+/* A shell's command in the folder. */
+static inline void scratch_run(const char *command)
+{
+    char text[512];
+
+    snprintf(text, sizeof text, "cd '%s' && %s", scratch, command);
+    assert_int_equal(system(text), 0);
+}
+
 #define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, scratch_make, scratch_remove)
 
 #endif
