@@ -7,6 +7,23 @@
 
 /* One function for each structure goes through its members, to write them as to read them: what is packed and what is
  * unpacked cannot differ. Numbers are eight bytes, little endian; texts and bytes have their length before them. */
+/* Who adds a member to the state packs it below, and says the new size here: one that is forgotten would be lost. */
+#if __SIZEOF_POINTER__ == 8
+_Static_assert(sizeof(struct state) == 376, "pack its new member");
+_Static_assert(sizeof(struct state_site) == 264, "pack its new member");
+_Static_assert(sizeof(struct state_request) == 160, "pack its new member");
+_Static_assert(sizeof(struct state_vote) == 136, "pack its new member");
+_Static_assert(sizeof(struct state_intent) == 184, "pack its new member");
+_Static_assert(sizeof(struct state_offer) == 48, "pack its new member");
+_Static_assert(sizeof(struct state_key) == 176, "pack its new member");
+_Static_assert(sizeof(struct state_token) == 32, "pack its new member");
+_Static_assert(sizeof(struct state_suspension) == 16, "pack its new member");
+_Static_assert(sizeof(struct state_cosigned) == 64, "pack its new member");
+_Static_assert(sizeof(struct state_ceremony) == 32, "pack its new member");
+_Static_assert(sizeof(struct state_host) == 208, "pack its new member");
+_Static_assert(sizeof(struct state_taken) == 144, "pack its new member");
+#endif
+
 struct packer {
     struct buf *out; /* NULL: reading */
     struct span in;
@@ -229,6 +246,14 @@ static void pack_key(struct packer *p, struct state_key *k)
     pack_flag(p, &k->destroyed);
 }
 
+static void pack_token(struct packer *p, struct state_token *t)
+{
+    pack_text(p, &t->token);
+    pack_text(p, &t->serving);
+    pack_text(p, &t->serving_reason);
+    pack_number(p, &t->serving_seq);
+}
+
 static void pack_suspension(struct packer *p, struct state_suspension *s)
 {
     pack_text(p, &s->scope);
@@ -302,6 +327,7 @@ static void pack_state(struct packer *p, struct state *s)
     PACK_ARRAY(p, s->requests, s->request_count, pack_request);
     PACK_ARRAY(p, s->intents, s->intent_count, pack_intent);
     PACK_ARRAY(p, s->keys, s->key_count, pack_key);
+    PACK_ARRAY(p, s->tokens, s->token_count, pack_token);
     PACK_ARRAY(p, s->suspensions, s->suspension_count, pack_suspension);
     PACK_ARRAY(p, s->ceremonies, s->ceremony_count, pack_ceremony);
     PACK_ARRAY(p, s->cosigned, s->cosigned_count, pack_cosigned);
