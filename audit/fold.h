@@ -42,6 +42,7 @@ void *fold_room(struct fold *x, void *items, size_t count, size_t size);
 struct state_request *fold_live_request(struct fold *x, const char *operation);
 /* What it asked for is done: spent, and its open intent, if any, settled. */
 void fold_spend(struct fold *x, struct state_request *r);
+void fold_token_made_new(struct fold *x, const char *token); /* its HSMs may have lost the log's head, until one is told */
 struct state_site *fold_site(struct fold *x, const char *token, const char *site); /* enrolled, or a fault */
 
 void fold_site_add(struct fold *x, struct strings *sites, const char *site); /* where it is not among them */

@@ -16,6 +16,19 @@ void fold_head(struct fold *x)
     strings_free(&s->pardoned);
 }
 
+static void pardon_add(struct fold *x, struct state_site *s, const char *what)
+{
+    if (!strings_have(&s->pardoned, what) && !strings_add(&s->pardoned, what))
+        fold_memory(x);
+}
+
+void fold_token_made_new(struct fold *x, const char *token)
+{
+    for (size_t i = 0; i < x->s->site_count && !x->rc; i++)
+        if (!strcmp(x->s->sites[i].token, token) && x->s->sites[i].headed)
+            pardon_add(x, &x->s->sites[i], "missing");
+}
+
 /* One thing that was found on an HSM, read as a body of its own. What it is pardoned by: the note's digest, or "missing". */
 static struct state_site *read_found(struct fold *x, json_t *item, const char **ret_pardon)
 {
@@ -62,8 +75,8 @@ void fold_readopted(struct fold *x)
         {
             const char *pardon = NULL;
             struct state_site *s = x->rc ? NULL : read_found(x, item, &pardon);
-            if (applies && s && !strings_have(&s->pardoned, pardon) && !strings_add(&s->pardoned, pardon))
-                fold_memory(x);
+            if (applies && s)
+                pardon_add(x, s, pardon);
         }
     }
     fold_spend(x, r);

@@ -141,10 +141,14 @@ void fold_used(struct fold *x)
     if (fold_has(x, "count") && fold_count(x, "count") == 0)
         fold_fail(x, "no use at all");
     fold_label(x, "label");
-    fold_text(x, "token");
+    const char *token = fold_text(x, "token"), *function = fold_optional(x, "function");
     struct state_request *r = ended_request(x, operation ? operation : "use");
-    if (fold_goes(x) && r)
+    if (!fold_goes(x))
+        return;
+    if (r)
         fold_spend(x, r);
+    if (operation && !strcmp(operation, "initialise") && (!function || !strcmp(function, "C_InitToken")))
+        fold_token_made_new(x, token);
 }
 
 static struct state_key *want_key(struct fold *x)

@@ -1,6 +1,7 @@
 #include "module/failover.h"
 #include "module/functions.h"
 #include "module/grant.h"
+#include "module/head.h"
 #include "module/made.h"
 #include "module/slots.h"
 #include "module/token_keys.h"
@@ -108,6 +109,18 @@ static CK_RV token_end(struct administration *a, const struct token_keys *keys, 
     return rv;
 }
 
+/* The log's head went with the rest. Where people approved that, a new one is put there; else they have to be asked. */
+static void token_head(CK_SLOT_ID slot)
+{
+    struct world *w = NULL;
+    struct fault ignored = {0};
+
+    if (gate_open(&w) != CKR_OK)
+        return;
+    heads_renew(w, w->tokens[slot].bound->id, &ignored);
+    gate_close(w);
+}
+
 CK_RV our_C_InitToken(CK_SLOT_ID slot, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len, CK_UTF8CHAR_PTR label)
 {
     struct administration a = {.slot = slot, .operation = OP_INITIALISE, .function = "C_InitToken"};
@@ -134,6 +147,8 @@ CK_RV our_C_InitToken(CK_SLOT_ID slot, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len, CK
     if (rv == CKR_OK)
         rv = below->C_InitToken(lower, pin, pin_len, label);
     rv = token_end(&a, &keys, rv);
+    if (rv == CKR_OK)
+        token_head(slot);
     token_keys_clear(&keys);
     return rv;
 }

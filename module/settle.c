@@ -4,7 +4,6 @@
 #include "core/encode.h"
 #include "module/birth.h"
 #include "module/grant.h"
-#include "module/head.h"
 #include "module/recovery.h"
 #include "module/retire.h"
 
@@ -271,5 +270,5 @@ enum outcome settle_run(struct world *w, json_t *report, struct fault *f)
 
     if (outcome == OK && left != OK)
         outcome = fault_set(f, E_REFUSED, "what was interrupted is not settled: %s", grants.text);
-    return outcome == OK ? heads_renew(w, NULL, f) : outcome;
+    return outcome;
 }

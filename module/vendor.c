@@ -84,6 +84,8 @@ static enum outcome verb_settle(struct world *w, const json_t *question, json_t 
     enum outcome outcome = list != NULL ? settle_run(w, list, f) : fault_memory(f);
     if (outcome == OK)
         outcome = failover_settle(w, list, f);
+    if (outcome == OK)
+        outcome = heads_renew(w, NULL, f);
     if (outcome == OK && !json_put(report, "settled", json_incref(list)))
         outcome = fault_memory(f);
     if (outcome == OK)

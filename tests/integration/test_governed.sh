@@ -37,6 +37,8 @@ token_made_new() {
     approved client pkcs11-tool --module "$MODULE" --slot-index 0 --init-token --label root-slough --so-pin 12345678
     must "$Q" log show --json --type destroyed
     says '"label":"app-num-1","left":["cardiff","glasgow"],"sites":["slough"]'
+    must "$Q" readopt # the log's head went too, and was put there again
+    says 'as it should be'
     must "$Q" log check
     cat >"$D/short.yaml" <<'END'
 ceremony: What became of the token
