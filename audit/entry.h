@@ -9,7 +9,7 @@
 /* clang-format off */
 #define ENTRY_TYPES(X)                                                                                                 \
     X(GENESIS, "genesis") X(ENVIRONMENT, "environment") X(POLICY, "policy") X(SITE_ENROLLED, "site-enrolled")          \
-    X(ARRIVED, "arrived") X(CEREMONY_OPENED, "ceremony-opened") X(ENTERED, "entered") X(LEFT, "left")                  \
+    X(ARRIVED, "arrived") X(DEPARTED, "departed") X(CEREMONY_OPENED, "ceremony-opened") X(ENTERED, "entered") X(LEFT, "left")                  \
     X(STEP, "step") X(ANSWER, "answer") X(DEVIATION, "deviation") X(EXHIBIT, "exhibit") X(REQUEST, "request")          \
     X(APPROVAL, "approval") X(REJECTION, "rejection") X(INTENT, "intent") X(OFFER, "offer") X(RECEIPT, "receipt")      \
     X(ACCEPTED, "accepted") X(PROVISIONAL, "provisional") X(BORN, "born") X(ROLLED_BACK, "rolled-back")                \

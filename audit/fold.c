@@ -224,6 +224,7 @@ static fold_handler *const handlers[ENTRY_TYPE_COUNT] = {
     [ENTRY_POLICY] = fold_policy,
     [ENTRY_SITE_ENROLLED] = fold_site_enrolled,
     [ENTRY_ARRIVED] = fold_arrived,
+    [ENTRY_DEPARTED] = fold_departed,
     [ENTRY_CEREMONY_OPENED] = fold_ceremony_opened,
     [ENTRY_REQUEST] = fold_request,
     [ENTRY_APPROVAL] = fold_approval,

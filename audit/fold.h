@@ -53,7 +53,7 @@ typedef void fold_handler(struct fold *x);
 fold_handler fold_genesis, fold_policy, fold_log_key, fold_suspended, fold_resumed, fold_recovered, fold_cosigned,
     fold_timestamp, fold_ceremony_opened, fold_ceremony_closed;
 fold_handler fold_failover;
-fold_handler fold_site_enrolled, fold_arrived, fold_drill, fold_site_retired;
+fold_handler fold_site_enrolled, fold_arrived, fold_departed, fold_drill, fold_site_retired;
 fold_handler fold_head, fold_readopted;
 fold_handler fold_request, fold_approval, fold_rejection, fold_refused;
 fold_handler fold_intent, fold_offer, fold_receipt, fold_accepted, fold_rolled_back, fold_orphan;

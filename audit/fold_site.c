@@ -112,17 +112,54 @@ static void replace(struct fold *x, char **where, const char *text)
     *where = fold_copy(x, text);
 }
 
+/* Where it left from it is no more, and it is in the bag that it left in until it has answered at another place. */
+static void check_journey(struct fold *x, const struct state_site *s)
+{
+    const char *bag = fold_optional(x, "bag");
+    struct buf answer = BUF(LIMIT_ATTRIBUTE);
+    if (fold_has(x, "answer") != fold_has(x, "challenge"))
+        fold_fail(x, "an answer and its challenge stand together or not at all");
+    if (fold_has(x, "answer")) {
+        fold_digest(x, "challenge");
+        fold_hex(x, "answer", &answer);
+    }
+    buf_free(&answer);
+    if (!s || x->rc)
+        return;
+    if (s->placed)
+        fold_fail(x, "it has not left where it is");
+    if (s->away && !fold_has(x, "answer"))
+        fold_fail(x, "it came from elsewhere and answered no challenge");
+    if (s->away && (!bag || strcmp(bag, s->bag ? s->bag : "") != 0))
+        fold_fail(x, "it left in another bag");
+}
+
+void fold_departed(struct fold *x)
+{
+    fold_members(x, "bag ?carrier site token");
+    const char *bag = fold_text(x, "bag");
+    fold_optional(x, "carrier");
+    struct state_site *s = fold_site(x, fold_text(x, "token"), fold_text(x, "site"));
+    if (s && s->away)
+        fold_fail(x, "it is on its way already");
+    if (!fold_goes(x))
+        return;
+    s->placed = false;
+    s->away = true;
+    replace(x, &s->bag, bag);
+}
+
 void fold_arrived(struct fold *x)
 {
     struct strings tags = {.items = NULL};
-    fold_members(x, "?bag country latitude longitude place ?received-by ?safe site tags token");
+    fold_members(x, "?answer ?bag ?challenge country latitude longitude place ?received-by ?safe site tags token");
     const char *latitude = read_degrees(x, "latitude", 90), *longitude = read_degrees(x, "longitude", 180);
     const char *country = fold_label(x, "country"), *place = fold_text(x, "place");
-    fold_optional(x, "bag");
     fold_optional(x, "received-by");
     fold_optional(x, "safe");
     fold_strings(x, "tags", &tags);
     struct state_site *s = fold_site(x, fold_text(x, "token"), fold_text(x, "site"));
+    check_journey(x, s);
     if (!fold_goes(x))
         goto out;
     replace(x, &s->latitude, latitude);
@@ -133,6 +170,7 @@ void fold_arrived(struct fold *x)
     s->tags = tags;
     tags = (struct strings){.items = NULL}; /* taken by the site */
     s->placed = true;
+    s->away = false;
     s->arrived = x->e->time;
 out:
     strings_free(&tags);

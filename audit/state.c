@@ -25,6 +25,7 @@ static void site_clear(struct state_site *s)
     free(s->longitude);
     free(s->country);
     free(s->place);
+    free(s->bag);
     strings_free(&s->tags);
     strings_free(&s->pardoned);
 }

@@ -18,6 +18,8 @@ struct state_site {
     struct strings
         pardoned; /* what people took for settled of the heads there: digest of the note (hex), or "missing" */
     bool placed;
+    bool away;                                    /* it left and has not arrived: it counts nowhere */
+    char *bag;                                    /* in which it left, while it is away */
     char *latitude, *longitude, *country, *place; /* place: the site's id where at home, else a description */
     struct strings tags;
     moment arrived;

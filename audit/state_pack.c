@@ -10,7 +10,7 @@
 /* Who adds a member to the state packs it below, and says the new size here: one that is forgotten would be lost. */
 #if __SIZEOF_POINTER__ == 8
 _Static_assert(sizeof(struct state) == 376, "pack its new member");
-_Static_assert(sizeof(struct state_site) == 264, "pack its new member");
+_Static_assert(sizeof(struct state_site) == 272, "pack its new member");
 _Static_assert(sizeof(struct state_request) == 160, "pack its new member");
 _Static_assert(sizeof(struct state_vote) == 136, "pack its new member");
 _Static_assert(sizeof(struct state_intent) == 184, "pack its new member");
@@ -164,7 +164,7 @@ static void pack_site(struct packer *p, struct state_site *s)
 {
     char **const texts[] = {&s->token,       &s->site,         &s->serial,   &s->manufacturer, &s->model,
                             &s->firmware,    &s->hardware,     &s->latitude, &s->longitude,    &s->country,
-                            &s->identity_id, &s->transport_id, &s->place};
+                            &s->identity_id, &s->transport_id, &s->place, &s->bag};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         pack_text(p, texts[i]);
     pack_blob(p, &s->identity);
@@ -174,6 +174,7 @@ static void pack_site(struct packer *p, struct state_site *s)
     pack_flag(p, &s->headed);
     pack_strings(p, &s->pardoned);
     pack_flag(p, &s->placed);
+    pack_flag(p, &s->away);
     pack_strings(p, &s->tags);
     pack_moment(p, &s->arrived);
     pack_moment(p, &s->drilled);

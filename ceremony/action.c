@@ -27,6 +27,7 @@ static const struct action actions[] = {
     ROOM("exhibit", ACTION_EXHIBIT, "kind", "file ?device ?end ?gaps ?start"),
     ROOM("read-aloud", ACTION_READ_ALOUD, "", ""),
     /* nothing that could not be done again: a drill only asks */
+    ROOM("arrive", ACTION_ARRIVE, "site token", "bag safe"),
     ROOM("drill", ACTION_DRILL, "site token", ""),
     {"generate-key-pair", ACTION_GENERATE_KEY_PAIR, "label token type", "", true, false, OP_GENERATE},
     {"make-csr", ACTION_MAKE_CSR, "label profile token", "", true, false, OP_USE},
@@ -43,7 +44,6 @@ static const struct action actions[] = {
     NOT_YET("connect-hsm"),
     NOT_YET("activate"),
     NOT_YET("disconnect-hsm"),
-    NOT_YET("arrive"),
     NOT_YET("zeroise"),
     /* keys */
     NOT_YET("generate-secret-key"),

@@ -19,6 +19,8 @@ static action_perform *performer(enum action_kind kind)
         return perform_open_bag;
     case ACTION_SEAL_BAG:
         return perform_seal_bag;
+    case ACTION_ARRIVE:
+        return perform_arrive;
     case ACTION_DRILL:
         return perform_drill;
     case ACTION_GENERATE_KEY_PAIR:

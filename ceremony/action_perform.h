@@ -11,7 +11,8 @@ typedef enum outcome action_perform(struct runner *r, const struct step *s, json
 action_perform perform_enter, perform_leave, perform_check_clock, perform_confirm, perform_record, perform_exhibit,
     perform_read_aloud;
 action_perform perform_open_bag, perform_seal_bag;
-action_perform perform_generate, perform_approve, perform_attest, perform_certificate, perform_cosign, perform_drill;
+action_perform perform_generate, perform_approve, perform_attest, perform_certificate, perform_cosign, perform_drill,
+    perform_arrive;
 
 /* Copies what was given into the result. */
 enum outcome result_take(json_t *result, const json_t *given, struct fault *f);

@@ -65,6 +65,22 @@ static const struct option module_options[] = {
     END,
 };
 
+static const struct option move_options[] = {
+    {"bag", "NUMBER", false, "the bag that it is sealed in"},
+    {"carrier", "TEXT", false, "who carries it"},
+    {"module", "FILE", false, "the module to work through; quorate-pkcs11.so beside this program where left out"},
+    END,
+};
+
+static const struct option arrive_options[] = {
+    {"bag", "NUMBER", false, "the bag that it came in, its seal whole"},
+    {"received-by", "PERSON", false, "who received it"},
+    {"safe", "NAME", false, "the safe that it lies in"},
+    {"elsewhere", "LAT,LON", false, "not at its site but at these coordinates"},
+    {"module", "FILE", false, "the module to work through; quorate-pkcs11.so beside this program where left out"},
+    END,
+};
+
 static const struct option settle_options[] = {
     {"new-mirror", NULL, false, "fill the mirrors of the home that are there and empty"},
     {"module", "FILE", false, "the module to work through; quorate-pkcs11.so beside this program where left out"},
@@ -261,6 +277,12 @@ const struct command commands[] = {
      "or\n"
      "an HSM that is bound as a module does not answer. Changes nothing.",
      module_options, run_inventory},
+    {"move", "TOKEN SITE", 2, 2, true, "Say that an HSM leaves where it is, sealed",
+     "From now on it counts nowhere, until `quorate arrive` says where it is and it has answered a challenge there.",
+     move_options, run_move},
+    {"arrive", "TOKEN SITE", 2, 2, true, "Say where an HSM that left has arrived, and let it answer there",
+     "It must be in the bag that it left in, and answer with the identity key that was pinned at its enrolment.",
+     arrive_options, run_arrive},
     {"retire", "TOKEN SITE", 2, 2, true, "End a site, once enough people have approved it",
      "The first time this leaves a request; the same command again, when they have approved, lets every other site of "
      "the\n"

@@ -33,7 +33,8 @@ static bool site_add(const struct status *s, json_t *list, const char *token, co
         good = json_put_string(row, "serves", "true");
     if (good && known)
         good = json_put_string(row, "serial", known->serial) &&
-               (!known->placed || json_put_string(row, "place", known->place));
+               (!known->placed || json_put_string(row, "place", known->place)) &&
+               (!known->away || json_put_string(row, "bag", known->bag));
     moment due = good && known ? status_drill_due(s, known) : MOMENT_NEVER;
     if (good && known && known->drilled != 0)
         good = json_put_moment(row, "drilled", known->drilled);

@@ -49,7 +49,7 @@ static void answer_put(const struct status *s, const char *token, const char *si
 static void site_put(const struct status *s, const struct token *t, const char *site, struct buf *b)
 {
     const struct state_site *known = state_site(&s->estate->state, t->id, site);
-    const char *place = known && known->placed ? known->place : "-";
+    const char *place = known && known->placed ? known->place : known && known->away ? "on its way" : "-";
 
     buf_puts(b, "  ");
     print_cell(b, TONE_PLAIN, t->id, 12);

@@ -122,6 +122,7 @@ static void ceremony_clear(struct verified_ceremony *c)
     strings_free(&c->begun);
     json_decref(c->answers);
     json_decref(c->drills);
+    json_decref(c->arrivals);
     json_decref(c->withheld);
     script_free(c->script);
 }

@@ -395,8 +395,10 @@ void verify_ceremony(struct verifier *v, const struct entry *e)
         verify_drill_noted(v, c, e);
     else if (e->type == ENTRY_CEREMONY_CLOSED)
         verify_close(v, c, e);
-    if (e->type == ENTRY_STEP && json_object_get(e->body, "result") != NULL)
+    if (e->type == ENTRY_STEP && json_object_get(e->body, "result") != NULL) {
         json_array_clear(c->drills);
+        json_array_clear(c->arrivals);
+    }
     if (!entry_after_cosigning(e->json))
         c->to_cosign = e->seq + 1;
 }

@@ -201,15 +201,6 @@ void verify_retirement(struct verifier *v, const struct entry *e)
         claim_holds(&v->claims, CLAIM_SITES);
 }
 
-void verify_arrival(struct verifier *v, const struct entry *e)
-{
-    if (state_site(&v->state, entry_text(e, "token"), entry_text(e, "site")) == NULL)
-        claim_fails(&v->claims, CLAIM_PLACES, "entry %llu: an HSM arrived that was never enrolled",
-                    (unsigned long long)e->seq);
-    else
-        claim_holds(&v->claims, CLAIM_PLACES);
-}
-
 /* Who serves the token is named by its policy; that the other one answers there no more is the log's word. */
 void verify_failover(struct verifier *v, const struct entry *e)
 {

@@ -69,7 +69,7 @@ struct verified_ceremony {
     size_t use_count;
     struct verified_signed *signed_things;
     size_t signed_count;
-    json_t *drills; /* `drill` entries since the last step was done; NULL: none yet */
+    json_t *drills, *arrivals; /* such entries since the last step was done; NULL: none yet */
     struct digest bindings;
     uint64_t to_cosign; /* so many entries have to be cosigned before it may close */
     bool closed;
@@ -136,6 +136,9 @@ void verify_log_key(struct verifier *v, const struct entry *e);
 void verify_readoption(struct verifier *v, const struct entry *e);
 void verify_retirement(struct verifier *v, const struct entry *e);
 void verify_arrival(struct verifier *v, const struct entry *e);
+void verify_arrival_noted(struct verifier *v, struct verified_ceremony *c, const struct entry *e);
+/* An HSM arrived in this step as the result says. */
+bool verified_arrival(const struct verified_ceremony *c, const json_t *result);
 void verify_receipt(struct verifier *v, const struct entry *e);
 void verify_offer(struct verifier *v, const struct entry *e);
 void verify_birth(struct verifier *v, const struct entry *e);

@@ -200,6 +200,9 @@ void verify_step_result(struct verifier *v, struct verified_ceremony *c, const s
         good =
             exhibit != NULL && (strings_have(&c->exhibits, exhibit) || verified_withheld(c, s, ENTRY_EXHIBIT, exhibit));
         break;
+    case ACTION_ARRIVE:
+        good = verified_arrival(c, result);
+        break;
     case ACTION_DRILL:
         good = verified_drill(c, s, result);
         break;

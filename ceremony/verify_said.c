@@ -102,7 +102,7 @@ static bool value_said(const struct verified_ceremony *c, const struct step *s, 
     return plain != NULL && strcmp(value, plain) == 0;
 }
 
-/* Every member but the item was said by somebody in this step. */
+/* Every member but those that the script says was said by somebody in this step. */
 static bool result_answered(const struct verified_ceremony *c, const struct step *s, json_t *result)
 {
     const char *name = NULL;
@@ -110,7 +110,8 @@ static bool result_answered(const struct verified_ceremony *c, const struct step
 
     json_object_foreach(result, name, value)
     {
-        if (strcmp(name, "item") != 0 && !value_said(c, s, name, json_string_value(value)))
+        if (strcmp(name, "item") != 0 && strcmp(name, "site") != 0 && strcmp(name, "token") != 0 &&
+            !value_said(c, s, name, json_string_value(value)))
             return false;
     }
     return true;
@@ -175,6 +176,10 @@ bool verify_result_said(const struct verified_ceremony *c, const struct step *s,
         break;
     case ACTION_READ_ALOUD:
         names = "root size words";
+        break;
+    case ACTION_ARRIVE:
+        names = "bag safe site token";
+        answered = true;
         break;
     case ACTION_DRILL:
         names = "failed proven receipt site token";

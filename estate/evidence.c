@@ -16,6 +16,7 @@ static void site_fact_fill(const struct state *s, const char *token, const char 
     ret->hardware = known->hardware;
     ret->drilled = known->drilled;
     ret->placed = known->placed;
+    ret->away = known->away;
     if (!known->placed)
         return;
     ret->latitude = strtod(known->latitude, NULL);

@@ -33,6 +33,9 @@ struct quorate_vendor {
      *              keep), or a difference: unknown (a secret half that the log does not know), abandoned (left by a birth
      *              or an enrolment that did not end), session (not on the token). missing: the log has it, the HSM has
      *              not. differences counts these and the sites that are absent.
+     *   "depart"   {"bag", "carrier"?, "site", "token"} -> {"status": "on its way"}: its HSM leaves, and counts nowhere
+     *   "arrive"   {"bag"?, "elsewhere"?: "LAT,LON", "received-by"?, "safe"?, "site", "token"} -> {"status": "arrived"}: it is
+     *              there and answers a challenge; bag is the one that it left in
      *   "retire"   {"site", "token"} -> {"drills", "left"?, "missing"?, "request"?, "status": "pending"|"retired"}: drills as
      *              the sites of "drill"; left: why the retired site's replicas are not destroyed yet
      *   "drill"    {"site"?, "token"?} -> {"sites": [{"attested", "failed": [{"born", "label", "why"}...], "proven", "site",

@@ -5,6 +5,7 @@
 #include "core/encode.h"
 #include "core/file.h"
 #include "core/limits.h"
+#include "module/arrival.h"
 #include "module/birth.h"
 #include "module/enrolment.h"
 #include "module/head.h"
@@ -170,71 +171,6 @@ out:
     return outcome;
 }
 
-/* One coordinate in degrees, as it will stand in the log: digits, at most one point, perhaps a minus. Not by strtod,
- * which follows the host's locale. */
-static bool coordinate_parse(const char *text, long limit)
-{
-    const char *p = text + (*text == '-');
-    size_t whole = strspn(p, "0123456789"), decimals = 0;
-    if (whole == 0 || whole > 3)
-        return false;
-    long value = strtol(p, NULL, 10);
-    if (p[whole] == '.') {
-        decimals = strspn(p + whole + 1, "0123456789");
-        if (decimals == 0 || p[whole + 1 + decimals] != '\0')
-            return false;
-    } else if (p[whole] != '\0') {
-        return false;
-    }
-    return value < limit || (value == limit && decimals == 0);
-}
-
-static enum outcome elsewhere_parse(const char *elsewhere, char ret_latitude[20], char ret_longitude[20],
-                                    struct fault *f)
-{
-    const char *comma = strchr(elsewhere, ',');
-    size_t len = comma != NULL ? (size_t)(comma - elsewhere) : 0;
-    ret_latitude[0] = ret_longitude[0] = '\0';
-    if (comma != NULL && len < 20 && strlen(comma + 1) < 20) {
-        memcpy(ret_latitude, elsewhere, len);
-        ret_latitude[len] = '\0';
-        memcpy(ret_longitude, comma + 1, strlen(comma + 1) + 1);
-    }
-    if (!coordinate_parse(ret_latitude, 90) || !coordinate_parse(ret_longitude, 180))
-        return fault_set(f, E_INVALID, "\"%s\" is not a place: LAT,LON in degrees is expected, as 51.51,-0.59",
-                         elsewhere);
-    return OK;
-}
-
-static enum outcome arrived_log(const struct enrolment *n, struct fault *f)
-{
-    const struct site *site = policy_site(n->estate->policy, n->site);
-    char latitude[20] = "", longitude[20] = "";
-    bool home = n->elsewhere == NULL;
-    json_t *body = json_object(), *tags = json_array();
-    bool good = body != NULL && tags != NULL;
-    enum outcome outcome = OK;
-
-    if (site == NULL)
-        outcome = fault_set(f, E_ABSENT, "the policy %s knows no site %s", n->estate->policy->file, n->site);
-    if (outcome == OK && !home)
-        outcome = elsewhere_parse(n->elsewhere, latitude, longitude, f);
-    if (outcome != OK)
-        goto out;
-    for (size_t i = 0; home && good && i < site->at.tags.count; i++)
-        good = json_array_append_new(tags, json_string(site->at.tags.items[i])) == 0;
-    good = good && json_put_string(body, "country", home ? site->at.country : "") &&
-           json_put_string(body, "latitude", home ? site->at.latitude_text : latitude) &&
-           json_put_string(body, "longitude", home ? site->at.longitude_text : longitude) &&
-           json_put_string(body, "place", home ? n->site : "elsewhere") && json_put_string(body, "site", n->site) &&
-           json_put_string(body, "token", n->token) && json_put(body, "tags", json_incref(tags));
-    outcome = good ? estate_append(n->estate, ENTRY_ARRIVED, body, NULL, f) : fault_memory(f);
-out:
-    json_decref(tags);
-    json_decref(body);
-    return outcome;
-}
-
 static enum outcome pending_report(const struct answer *a, json_t *report, struct fault *f)
 {
     struct buf missing = BUF(4096);
@@ -282,6 +218,9 @@ static enum outcome arrival_complete(struct enrolment *n, const struct state_sit
     if (enrolled->placed)
         return fault_set(f, E_REFUSED, "%s at %s is enrolled already (log entry %llu)", n->token, n->site,
                          (unsigned long long)enrolled->seq);
+    if (enrolled->away)
+        return fault_set(f, E_REFUSED, "%s at %s is on its way, in bag %s: `quorate arrive` ends that", n->token,
+                         n->site, enrolled->bag);
     if (n->given != NULL)
         return span_equal(buf_span(&enrolled->identity), buf_span(&n->keys.identity))
                    ? OK
@@ -294,13 +233,12 @@ static enum outcome arrival_complete(struct enrolment *n, const struct state_sit
 
 static enum outcome enrol_locked(struct enrolment *n, json_t *report, struct fault *f)
 {
-    char ignored[2][20];
     bool enrolled = false;
     enum outcome outcome = estate_refresh(n->estate, f);
     if (outcome == OK)
         outcome = target_check(n, f);
     if (outcome == OK && n->elsewhere != NULL)
-        outcome = elsewhere_parse(n->elsewhere, ignored[0], ignored[1], f);
+        outcome = place_check(n->elsewhere, f);
     if (outcome == OK)
         outcome = enrol_recover(n->estate, n->token, n->site, NULL, f);
     if (outcome == OK && n->given == NULL)
@@ -319,7 +257,7 @@ static enum outcome enrol_locked(struct enrolment *n, json_t *report, struct fau
             outcome = people_ask(n, report, &enrolled, f);
     }
     if (enrolled)
-        outcome = arrived_log(n, f);
+        outcome = arrival_log(n->estate, n->token, n->site, n->elsewhere, NULL, f);
     if (enrolled && outcome == OK)
         outcome = heads_renew(n->world, n->token, f);
     if (enrolled && outcome == OK && !json_put_string(report, "status", "enrolled"))

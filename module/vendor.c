@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/limits.h"
+#include "module/arrival.h"
 #include "module/birth.h"
 #include "module/drill.h"
 #include "module/enrolment.h"
@@ -197,6 +198,8 @@ static const struct {
     {"inventory", "?token", true, verb_inventory},
     {"heads", "", true, verb_heads},
     {"readopt", "", true, verb_readopt},
+    {"depart", "bag ?carrier site token", true, depart_run},
+    {"arrive", "?bag ?elsewhere ?received-by ?safe site token", true, arrive_run},
     {"retire", "site token", true, verb_retire},
     {"drill", "?site ?token", true, verb_drill},
     {"refusal", "", false, verb_refusal},

@@ -20,6 +20,7 @@ struct site_fact { /* one (token, site) as the log knows it */
     const char *token, *site;
     bool enrolled;
     bool placed; /* an `arrived` entry is in force */
+    bool away;   /* it left, and has not arrived */
     double latitude, longitude;
     const char *country; /* "" unknown */
     const struct strings *tags;

@@ -98,6 +98,8 @@ static void primary_spot(struct judge *j, const struct replica_rule *r, const st
     *spot = (struct spot){0};
     if (fact == NULL || !fact->enrolled) {
         judge_wait(j, "site", "the primary %s of %s is not enrolled", token->primary, token->id);
+    } else if (fact->away) {
+        judge_wait(j, "site", "the HSM of the primary %s is on its way: it left and has not arrived", token->primary);
     } else if (!place_matters(r)) {
         spot->usable = true;
     } else if (!spot_find(j, r, fact, spot, &country, &tags)) {
@@ -119,6 +121,8 @@ static void replica_spot(struct judge *j, const struct replica_rule *r, const ch
         return;
     if (fact == NULL || !fact->enrolled)
         why = "is not enrolled";
+    else if (fact->away)
+        why = "is on its way: it left and has not arrived";
     else if (!hardware_attested(r, fact->hardware))
         why = "has hardware that is not attested as the rule asks";
     else if ((r->fresh.seconds != 0 || r->fresh.months != 0) &&

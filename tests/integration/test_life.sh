@@ -7,7 +7,7 @@
 
 # A short ceremony closes the record, both verifiers read it, and every forgery of these kinds is refused. $1: the kinds.
 recorded() {
-    cat >"$D/short.yaml" <<'END'
+    cat >"$D/short.yaml" <<END
 ceremony: Nothing but an end
 id: root-oca-key-generation
 roles: {administrator: {of: ceremony-administrator}}
@@ -15,10 +15,10 @@ acts:
   - act: All of it
     steps:
       - {step: Enter, by: administrator, do: enter}
-      - {step: Close, by: administrator, do: close}
+${SHORT:-}      - {step: Close, by: administrator, do: close}
 END
-    printf 'people: {administrator: administrator}\nkeys: {administrator: people/administrator.uri}\nanswers: {}\n' \
-        >"$D/ceremony.answers.yaml"
+    printf 'people: {administrator: administrator}\nkeys: {administrator: people/administrator.uri}\n%s\n' \
+        "${ANSWERS:-answers: {\}}" >"$D/ceremony.answers.yaml"
     asks holds "$D/short.yaml"
     approve "$ID" authority-1 authority-2
     must holds "$D/short.yaml"
@@ -99,6 +99,48 @@ case_its_hsm_is_away() {
     [ "$(count_on_hsms app-1 privkey)" = '1 1 0' ] || fail 'not destroyed at the retired site'
     must "$Q" status --offline
     ! grep -q orphans <<<"$OUT" || fail 'still listed'
+}
+
+case_an_hsm_moves() {
+    born EC:secp384r1 app-1
+    ends 1 "$Q" arrive root glasgow --bag TEB-1
+    says 'has not left'
+    ends 2 "$Q" move root glasgow
+    must "$Q" move root glasgow --bag TEB-1 --carrier 'Key Custodian One'
+    ends 1 "$Q" move root glasgow --bag TEB-2
+    says 'left already, in bag TEB-1'
+    must "$Q" status
+    matches 'root +glasgow +replica +enrolled +on its way'
+    # It counts nowhere: a key with two replicas cannot be born.
+    asks generate EC:secp384r1 app-2
+    approve "$ID" custodian-1 custodian-2 custodian-3
+    ends 1 generate EC:secp384r1 app-2
+    [ "$(count_on_hsms app-2 privkey)" = '0 0 0' ] || fail 'a key was made'
+    ends 1 "$Q" arrive root glasgow --bag TEB-2
+    says 'another bag'
+    ends 1 "$Q" arrive root glasgow
+    # Nothing but its own answer will do.
+    cp "$D/bindings.yaml" "$D/bindings.kept"
+    sed -i "s/$(estate_serial root-glasgow)/0123456789abcdef/" "$D/bindings.yaml"
+    ends 1 "$Q" arrive root glasgow --bag TEB-1
+    cp "$D/bindings.kept" "$D/bindings.yaml"
+    must "$Q" arrive root glasgow --bag TEB-1 --received-by custodian-2 --safe GLA-1 --elsewhere 48.86,2.35
+    must "$Q" status
+    matches 'root +glasgow +replica +enrolled +elsewhere'
+    ends 1 generate EC:secp384r1 app-2
+    must "$Q" move root glasgow --bag TEB-3
+    must "$Q" arrive root glasgow --bag TEB-3
+    must generate EC:secp384r1 app-2
+    recorded moves
+}
+
+# In a ceremony the arrival is a step.
+case_an_hsm_arrives_in_a_ceremony() {
+    must "$Q" move root glasgow --bag TEB-1
+    SHORT='      - {step: Receive the HSM, by: administrator, do: arrive, with: {token: root, site: glasgow}}
+' ANSWERS='answers: {"1.2": [{bag: TEB-1, safe: GLA-1}]}' recorded moves
+    must "$Q" status
+    matches 'root +glasgow +replica +enrolled +at home'
 }
 
 cases

@@ -274,6 +274,30 @@ def retirements(forger):
                         _set(place, verdict=dict(body["verdict"], counted=["authority-3"])), "verdict")
 
 
+def moves(forger):
+    """Of transcripts in which an HSM went from one place to another."""
+    out = forger.find("departed")
+    there = next(place for place in range(out, len(forger.entries)) if forger.entries[place]["type"] == "arrived")
+    body = forger.entries[there]["body"]
+
+    def unanswered(changed):
+        for member in ("answer", "challenge"):
+            del changed[there]["body"][member]
+
+    yield forger.change("arrived without having left", _drop(out), None)
+    yield forger.change("arrived without an answer", unanswered, "challenge")
+    yield forger.change("arrived with another answer", _set(there, answer=body["answer"][2:] + body["answer"][:2]), "answer")
+    yield forger.change("arrived with another challenge", _set(there, challenge="0" * 64), "answer")
+    yield forger.change("arrived in another bag", _set(there, bag="X"), "bag")
+    yield forger.change("left in another bag", _set(out, bag="X"), None)
+    yield forger.change("left twice", lambda changed: changed.insert(out + 1, copy.deepcopy(changed[out])), "way already")
+    done = _steps(forger, "arrive")
+    if done:
+        result = forger.entries[done[0]]["body"]["result"]
+        yield forger.change("received in another safe", _set(done[0], result=dict(result, safe="X")), "answered")
+        yield forger.change("received at another site", _set(done[0], result=dict(result, site="cardiff")), None)
+
+
 def _steps(forger, action):
     return [place for place, entry in enumerate(forger.entries)
             if entry["type"] == "step" and entry["body"]["action"] == action and "begun" not in entry["body"]]

@@ -164,6 +164,9 @@ static inline void enrol(struct state *s)
         {1, ENTRY_ARRIVED,
          "{'country':'GB','latitude':'51.51','longitude':'-0.59','place':'slough','site':'slough',"
          "'tags':['gb-mainland'],'token':'root','bag':'7','received-by':'ann','safe':'2'}"},
+        {0, ENTRY_ARRIVED, /* it has not left */
+         "{'country':'GB','latitude':'51.51','longitude':'-0.59','place':'slough','site':'slough','tags':[],"
+         "'token':'root'}"},
         {1, ENTRY_DRILL, "{'failed':[],'proven':[],'receipt':'$d'," DRILLED "}"},
         {0, ENTRY_DRILL, "{'challenge':'$c','failed':[],'proven':[],'receipt':'$d','site':'leeds','token':'root'}"},
     };

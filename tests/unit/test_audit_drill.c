@@ -365,6 +365,44 @@ static void fresh_when_all_is_proven(void **state)
     state_clear(&s);
 }
 
+#define AT_HOME                                                                                                        \
+    "'country':'GB','latitude':'51.51','longitude':'-0.59','place':'slough','site':'slough','tags':[],'token':'root'"
+
+/* Out, sealed, arrived, answered; in between it is nowhere. */
+static void from_place_to_place(void **state)
+{
+    (void)state;
+    struct state s;
+    held(&s);
+    const struct state_site *slough = state_site(&s, "root", "slough");
+    static const struct row out[] = {
+        {0, ENTRY_DEPARTED, "{'bag':'7','site':'leeds','token':'root'}"},
+        {0, ENTRY_DEPARTED, "{'bag':'','site':'slough','token':'root'}"},
+        {0, ENTRY_DEPARTED, "{'site':'slough','token':'root'}"},
+        {0, ENTRY_DEPARTED, "{'bag':'7','more':'x','site':'slough','token':'root'}"},
+        {1, ENTRY_DEPARTED, "{'bag':'7','carrier':'ann','site':'slough','token':'root'}"},
+        {0, ENTRY_DEPARTED, "{'bag':'8','site':'slough','token':'root'}"},
+    };
+    TELL(&s, out);
+    assert_true(slough->away);
+    assert_false(slough->placed);
+    assert_string_equal(slough->bag, "7");
+    static const struct row in[] = {
+        {0, ENTRY_ARRIVED, "{'bag':'7'," AT_HOME "}"},
+        {0, ENTRY_ARRIVED, "{'answer':'aa','bag':'7'," AT_HOME "}"},
+        {0, ENTRY_ARRIVED, "{'bag':'7','challenge':'$c'," AT_HOME "}"},
+        {0, ENTRY_ARRIVED, "{'answer':'aa','challenge':'$c'," AT_HOME "}"},
+        {0, ENTRY_ARRIVED, "{'answer':'aa','bag':'8','challenge':'$c'," AT_HOME "}"},
+        {0, ENTRY_ARRIVED, "{'answer':'no','bag':'7','challenge':'$c'," AT_HOME "}"},
+        {1, ENTRY_ARRIVED, "{'answer':'aa','bag':'7','challenge':'$c'," AT_HOME "}"},
+        {0, ENTRY_ARRIVED, "{'answer':'aa','bag':'7','challenge':'$c'," AT_HOME "}"},
+        {1, ENTRY_DEPARTED, "{'bag':'9','site':'slough','token':'root'}"},
+    };
+    TELL(&s, in);
+    assert_true(slough->away);
+    state_clear(&s);
+}
+
 #define RETIRED "'request':'$t','token':'root'"
 
 /* Only after the others have proven every key, and since people decided it. */
@@ -441,6 +479,7 @@ int main(void)
         cmocka_unit_test(fresh_when_all_is_proven),
         cmocka_unit_test(retired_when_others_hold_all),
         cmocka_unit_test(not_with_the_only_replica),
+        cmocka_unit_test(from_place_to_place),
     };
     return cmocka_run_group_tests(tests, keys_make, keys_free);
 }

@@ -37,7 +37,7 @@ static void site_read(struct scene *s, const struct policy *p, const char *text)
     struct site_fact *fact = &s->sites[s->site_count++];
     char id[32] = "";
     const struct site *home = NULL;
-    size_t n = strcspn(text, "!@~#%+");
+    size_t n = strcspn(text, "!@~#%+>");
 
     assert_true(n < sizeof id && s->site_count <= 4);
     memcpy(id, text, n);
@@ -64,6 +64,8 @@ static void site_read(struct scene *s, const struct policy *p, const char *text)
             fact->at_home = false;
         } else if (*text == '~')
             fact->placed = fact->at_home = false;
+        else if (*text == '>')
+            fact->away = true, fact->placed = fact->at_home = false;
         else if (*text == '#')
             fact->hardware = "attested-by-vendor";
         else if (*text == '%')

@@ -374,6 +374,13 @@ class Ceremonies:
                  entry.what, person)
             one.attested.add(person)
 
+    def r_arrive(self, entry, one, step, result, deviated):
+        self._exact(entry, result, "bag safe site token")
+        self._answered(entry, one, step, ["bag", "safe"], result)
+        found = [body for seq, body in self.estate.arrivals if seq > one.last_done]
+        need(any(all(body.get(member) == result[member] for member in result) for body in found), "%s: no such arrival", entry.what)
+        need((result["site"], result["token"]) == (step.with_["site"], step.with_["token"]), "%s: another site", entry.what)
+
     def r_drill(self, entry, one, step, result, deviated):
         self._exact(entry, result, "failed proven receipt site token")
         found = [other for other, _, _ in self.births.drills
@@ -399,5 +406,5 @@ RESULTS = {
     "approve": Ceremonies.r_approve, "generate-key-pair": Ceremonies.r_generate, "make-csr": Ceremonies.r_certificate,
     "issue-certificate": Ceremonies.r_certificate, "exhibit": Ceremonies.r_exhibit,
     "read-aloud": Ceremonies.r_read_aloud, "attest": Ceremonies.r_attest, "cosign": Ceremonies.r_cosign,
-    "drill": Ceremonies.r_drill,
+    "drill": Ceremonies.r_drill, "arrive": Ceremonies.r_arrive,
 }

@@ -46,6 +46,7 @@ class Estate:
         self.estate, self.last_time = None, 0
         self.cosigned = cosign.Cosigned(tree, self)
         self.votes = self.verdicts = 0
+        self.arrivals = []
 
     # ---- the start
 
@@ -268,11 +269,33 @@ class Estate:
         intent.retired = {place[1]} if held else set()
         self.spent(intent)
 
+    def departed(self, entry):
+        body = members(entry.body, "bag ?carrier site token", entry.what)
+        standing = self.sites.get((body["token"], body["site"]))
+        need(standing is not None and standing.away is None, "%s: that site is not enrolled, or on its way already", entry.what)
+        standing.away, standing.place, standing.home = text(body["bag"], "bag"), None, False
+
+    def _journey(self, entry, body, standing):
+        """From where it was it left before, in the bag in which it arrives; there it answers as the HSM that was enrolled."""
+        need(standing.place is None, "%s: it has not left where it is", entry.what)
+        need(("answer" in body) == ("challenge" in body), "%s: an answer without its challenge", entry.what)
+        need(standing.away is None or "answer" in body, "%s: it answered no challenge", entry.what)
+        need(standing.away is None or body.get("bag") == standing.away, "%s: it left in another bag", entry.what)
+        if "answer" in body:
+            place = (body["token"], body["site"])
+            asked = sha256(b"quorate challenge v1\n" + bytes.fromhex(self.estate) + sha256("/".join(place).encode())
+                           + unhex(digest(body["challenge"], entry.what), "challenge"))
+            need(crypto.digest_signature(unhex(self.enrolled[place]["identity"], "identity"), asked,
+                                         unhex(body["answer"], "answer")), "%s: its answer does not hold", entry.what)
+        standing.away = None
+
     def arrived(self, entry):
-        body = members(entry.body, "?bag country latitude longitude place ?received-by ?safe site tags token",
+        body = members(entry.body, "?answer ?bag ?challenge country latitude longitude place ?received-by ?safe site tags token",
                        entry.what)
         standing = self.sites.get((body["token"], body["site"]))
         need(standing is not None, "%s: that site is not enrolled", entry.what)
+        self._journey(entry, body, standing)
+        self.arrivals.append((entry.seq, body))
         standing.home = body["place"] == body["site"]
         declared = self.policy.sites.get(body["site"])
         if standing.home:

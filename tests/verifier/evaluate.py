@@ -24,7 +24,7 @@ class Standing:
     def __init__(self, site, hardware):
         self.site, self.hardware = site, hardware
         self.place = None  # (latitude, longitude, country, tags)
-        self.home, self.drilled = False, None
+        self.home, self.drilled, self.away = False, None, None  # away: the bag in which it left
         self.drill = -1  # seq of the drill
 
 
@@ -171,10 +171,11 @@ def replica_sites(policy, rule, token_id, evidence, held):
         return declared.latitude, declared.longitude, declared.country, declared.tags
 
     need((token_id, token.primary) in evidence.sites, "the primary of %s is not enrolled", token_id)
+    need(evidence.sites[(token_id, token.primary)].away is None, "the primary of %s is on its way", token_id)
     spots = []
     for site in token.replicas:
         standing = evidence.sites.get((token_id, site))
-        if (standing is None or site not in held or (wanted.sites and site not in wanted.sites)
+        if (standing is None or standing.away is not None or site not in held or (wanted.sites and site not in wanted.sites)
                 or wanted.hardware not in (None, standing.hardware) and standing.hardware != "attested-by-vendor"
                 or wanted.fresh is not None and not fresh(wanted.fresh, standing, evidence.at)):
             continue
