@@ -136,7 +136,7 @@ static void what_is_still_there_lives(void **state)
     intent = begun_and_dead();
     assert_int_equal(find_label(session, "gov-two", found), 1);
     lower = found[0];
-    assert_true(session_view(session, &view) && object_lower(&lower, view.slot));
+    assert_true(session_view(session, &view) && object_lower(&lower, view.place));
     assert_ok(hsm->C_DestroyObject(view.lower, lower)); /* past the module */
     settle(intent);
     assert_null(key_named("gov-two"));

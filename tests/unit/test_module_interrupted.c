@@ -107,7 +107,7 @@ static void a_change_that_died_is_what_the_hsm_holds(void **state)
     assert_rv(q->C_SetAttributeValue(session, key, change, 1), CKR_ACTION_PROHIBITED);
     approve_all();
     assert_int_equal(settled(begun_and_dead(more)), INTENT_ROLLED_BACK);
-    assert_true(session_view(session, &view) && object_lower(&lower, view.slot));
+    assert_true(session_view(session, &view) && object_lower(&lower, view.place));
     {
         uint64_t intent = begun_and_dead(more);
 
