@@ -113,7 +113,8 @@ void verify_classes(struct verifier *v)
 static bool withheld_keep(struct verified_ceremony *c, const struct step *s, const struct entry *e)
 {
     json_t *what = json_object();
-    bool good = json_put_string(what, "step", s->id) && json_put_string(what, "type", entry_type_name(e->type));
+    bool good = json_put_string(what, "step", s->id) && json_put_string(what, "type", entry_type_name(e->type)) &&
+                json_put_string(what, "class", e->class);
 
     if (c->withheld == NULL)
         c->withheld = json_object();
@@ -129,6 +130,17 @@ bool verified_withheld(const struct verified_ceremony *c, const struct step *s, 
 
     return what != NULL && same_text(json_string_or_null(what, "type"), entry_type_name(type)) &&
            (type == ENTRY_ARTIFACT || same_text(json_string_or_null(what, "step"), s->id));
+}
+
+bool verified_withheld_answer(const struct verifier *v, const struct verified_ceremony *c, const struct step *s,
+                              const char *name, const char *shown)
+{
+    const char *class = step_class(s, entry_type_name(ENTRY_ANSWER), name);
+
+    if (class == NULL && v->judge != NULL)
+        class = classes_get(&v->judge->confidential, entry_type_name(ENTRY_ANSWER));
+    return class != NULL && verified_withheld(c, s, ENTRY_ANSWER, shown) &&
+           same_text(class, json_string_or_null(json_object_get(c->withheld, shown), "class"));
 }
 
 /* What of an entry stands although its body is withheld: that there is one, of this type, while this step was at hand. */
@@ -165,7 +177,7 @@ bool verified_value(struct verifier *v, enum claim_id claim, const struct verifi
 
     if (value == NULL)
         return false;
-    if (verified_withheld(c, s, ENTRY_ANSWER, value)) {
+    if (verified_withheld_answer(v, c, s, name, value)) {
         claim_unseen(&v->claims, claim, "%s of step %s is withheld", name, s->id);
         value = NULL;
     } else if (commit_shown(said, &commit) && strcmp(commit.text, value) == 0) {

@@ -175,6 +175,9 @@ void verify_withheld(struct verifier *v, struct verified_ceremony *c, const stru
  * may have been made ready before. */
 bool verified_withheld(const struct verified_ceremony *c, const struct step *s, enum entry_type type,
                        const char *shown);
+/* The same of an answer of this name, which must be of the class that this name has. */
+bool verified_withheld_answer(const struct verifier *v, const struct verified_ceremony *c, const struct step *s,
+                              const char *name, const char *shown);
 /* What somebody said, by the step's result. *ret NULL: it is withheld, and the claim says that it is not verifiable here.
  * False: the result has no such member. */
 bool verified_value(struct verifier *v, enum claim_id claim, const struct verified_ceremony *c, const struct step *s,
@@ -196,7 +199,8 @@ void verify_exhibit(struct verifier *v, struct verified_ceremony *c, const struc
 /* The last answer of that name in the step, as an entry; NULL: none. */
 const json_t *verified_answer(const struct verified_ceremony *c, const char *step, const char *name);
 /* The result has the members of its action, says what the script asks for and what was answered. */
-bool verify_result_said(const struct verified_ceremony *c, const struct step *s, const json_t *actors, json_t *result);
+bool verify_result_said(const struct verifier *v, const struct verified_ceremony *c, const struct step *s,
+                        const json_t *actors, json_t *result);
 /* At a ceremony's close. */
 void verify_certificates(struct verifier *v, struct verified_ceremony *c);
 void verify_attestations_complete(struct verifier *v, struct verified_ceremony *c);

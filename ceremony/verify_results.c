@@ -170,7 +170,7 @@ void verify_step_result(struct verifier *v, struct verified_ceremony *c, const s
     struct digest digest;
     bool good = true;
 
-    if (!verify_result_said(c, s, json_object_get(e->body, "actors"), result)) {
+    if (!verify_result_said(v, c, s, json_object_get(e->body, "actors"), result)) {
         claim_fails(&v->claims, CLAIM_STEPS, "what step %s of %s says is not what was asked and answered", s->id,
                     c->id);
         return;

@@ -89,13 +89,14 @@ const json_t *verified_answer(const struct verified_ceremony *c, const char *ste
 }
 
 /* By somebody in this step; of a confidential answer the result has the commitment. */
-static bool value_said(const struct verified_ceremony *c, const struct step *s, const char *name, const char *value)
+static bool value_said(const struct verifier *v, const struct verified_ceremony *c, const struct step *s,
+                       const char *name, const char *value)
 {
     const json_t *said = verified_answer(c, s->id, name);
     const char *plain = json_string_or_null(json_object_get(said, "body"), "value");
     struct commit_text shown;
 
-    if (value == NULL || verified_withheld(c, s, ENTRY_ANSWER, value))
+    if (value == NULL || verified_withheld_answer(v, c, s, name, value))
         return value != NULL;
     if (commit_shown(said, &shown))
         return strcmp(value, shown.text) == 0;
@@ -103,7 +104,8 @@ static bool value_said(const struct verified_ceremony *c, const struct step *s, 
 }
 
 /* Every member but those that the script says was said by somebody in this step. */
-static bool result_answered(const struct verified_ceremony *c, const struct step *s, json_t *result)
+static bool result_answered(const struct verifier *v, const struct verified_ceremony *c, const struct step *s,
+                            json_t *result)
 {
     const char *name = NULL;
     json_t *value = NULL;
@@ -111,7 +113,7 @@ static bool result_answered(const struct verified_ceremony *c, const struct step
     json_object_foreach(result, name, value)
     {
         if (strcmp(name, "item") != 0 && strcmp(name, "site") != 0 && strcmp(name, "token") != 0 &&
-            !value_said(c, s, name, json_string_value(value)))
+            !value_said(v, c, s, name, json_string_value(value)))
             return false;
     }
     return true;
@@ -141,7 +143,8 @@ static bool record_names(const struct step *s, const json_t *result)
     return good;
 }
 
-bool verify_result_said(const struct verified_ceremony *c, const struct step *s, const json_t *actors, json_t *result)
+bool verify_result_said(const struct verifier *v, const struct verified_ceremony *c, const struct step *s,
+                        const json_t *actors, json_t *result)
 {
     const char *names = "";
     struct fault f = {OK, ""};
@@ -151,7 +154,7 @@ bool verify_result_said(const struct verified_ceremony *c, const struct step *s,
     case ACTION_ATTEST:
         return json_object_size(result) == json_array_size(actors);
     case ACTION_RECORD:
-        return record_names(s, result) && result_answered(c, s, result);
+        return record_names(s, result) && result_answered(v, c, s, result);
     case ACTION_CHECK_CLOCK:
         names = "clock-1 clock-2";
         answered = true;
@@ -191,5 +194,5 @@ bool verify_result_said(const struct verified_ceremony *c, const struct step *s,
         break;
     }
     return json_is_object(result) && json_members(result, names, &f) == OK && result_as_asked(s, result) &&
-           (!answered || result_answered(c, s, result));
+           (!answered || result_answered(v, c, s, result));
 }

@@ -8,11 +8,12 @@ FOLDER, LINK = "a folder", "a link"  # instead of a file's bytes: a folder, a sy
 
 class Change:
     """files: {name: bytes, None (removed), FOLDER or LINK}. trust: another trust file's bytes. expected: a word of the
-    second verifier's reason, where one particular statement has to be the one that fails. wanted: what both have to say."""
+    second verifier's reason, claim: the first one's statement, where one particular statement has to be the one that fails.
+    wanted: what both have to say."""
 
     def __init__(self, name, files, trust=None, expected=None):
         self.name, self.files, self.trust, self.expected = name, files, trust, expected
-        self.wanted = "refused"
+        self.wanted, self.claim = "refused", None
 
 
 def in_memory(files, change):

@@ -69,7 +69,7 @@ class Rebuilder:
         self.deviations = []
 
     def take(self, entry):
-        body = entry["body"]
+        body = entry.get("body", {})
         handler = getattr(self, "_" + entry["type"].replace("-", "_"), None)
         if "request" in body and entry["type"] != "request":
             body["request"] = self.requests.get(body["request"], body["request"])
@@ -177,7 +177,7 @@ class Colluders(Forger):
         super().__init__(files, trust, key_file)
         self.keys = Keys(estate)
         for entry in self.entries:
-            body = entry["body"]
+            body = entry.get("body", {})
             stem = "requests/%s/%s" % (body.get("request"), body.get("person"))
             if entry["type"] == "approval":
                 self.keys.known[(body["person"], files["requests/%s/request.json" % body["request"]])] = files[stem + ".p7s"]

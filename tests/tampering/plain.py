@@ -1,5 +1,6 @@
 """What anybody can do who holds the folder, and neither the log's key nor anybody else's."""
 
+import json
 import random
 
 from .change import FOLDER, LINK, Change
@@ -43,9 +44,21 @@ def flips(files, count, seed):
         yield Change("%s, byte %d ^ %02x" % (name, place, flipped), {name: bytes(data)})
 
 
+def withholdable(files):
+    """The one body of its class may be withheld by anybody."""
+    classes = {}
+    for line in files["entries"].split(b"\n")[:-1]:
+        entry = json.loads(line)
+        if "class" in entry and "confidential/%s.json" % entry["commit"] in files:
+            classes.setdefault(entry["class"], []).append("confidential/%s.json" % entry["commit"])
+    return {names[0] for names in classes.values() if len(names) == 1}
+
+
 def whole_files(files):
+    alone = withholdable(files)
     for name, data in sorted(files.items()):
-        yield Change("%s removed" % name, {name: None})
+        if name not in alone:
+            yield Change("%s removed" % name, {name: None})
         yield Change("%s empty" % name, {name: b""})
         yield Change("%s cut short" % name, {name: data[:-1]})
         yield Change("%s one byte longer" % name, {name: data + b"\n"})
@@ -53,7 +66,7 @@ def whole_files(files):
     for name in ("surplus", ".hidden", "artifacts/" + "0" * 64, "people/.der", "requests/notes.txt", "entries~"):
         yield Change("%s added" % name, {name: b"surplus\n"})
     yield Change("a folder added", {"more": FOLDER})
-    yield Change("a folder added below", {"artifacts/more": FOLDER})
+    yield Change("a folder added below", {"people/more": FOLDER})
     yield Change("a symbolic link added", {"link": LINK})
 
 

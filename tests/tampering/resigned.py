@@ -25,7 +25,7 @@ class Forger:
         """The last entry of that type with these members."""
         for place in range(len(self.entries) - 1, -1, -1):
             entry = self.entries[place]
-            if entry["type"] == kind and all(entry["body"].get(name.replace("_", "-")) == value for name, value in body.items()):
+            if entry["type"] == kind and all(entry.get("body", {}).get(name.replace("_", "-")) == value for name, value in body.items()):
                 return place
         raise LookupError("the transcript has no entry %s %s" % (kind, body))
 
@@ -57,7 +57,7 @@ class Forger:
             now.setdefault(entry.pop("was", None), place)
             entry["seq"] = place
         for entry in entries:
-            renumber(entry["body"], now)
+            renumber(entry.get("body", {}), now)
         return Change(name, dict(self.signed(entries), **(more or {})), expected=expected)
 
 

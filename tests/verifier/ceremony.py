@@ -116,7 +116,7 @@ class Ceremonies:
             entry = copy.copy(entry)
             entry.body = {"accepted-by": None, "step": step.id}
             one.deviations.append(entry)
-        one.withheld.setdefault((step.id, entry.type), set()).add("commit:" + entry.commit)
+        one.withheld.setdefault((step.id, entry.type), {})["commit:" + entry.commit] = entry.class_
         self.estate.report.unseen("%s of step %s", entry.what, step.id)
 
     def _hidden(self, one, step, kind, value, what):
@@ -229,7 +229,12 @@ class Ceremonies:
         """The last answer of each name stands in the result; those that are here, {name: (value, entry)}."""
         given, here = one.answers.get(step.id, {}), {}
         for member in names:
-            if not self._hidden(one, step, "answer", result.get(member), member):
+            if self._hidden(one, step, "answer", result.get(member), member):
+                given_class = step.confidential if type(step.confidential) is str else step.confidential.get(
+                    member, self.estate.policy.confidential.get("answer"))
+                need(one.withheld[(step.id, "answer")][result[member]] == given_class,
+                     "%s: the confidential class of %s is another", entry.what, member)
+            else:
                 need(member in given and shown(given[member][1], given[member][0]) == result.get(member),
                      "%s: %s is not what was answered", entry.what, member)
                 here[member] = given[member]
