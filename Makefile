@@ -245,7 +245,8 @@ check-interop: deps
 
 # Of what reads documents that strangers may have made.
 PARSERS := audit/entry.c audit/note.c audit/checkpoint.c audit/proof.c audit/tiles.c audit/receipt.c audit/offer.c \
-           audit/tree.c audit/lines.c policy/signature.c core/json.c core/encode.c
+           audit/tree.c audit/lines.c policy/signature.c core/json.c core/encode.c ceremony/verify_files.c \
+           ceremony/verify_requests.c
 coverage: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=cov unit $(FUZZ_TARGETS:%=build/cov/tests/fuzz_%)
 	@tests/coverage.sh $(PARSERS)

@@ -5,8 +5,6 @@
 
 #include "core/limits.h"
 
-/* One function for each structure goes through its members, to write them as to read them: what is packed and what is
- * unpacked cannot differ. Numbers are eight bytes, little endian; texts and bytes have their length before them. */
 /* Who adds a member to the state packs it below, and says the new size here: one that is forgotten would be lost. */
 #if __SIZEOF_POINTER__ == 8
 _Static_assert(sizeof(struct state) == 376, "pack its new member");
@@ -24,6 +22,8 @@ _Static_assert(sizeof(struct state_host) == 208, "pack its new member");
 _Static_assert(sizeof(struct state_taken) == 144, "pack its new member");
 #endif
 
+/* One function for each structure goes through its members, to write them as to read them: what is packed and what is
+ * unpacked cannot differ. Numbers are eight bytes, little endian; texts and bytes have their length before them. */
 struct packer {
     struct buf *out; /* NULL: reading */
     struct span in;
@@ -164,7 +164,7 @@ static void pack_site(struct packer *p, struct state_site *s)
 {
     char **const texts[] = {&s->token,       &s->site,         &s->serial,   &s->manufacturer, &s->model,
                             &s->firmware,    &s->hardware,     &s->latitude, &s->longitude,    &s->country,
-                            &s->identity_id, &s->transport_id, &s->place, &s->bag};
+                            &s->identity_id, &s->transport_id, &s->place,    &s->bag};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         pack_text(p, texts[i]);
     pack_blob(p, &s->identity);

@@ -10,10 +10,11 @@
 static void progress_draw(uint64_t done, uint64_t total)
 {
     static const char bar[] = "########################################";
-    int width = (int)sizeof bar - 1, filled = (int)(done * (uint64_t)width / total);
+    int width = (int)sizeof bar - 1, filled = 0;
 
     if (total < LONG_LOG)
         return;
+    filled = (int)(done * (uint64_t)width / total);
     fprintf(stderr, "\r%3u %% [%-*.*s] %llu of %llu entries", (unsigned)(done * 100 / total), width, filled, bar,
             (unsigned long long)done, (unsigned long long)total);
     if (done == total)

@@ -42,6 +42,10 @@ static struct {
     struct buf bytes;
     bool gone;
 } files[GOLDEN_FILES];
+/* What nothing names: a file, a folder, folders deeper than any, a link. */
+static const char *const extras[] = {"more", "people/more.der", "empty/", "a/b/c/d/", "people/link@"};
+static const char *extra;
+
 static json_t *entries[2 * GOLDEN_LINES]; /* where the log is signed again */
 static size_t entry_count;
 
@@ -104,6 +108,33 @@ static void start(void)
     buf_free(&line);
 }
 
+static void extra_put(void)
+{
+    size_t len = strlen(extra);
+    char *path = path_join(transcript, extra);
+    for (char *at = path + strlen(transcript) + 1; (at = strchr(at, '/')); at++) {
+        *at = '\0';
+        mkdir(path, 0700);
+        *at = '/';
+    }
+    if (extra[len - 1] == '@')
+        must(symlink("../entries", path) == 0);
+    else if (extra[len - 1] != '/')
+        put(extra, span_str("x"));
+    free(path);
+}
+
+static void extra_remove(void)
+{
+    char *path = path_join(transcript, extra), *above = NULL;
+    while (path && strlen(path) > strlen(transcript) && remove(path) == 0) {
+        above = path_folder(path);
+        free(path);
+        path = above;
+    }
+    free(path);
+}
+
 /* Of a file: bytes changed, cut off, added; the file gone, or another in its place. */
 static void alter_file(size_t i, unsigned how)
 {
@@ -118,6 +149,8 @@ static void alter_file(size_t i, unsigned how)
             buf_put(b, &(uint8_t){(uint8_t)next()}, 1);
     else if (how == 3)
         files[i].gone = true;
+    else if (how == 5)
+        extra = extras[one_of(next(), sizeof extras / sizeof *extras)];
     else {
         struct span other = buf_span(&golden_files[one_of(next(), golden_count)].bytes);
         buf_clear(b);
@@ -281,6 +314,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (entry_count = 0; again && entry_count < golden_line_count; entry_count++)
         entries[entry_count] =
             json_loadb((const char *)golden_lines[entry_count].data, golden_lines[entry_count].len, 0, NULL);
+    extra = NULL;
     alter(again);
     again = again && sign_again();
     for (size_t i = 0; i < golden_count; i++) {
@@ -292,8 +326,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         else
             put(golden_files[i].name, buf_span(&files[i].bytes));
     }
-    if ((verified(again) == 0) != same)
+    if (extra)
+        extra_put();
+    if ((verified(again) == 0) != (same && !extra))
         abort();
+    if (extra)
+        extra_remove();
     for (size_t i = 0; i < golden_count; i++) {
         if (files[i].gone || !span_equal(buf_span(&files[i].bytes), buf_span(&golden_files[i].bytes)))
             put(golden_files[i].name, buf_span(&golden_files[i].bytes));

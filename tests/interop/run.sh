@@ -87,6 +87,30 @@ approval_by_openssl() { # person
         -certfile "$WORK/ready/people/$1.pem" -noverify -out /dev/null
 }
 
+# Our query, answered and the answer verified by openssl: over a checkpoint of the log, as a closed ceremony leaves it.
+timestamp_by_openssl() {
+    local T=$WORK/tsa over
+    mkdir -p "$T" "$WORK/ready/estate/ceremonies/closed"
+    cp "$LOG/checkpoint" "$WORK/ready/estate/ceremonies/closed/checkpoint"
+    build/quorate timestamp query closed "$T/query.tsq" --bindings "$WORK/ready/bindings.yaml" || return 1
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=tsa \
+        -addext extendedKeyUsage=critical,timeStamping -keyout "$T/tsa.key" -out "$T/tsa.pem" || return 1
+    printf '01\n' >"$T/serial"
+    printf '[tsa]\nserial=%s\ncrypto_device=builtin\ndigests=sha256\ndefault_policy=1.2.3.4\nsigner_digest=sha256\n' \
+        "$T/serial" >"$T/tsa.cnf"
+    openssl ts -reply -config "$T/tsa.cnf" -section tsa -queryfile "$T/query.tsq" -signer "$T/tsa.pem" -inkey "$T/tsa.key" \
+        -out "$T/response.tsr" || return 1
+    build/quorate timestamp add closed "$T/response.tsr" --bindings "$WORK/ready/bindings.yaml" || return 1
+    for over in "-queryfile $T/query.tsq" "-data $WORK/ready/estate/ceremonies/closed/checkpoint"; do
+        # An option and its file.
+        # shellcheck disable=SC2086
+        openssl ts -verify $over -in "$WORK"/ready/estate/timestamps/*.tsr -CAfile "$T/tsa.pem" >/dev/null || return 1
+    done
+    openssl ts -verify -data "$LOG/checkpoint" -in "$WORK"/ready/estate/timestamps/*.tsr -CAfile "$T/tsa.pem" &&
+        return 1 # the log went on since
+    echo 'query, response and time stamp'
+}
+
 golden_approvals() {
     local p7s count=0
     for p7s in tests/golden/*/transcript/requests/*/*.p7s; do
@@ -121,5 +145,6 @@ for old in tests/golden/*/; do
     check "openssl: checkpoint of $old" checkpoint_by_shell "$vkey" "$old/transcript/checkpoint" "$old/transcript/entries"
 done
 check "openssl: approvals of the golden transcripts" golden_approvals
+check "openssl: a time stamp" timestamp_by_openssl
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
