@@ -42,7 +42,8 @@ void *fold_room(struct fold *x, void *items, size_t count, size_t size);
 struct state_request *fold_live_request(struct fold *x, const char *operation);
 /* What it asked for is done: spent, and its open intent, if any, settled. */
 void fold_spend(struct fold *x, struct state_request *r);
-void fold_token_made_new(struct fold *x, const char *token); /* its HSMs may have lost the log's head, until one is told */
+void fold_token_made_new(struct fold *x,
+                         const char *token); /* its HSMs may have lost the log's head, until one is told */
 struct state_site *fold_site(struct fold *x, const char *token, const char *site); /* enrolled, or a fault */
 
 void fold_site_add(struct fold *x, struct strings *sites, const char *site); /* where it is not among them */
@@ -52,7 +53,7 @@ void fold_cleared(struct fold *x, struct state_intent *i, const char *site);
 typedef void fold_handler(struct fold *x);
 fold_handler fold_genesis, fold_policy, fold_log_key, fold_suspended, fold_resumed, fold_recovered, fold_cosigned,
     fold_timestamp, fold_ceremony_opened, fold_ceremony_closed;
-fold_handler fold_failover;
+fold_handler fold_failover, fold_promoted;
 fold_handler fold_site_enrolled, fold_arrived, fold_departed, fold_drill, fold_site_retired;
 fold_handler fold_head, fold_readopted;
 fold_handler fold_request, fold_approval, fold_rejection, fold_refused;

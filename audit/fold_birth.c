@@ -205,7 +205,8 @@ void fold_orphan(struct fold *x)
     fold_members(x, "intent site");
     const char *site = fold_text(x, "site");
     struct state_intent *i = want_intent(x);
-    if (i && !strings_have(&i->offered, site))
+    const char *primary = i ? json_string_value(json_array_get(json_object_get(i->body, "sites"), 0)) : NULL;
+    if (i && !strings_have(&i->offered, site) && (!primary || strcmp(primary, site) != 0))
         fold_fail(x, "nothing was offered to the site \"%s\"", site);
     if (i && strings_have(&i->orphans, site))
         fold_fail(x, "the site \"%s\" is an orphan already", site);

@@ -36,3 +36,24 @@ void fold_failover(struct fold *x)
     t->serving_reason = fold_copy(x, reason);
     t->serving_seq = x->e->seq;
 }
+
+void fold_promoted(struct fold *x)
+{
+    fold_members(x, "request site token verdict");
+    const char *token = fold_text(x, "token"), *site = fold_text(x, "site");
+    fold_verdict(x);
+    fold_site(x, token, site);
+    struct state_request *r = fold_live_request(x, "promote");
+    const struct state_intent *i = r && r->state == REQUEST_INTENT ? state_intent(x->look, r->intent) : NULL;
+    if (!i || i->state != INTENT_OPEN || !i->token || strcmp(i->token, token) != 0)
+        fold_fail(x, "no open intent is to promote a site of this token");
+    struct state_token *t = fold_goes(x) ? token_want(x, token) : NULL;
+    if (!t)
+        return;
+    fold_spend(x, r);
+    free(t->promoted);
+    free(t->serving);
+    free(t->serving_reason);
+    t->promoted = fold_copy(x, site);
+    t->serving = t->serving_reason = NULL;
+}

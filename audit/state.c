@@ -89,6 +89,7 @@ static void host_clear(struct state_host *h)
 static void token_clear(struct state_token *t)
 {
     free(t->token);
+    free(t->promoted);
     free(t->serving);
     free(t->serving_reason);
 }

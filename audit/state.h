@@ -89,7 +89,8 @@ struct state_key {
 
 struct state_token {
     char *token;
-    char *serving;        /* the site that uses go to, by the last `failover` */
+    char *promoted;       /* its primary by the last `promoted`, NULL: as the policy has it */
+    char *serving;        /* the site that uses go to, by the last `failover` since; NULL: the primary */
     char *serving_reason; /* as it says */
     uint64_t serving_seq;
 };

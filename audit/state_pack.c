@@ -14,7 +14,7 @@ _Static_assert(sizeof(struct state_vote) == 136, "pack its new member");
 _Static_assert(sizeof(struct state_intent) == 184, "pack its new member");
 _Static_assert(sizeof(struct state_offer) == 48, "pack its new member");
 _Static_assert(sizeof(struct state_key) == 176, "pack its new member");
-_Static_assert(sizeof(struct state_token) == 32, "pack its new member");
+_Static_assert(sizeof(struct state_token) == 40, "pack its new member");
 _Static_assert(sizeof(struct state_suspension) == 16, "pack its new member");
 _Static_assert(sizeof(struct state_cosigned) == 64, "pack its new member");
 _Static_assert(sizeof(struct state_ceremony) == 32, "pack its new member");
@@ -250,6 +250,7 @@ static void pack_key(struct packer *p, struct state_key *k)
 static void pack_token(struct packer *p, struct state_token *t)
 {
     pack_text(p, &t->token);
+    pack_text(p, &t->promoted);
     pack_text(p, &t->serving);
     pack_text(p, &t->serving_reason);
     pack_number(p, &t->serving_seq);

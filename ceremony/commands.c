@@ -290,6 +290,11 @@ const struct command commands[] = {
      "where\n"
      "its HSM is not there, by `quorate settle`; until then `quorate status` lists them.",
      module_options, run_retire},
+    {"promote", "TOKEN SITE", 2, 2, true, "Make a replica site the primary, once enough people have approved it",
+     "The first time this leaves a request; the same command again, when they have approved, writes the entry. The "
+     "site\n"
+     "must answer; the old primary need not, and is a replica from then on. Says which keys the site does not hold.",
+     module_options, run_promote},
     {"drill", "[TOKEN] [SITE]", 0, 2, true, "Let every replica of every key prove itself again",
      "Each enrolled site signs with each key that it holds, and answers for all with its identity key; the log says "
      "what\n"

@@ -4,6 +4,7 @@
 #include "ceremony/print.h"
 #include "ceremony/tool.h"
 #include "ceremony/verify_inner.h"
+#include "estate/serving.h"
 #include "core/limits.h"
 
 /* `quorate verify DIR --trust FILE`: what somebody who was not in the room can know. */
@@ -27,6 +28,7 @@ static entry_visitor *const visitors[ENTRY_TYPE_COUNT] = {
     [ENTRY_SITE_RETIRED] = verify_retirement,
     [ENTRY_ARRIVED] = verify_arrival,
     [ENTRY_FAILOVER] = verify_failover,
+    [ENTRY_PROMOTED] = verify_promotion,
     [ENTRY_OFFER] = verify_offer,
     [ENTRY_RECEIPT] = verify_receipt,
     [ENTRY_BORN] = verify_birth,
@@ -60,6 +62,8 @@ static enum outcome verify_visit(void *context, const struct entry *visited, str
     if (!verify_root_keep(v, &e->leaf))
         return fault_set(f, E_IO, "no room for a temporary file");
     verify_confidential(v, e);
+    for (size_t i = 0; i < v->policy_count; i++)
+        promotions_apply(v->policies[i], &v->state);
     verify_entry(v, e);
     result = state_apply(&v->state, e, f);
     if (result == OK) {

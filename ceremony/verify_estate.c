@@ -201,6 +201,24 @@ void verify_retirement(struct verifier *v, const struct entry *e)
         claim_holds(&v->claims, CLAIM_SITES);
 }
 
+/* That the site is enrolled is part of the fold. */
+void verify_promotion(struct verifier *v, const struct entry *e)
+{
+    static const char *const names[] = {"site", "token", NULL};
+    struct fault f = {OK, ""};
+    struct verified_request *request = request_of(v, e, OP_PROMOTE);
+    const struct token *token = v->judge != NULL ? policy_token(v->judge, entry_text(e, "token")) : NULL;
+
+    if (token == NULL || !strings_have(&token->replicas, entry_text(e, "site")))
+        fault_set(&f, E_REFUSED, "it is no replica site of the token");
+    if (request == NULL || f.outcome != OK ||
+        rejudge_members(e->body, request->request->subject->json, names, &f) != OK)
+        claim_fails(&v->claims, CLAIM_SITES, "site %s of %s was not promoted as approved%s%s", entry_text(e, "site"),
+                    entry_text(e, "token"), f.text[0] != '\0' ? ": " : "", f.text);
+    else
+        claim_holds(&v->claims, CLAIM_SITES);
+}
+
 /* Who serves the token is named by its policy; that the other one answers there no more is the log's word. */
 void verify_failover(struct verifier *v, const struct entry *e)
 {

@@ -160,6 +160,7 @@ bool verified_cosigned(const struct verifier *v, const char *size, const struct 
 /* REHEARSAL, and a line for each difference that may be. */
 void verify_rehearsal(struct verifier *real, const struct verifier *rehearsal, struct strings *ret_told);
 void verify_timestamps(struct verifier *v, struct span checkpoint);
+void verify_promotion(struct verifier *v, const struct entry *e);
 void verify_failover(struct verifier *v, const struct entry *e);
 void verify_environment(struct verifier *v, const struct entry *e);
 void verify_ceremony(struct verifier *v, const struct entry *e); /* every entry that belongs to one */

@@ -104,7 +104,7 @@ void verify_receipt(struct verifier *v, const struct entry *e)
 static bool birth_replicas(struct verifier *v, const struct entry *e, const struct state_intent *intent,
                            const struct rule *rule)
 {
-    const struct token *token = policy_token(v->judge, intent->token);
+    const char *primary = json_string_value(json_array_get(json_object_get(intent->body, "sites"), 0));
     json_t *sites = json_object_get(e->body, "sites"), *site = NULL;
     size_t index = 0, replicas = 0;
 
@@ -113,7 +113,7 @@ static bool birth_replicas(struct verifier *v, const struct entry *e, const stru
         const char *id = json_string_value(site);
         const struct offer_record *o = id != NULL ? offer_find(v, intent->seq, id, NULL) : NULL;
 
-        if (id != NULL && token != NULL && strcmp(id, token->primary) == 0)
+        if (id != NULL && primary != NULL && strcmp(id, primary) == 0)
             continue;
         if (o == NULL)
             return claim_fails(&v->claims, CLAIM_BIRTHS,

@@ -1,4 +1,5 @@
 #include "estate/estate.h"
+#include "estate/serving.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -140,7 +141,7 @@ static bool policy_at_hand(const struct estate *e)
 }
 
 /* Loads the policy that the log says is in force, where that is not the one at hand. */
-static enum outcome policy_follow(struct estate *e, struct fault *f)
+static enum outcome policy_read(struct estate *e, struct fault *f)
 {
     enum outcome result = OK;
     struct policy *policy = NULL;
@@ -163,6 +164,15 @@ static enum outcome policy_follow(struct estate *e, struct fault *f)
     }
     policy_free(policy);
     free(path);
+    return result;
+}
+
+static enum outcome policy_follow(struct estate *e, struct fault *f)
+{
+    enum outcome result = policy_read(e, f);
+
+    if (result == OK && e->policy != NULL)
+        promotions_apply(e->policy, &e->state);
     return result;
 }
 

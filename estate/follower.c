@@ -5,6 +5,7 @@
 
 #include "core/file.h"
 #include "core/limits.h"
+#include "estate/serving.h"
 #include "policy/signature.h"
 
 void follower_clear(struct follower *w)
@@ -119,6 +120,7 @@ enum outcome follower_policy(struct follower *w, const struct policy **ret, stru
         policy_free(e->policy);
         e->policy = policy;
     }
+    promotions_apply(e->policy, &e->state);
     *ret = e->policy;
     return OK;
 }

@@ -177,6 +177,20 @@ static enum outcome verdict_again(const struct state *s, const struct policy *ju
     return result;
 }
 
+/* A birth begins where the primary is then. */
+static enum outcome primary_check(const struct policy *judge, const struct entry *e, const struct request *r,
+                                  struct fault *f)
+{
+    const char *first = json_string_value(json_array_get(json_object_get(e->body, "sites"), 0));
+    const struct token *token = r->subject->token != NULL ? policy_token(judge, r->subject->token) : NULL;
+
+    if (r->subject->operation != OP_GENERATE || json_object_get(e->body, "sites") == NULL)
+        return OK;
+    if (first != NULL && token != NULL && strcmp(first, token->primary) == 0)
+        return OK;
+    return fault_set(f, E_REFUSED, "its first site is not the primary");
+}
+
 enum outcome rejudge_intent(const struct state *s, const struct policy *judge, const struct entry *e,
                             const struct request *r, const struct ceremony_fact *fact, json_t **ret, struct fault *f)
 {
@@ -188,6 +202,8 @@ enum outcome rejudge_intent(const struct state *s, const struct policy *judge, c
     if (known == NULL)
         return fault_set(f, E_REFUSED, "its request is not in the log");
     result = votes != NULL ? evidence_read(s, e, known, votes, &evidence, f) : fault_memory(f);
+    if (result == OK)
+        result = primary_check(judge, e, r, f);
     if (result == OK)
         result = verdict_again(s, judge, e, r, &evidence, ret, f);
     free(votes);

@@ -7,6 +7,16 @@ static const struct token *named(const struct estate *e, const char *token)
     return e->policy != NULL ? policy_token(e->policy, token) : NULL;
 }
 
+void promotions_apply(struct policy *p, const struct state *s)
+{
+    for (size_t i = 0; i < p->token_count; i++) {
+        const struct state_token *t = state_token(s, p->tokens[i].id);
+
+        if (t != NULL)
+            token_promote(&p->tokens[i], t->promoted);
+    }
+}
+
 const char *token_primary(const struct estate *e, const char *token)
 {
     const struct token *t = named(e, token);

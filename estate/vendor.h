@@ -36,6 +36,8 @@ struct quorate_vendor {
      *   "depart"   {"bag", "carrier"?, "site", "token"} -> {"status": "on its way"}: its HSM leaves, and counts nowhere
      *   "arrive"   {"bag"?, "elsewhere"?: "LAT,LON", "received-by"?, "safe"?, "site", "token"} -> {"status": "arrived"}: it is
      *              there and answers a challenge; bag is the one that it left in
+     *   "promote"  {"site", "token"} -> {"missing"?, "missing-keys": labels of keys that the site does not hold, "request"?,
+     *              "status": "pending"|"promoted"}
      *   "retire"   {"site", "token"} -> {"drills", "left"?, "missing"?, "request"?, "status": "pending"|"retired"}: drills as
      *              the sites of "drill"; left: why the retired site's replicas are not destroyed yet
      *   "drill"    {"site"?, "token"?} -> {"sites": [{"attested", "failed": [{"born", "label", "why"}...], "proven", "site",

@@ -47,29 +47,6 @@ bool failover_away(const struct world *w, CK_SLOT_ID slot)
     return t->lower && t->serving && strcmp(t->serving->site, t->primary) != 0;
 }
 
-/* The site there is the enrolled one and says so. */
-static enum outcome site_answers(struct world *w, const char *token, const char *site, struct site_link *ret,
-                                 struct fault *f)
-{
-    const struct estate *e = w->estate;
-    const struct state_site *enrolled = state_site(&e->state, token, site);
-    struct site_keys pinned = SITE_KEYS;
-    enum outcome outcome = OK;
-
-    if (!enrolled)
-        return fault_set(f, E_REFUSED, "%s at %s is not enrolled", token, site);
-    outcome = site_keys_pinned(enrolled, &pinned, f);
-    if (outcome == OK)
-        outcome = site_open(w, token, site, SITE_EITHER, ret, f);
-    if (outcome == OK) {
-        outcome = site_ready(ret, &e->state.estate, enrolled->serial, &pinned, f);
-        if (outcome != OK)
-            site_close(ret);
-    }
-    site_keys_clear(&pinned);
-    return outcome;
-}
-
 static enum outcome failover_log(struct world *w, const char *token, const char *site, const char *reason,
                                  struct fault *f)
 {
@@ -167,6 +144,24 @@ void failover_align(struct world *w, CK_SLOT_ID slot)
     strncat(t->follows, wanted, LIMIT_NAME);
     if (strcmp(wanted, t->serving->site) != 0)
         failover_to(w, slot, t->follows, NULL, true, &ignored);
+}
+
+void primaries_follow(struct world *w)
+{
+    for (size_t i = 0; i < w->token_count; i++) {
+        struct shown_token *t = &w->tokens[i];
+        struct fault ignored = {0}; /* the slot is then empty */
+
+        if (!t->lower || strcmp(token_primary(w->estate, t->bound->id), t->primary) == 0)
+            continue;
+        if (fails_over(w, i)) {
+            world_name(w, t);
+            continue;
+        }
+        sessions_leave(i);
+        t->lower = NULL;
+        world_look(w, t, &ignored);
+    }
 }
 
 void failover_follow(const struct session_view *view)

@@ -17,6 +17,9 @@ bool failover_away(const struct world *w, CK_SLOT_ID slot);
 bool failover_find(struct world *w, CK_SLOT_ID slot, const char *reason);
 /* Goes where the log says that the token is served, if that is news and the site answers. */
 void failover_align(struct world *w, CK_SLOT_ID slot);
+/* Tokens whose primary is another one by log and policy now: watched sessions go there by failover_align, others are
+ * closed. */
+void primaries_follow(struct world *w);
 /* `quorate settle`: tokens that are served elsewhere whose primary answers go back to it; the log says so. Adds a line
  * each to the report. */
 enum outcome failover_settle(struct world *w, json_t *report, struct fault *f);

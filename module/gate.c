@@ -70,6 +70,7 @@ CK_RV gate_open(struct world **ret)
         return CKR_CRYPTOKI_NOT_INITIALIZED;
     pthread_mutex_lock(&w->lock);
     if (gate_look(w->estate, &f) == OK) {
+        primaries_follow(w);
         *ret = w;
         return CKR_OK;
     }

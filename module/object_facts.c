@@ -1,7 +1,6 @@
 #include <string.h>
 
 #include "core/encode.h"
-#include "module/failover.h"
 #include "module/objects.h"
 
 /* Only what is known to be no secret is none: one-time password keys and classes of vendors do work with secrets too. */
@@ -112,8 +111,8 @@ const struct state_key *object_key(const struct world *w, CK_SLOT_ID slot, const
     /* Renamed on the token by other means: it is still that key, and the log's label counts. */
     if (!key && o->id[0])
         key = state_key(s, token, name, o->id, NULL);
-    /* What a replica serves must be known to be there. */
-    if (key && failover_away(w, slot) && !strings_have(&key->sites, w->tokens[slot].serving->site))
+    /* What is there under its name without being known to be there is another key. */
+    if (key && w->tokens[slot].serving && !strings_have(&key->sites, w->tokens[slot].serving->site))
         key = NULL;
     return key;
 }

@@ -6,6 +6,7 @@
 
 #include "core/encode.h"
 #include "core/limits.h"
+#include "estate/serving.h"
 
 #define LEFT_BEHIND                                                                                                    \
     "what a birth left on %s at %s could not be destroyed (%s); no key is born on %s until `quorate settle` has "      \
@@ -109,6 +110,11 @@ static enum outcome offers_remove(const struct estate *e, const struct state_int
     return outcome;
 }
 
+bool primary_was(const struct world *w, const char *token, const char *site)
+{
+    return strcmp(token_primary(w->estate, token), site) != 0;
+}
+
 static enum outcome primary_withdraw(struct world *w, const struct state_intent *i, const char *site, struct span id,
                                      struct fault *f)
 {
@@ -174,6 +180,10 @@ enum outcome intent_withdraw(struct world *w, uint64_t intent, const char *reaso
         outcome = intent_key_id(&i->digest, &id, f);
     if (outcome == OK)
         outcome = primary_withdraw(w, i, sites.items[0], buf_span(&id), f);
+    if (outcome == E_DEVICE && primary_was(w, i->token, sites.items[0])) {
+        last = *f;
+        outcome = strings_add(&left, sites.items[0]) ? OK : fault_memory(f);
+    }
     /* To all others nothing has gone. */
     if (outcome == OK)
         outcome = replicas_withdraw(w, i, &i->offered, buf_span(&id), at != NULL ? at : &own, &left, &last);
@@ -306,7 +316,7 @@ static enum outcome sites_name_key(struct world *w, const struct state_intent *i
         if (outcome == OK)
             outcome = name_begin(r, i, id, wanted, f);
     }
-    if (outcome == OK)
+    if (outcome == OK && sites->count > 0)
         outcome = primary_name_key(w, i, sites->items[0], id, wanted, f);
     while ((r = replicas_next(at, &visit, &why)) != NULL)
         if (visit != OK && outcome == OK) {

@@ -16,6 +16,8 @@ enum outcome intent_roll_back(struct estate *e, uint64_t intent, const char *rea
 /* Rolls back intents of an enrolment that died; the enrolment's lock is held. report as in settle_run. */
 enum outcome enrol_recover(struct estate *e, const char *token, const char *site, json_t *report, struct fault *f);
 
+/* The birth's primary is one no more: another site was promoted since. */
+bool primary_was(const struct world *w, const char *token, const char *site);
 /* The sites of a birth, primary first, as its intent names them. */
 enum outcome intent_sites(const struct state_intent *i, struct strings *ret, struct fault *f);
 /* The CKA_ID that derives from an intent. */

@@ -367,6 +367,21 @@ void sessions_lost(struct world *w, CK_SLOT_ID slot)
     sessions_end(w, false, slot);
 }
 
+void sessions_leave(CK_SLOT_ID slot)
+{
+    struct session *s;
+    uint32_t at = 0;
+
+    while ((s = sessions_next(slot, &at))) {
+        governed_end(s);
+        governed_idle_end(s);
+        begun_drop(s);
+        session_drop(s);
+    }
+    objects_forget_slot(slot);
+    failover_logged(slot, false);
+}
+
 void sessions_blind(void)
 {
     struct session *s;

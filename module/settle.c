@@ -101,6 +101,8 @@ static enum outcome birth_settle(struct world *w, uint64_t intent, struct replic
         goto out;
     if (i->state == INTENT_OPEN) {
         outcome = primary_holds(w, i, sites.items[0], &holds, &spki, f);
+        if (outcome == E_DEVICE || outcome == E_ABSENT)
+            outcome = primary_was(w, i->token, sites.items[0]) ? OK : outcome; /* it may be lost for good */
         if (outcome != OK)
             goto out;
         if (!holds || !receipts_complete(i, &sites)) {

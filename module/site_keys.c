@@ -284,3 +284,24 @@ enum outcome site_ready(const struct site_link *s, const struct digest *estate, 
         site_challenge(s, estate, buf_span(&pinned->identity_id), buf_span(&pinned->identity), &challenge, NULL, f);
     return outcome == OK ? transport_check(s, pinned, f) : outcome;
 }
+
+enum outcome site_answers(struct world *w, const char *token, const char *site, struct site_link *ret, struct fault *f)
+{
+    const struct estate *e = w->estate;
+    const struct state_site *enrolled = state_site(&e->state, token, site);
+    struct site_keys pinned = SITE_KEYS;
+    enum outcome outcome = OK;
+
+    if (!enrolled)
+        return fault_set(f, E_REFUSED, "%s at %s is not enrolled", token, site);
+    outcome = site_keys_pinned(enrolled, &pinned, f);
+    if (outcome == OK)
+        outcome = site_open(w, token, site, SITE_EITHER, ret, f);
+    if (outcome == OK) {
+        outcome = site_ready(ret, &e->state.estate, enrolled->serial, &pinned, f);
+        if (outcome != OK)
+            site_close(ret);
+    }
+    site_keys_clear(&pinned);
+    return outcome;
+}

@@ -19,6 +19,9 @@ enum outcome site_keys_pinned(const struct state_site *enrolled, struct site_key
 enum outcome site_ready(const struct site_link *s, const struct digest *estate, const char *serial,
                         const struct site_keys *pinned, struct fault *f);
 
+/* Opens the site, with the application's login or its own; the HSM there is the enrolled one and says so. */
+enum outcome site_answers(struct world *w, const char *token, const char *site, struct site_link *ret, struct fault *f);
+
 /* Makes both pairs. */
 enum outcome site_keys_make(const struct site_link *s, const struct digest *estate, struct site_keys *ret,
                             struct fault *f);

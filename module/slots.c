@@ -65,6 +65,7 @@ void slots_look(struct world *w)
 
     if (log_changed(w->estate->log) && estate_refresh(w->estate, &ignored) != OK)
         return;
+    primaries_follow(w);
     for (size_t i = 0; i < w->token_count; i++)
         if (!w->tokens[i].lower) {
             if (world_look(w, &w->tokens[i], &ignored) != OK)

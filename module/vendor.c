@@ -11,6 +11,7 @@
 #include "module/far.h"
 #include "module/head.h"
 #include "module/inventory.h"
+#include "module/promote.h"
 #include "module/retire.h"
 #include "module/vendor_table.h"
 
@@ -160,6 +161,17 @@ static enum outcome verb_retire(struct world *w, const json_t *question, json_t 
     return outcome == OK ? pending_or_ok(*ret, f) : outcome;
 }
 
+static enum outcome verb_promote(struct world *w, const json_t *question, json_t **ret, struct fault *f)
+{
+    const char *token = NULL, *site = NULL;
+    enum outcome outcome = json_want_string(question, "token", &token, f);
+    if (outcome == OK)
+        outcome = json_want_string(question, "site", &site, f);
+    if (outcome == OK)
+        outcome = promote_run(w, token, site, ret, f);
+    return outcome == OK ? pending_or_ok(*ret, f) : outcome;
+}
+
 static enum outcome verb_tokens(struct world *w, const json_t *question, json_t **ret, struct fault *f)
 {
     (void)question;
@@ -200,6 +212,7 @@ static const struct {
     {"readopt", "", true, verb_readopt},
     {"depart", "bag ?carrier site token", true, depart_run},
     {"arrive", "?bag ?elsewhere ?received-by ?safe site token", true, arrive_run},
+    {"promote", "site token", true, verb_promote},
     {"retire", "site token", true, verb_retire},
     {"drill", "?site ?token", true, verb_drill},
     {"refusal", "", false, verb_refusal},

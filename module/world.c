@@ -77,29 +77,34 @@ struct shown_token *world_token(const struct world *w, const char *id)
     return NULL;
 }
 
+void world_name(const struct world *w, struct shown_token *t)
+{
+    t->primary_name[0] = '\0';
+    t->primary = t->primary_name;
+    strncat(t->primary_name, token_primary(w->estate, t->bound->id), LIMIT_NAME);
+    t->binding = bindings_site(w->estate->bindings, t->bound->id, t->primary);
+    if (t->binding != NULL && t->binding->reach != REACH_MODULE)
+        t->binding = NULL;
+}
+
 enum outcome world_look(struct world *w, struct shown_token *t, struct fault *f)
 {
-    const char *primary = token_primary(w->estate, t->bound->id), *serving = token_serving(w->estate, t->bound->id);
+    const char *serving = token_serving(w->estate, t->bound->id);
     struct lower *lower = NULL;
     CK_SLOT_ID slot = 0;
 
     t->lower = NULL;
-    t->binding = t->serving = NULL;
-    t->primary_name[0] = '\0';
-    t->primary = t->primary_name;
-    if (primary[0] == '\0')
+    t->serving = NULL;
+    world_name(w, t);
+    if (t->primary[0] == '\0')
         return fault_set(f, E_ABSENT, "no policy in force names the token %s: `quorate policy adopt` comes first",
                          t->bound->id);
-    strncat(t->primary_name, primary, LIMIT_NAME);
-    t->binding = bindings_site(w->estate->bindings, t->bound->id, primary);
-    if (t->binding != NULL && t->binding->reach != REACH_MODULE)
-        t->binding = NULL;
     if (t->binding == NULL)
         return fault_set(f, E_ABSENT, "%s, the primary of %s, is not bound as a module in %s", t->primary, t->bound->id,
                          w->estate->bindings->path);
     /* A replica must answer a challenge before it serves (module/failover.h). */
-    if (strcmp(serving, primary) != 0)
-        return fault_set(f, E_ABSENT, "%s is served by %s, not by its primary %s", t->bound->id, serving, primary);
+    if (strcmp(serving, t->primary) != 0)
+        return fault_set(f, E_ABSENT, "%s is served by %s, not by its primary %s", t->bound->id, serving, t->primary);
     enum outcome outcome = world_lower_want(w, t->binding->module, &lower, f);
     if (outcome == OK)
         outcome = lower_find(lower, t->binding->serial, &slot, f);

@@ -56,6 +56,8 @@ struct lower *world_lower(const struct world *w, const char *path); /* NULL if n
 /* The same, loading it where it is not loaded yet. */
 enum outcome world_lower_want(struct world *w, const char *path, struct lower **ret, struct fault *f);
 struct shown_token *world_token(const struct world *w, const char *id);
+/* Names the primary by log and policy; its binding is NULL where it is not bound as a module. */
+void world_name(const struct world *w, struct shown_token *t);
 /* Looks again who the primary is and whether its HSM is there. E_ABSENT, E_DEVICE: it is not, the slot is empty. */
 enum outcome world_look(struct world *w, struct shown_token *t, struct fault *f);
 

@@ -214,6 +214,26 @@ const struct person *policy_person_by_fingerprint(const struct policy *p, const 
     return NULL;
 }
 
+static void primary_swap(struct token *t, size_t replica)
+{
+    char *was = t->primary;
+
+    t->primary = t->replicas.items[replica - 1];
+    t->replicas.items[replica - 1] = was;
+}
+
+void token_promote(struct token *t, const char *site)
+{
+    if (t->promoted != 0)
+        primary_swap(t, t->promoted);
+    t->promoted = 0;
+    for (size_t i = 0; site != NULL && i < t->replicas.count && t->promoted == 0; i++)
+        if (strcmp(t->replicas.items[i], site) == 0)
+            t->promoted = i + 1;
+    if (t->promoted != 0)
+        primary_swap(t, t->promoted);
+}
+
 const struct site *policy_site(const struct policy *p, const char *id)
 {
     for (size_t i = 0; i < p->site_count; i++)

@@ -42,6 +42,7 @@ struct site {
 struct token {
     char *id, *primary;
     struct strings replicas;
+    size_t promoted;   /* primary and this replica (from 1) have changed places since the document; 0: none */
     bool failover_use; /* failover: use (the only one): where its HSM is lost, uses go to a replica */
     unsigned line;
 };
@@ -134,6 +135,8 @@ void policy_free(struct policy *p);
 
 const struct person *policy_person(const struct policy *p, const char *id);
 const struct person *policy_person_by_fingerprint(const struct policy *p, const struct digest *fingerprint);
+/* Makes this site the primary, the declared one a replica in its place. NULL, or no site of the token: as declared. */
+void token_promote(struct token *t, const char *site);
 const struct site *policy_site(const struct policy *p, const char *id);
 const struct token *policy_token(const struct policy *p, const char *id);
 const struct rule *policy_rule(const struct policy *p, const char *id); /* ids are unique */

@@ -72,4 +72,48 @@ case_stock_clients_go_on() {
     says '5 changes in all'
 }
 
+# The old primary is lost for good: a replica takes its place by quorum, births go on with what is left and what comes.
+case_promotion() {
+    estate_policy "$D/template.yaml"
+    prepare_ready
+    born EC:prime256v1 app-tls
+    must p11 --list-objects --type privkey
+    KEY=$(sed -n 's/^ *ID: *//p' <<<"$OUT")
+    p11tool --export "pkcs11:token=root-slough;object=app-tls;type=public" >"$D/app.pub" 2>/dev/null
+    head -c 32 /dev/urandom >"$D/digest"
+    pull
+    ends 1 p11 --list-objects # no failover: the token is not there
+    asks "$Q" promote root cardiff
+    ends 1 "$Q" request show "$ID"
+    says promote cardiff
+    ends 1 "$Q" promote root cardiff
+    approve "$ID" authority-1 authority-2
+    must "$Q" promote root cardiff
+    says 'cardiff is the primary of root now'
+    ends 1 "$Q" promote root cardiff
+    says already
+    must "$Q" status
+    matches 'root +cardiff +primary'
+    matches 'root +slough +replica'
+    p11() {
+        client pkcs11-tool --module "$MODULE" --token-label root --login --pin "$(pin cardiff)" "$@"
+    }
+    must sign
+    must openssl pkeyutl -verify -pubin -inkey "$D/app.pub" -in "$D/digest" -sigfile "$D/signature"
+    asks generate EC:prime256v1 app-later
+    approve "$ID" custodian-1 custodian-2 custodian-3
+    ends 1 generate EC:prime256v1 app-later
+    push
+    must generate EC:prime256v1 app-later
+    grep -q '"label":"app-later",.*"sites":\["cardiff","slough","glasgow"\]' "$D/estate/log/entries" || fail 'not born at cardiff first'
+    must "$Q" log check
+
+    answers -e 's/"3.2": .*//'
+    opening_approved $SCRIPT
+    must holds $SCRIPT
+    transcript_holds $CEREMONY
+    must tests/tamper.py "$D/transcript" --trust "$D/trust.yaml" --log-key "$D/estate/log/key" --quorate "$Q" --only promotion
+    says '4 changes in all'
+}
+
 cases

@@ -514,7 +514,7 @@ def attestations(forger):
                          "artifacts/" + digest(lighter) + ".p7s": files[document + ".p7s"]})
 
 
-ATTACKS = (verdicts, births, drills, tokens.failovers, steps, scripted, records, documents)
+ATTACKS = (verdicts, births, drills, tokens.failovers, tokens.promotions, steps, scripted, records, documents)
 
 
 def attacks(files, trust, key_file, kinds=None):

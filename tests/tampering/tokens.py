@@ -28,3 +28,28 @@ def failovers(forger):
     for name, members, word in (("a stranger", {"site": "leeds"}, "site"), ("another token", {"token": "leaf"}, "failover"),
                                 ("more to say", {"more": "x"}, None), ("no reason", {"reason": ""}, None)):
         yield forger.change("uses that go to a replica: " + name, _failover(forger, moved, **dict(there, **members)), word)
+
+
+def promotions(forger):
+    try:
+        place = forger.find("promoted")
+    except LookupError:
+        return
+    entry = forger.entries[place]
+    intent = next(at for at, other in enumerate(forger.entries)
+                  if other["type"] == "intent" and other["body"]["request"] == entry["body"]["request"])
+
+    def edited(**members):
+        def edit(entries):
+            entries[place]["body"].update(members)
+        return edit
+
+    def dropped(at):
+        def edit(entries):
+            del entries[at]
+        return edit
+
+    yield forger.change("a promotion of another site", edited(site="glasgow"), "approved")
+    yield forger.change("a promotion of another token", edited(token="leaf"), "approved")
+    yield forger.change("a promotion that was not decided", dropped(intent), "intent")
+    yield forger.change("a promotion that the record leaves out", dropped(place), None)

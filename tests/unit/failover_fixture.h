@@ -16,6 +16,8 @@
     "  - {id: births, when: {operation: generate, object: token, label: \"^rep-\"}, require: {quorum: {of: "           \
     "key-custodian, at-least: 2}, replicas: {at-least: 2, prove: signature}, extractable: closed, transport: "         \
     "{allow: [oaep-sha1]}}}\n"                                                                                         \
+    "  - {id: promotions, when: {operation: [promote, retire-site]}, require: {quorum: {of: authority, at-least: "     \
+    "2}}}\n"                                                                                                           \
     "  - {id: here alone, when: {operation: generate, label: \"^alone-\"}, allow: true}\n"                             \
     "  - {id: approved use, when: {operation: use, label: \"^rep-gov\"}, require: {quorum: {of: key-custodian, "       \
     "at-least: 2}}}\n"                                                                                                 \
@@ -119,7 +121,7 @@ static inline int begin(void **state)
     assert_ok(initialise());
     settle();
     session = open_session(CKF_RW_SESSION);
-    assert_string_equal(world_current()->tokens[0].serving->site, "slough");
+    assert_string_equal(world_current()->tokens[0].serving->site, token_primary(world_current()->estate, "root"));
     assert_ok(login(session));
     assert_int_equal(find_label(session, "rep-app", found), 2);
     for (size_t i = 0; i < 2; i++) {

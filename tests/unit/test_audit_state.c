@@ -58,6 +58,24 @@ static void failovers(void **context)
     assert_string_equal(state_token(&s, "root")->serving_reason, "lost");
     assert_int_equal(state_token(&s, "root")->serving_seq, s.size - 1);
     assert_null(state_token(&s, "leaf"));
+#define PROMOTED "'request':'$p','site':'b','token':'root'," VERDICT
+    static const struct row promoted[] = {
+        {0, ENTRY_PROMOTED, "{" PROMOTED "}"},
+        {1, ENTRY_REQUEST,
+         "{'operation':'promote','request':'$p','rule':'r','subject':'$ps','token':'root'," LATER "}"},
+        {0, ENTRY_PROMOTED, "{" PROMOTED "}"},
+        {1, ENTRY_INTENT,
+         "{'evidence':{'approvals':[],'at':'2026-01-01T00:00:00Z','rejections':[]},'operation':'promote','request':'$p'"
+         ","
+         "'site':'b','token':'root'," VERDICT "}"},
+        {0, ENTRY_PROMOTED, "{'request':'$p','site':'c','token':'root'," VERDICT "}"},
+        {0, ENTRY_PROMOTED, "{'request':'$p','site':'b','token':'leaf'," VERDICT "}"},
+        {1, ENTRY_PROMOTED, "{" PROMOTED "}"},
+        {0, ENTRY_PROMOTED, "{" PROMOTED "}"},
+    };
+    TELL(&s, promoted);
+    assert_string_equal(state_token(&s, "root")->promoted, "b");
+    assert_null(state_token(&s, "root")->serving); /* whole again */
     state_clear(&s);
 }
 

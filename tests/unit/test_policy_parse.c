@@ -405,12 +405,34 @@ static void test_too_long(void **state)
     buf_free(&b);
 }
 
+static void test_promotions(void **state)
+{
+    static const char text[] = HEAD ONE SITES "tokens:\n  - {id: t, primary: s1, replicas: [s2], failover: use}\n" TAIL;
+    struct policy *p = NULL;
+    struct fault f = {0};
+    struct token *t = NULL;
+
+    (void)state;
+    assert_int_equal(policy_parse("p.yaml", span_str(text), &p, &f), OK);
+    t = &p->tokens[0];
+    assert_true(t->failover_use);
+    token_promote(t, "s2");
+    token_promote(t, "s2");
+    assert_string_equal(t->primary, "s2");
+    assert_string_equal(t->replicas.items[0], "s1");
+    token_promote(t, "s3");
+    assert_string_equal(t->primary, "s1");
+    token_promote(t, NULL);
+    assert_string_equal(t->replicas.items[0], "s2");
+    policy_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_documents), cmocka_unit_test(test_rules),     cmocka_unit_test(test_whole),
-        cmocka_unit_test(test_facts),     cmocka_unit_test(test_canonical), cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_too_long),  cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_documents), cmocka_unit_test(test_rules),      cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_facts),     cmocka_unit_test(test_canonical),  cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_too_long),  cmocka_unit_test(test_promotions), cmocka_unit_test(test_labels),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,7 @@ class Births:
         intent.offers[body["offer"]] = body
 
     def _primary(self, intent):
-        return self.estate.policy.tokens[intent.entry.body["token"]].primary
+        return intent.primary
 
     def receipt(self, entry):
         body = members(entry.body, "intent offer receipt site", entry.what)

@@ -12,7 +12,7 @@ SUBJECTS = {
     "adopt-policy": "?host policy ?succession",
     "enrol-site": "firmware hardware identity manufacturer model serial site token transport",
     "open-ceremony": "bindings ceremony people script", "suspend": "reason scope", "resume": "scope",
-    "retire-site": "site token",
+    "retire-site": "site token", "promote": "site token",
     "change-log-key": "log-key", "readopt-log": "heads",
 }
 PKCS11_SUBJECT = "?born ?class ?data ?function ?key ?label ?mechanism ?object ?templates token ?with"
@@ -42,6 +42,7 @@ class Estate:
         self.policy, self.policies = None, []
         self.requests, self.intents, self.keys = {}, {}, []
         self.sites, self.enrolled, self.serving, self.suspensions = {}, {}, {}, set()
+        self.promotions = {}  # token: its primary by the last promotion
         self.place = lambda: (None, None, None)  # (script id, step, operation): set by the ceremonies
         self.estate, self.last_time = None, 0
         self.cosigned = cosign.Cosigned(tree, self)
@@ -157,6 +158,9 @@ class Estate:
              "%s: evaluated again, the verdict is rule \"%s\" with %s", entry.what, rule, ", ".join(counted) or "nobody")
         request.state = "intent"
         self.intents[entry.seq] = Intent(entry, request, verdict)
+        token = self.policy and self.policy.tokens.get(body.get("token"))
+        self.intents[entry.seq].primary = token.primary if token else None
+        need(held is None or held[0] == token.primary, "%s: its first site is not the primary", entry.what)
         self.verdicts += 1
 
     def _evidence(self, entry, request):
@@ -216,6 +220,9 @@ class Estate:
         new = policy.parse(self.folder.document("policies", body), body["digest"])
         need(new.version == body["version"], "%s: the file has another version", entry.what)
         self._roster(new)
+        for token, site in self.promotions.items():
+            if token in new.tokens:
+                new.tokens[token].promote(site)
         self.policy = new
         self.policies.append((entry.seq, new))
         self.spent(intent)
@@ -305,6 +312,19 @@ class Estate:
         standing.place = (policy.number(body["latitude"], -90, 90, entry.what),
                           policy.number(body["longitude"], -180, 180, entry.what),
                           body["country"], texts(body["tags"], entry.what, empty=True))
+
+    def promoted(self, entry):
+        body = members(entry.body, "request site token verdict", entry.what)
+        intent = self.closing(entry, "promote")
+        asked = intent.request.subject
+        need((body["token"], body["site"]) == (asked["token"], asked["site"]), "%s: not what was approved", entry.what)
+        token = self.policy.tokens.get(body["token"])
+        need(token is not None and body["site"] in token.replicas, "%s: no replica site of the token", entry.what)
+        need((body["token"], body["site"]) in self.enrolled, "%s: that site is not enrolled", entry.what)
+        self.promotions[token.id] = body["site"]
+        token.promote(body["site"])
+        self.serving.pop(token.id, None)
+        self.spent(intent)
 
     def failover(self, entry):
         body = members(entry.body, "reason site token", entry.what)

@@ -66,7 +66,15 @@ class Token:
         self.id, self.primary = name(value["id"], "a token's id"), name(value["primary"], "a primary")
         self.replicas = listed(value["replicas"], self.id) if value.get("replicas") else []
         self.failover = value.get("failover")
+        self.declared = self.primary, list(self.replicas)
         need(self.failover is None or (self.failover == "use" and self.replicas), "%s: failover", self.id)
+
+    def promote(self, site):
+        """That site is the primary, the declared one a replica; any other site: as declared."""
+        self.primary, self.replicas = self.declared[0], list(self.declared[1])
+        if site in self.replicas:
+            self.replicas[self.replicas.index(site)] = self.primary
+            self.primary = site
 
 
 class Quorum:

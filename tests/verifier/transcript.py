@@ -52,6 +52,7 @@ def handlers(world, keys, ceremonies):
         "settled": site.settled,
         "genesis": world.genesis, "policy": world.adopted, "site-enrolled": world.site_enrolled, "arrived": world.arrived,
         "site-retired": world.site_retired, "departed": world.departed, "failover": world.failover,
+        "promoted": world.promoted,
         "request": world.request, "approval": lambda entry: world.vote(entry, False),
         "rejection": lambda entry: world.vote(entry, True), "refused": world.refused, "intent": world.intent,
         "offer": keys.offer, "receipt": keys.receipt, "born": keys.born, "drill": keys.drill, "accepted": keys.accepted,
