@@ -286,6 +286,9 @@ enum outcome enrol_run(struct world *w, const char *token, const char *site, con
 {
     struct enrolment n = {
         .world = w, .estate = w->estate, .token = token, .site = site, .elsewhere = elsewhere, .keys = SITE_KEYS};
+    const struct binding *b = bindings_site(w->estate->bindings, token, site);
+    if (b != NULL && b->reach == REACH_COURIER)
+        return enrol_by_courier(w, token, site, elsewhere, ret, f);
     enum outcome outcome = enrolment_run(&n, ret, f);
     site_keys_clear(&n.keys);
     return outcome;

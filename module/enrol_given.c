@@ -4,6 +4,8 @@
 #include "audit/document.h"
 #include "core/encode.h"
 #include "module/enrolment.h"
+#include "module/replica.h"
+#include "module/site_exchange.h"
 
 /* Enrolment of a site that is elsewhere: what it says of itself, and the proof that its identity key answered. */
 
@@ -129,5 +131,32 @@ enum outcome enrol_carried(struct world *w, const char *token, const char *site,
     if (outcome == OK)
         outcome = enrol_given(w, token, site, elsewhere, &given, NULL, ret, f);
     site_answer_clear(&given);
+    return outcome;
+}
+
+enum outcome enrol_by_courier(struct world *w, const char *token, const char *site, const char *elsewhere, json_t **ret,
+                              struct fault *f)
+{
+    const struct binding *b = bindings_site(w->estate->bindings, token, site);
+    struct site_answer given = {.kind = MESSAGE_KINDS};
+    struct buf message = BUF(LIMIT_MESSAGE);
+    struct digest challenge;
+    json_t *more = json_object();
+    enum outcome outcome = OK;
+
+    if (!random_bytes(challenge.bytes, sizeof challenge.bytes))
+        outcome = fault_set(f, E_IO, "no random bytes from the system");
+    else if (!json_put_digest(more, "challenge", &challenge) || !json_put_string(more, "enrol", "true"))
+        outcome = fault_memory(f);
+    if (outcome == OK)
+        outcome = message_compose(w->estate, MESSAGE_CHALLENGE, token, site, 0, more, &message, f);
+    if (outcome == OK)
+        outcome = site_exchange(&b->courier, buf_span(&message), site_answers_within(w, site), &w->estate->state.estate,
+                                MESSAGE_CHALLENGE, token, site, &given, f);
+    if (outcome == OK)
+        outcome = enrol_given(w, token, site, elsewhere, &given, &challenge, ret, f);
+    site_answer_clear(&given);
+    json_decref(more);
+    buf_free(&message);
     return outcome;
 }

@@ -29,6 +29,9 @@ enum outcome given_bound(const struct enrolment *n, struct fault *f);
 enum outcome enrol_given(struct world *w, const char *token, const char *site, const char *elsewhere,
                          const struct site_answer *given, const struct digest *challenge, json_t **ret,
                          struct fault *f);
+/* The same of a site that is reached by a courier, which brings the challenge there. */
+enum outcome enrol_by_courier(struct world *w, const char *token, const char *site, const char *elsewhere, json_t **ret,
+                              struct fault *f);
 /* The same from the bytes of an introduction that people carried. */
 enum outcome enrol_carried(struct world *w, const char *token, const char *site, const char *elsewhere,
                            struct span introduction, json_t **ret, struct fault *f);

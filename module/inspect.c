@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "module/birth.h"
+#include "module/replica.h"
 #include "module/site_keys.h"
 
 /* One word for programs, then what is wrong. */
@@ -29,6 +30,23 @@ static enum outcome site_state(struct world *w, const char *token, const struct 
     return outcome;
 }
 
+/* The same of a site that is reached by a courier. */
+static enum outcome far_state(struct world *w, const char *token, const char *site, const char **ret_state,
+                              struct fault *why)
+{
+    struct replicas at = {.count = 0};
+    struct replica *r = NULL;
+    enum outcome outcome = replicas_want(&at, w, token, site, &r, why);
+    if (outcome == OK)
+        outcome = replica_visit(r, VISIT_READY, why);
+    replicas_end(&at);
+    *ret_state = outcome == OK                                        ? "ready"
+                 : state_site(&w->estate->state, token, site) == NULL ? "not-enrolled"
+                 : outcome == E_REFUSED                               ? "refused"
+                                                                      : "absent";
+    return outcome;
+}
+
 static enum outcome site_line(struct world *w, const struct bound_token *t, const struct binding *b, json_t *list,
                               struct fault *f)
 {
@@ -36,10 +54,12 @@ static enum outcome site_line(struct world *w, const struct bound_token *t, cons
     const struct token *named = policy != NULL ? policy_token(policy, t->id) : NULL;
     bool primary = named != NULL && strcmp(named->primary, b->site) == 0;
     struct fault why = {0};
-    const char *state = "elsewhere"; /* reached by courier or by hand: nothing answers here */
+    const char *state = "elsewhere"; /* reached by hand: nothing answers here */
     json_t *line = json_object();
     bool good = line != NULL;
 
+    if (b->reach == REACH_COURIER && far_state(w, t->id, b->site, &state, &why) != OK)
+        good = good && json_put_string(line, "why", why.text);
     if (b->reach == REACH_MODULE && site_state(w, t->id, b, primary, &state, &why) != OK)
         good = good && json_put_string(line, "why", why.text);
     good = good && json_put_string(line, "serial", b->serial != NULL ? b->serial : "") &&

@@ -137,15 +137,26 @@ static enum outcome orphan_add(const struct state_intent *i, const char *site, c
     return strings_add(orphans, site) ? OK : fault_memory(f);
 }
 
-static enum outcome withdraw_begin(struct replica *r, struct span id, struct fault *f)
+static enum outcome withdraw_begin(struct replica *r, const struct state_intent *i, struct span id, struct fault *f)
 {
     if (r->visit != NULL) {
+        r->visit->intent = i->seq;
+        r->visit->birth = i->digest;
         buf_clear(&r->visit->id);
         buf_put(&r->visit->id, id.data, id.len);
         if (r->visit->id.failed)
             return fault_memory(f);
     }
     return replica_begin(r, VISIT_WITHDRAW, f);
+}
+
+/* A site that judges by itself withdraws nothing before the log says that the birth was rolled back. */
+static bool waits_for_log(const struct world *w, const struct state_intent *i, const char *site, struct fault *f)
+{
+    if (i->state == INTENT_ROLLED_BACK || !replica_is_far(w, i->token, site))
+        return false;
+    fault_set(f, E_REFUSED, "it has to be told");
+    return true;
 }
 
 /* Destroys what has this CKA_ID at the replica sites, side by side; those where that failed are added to *left. */
@@ -156,7 +167,8 @@ static enum outcome replicas_withdraw(struct world *w, const struct state_intent
     struct fault why = {0};
     enum outcome outcome = OK, visit = OK;
     for (size_t k = 0; k < sites->count && outcome == OK; k++)
-        if (replicas_want(at, w, i->token, sites->items[k], &r, &why) != OK || withdraw_begin(r, id, &why) != OK)
+        if (waits_for_log(w, i, sites->items[k], &why) ||
+            replicas_want(at, w, i->token, sites->items[k], &r, &why) != OK || withdraw_begin(r, i, id, &why) != OK)
             outcome = orphan_add(i, sites->items[k], &why, left, f);
     while ((r = replicas_next(at, &visit, &why)) != NULL)
         if (visit != OK && outcome == OK)
@@ -171,6 +183,7 @@ enum outcome intent_withdraw(struct world *w, uint64_t intent, const char *reaso
     struct replicas own = {.count = 0};
     struct fault last = {0};
     struct buf id = BUF(32);
+    bool tell = false;
     const struct state_intent *i = state_intent(&e->state, intent);
 
     if (i == NULL)
@@ -192,12 +205,16 @@ enum outcome intent_withdraw(struct world *w, uint64_t intent, const char *reaso
             outcome = fault_memory(f);
     if (outcome == OK)
         outcome = offers_remove(e, i, f);
+    for (size_t k = 0; k < left.count && outcome == OK; k++)
+        tell = tell || replica_is_far(w, i->token, left.items[k]);
     /* From here on the state moves: i is not looked at any more. */
     for (size_t k = 0; k < orphans.count && outcome == OK; k++)
         outcome = intent_append(e, ENTRY_ORPHAN, intent, "site", json_string(orphans.items[k]), f);
     if (outcome == OK)
         outcome = intent_roll_back(e, intent, reason, f);
-    if (outcome == OK && left.count > 0) {
+    if (outcome == OK && tell) {
+        outcome = intent_clear_orphans(w, intent, at != NULL ? at : &own, f);
+    } else if (outcome == OK && left.count > 0) {
         *f = last;
         outcome = E_DEVICE;
     }
@@ -292,6 +309,8 @@ static enum outcome name_begin(struct replica *r, const struct state_intent *i, 
 {
     struct visit *v = r->visit;
     if (v != NULL) {
+        v->intent = i->seq;
+        v->birth = i->digest;
         buf_clear(&v->id);
         buf_clear(&v->wanted);
         buf_put(&v->id, id.data, id.len);
@@ -304,7 +323,8 @@ static enum outcome name_begin(struct replica *r, const struct state_intent *i, 
     return replica_begin(r, VISIT_NAME, f);
 }
 
-/* The caller's CKA_ID at every site; the primary's turn comes while the others are at it. */
+/* The caller's CKA_ID, where there is one, at every site, and word to those that judge by themselves; the primary's turn
+ * comes while the others are at it. */
 static enum outcome sites_name_key(struct world *w, const struct state_intent *i, const struct strings *sites,
                                    struct span id, struct span wanted, struct replicas *at, struct fault *f)
 {
@@ -312,11 +332,13 @@ static enum outcome sites_name_key(struct world *w, const struct state_intent *i
     struct fault why = {0};
     enum outcome outcome = OK, visit = OK;
     for (size_t k = 1; k < sites->count && outcome == OK; k++) {
+        if (wanted.len == 0 && !replica_is_far(w, i->token, sites->items[k]))
+            continue;
         outcome = replicas_want(at, w, i->token, sites->items[k], &r, f);
         if (outcome == OK)
             outcome = name_begin(r, i, id, wanted, f);
     }
-    if (outcome == OK && sites->count > 0)
+    if (outcome == OK && wanted.len > 0 && sites->count > 0)
         outcome = primary_name_key(w, i, sites->items[0], id, wanted, f);
     while ((r = replicas_next(at, &visit, &why)) != NULL)
         if (visit != OK && outcome == OK) {
@@ -343,7 +365,7 @@ enum outcome intent_complete(struct world *w, uint64_t intent, struct replicas *
     if (outcome == OK && caller != NULL)
         outcome = hex_parse_buf(caller, &wanted, f);
     /* Nothing is appended before the end: i stays good. */
-    if (outcome == OK && caller != NULL)
+    if (outcome == OK)
         outcome = sites_name_key(w, i, &sites, buf_span(&id), buf_span(&wanted), at != NULL ? at : &own, f);
     if (outcome == OK)
         outcome = offers_remove(e, i, f);

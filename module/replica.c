@@ -3,16 +3,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-static visit_fn *const visits[] = {
-    [VISIT_READY] = visit_ready,       [VISIT_WRAP] = visit_wrap,   [VISIT_TAKE] = visit_take,
-    [VISIT_NAME] = visit_name,         [VISIT_HOLDS] = visit_holds, [VISIT_CHANGE] = visit_change,
-    [VISIT_WITHDRAW] = visit_withdraw, [VISIT_CLOSE] = visit_close,
+#include "module/replica_message.h"
+
+/* By way: a module here, a courier. */
+static visit_fn *const visits[][2] = {
+    [VISIT_READY] = {visit_ready, courier_ready}, [VISIT_WRAP] = {visit_wrap, visit_wrap},
+    [VISIT_TAKE] = {visit_take, courier_take},    [VISIT_NAME] = {visit_name, courier_born},
+    [VISIT_HOLDS] = {visit_holds, courier_ready}, [VISIT_CHANGE] = {visit_change, NULL},
+    [VISIT_CLOSE] = {visit_close, NULL},          [VISIT_WITHDRAW] = {visit_withdraw, courier_withdraw},
 };
 
 unsigned site_answers_within(const struct world *w, const char *site)
 {
     const struct site *s = w->estate->policy != NULL ? policy_site(w->estate->policy, site) : NULL;
     return s != NULL && s->answer_within > 0 ? s->answer_within : LIMIT_WAIT;
+}
+
+bool replica_is_far(const struct world *w, const char *token, const char *site)
+{
+    const struct binding *b = bindings_site(w->estate->bindings, token, site);
+    return b != NULL && b->reach == REACH_COURIER;
 }
 
 static enum outcome visit_make(struct world *w, const char *token, const char *site, struct visit **ret,
@@ -22,10 +32,13 @@ static enum outcome visit_make(struct world *w, const char *token, const char *s
     const struct state_site *enrolled = state_site(&w->estate->state, token, site);
     struct lower *lower = NULL;
     struct visit *v = NULL;
-    enum outcome outcome = site_bound(w, token, site, &binding, f);
-    if (outcome != OK)
-        return outcome;
-    outcome = world_lower_want(w, binding->module, &lower, f);
+    enum outcome outcome = OK;
+    if (replica_is_far(w, token, site))
+        binding = bindings_site(w->estate->bindings, token, site);
+    else
+        outcome = site_bound(w, token, site, &binding, f);
+    if (outcome == OK && binding->reach == REACH_MODULE)
+        outcome = world_lower_want(w, binding->module, &lower, f);
     if (outcome != OK)
         return fault_context(f, "%s at %s", token, site);
     if ((v = calloc(1, sizeof *v)) == NULL)
@@ -35,8 +48,11 @@ static enum outcome visit_make(struct world *w, const char *token, const char *s
     v->wanted = BUF(LIMIT_LABEL);
     v->estate = w->estate->state.estate;
     v->lock = lock_share(w->carried);
+    v->message = BUF(LIMIT_MESSAGE);
+    v->within = site_answers_within(w, site);
     v->lower = lower;
-    lower_hold(lower);
+    if (lower != NULL)
+        lower_hold(lower);
     outcome = binding_copy(binding, &v->bound, f);
     if (outcome == OK && (v->token = strdup(token)) == NULL)
         outcome = fault_memory(f);
@@ -75,6 +91,9 @@ enum outcome replicas_want(struct replicas *all, struct world *w, const char *to
     enum outcome outcome = visit_make(w, token, site, &r.visit, f);
     if (outcome != OK)
         return outcome;
+    r.world = w;
+    r.far = replica_is_far(w, token, site);
+    r.then = VISIT_NONE;
     r.token = strdup(token);
     r.site = strdup(site);
     r.answer_within = site_answers_within(w, site);
@@ -94,34 +113,58 @@ static void visit_go(void *work)
     v->outcome = v->run(v, &v->fault);
 }
 
+/* A killed courier is back a moment after its time. */
+enum { COURIER_MARGIN = 10 };
+
+static enum outcome visit_begin(struct replica *r, enum visit_kind kind, struct fault *f)
+{
+    struct visit *v = r->visit;
+    unsigned within = kind == VISIT_WRAP ? r->wrap_within : r->answer_within + (r->far ? COURIER_MARGIN : 0);
+    enum outcome outcome = OK;
+    if (v == NULL)
+        return fault_set(f, E_DEVICE, "%s at %s: it did not answer in time before", r->token, r->site);
+    if (visits[kind][r->far] == NULL)
+        return fault_set(f, E_REFUSED, "%s at %s is reached by a courier: not yet", r->token, r->site);
+    v->run = visits[kind][r->far];
+    v->in = kind == VISIT_WRAP ? v->primary : v->lower;
+    r->kind = kind;
+    if (r->far && kind != VISIT_WRAP)
+        outcome = replica_message(r, kind, f);
+    if (outcome == OK)
+        outcome = errand_begin(visit_go, visit_late, v, within, &r->out, f);
+    return outcome == OK ? OK : fault_context(f, "%s at %s", r->token, r->site);
+}
+
 enum outcome replica_begin(struct replica *r, enum visit_kind kind, struct fault *f)
+{
+    bool first = r->far && !r->known && kind != VISIT_READY && kind != VISIT_WRAP;
+    enum outcome outcome = visit_begin(r, first ? VISIT_READY : kind, f);
+    r->then = outcome == OK && first ? kind : VISIT_NONE;
+    return outcome;
+}
+
+/* The visit that is over, one way or the other. */
+static enum outcome visit_over(struct replica *r, struct fault *f)
 {
     struct visit *v = r->visit;
     if (v == NULL)
         return fault_set(f, E_DEVICE, "%s at %s: it did not answer in time before", r->token, r->site);
-    v->run = visits[kind];
-    v->in = kind == VISIT_WRAP ? v->primary : v->lower;
-    r->kind = kind;
-    unsigned within = kind == VISIT_WRAP ? r->wrap_within : r->answer_within;
-    enum outcome outcome = errand_begin(visit_go, visit_late, v, within, &r->out, f);
-    return outcome == OK ? OK : fault_context(f, "%s at %s", r->token, r->site);
-}
-
-/* The visit that is over, one way or the other. */
-static enum outcome replica_end(struct replica *r, struct fault *f)
-{
-    struct lower *in = r->visit->in;
+    struct lower *in = v->in;
     struct errand *out = r->out;
     r->out = NULL;
-    lower_overdue(in, true);
+    if (in != NULL)
+        lower_overdue(in, true);
     if (errand_end(out)) {
-        lower_overdue(in, false);
+        if (in != NULL)
+            lower_overdue(in, false);
         if (r->kind == VISIT_WRAP) {
             lower_drop(in);
             r->visit->primary = NULL;
         }
         if (r->visit->outcome != OK)
             *f = r->visit->fault;
+        else if (r->far && r->kind != VISIT_WRAP)
+            return replica_seen(r, f);
         return r->visit->outcome;
     }
     r->visit = NULL; /* taken by its thread */
@@ -129,7 +172,21 @@ static enum outcome replica_end(struct replica *r, struct fault *f)
         return fault_set(f, E_DEVICE, "%s: the primary did not wrap the key for %s within %s (%s)", r->token, r->site,
                          duration_format(r->wrap_within).text, in->path);
     return fault_set(f, E_DEVICE, "%s at %s: no answer within %s (%s); it counts as absent", r->token, r->site,
-                     duration_format(r->answer_within).text, in->path);
+                     duration_format(r->answer_within).text, in != NULL ? in->path : "its courier");
+}
+
+/* False: what was wanted goes on, now that the site has said how much of our log it has. */
+static bool replica_over(struct replica *r, enum outcome *ret_outcome, struct fault *f)
+{
+    enum visit_kind then = r->then;
+    *ret_outcome = visit_over(r, f);
+    r->then = VISIT_NONE;
+    if (then == VISIT_NONE)
+        return true;
+    if (*ret_outcome == OK)
+        *ret_outcome = visit_begin(r, then, f);
+    r->kind = then;
+    return *ret_outcome != OK;
 }
 
 void replica_drop(struct replicas *all, size_t i)
@@ -146,13 +203,13 @@ void replica_drop(struct replicas *all, size_t i)
 struct replica *replicas_next(struct replicas *all, enum outcome *ret_outcome, struct fault *f)
 {
     struct errand *out[LIMIT_SITES];
-    for (size_t i = 0; i < all->count; i++)
-        out[i] = all->items[i].out;
-    size_t i = errands_wait(out, all->count);
-    if (i == all->count)
-        return NULL;
-    *ret_outcome = replica_end(&all->items[i], f);
-    return &all->items[i];
+    size_t i = 0;
+    do {
+        for (size_t k = 0; k < all->count; k++)
+            out[k] = all->items[k].out;
+        i = errands_wait(out, all->count);
+    } while (i < all->count && !replica_over(&all->items[i], ret_outcome, f));
+    return i < all->count ? &all->items[i] : NULL;
 }
 
 enum outcome replica_visit(struct replica *r, enum visit_kind kind, struct fault *f)
@@ -160,8 +217,10 @@ enum outcome replica_visit(struct replica *r, enum visit_kind kind, struct fault
     enum outcome outcome = replica_begin(r, kind, f);
     if (outcome != OK)
         return outcome;
-    errands_wait(&r->out, 1);
-    return replica_end(r, f);
+    do
+        errands_wait(&r->out, 1);
+    while (!replica_over(r, &outcome, f));
+    return outcome;
 }
 
 void replicas_end(struct replicas *all)

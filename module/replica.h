@@ -18,11 +18,17 @@ enum visit_kind {
     VISIT_WITHDRAW,
     VISIT_HOLDS,
     VISIT_CHANGE,
-    VISIT_CLOSE
+    VISIT_CLOSE,
+    VISIT_NONE
 };
 
 struct replica {
+    struct world *world;
     char *token, *site;
+    bool far;   /* reached by a courier: what it is to judge travels with each message */
+    bool known; /* far: how much of our log it has (`from`) is known, by an answer of this session */
+    uint64_t from;
+    enum visit_kind then;                /* far: what follows once that is known; VISIT_NONE */
     unsigned answer_within, wrap_within; /* seconds: this site; the primary, for VISIT_WRAP */
     struct visit *visit;  /* what goes in and comes out; not to be touched while a visit is out; NULL: absent */
     struct errand *out;   /* NULL: none is */
@@ -38,7 +44,8 @@ struct replicas {
 /* Seconds that a site has for one answer, by the policy in force. */
 unsigned site_answers_within(const struct world *w, const char *site);
 
-/* The replica at this site, made where it is not in the list yet; nothing is asked of it. Outcomes of site_bound. */
+/* The replica at this site, made where it is not in the list yet; nothing is asked of it. E_ABSENT, E_REFUSED: it is not in
+ * the bindings, or reached in a way that lets nobody ask. */
 enum outcome replicas_want(struct replicas *all, struct world *w, const char *token, const char *site,
                            struct replica **ret, struct fault *f);
 /* Takes one off the list, closing its link; those behind it move up. No visit of it is out. */
@@ -46,7 +53,12 @@ void replica_drop(struct replicas *all, size_t i);
 /* Waits for visits that are out, closes all links side by side, forgets all. */
 void replicas_end(struct replicas *all);
 
-/* Begins a visit. E_DEVICE: the site was absent before; E_MEMORY. */
+/* Whether the bindings reach this site by a courier. */
+bool replica_is_far(const struct world *w, const char *token, const char *site);
+
+/* Begins a visit. To a site that is reached by a courier it goes with the entries of our log that it has not seen, and
+ * a challenge goes first where that is not known: VISIT_NAME then says that the key is born, VISIT_WITHDRAW that it is not
+ * (visit->intent and ->birth say which, and the log must say so too). E_DEVICE: the site was absent before; E_MEMORY. */
 enum outcome replica_begin(struct replica *r, enum visit_kind kind, struct fault *f);
 /* Waits for the next visit to end: how it did is in *ret_outcome and f, which names token and site. NULL: none is out. */
 struct replica *replicas_next(struct replicas *all, enum outcome *ret_outcome, struct fault *f);

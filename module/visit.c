@@ -98,7 +98,8 @@ void visit_free(struct visit *v)
     if (v == NULL)
         return;
     site_close(&v->link);
-    lower_drop(v->lower);
+    if (v->lower != NULL)
+        lower_drop(v->lower);
     if (v->primary != NULL)
         lower_drop(v->primary);
     lock_release(v->lock);
@@ -110,6 +111,7 @@ void visit_free(struct visit *v)
     template_clear(&v->attributes);
     buf_free(&v->id);
     buf_free(&v->wanted);
+    buf_free(&v->message);
     free(v->label);
     free(v->rule);
     free(v->token);
@@ -124,6 +126,10 @@ void visit_late(void *visit)
     struct fault ignored = {0};
     if (v->run == visit_take && v->link.binding != NULL)
         site_destroy(&v->link, buf_span(&v->id), &ignored);
+    if (in == NULL) {
+        visit_free(v);
+        return;
+    }
     lower_hold(in);
     visit_free(v);
     lower_overdue(in, false);

@@ -3,6 +3,7 @@
 
 #include "audit/document.h"
 #include "core/file.h"
+#include "estate/message.h"
 #include "module/site_keys.h"
 #include "module/wrapping.h"
 
@@ -42,9 +43,17 @@ struct visit {
     CK_OBJECT_CLASS class;
     struct template attributes;
 
+    /* Of a site that is reached by a courier: the message, and what its answer says. */
+    struct buf message;
+    unsigned within;                /* seconds */
+    struct digest challenge, birth; /* that it must answer; digest of the birth's intent */
+    uint64_t intent;                /* its seq */
+    uint64_t seen;                  /* so much of our log the site has, with this root */
+    struct digest root;
+
     /* The visit that is out, and how it ended. */
     visit_fn *run;
-    struct lower *in; /* the library that it is in */
+    struct lower *in; /* the library that it is in; NULL: none */
     enum outcome outcome;
     struct fault fault;
 };
@@ -60,6 +69,8 @@ visit_fn visit_holds;    /* E_ABSENT where no key of `class` has that id */
 visit_fn visit_change;   /* sets `attributes` on it and reads them back; it may have got the new CKA_ID already */
 visit_fn visit_compare;  /* E_REFUSED where it has them otherwise */
 visit_fn visit_close;
+/* The same where a courier carries the message and the answer. */
+visit_fn courier_ready, courier_take, courier_born, courier_withdraw;
 
 void visit_free(struct visit *v); /* NULL is fine; a link that is still open is closed */
 /* The end of one that nobody waits for any more, on its thread: what it took in is destroyed again, all is closed, and the

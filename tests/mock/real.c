@@ -135,7 +135,7 @@ static CK_RV ecdsa_raw(EVP_PKEY *key, const unsigned char *der, size_t der_len, 
     BN_bn2binpad(ECDSA_SIG_get0_r(s), out, half);
     BN_bn2binpad(ECDSA_SIG_get0_s(s), out + half, half);
     ECDSA_SIG_free(s);
-    *out_len = (CK_ULONG)(2 * half);
+    *out_len = 2 * (CK_ULONG)half;
     return CKR_OK;
 }
 

@@ -139,9 +139,16 @@ static void an_hsm_that_is_not_there(void **state)
     assert_int_equal(enrol_run(d.world, "root", "cardiff", NULL, &report, &f), E_REFUSED);
     assert_text("enrolled as root at slough");
     b->serial = serial;
-    b->reach = REACH_COURIER;
+    b->reach = REACH_CLONED;
     assert_int_equal(enrol_run(d.world, "root", "cardiff", NULL, &report, &f), E_REFUSED);
-    assert_text("courier: not yet");
+    assert_text("cloning: not yet");
+    /* A courier that is none. */
+    char *words[] = {(char[]){"/no/such/courier"}};
+    b->reach = REACH_COURIER;
+    b->courier = (struct strings){.items = words, .count = 1};
+    assert_int_equal(enrol_run(d.world, "root", "cardiff", NULL, &report, &f), E_DEVICE);
+    assert_text("root at cardiff: the courier /no/such/courier cannot be run");
+    b->courier = (struct strings){.items = NULL};
     b->reach = REACH_MODULE;
 }
 

@@ -1,0 +1,180 @@
+#!/bin/bash
+# A replica site that a courier's command reaches: births, their ends, and couriers that do what they should not.
+# shellcheck source=tests/integration/lib.sh
+. tests/integration/lib.sh
+# shellcheck source=tests/integration/far.sh
+. tests/integration/far.sh
+FROM=bare
+
+# The courier that far.sh writes, with what $D/mode says between it and the site: it reads the message first.
+courier_with_modes() {
+    local folder
+    folder=$(cd "$D" && pwd)
+    mv "$D/courier" "$D/honest"
+    cat >"$D/courier" <<COURIER
+#!/bin/bash
+cd $folder || exit 9
+cat >brought
+kind=\$(head -n 1 brought | grep -aoE '"type":"quorate/message/[a-z]+/v1"' | cut -d/ -f3)
+echo "\$kind" >>kinds
+read -r when what <mode
+[ "\$when" = "\$kind" ] || what=
+case \$what in
+hang) sleep 600 ;;
+rubbish) echo '{"type": "quorate/answer' ;;
+silent) : ;;
+status) ./honest <brought; exit 3 ;;
+flood) yes ;;
+dies) kill -9 \$\$ ;;
+lost) ./honest <brought >/dev/null; exit 1 ;;
+keep) ./honest <brought | tee kept ;;
+replay) cat kept ;;
+swap) sed -E '1s/("wrapped-key":"[0-9a-f]{64})[0-9a-f]{4}/\1beef/' brought | ./honest ;;
+readdress) sed '1s/"challenge":"..../"challenge":"0000/' brought | ./honest ;;
+foreign) ./honest <brought | sed -E 's/("signature":")[0-9a-f]{4}/\1beef/' ;;
+*) ./honest <brought ;;
+esac
+COURIER
+    chmod 700 "$D/courier"
+    mode none
+}
+
+mode() {
+    echo "$@" >"$D/mode"
+}
+
+# A site with an estate of its own behind that courier, enrolled by it.
+prepare_courier() {
+    sed -i 's/{id: glasgow, /{id: glasgow, answer-within: 8 seconds, /' "$D/policy.yaml"
+    grep -q 'answer-within' "$D/policy.yaml" || fail 'the policy gives glasgow no time'
+    far_hsm
+    far_bound "{courier: [$(cd "$D" && pwd)/courier]}"
+    must "$Q" init --environment test
+    ends 1 "$Q" policy adopt "$D/policy.yaml"
+    estate_approve "$(estate_newest)" authority-1 authority-2
+    must "$Q" policy adopt "$D/policy.yaml"
+    local site
+    for site in slough cardiff; do
+        ends 1 "$Q" enrol "$site"
+        estate_approve "$(estate_newest)" authority-1 authority-2
+        must "$Q" enrol "$site"
+    done
+    far_introduce
+    courier_with_modes
+    must "$Q" status
+    matches 'glasgow.*not-enrolled|not enrolled'
+    ends 1 "$Q" enrol glasgow
+    estate_approve "$(estate_newest)" authority-1 authority-2
+    must "$Q" enrol glasgow
+}
+
+# "slough cardiff glasgow", as count_on_hsms has it: label, type.
+count_with_far() {
+    local site counts=
+    for site in slough cardiff; do
+        counts+=" $(direct "$site" --list-objects --type "$2" 2>/dev/null | grep -cE "^ *label: +$1$" || true)"
+    done
+    counts+=" $(far direct glasgow --list-objects --type "$2" 2>/dev/null | grep -cE "^ *label: +$1$" || true)"
+    echo "${counts# }"
+}
+
+# No key at all, nothing that waits for anybody: label.
+nothing_left() {
+    [ "$(count_with_far "$1" privkey)" = '0 0 0' ] || fail "$MODE: private keys: $(count_with_far "$1" privkey)"
+    [ "$(count_with_far "$1" pubkey)" = '0 0 0' ] || fail "$MODE: public keys: $(count_with_far "$1" pubkey)"
+    must "$Q" settle --json
+    says '"settled":[]'
+    must "$Q" log check
+    must far "$Q" log check
+}
+
+case_born_there() {
+    prepare_courier
+    must "$Q" status --json
+    matches '"answers":"ready","place":"glasgow"'
+    born EC:secp384r1 app-1 --id 6162
+    [ "$(count_with_far app-1 privkey)" = '1 1 1' ] || fail "private keys: $(count_with_far app-1 privkey)"
+    must "$Q" log show --type receipt
+    says glasgow
+    must "$Q" log show --type accepted
+    must far "$Q" log show --type settled
+    says born
+    OUT=$(far direct glasgow --list-objects --type privkey)
+    matches 'ID: +6162'
+    # The site's key signs, and what it signs verifies with the public key that the primary shows.
+    echo 'the same message' >"$D/message"
+    p11tool --export "pkcs11:token=root-slough;object=app-1;type=public" >"$D/app-1.pub" 2>/dev/null
+    must far openssl dgst -sha256 -engine pkcs11 -keyform engine -out "$D/far.sig" \
+        -sign "pkcs11:token=root-glasgow;object=app-1;type=private?pin-value=$(pin glasgow)" "$D/message"
+    must openssl dgst -sha256 -verify "$D/app-1.pub" -signature "$D/far.sig" "$D/message"
+    says 'Verified OK'
+    # Only what the site had not seen travels.
+    grep -qaE '"from":[1-9][0-9]*,' "$D/brought" || fail 'the whole log travelled again'
+}
+
+# Each of these ends the birth with nothing left anywhere, and the same request is born once the courier is honest.
+case_couriers_that_harm_nothing() {
+    local label=app-2
+    prepare_courier
+    asks generate EC:secp384r1 "$label"
+    approve "$ID" custodian-1 custodian-2 custodian-3
+    for MODE in 'challenge rubbish' 'challenge silent' 'challenge flood' 'challenge status' 'challenge dies' \
+        'challenge readdress' 'offer rubbish' 'offer silent' 'offer flood' 'offer dies' 'offer lost' 'offer status' \
+        'offer swap' 'offer foreign'; do
+        mode "$MODE"
+        ends 1 generate EC:secp384r1 "$label"
+        mode none
+        nothing_left "$label"
+    done
+    MODE='challenge keep'
+    mode "$MODE"
+    must "$Q" status
+    MODE='challenge replay'
+    mode "$MODE"
+    ends 1 generate EC:secp384r1 "$label"
+    must "$Q" status
+    says 'an old one comes again'
+    mode none
+    nothing_left "$label"
+    must generate EC:secp384r1 "$label"
+    [ "$(count_with_far "$label" privkey)" = '1 1 1' ] || fail "private keys: $(count_with_far "$label" privkey)"
+}
+
+# One that hangs costs its time and no more; while it cannot be told what became of a key, no other is born.
+case_a_courier_that_hangs() {
+    local label=app-3
+    prepare_courier
+    asks generate EC:secp384r1 "$label"
+    approve "$ID" custodian-1 custodian-2 custodian-3
+    MODE='offer hang'
+    mode "$MODE"
+    ends 1 generate EC:secp384r1 "$label"
+    must "$Q" log show --type rolled-back
+    says 'did not answer in time'
+    mode none
+    nothing_left "$label"
+
+    # What it brought arrived, its answer did not; then it is away altogether.
+    MODE='offer lost'
+    mode "$MODE"
+    mv "$D/honest" "$D/away"
+    sed -i 's|^lost) .*|lost) ./away <brought >/dev/null; rm honest; exit 1 ;;|' "$D/courier"
+    printf '#!/bin/sh\nexec ./away\n' >"$D/honest"
+    chmod 700 "$D/honest"
+    ends 1 generate EC:secp384r1 "$label"
+    must "$Q" log show --type orphan
+    says glasgow
+    [ "$(count_with_far "$label" privkey)" = '0 0 1' ] || fail "private keys: $(count_with_far "$label" privkey)"
+    ends 1 "$Q" settle
+    says glasgow
+    ends 1 generate EC:secp384r1 "$label"
+    # It is back.
+    mv "$D/away" "$D/honest"
+    mode none
+    must "$Q" settle
+    nothing_left "$label"
+    must generate EC:secp384r1 "$label"
+    [ "$(count_with_far "$label" privkey)" = '1 1 1' ] || fail "private keys: $(count_with_far "$label" privkey)"
+}
+
+cases
