@@ -26,6 +26,7 @@
 #define LIMIT_ATTRIBUTE 8192                    /* bytes: one attribute value in a governed template */
 #define LIMIT_LABEL 255                         /* bytes: a label */
 #define LIMIT_LOWER_MODULES 16u                 /* different HSM modules in one process */
+#define LIMIT_FINDINGS 32u                      /* wrong attempts that a process logs in one go */
 #define LIMIT_REMOTE_MODULES 8u                 /* of them, those that talk to a peer */
 #define LIMIT_NAME 64                           /* bytes: ids of people, sites, tokens */
 #define LIMIT_TOKENS 64                         /* logical tokens in one estate */

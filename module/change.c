@@ -178,12 +178,19 @@ static CK_RV change(struct change *c)
     struct fault f = {0};
     CK_RV rv;
 
-    if (!gate_object(c->world, &c->view, c->object, &c->facts, &c->lower))
+    if (!gate_object(c->world, &c->view, c->object, &c->facts, &c->lower)) {
+        gate_log_unfit(c->world, c->view.slot, OP_MODIFY, "C_SetAttributeValue", STRAY_HANDLE);
         return CKR_OBJECT_HANDLE_INVALID;
-    if (!change_possible(&c->template))
+    }
+    if (!change_possible(&c->template)) {
+        gate_log_unfit(c->world, c->view.slot, OP_MODIFY, "C_SetAttributeValue",
+                       "CKA_CLASS, CKA_KEY_TYPE and CKA_TOKEN do not change");
         return CKR_ATTRIBUTE_READ_ONLY;
-    if (change_read(c, &f) != OK)
+    }
+    if (change_read(c, &f) != OK) {
+        gate_log_unfit(c->world, c->view.slot, OP_MODIFY, "C_SetAttributeValue", f.text);
         return gate_fault(&f);
+    }
     rv = change_ask(c);
     if (rv == CKR_OK)
         rv = change_carry(c);
@@ -202,7 +209,9 @@ CK_RV our_C_SetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object
         return session_unknown();
     if (!items)
         return CKR_ARGUMENTS_BAD;
-    rv = template_snapshot(items, count, &c.template, &f) == OK ? gate_open(&c.world) : gate_fault(&f);
+    rv = template_snapshot(items, count, &c.template, &f) == OK
+             ? gate_open(&c.world)
+             : gate_unfit(c.view.slot, OP_MODIFY, "C_SetAttributeValue", f.text, gate_fault(&f));
     if (rv == CKR_OK) {
         rv = change(&c);
         grant_clear(&c.old);

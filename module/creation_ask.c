@@ -231,8 +231,10 @@ static CK_RV copy_ask(struct world *w, struct creation *c, struct creation_grant
     bool same;
     CK_RV rv, second;
 
-    if (!gate_object(w, &c->view, c->base, &from, &g->base.lower))
+    if (!gate_object(w, &c->view, c->base, &from, &g->base.lower)) {
+        gate_log_unfit(w, c->view.slot, OP_COPY, c->function, STRAY_HANDLE);
         return CKR_OBJECT_HANDLE_INVALID;
+    }
     if (from.label_bad)
         return CKR_ACTION_PROHIBITED;
     c->asked.class = from.class;

@@ -53,7 +53,7 @@ static CK_RV create(struct creation *c, const CK_MECHANISM *mechanism, const CK_
     f = (struct fault){0};
     if (template_snapshot(items, count, &c->template, &f) != OK ||
         asked_read(&c->template, class_otherwise, &c->asked, &f) != OK)
-        rv = gate_fault(&f);
+        rv = gate_unfit(c->view.slot, c->operation, c->function, f.text, gate_fault(&f));
     else
         rv = creation_run(c, ret);
     template_clear(&c->template);
@@ -100,7 +100,7 @@ CK_RV our_C_UnwrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_
         return CKR_ARGUMENTS_BAD;
     once = *mechanism;
     if (mechanism_carries_handles(once.mechanism))
-        return CKR_MECHANISM_INVALID;
+        return gate_unfit(c.view.slot, c.operation, c.function, STRAY_MECHANISM, CKR_MECHANISM_INVALID);
     buf_put(&blob, wrapped, wrapped_len);
     c.wrapped = buf_span(&blob);
     rv = blob.failed ? CKR_WRAPPED_KEY_LEN_RANGE : create(&c, &once, items, count, CK_UNAVAILABLE_INFORMATION, key);
@@ -120,6 +120,6 @@ CK_RV our_C_DeriveKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_
         return CKR_ARGUMENTS_BAD;
     once = *mechanism;
     if (!mechanism_derives(once.mechanism))
-        return CKR_MECHANISM_INVALID;
+        return gate_unfit(c.view.slot, c.operation, c.function, STRAY_MECHANISM, CKR_MECHANISM_INVALID);
     return create(&c, &once, items, count, CKO_SECRET_KEY, key);
 }

@@ -79,8 +79,10 @@ static CK_RV destroy(struct world *w, const struct session_view *view, CK_OBJECT
     struct object_facts facts;
     CK_RV rv;
 
-    if (!gate_object(w, view, object, &facts, &lower))
+    if (!gate_object(w, view, object, &facts, &lower)) {
+        gate_log_unfit(w, view->slot, OP_DESTROY, "C_DestroyObject", STRAY_HANDLE);
         return CKR_OBJECT_HANDLE_INVALID;
+    }
     if (facts.label_bad)
         return CKR_ACTION_PROHIBITED;
     key = object_key(w, view->slot, &facts);

@@ -1,5 +1,6 @@
 #include "module/gate.h"
 
+#include <string.h>
 #include <time.h>
 
 #include "module/failover.h"
@@ -9,6 +10,9 @@
 #define LOOK_MS 200u
 /* Lifetimes and dates of placing pass without an entry; what hangs on them is judged again after this time. */
 #define JUDGE_MS 10000u
+
+/* One wrong attempt more is logged each such time. */
+#define FINDING_MS 10000u
 
 static _Atomic uint64_t generation = 1;
 static _Atomic uint64_t looked_at;      /* milliseconds of CLOCK_MONOTONIC_COARSE; 0: never, or the look failed */
@@ -286,14 +290,30 @@ CK_RV gate_ask_object(struct world *w, enum operation operation, const char *fun
     return gate_ask(w, &q, NULL);
 }
 
-void gate_log_finding(struct world *w, const struct question *q, const char *finding)
+/* Takes one of what may be logged; false: none is left. */
+static bool finding_take(void)
+{
+    static uint64_t left = LIMIT_FINDINGS, since; /* under the world's lock */
+    uint64_t now = clock_ms(), more = since ? (now - since) / FINDING_MS : 0;
+
+    left = left + more < LIMIT_FINDINGS ? left + more : LIMIT_FINDINGS;
+    since = since ? since + more * FINDING_MS : now;
+    if (!left)
+        return false;
+    left--;
+    return true;
+}
+
+/* Takes subject: what is logged once. */
+static void finding_log(struct world *w, const struct question *q, const char *finding, json_t *subject)
 {
     struct estate *e = w->estate;
-    json_t *subject = question_subject(w, q), *body = json_object(), *findings = json_pack("[s]", finding);
+    json_t *body = json_object(), *findings = json_pack("[s]", finding);
     struct digest digest = {0};
     struct fault ignored = {0}; /* the caller is refused whether or not this could be written */
     bool good = subject && json_put(subject, "findings", json_incref(findings)) &&
-                json_digest(subject, &digest, &ignored) == OK && !state_was_refused(&e->state, &digest);
+                json_digest(subject, &digest, &ignored) == OK && !state_was_refused(&e->state, &digest) &&
+                finding_take();
 
     good = good && json_put(body, "findings", json_incref(findings)) && json_put_digest(body, "subject", &digest) &&
            json_put_string(body, "operation", operation_name(q->operation)) &&
@@ -306,4 +326,46 @@ void gate_log_finding(struct world *w, const struct question *q, const char *fin
     json_decref(findings);
     json_decref(body);
     json_decref(subject);
+}
+
+void gate_log_finding(struct world *w, const struct question *q, const char *finding)
+{
+    finding_log(w, q, finding, question_subject(w, q));
+}
+
+void gate_log_unfit(struct world *w, CK_SLOT_ID slot, enum operation operation, const char *function,
+                    const char *finding)
+{
+    const struct question q = {.operation = operation, .slot = slot, .function = function, .label = "", .object = -1};
+    struct buf text = BUF(sizeof(((struct fault *)0)->text));
+    struct moment_text day = moment_format(moment_now());
+    json_t *subject = NULL;
+    bool plain = false;
+
+    gate_rule(w, &q, &plain);
+    buf_putf(&text, "%s: %s", function, finding);
+    if (!plain && !text.failed) {
+        subject = question_subject(w, &q);
+        day.text[strlen("2026-11-22")] = '\0';
+        if (json_put_string(subject, "day", day.text)) {
+            finding_log(w, &q, buf_str(&text), subject);
+            subject = NULL; /* taken by finding_log */
+        }
+    }
+    json_decref(subject);
+    buf_free(&text);
+}
+
+CK_RV gate_unfit(CK_SLOT_ID slot, enum operation operation, const char *function, const char *finding, CK_RV rv)
+{
+    struct world *w = NULL;
+    struct fault f = {0};
+
+    fault_set(&f, E_REFUSED, "%s: %s", function, finding);
+    if (gate_open(&w) == CKR_OK) {
+        gate_log_unfit(w, slot, operation, function, finding);
+        gate_close(w);
+    }
+    refusal_set(&f);
+    return rv;
 }

@@ -51,8 +51,17 @@ CK_RV gate_ask_object(struct world *w, enum operation operation, const char *fun
 CK_RV gate_refuse(enum operation operation, const struct fault *f);
 /* What a fault of the estate or of an HSM is to the application; becomes the refusal. */
 CK_RV gate_fault(const struct fault *f);
-/* What was asked is wrong in itself: the finding is logged once as `refused`, so that people see it too. */
+/* What was asked is wrong in itself: the finding is logged once as `refused`, so that people see it too. A process logs
+ * LIMIT_FINDINGS of them in one go, then one in ten seconds: the log must not be anybody's to fill. */
 void gate_log_finding(struct world *w, const struct question *q, const char *finding);
+/* The same, once a day, of a call that no question can be made of: its handle stands for nothing, its template says two
+ * things. Not logged where a rule plainly allows that function whatever the label. */
+void gate_log_unfit(struct world *w, CK_SLOT_ID slot, enum operation operation, const char *function,
+                    const char *finding);
+/* Where the world's lock is not held; the finding becomes the refusal, rv is handed on. */
+CK_RV gate_unfit(CK_SLOT_ID slot, enum operation operation, const char *function, const char *finding, CK_RV rv);
+#define STRAY_MECHANISM "a mechanism that is not known here, or whose parameter names further keys"
+#define STRAY_HANDLE "a handle that stands for no object which this application may see"
 
 /* Counts changes of the estate: what was judged under an older one is judged again. */
 uint64_t gate_generation(void);

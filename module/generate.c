@@ -27,7 +27,7 @@ static CK_RV generation_read(struct generation *g, const CK_ATTRIBUTE *public, C
     if (template_snapshot(secret, secret_count, &g->secret, &f) != OK ||
         template_snapshot(public, public_count, &g->public, &f) != OK ||
         asked_read(&g->secret, class, &g->asked, &f) != OK)
-        return gate_fault(&f);
+        return gate_unfit(g->view.slot, OP_GENERATE, g->function, f.text, gate_fault(&f));
     g->asked.class = class; /* whatever the template says, this is what the function makes */
     return CKR_OK;
 }
@@ -42,8 +42,10 @@ static CK_RV generation_plain_public(const struct generation *g, bool *ret_plain
     *ret_plain = true;
     if (!g->pair)
         return CKR_OK;
-    if (asked_read(&g->public, CKO_PUBLIC_KEY, &public, &f) != OK)
+    if (asked_read(&g->public, CKO_PUBLIC_KEY, &public, &f) != OK) {
+        gate_log_unfit(g->world, g->view.slot, OP_GENERATE, g->function, f.text);
         return gate_fault(&f);
+    }
     public.class = g->asked.class;
     q = asked_question(OP_GENERATE, g->function, g->view.slot, &g->mechanism, &public);
     if (strcmp(public.label, g->asked.label) != 0 || (public.on_token && !g->asked.on_token))

@@ -41,8 +41,10 @@ static CK_RV use_decide(struct world *w, const struct session_view *view, CK_OBJ
     struct fault f = {0};
     bool plain = false;
 
-    if (!gate_object(w, view, handle, &facts, NULL))
+    if (!gate_object(w, view, handle, &facts, NULL)) {
+        gate_log_unfit(w, view->slot, OP_USE, function, STRAY_HANDLE);
         return CKR_KEY_HANDLE_INVALID;
+    }
     *ret_way = USE_WAY_PLAIN;
     if (!object_is_secret(&facts))
         return CKR_OK;
@@ -79,9 +81,9 @@ CK_RV use_judge(const struct session_view *view, CK_OBJECT_HANDLE key, const cha
 
     *ret_lower = key;
     if (mechanism && mechanism_carries_handles(mechanism->mechanism))
-        return CKR_MECHANISM_INVALID;
+        return gate_unfit(view->slot, OP_USE, function, STRAY_MECHANISM, CKR_MECHANISM_INVALID);
     if (!object_lower(ret_lower, view->place))
-        return CKR_KEY_HANDLE_INVALID;
+        return gate_unfit(view->slot, OP_USE, function, STRAY_HANDLE, CKR_KEY_HANDLE_INVALID);
     known = gate_fresh() ? object_use_known(key, generation) : USE_UNKNOWN;
     if (known == USE_FREE || (known == USE_GOVERNED && governable)) {
         *ret_way = known == USE_FREE ? USE_WAY_PLAIN : USE_WAY_GOVERNED;

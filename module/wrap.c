@@ -35,8 +35,10 @@ static CK_RV wrap_look(struct world *w, struct wrapping *g, const CK_MECHANISM *
     const struct rule *rule = NULL;
     bool plain = false;
 
-    if (!gate_object(w, &g->view, g->key, &g->facts, &g->lower_key) || g->facts.label_bad)
+    if (!gate_object(w, &g->view, g->key, &g->facts, &g->lower_key) || g->facts.label_bad) {
+        gate_log_unfit(w, g->view.slot, OP_WRAP, "C_WrapKey", STRAY_HANDLE);
         return CKR_KEY_HANDLE_INVALID;
+    }
     struct question q = wrap_question(w, g);
     rule = gate_rule(w, &q, &plain);
     g->governed = use_governed || !plain;
@@ -157,7 +159,7 @@ CK_RV our_C_WrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OB
         return CKR_ARGUMENTS_BAD;
     once = *mechanism;
     if (mechanism_carries_handles(once.mechanism))
-        return CKR_MECHANISM_INVALID;
+        return gate_unfit(g.view.slot, OP_WRAP, "C_WrapKey", STRAY_MECHANISM, CKR_MECHANISM_INVALID);
     outcome = mechanism_copy(&once, &g.mechanism, &f);
     g.opaque = outcome == E_REFUSED;
     if (g.opaque)

@@ -27,6 +27,8 @@ extern CK_BYTE p256[10];
 
 /* Ends the attempt: what is round the module, or what went wrong with the attempt itself. */
 void broken(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+/* In a child of fork: its status, where what it does is broken too. */
+int child_status(int (*run)(int), int context);
 /* The call must have answered so. */
 void want(CK_RV rv, CK_RV wanted, const char *what);
 /* The call must have been refused, in whatever way. */
@@ -40,6 +42,7 @@ void want_logged(const char *type, const char *text);
 void people(const char *act);
 
 CK_ULONG found(const char *label, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE ret[8]);
+CK_OBJECT_HANDLE one_key(const char *label); /* the private key of this label */
 void logged_in(CK_SESSION_HANDLE *ret);
 
 /* A P-256 pair; labels NULL: left out. */

@@ -37,6 +37,11 @@ void broken(const char *format, ...)
     longjmp(end_of_attempt, 1);
 }
 
+int child_status(int (*run)(int), int context)
+{
+    return setjmp(end_of_attempt) == 0 ? run(context) : 9;
+}
+
 void want(CK_RV rv, CK_RV wanted, const char *what)
 {
     if (rv != wanted)
@@ -118,6 +123,11 @@ static CK_OBJECT_HANDLE one(const char *label, CK_OBJECT_CLASS class)
     if (count != 1)
         broken("%lu objects of class %lu have the label %s", count, class, label);
     return handles[0];
+}
+
+CK_OBJECT_HANDLE one_key(const char *label)
+{
+    return one(label, CKO_PRIVATE_KEY);
 }
 
 void handles_find(void)

@@ -68,6 +68,9 @@ static void generate_from_a_hostile_template(void)
         want_refused(q->C_GenerateKey(session, &mechanism, large, 2, NULL), "no room for the handle");
     want_absent("free-h");
     want_refused(q->C_GenerateKey(session, &mechanism, NULL, 3, &key), "a count without a template");
+    want_logged("refused", "C_GenerateKey: CKA_LABEL stands twice");
+    want_logged("refused", "C_GenerateKey: CKA_LABEL holds a NUL");
+    want_logged("refused", "C_GenerateKey: CKA_TOKEN stands twice");
 }
 
 /* While the call runs another thread writes into the template. */
@@ -216,6 +219,8 @@ static void derive_what_gives_the_base_away(void)
             m = (CK_MECHANISM){revealing[i], &known, sizeof(known)};
         want_refused(q->C_DeriveKey(session, &m, free_aes, items, 5, &key), "a derivation that holds its base key");
     }
+    if (!across)
+        want_logged("refused", "C_DeriveKey");
 }
 
 static void copy_to_the_token_and_elsewhere(void)
@@ -259,6 +264,9 @@ static void change_what_a_key_is(void)
     want_refused(q->C_SetAttributeValue(session, free_ec.private, twice, 2), "two names");
     want(make_pair("free-s", "free-s", false, &made), CKR_OK, "a session pair");
     want_refused(q->C_SetAttributeValue(session, made.private, to_token, 1), "a session key, moved to the token");
+    want_logged("refused", "C_SetAttributeValue: CKA_LABEL stands twice");
+    want_logged("refused", "CKA_TOKEN do not change");
+    want_logged("refused", "CKA_LABEL must not begin with");
 }
 
 static void wrap_under_a_key_that_the_caller_knows(void)

@@ -97,6 +97,11 @@ static void guess_handles(void)
         if (!shown && on_token)
             guess_use(h, known);
     }
+    want_logged("refused", "C_Sign: a handle that stands for no object");
+    if (!across) /* p11-kit carries no key wrap */
+        want_logged("refused", "C_WrapKey: a handle that stands for no object");
+    want_logged("refused", "C_CopyObject: a handle that stands for no object");
+    want_logged("refused", "C_DestroyObject: a handle that stands for no object");
     if (given == 0 && !across)
         broken("none of %lu objects shown was among the guesses: they are guessed wrongly", count);
 }
@@ -185,6 +190,59 @@ static void use_in_a_forked_child(void)
     want(q->C_Sign(session, data, 32, signature, &len), CKR_OK, "the parent signs");
 }
 
+/* Another process of the same application, with a module of its own: 0 where it could sign, and can no more once it was told
+ * of a suspension; told of it by nobody but the log. */
+static int sign_until_refused(int told)
+{
+    CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK};
+    CK_BYTE data[32] = {5}, out[512], byte = 1;
+    CK_ULONG len = 0;
+    CK_OBJECT_HANDLE key = 0;
+    CK_RV rv;
+
+    if (q->C_Initialize(&args) != CKR_OK)
+        return 2;
+    logged_in(&session);
+    key = one_key("free-ec");
+    if (sign(CKM_ECDSA, key, data, 32, out, &len) != CKR_OK || write(told, &byte, 1) != 1)
+        return 3;
+    for (int i = 0; i < 600; i++) { /* a minute: how soon is not asked here */
+        rv = sign(CKM_ECDSA, key, data, 32, out, &len);
+        if (rv == CKR_FUNCTION_REJECTED)
+            return 0;
+        if (rv != CKR_OK)
+            return 4;
+        usleep(100000);
+    }
+    return 5;
+}
+
+static void a_suspension_reaches_other_processes(void)
+{
+    int pipes[2], status = -1;
+    CK_BYTE byte = 0;
+    pid_t child;
+    ssize_t got;
+
+    if (pipe(pipes) != 0 || (child = fork()) < 0)
+        broken("no process");
+    if (child == 0) {
+        close(pipes[0]);
+        _exit(child_status(sign_until_refused, pipes[1]));
+    }
+    close(pipes[1]);
+    got = read(pipes[0], &byte, 1);
+    close(pipes[0]);
+    if (got == 1)
+        people("suspend");
+    if (waitpid(child, &status, 0) != child)
+        broken("no child");
+    if (got == 1)
+        people("resume");
+    if (status != 0)
+        broken("the other process ended with status 0x%x", status);
+}
+
 /* The same module from another file, with handles and a state of its own. */
 static void a_second_copy_under_another_name(void)
 {
@@ -236,6 +294,7 @@ const struct attempt attempts_on_processes[] = {
     {"guess_handles", guess_handles, ANYWHERE, NULL},
     {"guess_handles_during_a_birth", guess_handles_during_a_birth, ANYWHERE, NULL},
     {"close_during_a_birth", close_during_a_birth, ANYWHERE, NULL},
+    {"a_suspension_reaches_other_processes", a_suspension_reaches_other_processes, ANYWHERE, NULL},
     {"use_in_a_forked_child", use_in_a_forked_child, ANYWHERE, NULL},
     {"a_second_copy_under_another_name", a_second_copy_under_another_name, IN_PROCESS, OWN_PROCESS},
     {NULL, NULL, ANYWHERE, NULL},
