@@ -218,7 +218,7 @@ demo: deps
 check: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all unit
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=asan all unit $(FUZZ_TARGETS:%=build/asan/tests/fuzz_%)
-	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=tsan threads
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=tsan all threads build/tsan/bypass
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=crash all
 	@THREADS='$(THREADS)' tests/check.sh
 

@@ -64,8 +64,12 @@ while read -r verdict line; do
     printf '%s %s\n' "$verdict" "$line"
 done < <(build/tests/sweep crash --every 4 || [ $? = 1 ] || echo 'FAIL the sweep did not run to its end'
     tests/integration/run.sh || echo 'FAIL the integration tests did not run to their end'
-    tests/bypass/run.sh || echo 'FAIL the bypass table did not run to its end'
-    tests/parity/run.sh || echo 'FAIL the parity tests did not run to their end')
+    for tree in build build/asan build/tsan; do
+        TREE=$tree tests/bypass/run.sh || echo "FAIL the bypass table of $tree did not run to its end"
+    done
+    for tree in build build/asan; do
+        TREE=$tree tests/parity/run.sh || echo "FAIL the parity tests of $tree did not run to their end"
+    done)
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

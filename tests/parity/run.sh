@@ -7,7 +7,11 @@ cd "$(dirname "$0")/../.."
 umask 022
 export PATH=$PATH:/usr/sbin
 export LC_ALL=C TREE=${TREE:-build} OPENSSL_CONF=/dev/null
-WORK=$PWD/build/parity
+WORK=$PWD/$TREE/parity
+SANITIZER=
+case $TREE in
+*/asan) SANITIZER="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so.6)" ;;
+esac
 rm -rf "$WORK"
 mkdir -p "$WORK"
 
@@ -39,6 +43,8 @@ client() (
     [ "$2" = through ] || which=bare MODULE=$SOFTHSM
     printf 'directories.tokendir = %s/%s\nobjectstore.backend = file\nlog.level = ERROR\n' "$D" $which >"$D/softhsm2.conf"
     export SOFTHSM2_CONF=$D/softhsm2.conf
+    # The clients are not built with it: they have it both times, leave memory to the process's end, and one ends early by it.
+    export LD_PRELOAD="$SANITIZER" ASAN_OPTIONS=detect_leaks=0
     case $1 in
     *.py) /usr/bin/python3 "tests/parity/clients/$1" ;;
     *) bash "tests/parity/clients/$1" ;;
@@ -50,10 +56,10 @@ parity() {
     client "$1" bare
     client "$1" through
     if [ "$(wc -l <"$WORK/$1-bare.same")" -gt 10 ] && diff -u "$WORK/$1-bare.same" "$WORK/$1-through.same" >"$WORK/$1.diff"; then
-        echo "ok   parity of $1"
+        echo "ok   parity ${TREE#build/} of $1"
         rm -rf "$WORK/$1"-*
     else
-        echo "FAIL parity of $1 (what is left lies in $WORK)"
+        echo "FAIL parity ${TREE#build/} of $1 (what is left lies in $WORK)"
         head -n 40 "$WORK/$1.diff" | sed 's/^/     /'
     fi
 }
@@ -75,7 +81,11 @@ PARITY_PIN=1234567890
 PARITY_SO_PIN=87654321
 if [ $# = 0 ]; then
     set -- tests/parity/clients/*
+    # GnuTLS's p11-kit does not come to its exit's end under the address sanitizer, whatever module it has loaded, and
+    # ssh-agent, being another group's program, is not given it.
+    # shellcheck disable=SC2046
+    [ "$TREE" = build ] || set -- $(printf '%s\n' "$@" | grep -v -e keymgr -e p11tool -e ssh)
 fi
 export -f same client parity
-export WORK SOFTHSM PARITY_PIN PARITY_SO_PIN
+export WORK SANITIZER SOFTHSM PARITY_PIN PARITY_SO_PIN
 printf '%s\n' "${@##*/}" | xargs -P "$(nproc)" -I @ bash -c 'parity @'
