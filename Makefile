@@ -59,7 +59,7 @@ help:
 	@echo 'make              build build/quorate and build/quorate-pkcs11.so'
 	@echo 'make demo         install what is missing, build, and show a key being born under quorum (build/demo/)'
 	@echo 'make check        install what is missing, build, and run every test, plain and sanitized'
-	@echo 'make check-ceremonies   ceremonies, both verifiers, and 2,000 bytes flipped'
+	@echo 'make check-ceremonies   ceremonies at random and by script, both verifiers, 2,000 bytes flipped'
 	@echo 'make check-interop  log and approvals by other programs: Go, openssl'
 	@echo 'make check-crash  deaths at every call of whole operations, disks that fail, power that fails: nothing half done, nothing lost'
 	@echo 'make check-model  the birth protocol, by spin: every state that deaths and lost messages reach'
@@ -225,7 +225,7 @@ check: deps
 # The ceremonies' tests alone, with more flipped bytes and random policies than `make check` has.
 check-ceremonies: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all
-	@FLIPS=2000 VERDICTS=2000 tests/integration/run.sh $(sort $(wildcard tests/integration/test_ceremony*.sh $(foreach t,transcript trail withhold,tests/integration/test_$(t).sh))) | tests/tally.sh
+	@FLIPS=2000 VERDICTS=2000 VALID=1000 tests/integration/run.sh $(sort $(wildcard tests/integration/test_ceremony*.sh $(foreach t,transcript trail withhold,tests/integration/test_$(t).sh))) | tests/tally.sh
 
 # One target for FUZZ_SECONDS. What is found lies in build/fuzz; it belongs into tests/fuzz/corpus/TARGET.
 FUZZ_SECONDS ?= 600

@@ -169,22 +169,38 @@ static void ceremony_tell(const struct verified_ceremony *c, struct buf *b)
     }
 }
 
-/* The claims, and besides: classes of confidential bodies, deviations, what differs from the rehearsal. */
-static json_t *verify_json(const struct verifier *v, const struct strings *differences)
-{
-    json_t *result = claims_json(&v->claims), *listed = json_array(), *deviations = json_array();
-    bool good = result != NULL && listed != NULL && deviations != NULL;
+/* What differs from the rehearsal: what may, and what may not. */
+struct differences {
+    struct strings allowed, refused;
+};
 
-    for (size_t i = 0; i < differences->count && good; i++)
-        good = json_array_append_new(listed, json_string(differences->items[i])) == 0;
+static bool strings_put(json_t *object, const char *name, const struct strings *s)
+{
+    json_t *list = json_array();
+    bool good = list != NULL;
+
+    for (size_t i = 0; i < s->count && good; i++)
+        good = json_array_append_new(list, json_string(s->items[i])) == 0;
+    if (good)
+        return json_put(object, name, list);
+    json_decref(list);
+    return false;
+}
+
+/* The claims, and besides: classes of confidential bodies, deviations, what differs from the rehearsal. */
+static json_t *verify_json(const struct verifier *v, const struct differences *differences)
+{
+    json_t *result = claims_json(&v->claims), *deviations = json_array();
+    bool good = result != NULL && deviations != NULL;
+
     for (size_t i = 0; i < v->ceremony_count && good; i++)
         for (size_t k = 0; k < v->ceremonies[i].deviations_told.count && good; k++)
             good = json_array_append_new(deviations, json_string(v->ceremonies[i].deviations_told.items[k])) == 0;
     if (good && v->classes != NULL)
         good = json_put(result, "classes", json_incref(v->classes));
     good = good && json_put(result, "deviations", json_incref(deviations)) &&
-           json_put(result, "differences", json_incref(listed));
-    json_decref(listed);
+           strings_put(result, "differences", &differences->allowed) &&
+           strings_put(result, "not-rehearsed", &differences->refused);
     json_decref(deviations);
     if (good)
         return result;
@@ -192,7 +208,17 @@ static json_t *verify_json(const struct verifier *v, const struct strings *diffe
     return NULL;
 }
 
-static enum outcome verify_tell(const struct verifier *v, const struct strings *differences, bool json, struct fault *f)
+static void differences_put(const char *what, const struct strings *s, struct buf *b)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        buf_puts(b, what);
+        print_text(b, s->items[i]);
+        buf_puts(b, "\n");
+    }
+}
+
+static enum outcome verify_tell(const struct verifier *v, const struct differences *differences, bool json,
+                                struct fault *f)
 {
     struct buf text = BUF(OUTPUT_MAX);
     enum outcome result = OK;
@@ -204,11 +230,8 @@ static enum outcome verify_tell(const struct verifier *v, const struct strings *
     buf_puts(&text, "\n");
     for (size_t i = 0; i < v->ceremony_count; i++)
         ceremony_tell(&v->ceremonies[i], &text);
-    for (size_t i = 0; i < differences->count; i++) {
-        buf_puts(&text, "differs from the rehearsal: ");
-        print_text(&text, differences->items[i]);
-        buf_puts(&text, "\n");
-    }
+    differences_put("differs from the rehearsal: ", &differences->allowed, &text);
+    differences_put("was not rehearsed like this: ", &differences->refused, &text);
     print_toned(&text, holds ? TONE_GOOD : TONE_BAD, holds ? "The transcript holds." : "The transcript does NOT hold.");
     if (v->withheld != 0)
         buf_putf(&text, " %zu bodies are withheld; what rests on them is not verifiable here.", v->withheld);
@@ -219,7 +242,7 @@ static enum outcome verify_tell(const struct verifier *v, const struct strings *
 }
 
 /* The other transcript is verified too, as its own trust file wants it. */
-static enum outcome rehearsal_run(struct verifier *v, const struct arguments *a, struct strings *ret_differences,
+static enum outcome rehearsal_run(struct verifier *v, const struct arguments *a, struct differences *ret_differences,
                                   struct fault *f)
 {
     struct verifier other = {.folder = argument(a, "rehearsal")};
@@ -234,7 +257,7 @@ static enum outcome rehearsal_run(struct verifier *v, const struct arguments *a,
         result = trust_load(trust, &other.trust, f);
     if (result == OK) {
         verifier_run(&other);
-        verify_rehearsal(v, &other, ret_differences);
+        verify_rehearsal(v, &other, &ret_differences->allowed, &ret_differences->refused);
     }
     verifier_clear(&other);
     return result;
@@ -243,7 +266,7 @@ static enum outcome rehearsal_run(struct verifier *v, const struct arguments *a,
 enum outcome run_verify(const struct arguments *a, struct fault *f)
 {
     struct verifier v = {.folder = a->operands[0]};
-    struct strings differences = {0};
+    struct differences differences = {0};
     const char *trust = NULL;
     enum outcome result = argument_want(a, "trust", &trust, f);
 
@@ -260,7 +283,8 @@ enum outcome run_verify(const struct arguments *a, struct fault *f)
         f->text[0] = '\0';
         result = E_REFUSED;
     }
-    strings_free(&differences);
+    strings_free(&differences.allowed);
+    strings_free(&differences.refused);
     verifier_clear(&v);
     return result;
 }

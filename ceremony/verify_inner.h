@@ -157,8 +157,9 @@ void verify_close_cosigned(struct verifier *v, const struct verified_ceremony *c
 /* After all entries: the file `cosignatures`, over the closing checkpoint. */
 void verify_closing_cosigned(struct verifier *v);
 bool verified_cosigned(const struct verifier *v, const char *size, const struct digest *root);
-/* REHEARSAL, and a line for each difference that may be. */
-void verify_rehearsal(struct verifier *real, const struct verifier *rehearsal, struct strings *ret_told);
+/* REHEARSAL, a line for each difference that may be, and one for each that may not. */
+void verify_rehearsal(struct verifier *real, const struct verifier *rehearsal, struct strings *ret_told,
+                      struct strings *ret_refused);
 void verify_timestamps(struct verifier *v, struct span checkpoint);
 void verify_promotion(struct verifier *v, const struct entry *e);
 void verify_failover(struct verifier *v, const struct entry *e);

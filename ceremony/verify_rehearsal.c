@@ -9,7 +9,7 @@
 struct comparison {
     struct verifier *real;
     const struct verifier *rehearsal;
-    struct strings *told;
+    struct strings *told, *refused;
 };
 
 static void tell(struct comparison *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -27,10 +27,16 @@ static void tell(struct comparison *c, const char *format, ...)
 
 static void must_equal(struct comparison *c, bool equal, const char *what, const char *name)
 {
-    if (equal)
+    char text[256];
+
+    if (equal) {
         claim_holds(&c->real->claims, CLAIM_REHEARSAL);
-    else
-        claim_fails(&c->real->claims, CLAIM_REHEARSAL, "%s %s: not as it was rehearsed", what, name);
+        return;
+    }
+    claim_fails(&c->real->claims, CLAIM_REHEARSAL, "%s %s: not as it was rehearsed", what, name);
+    snprintf(text, sizeof text, "%s %s", what, name);
+    if (!strings_add(c->refused, text))
+        claim_fails(&c->real->claims, CLAIM_REHEARSAL, "out of memory");
 }
 
 /* The policy's canonical form without what people bring: fingerprints and certificates' files. */
@@ -145,9 +151,10 @@ static void answers_compare(struct comparison *c, const struct verified_ceremony
             tell(c, "%s", a->deviations_told.items[i]);
 }
 
-void verify_rehearsal(struct verifier *real, const struct verifier *rehearsal, struct strings *ret_told)
+void verify_rehearsal(struct verifier *real, const struct verifier *rehearsal, struct strings *ret_told,
+                      struct strings *ret_refused)
 {
-    struct comparison c = {.real = real, .rehearsal = rehearsal, .told = ret_told};
+    struct comparison c = {.real = real, .rehearsal = rehearsal, .told = ret_told, .refused = ret_refused};
     const struct verified_ceremony *a = NULL, *b = NULL;
 
     if (!claims_hold(&rehearsal->claims) || !claims_hold(&real->claims) || real->ceremony_count == 0 ||

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Transcripts that were tampered with: both verifiers refuse every one, and say why. FLIPS: how many bytes are flipped;
-# VERDICTS: how many random policies are evaluated.
+# VERDICTS: how many random policies are evaluated; VALID: how many transcripts of random ceremonies are verified.
 # shellcheck source=tests/integration/lib.sh
 . tests/integration/lib.sh
 # shellcheck source=tests/integration/ceremony.sh
@@ -37,6 +37,11 @@ case_verdicts() {
     must tests/verdicts.py --quorate "$Q" --count "${VERDICTS:-300}"
     # Without a span an alternate never counts beside the principal, whoever voted first.
     must tests/verdicts.py --quorate "$Q" --count 331 --seed 753721
+}
+
+# Ceremonies at random, of which random classes are withheld: no fault is found where there is none.
+case_valid() {
+    must tests/valid.py --quorate "$Q" --count "${VALID:-30}" --jobs 1
 }
 
 # What a trust file may say besides, and what it may not say.
