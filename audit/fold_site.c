@@ -142,7 +142,7 @@ void fold_departed(struct fold *x)
     struct state_site *s = fold_site(x, fold_text(x, "token"), fold_text(x, "site"));
     if (s && s->away)
         fold_fail(x, "it is on its way already");
-    if (!fold_goes(x))
+    if (!fold_goes(x) || !s)
         return;
     s->placed = false;
     s->away = true;
@@ -160,7 +160,7 @@ void fold_arrived(struct fold *x)
     fold_strings(x, "tags", &tags);
     struct state_site *s = fold_site(x, fold_text(x, "token"), fold_text(x, "site"));
     check_journey(x, s);
-    if (!fold_goes(x))
+    if (!fold_goes(x) || !s)
         goto out;
     replace(x, &s->latitude, latitude);
     replace(x, &s->longitude, longitude);

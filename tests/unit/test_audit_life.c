@@ -1,0 +1,187 @@
+#include "audit_state_fixture.h"
+
+/* What the state makes of drills, of sites that end, and of HSMs that move. */
+
+/* Keys 10 and 11 at slough, 12 at slough and cardiff. */
+static void held(struct state *s)
+{
+    found(s);
+    enrol(s);
+    static const struct row rows[] = {
+        {1, ENTRY_BORN,
+         "{'class':'secret-key','id':'01','label':'a','sites':['slough'],'token':'root','type':'AES:256'}"},
+        {1, ENTRY_BORN,
+         "{'class':'secret-key','id':'02','label':'b','sites':['slough'],'token':'root','type':'AES:256'}"},
+        {1, ENTRY_BORN,
+         "{'class':'secret-key','id':'03','label':'c','sites':['slough'],'token':'root','type':'AES:256'}"},
+    };
+    TELL(s, rows);
+    assert_int_equal(s->keys[0].seq, 10);
+    assert_true(strings_add(&s->keys[2].sites, "cardiff"));
+    state_site(s, "root", "slough")->drilled = 0;
+}
+
+static void fresh_when_all_is_proven(void **state)
+{
+    (void)state;
+    struct state s;
+    held(&s);
+    const struct state_site *slough = state_site(&s, "root", "slough"), *cardiff = state_site(&s, "root", "cardiff");
+    static const struct row some[] = {
+        {0, ENTRY_DRILL, "{'failed':[],'proven':[11,10],'receipt':'$d'," DRILLED "}"},
+        {0, ENTRY_DRILL, "{'failed':[],'proven':[10,10],'receipt':'$d'," DRILLED "}"},
+        {0, ENTRY_DRILL, "{'failed':[],'proven':[9],'receipt':'$d'," DRILLED "}"},
+        {0, ENTRY_DRILL, "{'failed':[],'proven':['10'],'receipt':'$d'," DRILLED "}"},
+        {0, ENTRY_DRILL, "{'failed':[10],'proven':[10],'receipt':'$d'," DRILLED "}"},
+        {0, ENTRY_DRILL, "{'failed':[],'proven':[10,11,12]," DRILLED "}"},
+        {0, ENTRY_DRILL, "{'failed':[],'proven':[10],'reason':'away'," DRILLED "}"},
+        {0, ENTRY_DRILL, "{'failed':[],'proven':[],'reason':'x','receipt':'$d'," DRILLED "}"},
+        {0, ENTRY_DRILL, "{'failed':[],'proven':[],'reason':''," DRILLED "}"},
+        {0, ENTRY_DRILL, "{'failed':[],'more':'x','proven':[],'receipt':'$d'," DRILLED "}"},
+        {0, ENTRY_DRILL, "{'failed':[],'proven':[],'receipt':'$d','site':'slough','token':'root'}"},
+        {0, ENTRY_DRILL, /* cardiff does not hold it */
+         "{'challenge':'$c','failed':[],'proven':[10],'receipt':'$d','site':'cardiff','token':'root'}"},
+        /* not all of them */
+        {1, ENTRY_DRILL, "{'failed':[],'proven':[10,12],'receipt':'$d'," DRILLED "}"},
+    };
+    TELL(&s, some);
+    assert_int_equal(slough->drilled, 0);
+    static const struct row all[] = {
+        {1, ENTRY_DRILL, "{'failed':[],'proven':[10,11,12],'receipt':'$d'," DRILLED "}"},
+    };
+    TELL(&s, all);
+    assert_int_equal(slough->drilled, NOW);
+    assert_int_equal(cardiff->drilled, 0); /* each site for itself */
+    static const struct row away[] = {
+        {1, ENTRY_DRILL, "{'failed':[10,11,12],'proven':[],'reason':'away'," DRILLED "}"},
+    };
+    TELL(&s, away);
+    assert_int_equal(slough->drilled, NOW); /* of a site that does not answer nothing new is known */
+    static const struct row gone[] = {
+        {1, ENTRY_DRILL, "{'failed':[11],'proven':[10,12],'receipt':'$d'," DRILLED "}"},
+    };
+    TELL(&s, gone);
+    assert_int_equal(slough->drilled, 0);
+    static const struct row ended[] = {
+        {1, ENTRY_DESTROYED, "{'class':'secret-key','id':'02','label':'b','sites':['slough'],'token':'root'}"},
+        {0, ENTRY_DRILL, "{'failed':[],'proven':[10,11,12],'receipt':'$d'," DRILLED "}"},
+        {1, ENTRY_DRILL, "{'failed':[],'proven':[10,12],'receipt':'$d'," DRILLED "}"},
+    };
+    TELL(&s, ended);
+    assert_int_equal(slough->drilled, NOW);
+    state_clear(&s);
+}
+
+#define AT_HOME                                                                                                        \
+    "'country':'GB','latitude':'51.51','longitude':'-0.59','place':'slough','site':'slough','tags':[],'token':'root'"
+
+/* Out, sealed, arrived, answered; in between it is nowhere. */
+static void from_place_to_place(void **state)
+{
+    (void)state;
+    struct state s;
+    held(&s);
+    const struct state_site *slough = state_site(&s, "root", "slough");
+    static const struct row out[] = {
+        {0, ENTRY_DEPARTED, "{'bag':'7','site':'leeds','token':'root'}"},
+        {0, ENTRY_DEPARTED, "{'bag':'','site':'slough','token':'root'}"},
+        {0, ENTRY_DEPARTED, "{'site':'slough','token':'root'}"},
+        {0, ENTRY_DEPARTED, "{'bag':'7','more':'x','site':'slough','token':'root'}"},
+        {1, ENTRY_DEPARTED, "{'bag':'7','carrier':'ann','site':'slough','token':'root'}"},
+        {0, ENTRY_DEPARTED, "{'bag':'8','site':'slough','token':'root'}"},
+    };
+    TELL(&s, out);
+    assert_true(slough->away);
+    assert_false(slough->placed);
+    assert_string_equal(slough->bag, "7");
+    static const struct row in[] = {
+        {0, ENTRY_ARRIVED, "{'bag':'7'," AT_HOME "}"},
+        {0, ENTRY_ARRIVED, "{'answer':'aa','bag':'7'," AT_HOME "}"},
+        {0, ENTRY_ARRIVED, "{'bag':'7','challenge':'$c'," AT_HOME "}"},
+        {0, ENTRY_ARRIVED, "{'answer':'aa','challenge':'$c'," AT_HOME "}"},
+        {0, ENTRY_ARRIVED, "{'answer':'aa','bag':'8','challenge':'$c'," AT_HOME "}"},
+        {0, ENTRY_ARRIVED, "{'answer':'no','bag':'7','challenge':'$c'," AT_HOME "}"},
+        {1, ENTRY_ARRIVED, "{'answer':'aa','bag':'7','challenge':'$c'," AT_HOME "}"},
+        {0, ENTRY_ARRIVED, "{'answer':'aa','bag':'7','challenge':'$c'," AT_HOME "}"},
+        {1, ENTRY_DEPARTED, "{'bag':'9','site':'slough','token':'root'}"},
+    };
+    TELL(&s, in);
+    assert_true(slough->away);
+    state_clear(&s);
+}
+
+#define RETIRED "'request':'$t','token':'root'"
+
+/* Only after the others have proven every key, and since people decided it. */
+static void retired_when_others_hold_all(void **state)
+{
+    (void)state;
+    struct state s;
+    held(&s);
+    static const struct row before[] = {
+        {1, ENTRY_DRILL, "{'failed':[],'proven':[10,11,12],'receipt':'$d'," DRILLED "}"}, /* before it was decided */
+        {1, ENTRY_REQUEST,
+         "{'operation':'retire-site','request':'$t','rule':'r','subject':'$ts','token':'root'," LATER "}"},
+        {0, ENTRY_SITE_RETIRED, "{" RETIRED ",'site':'cardiff'," VERDICT "}"},
+        {1, ENTRY_INTENT,
+         "{'evidence':{'approvals':[],'at':'2026-01-01T00:00:00Z','rejections':[]},'operation':'retire-site',"
+         "'request':'$t','site':'cardiff','token':'root'," VERDICT "}"},
+        {0, ENTRY_SITE_RETIRED, "{" RETIRED ",'site':'cardiff'," VERDICT "}"},
+        {1, ENTRY_DRILL, "{'failed':[11],'proven':[10,12],'receipt':'$d'," DRILLED "}"},
+        {0, ENTRY_SITE_RETIRED, "{" RETIRED ",'site':'cardiff'," VERDICT "}"},
+        {1, ENTRY_DRILL, "{'failed':[],'proven':[10,11,12],'receipt':'$d'," DRILLED "}"},
+        {0, ENTRY_SITE_RETIRED, "{" RETIRED ",'site':'slough'," VERDICT "}"}, /* that was not decided */
+        {0, ENTRY_SITE_RETIRED, "{" RETIRED ",'site':'cardiff'}"},
+        {0, ENTRY_SITE_RETIRED, "{" RETIRED ",'more':'x','site':'cardiff'," VERDICT "}"},
+        {1, ENTRY_SITE_RETIRED, "{" RETIRED ",'site':'cardiff'," VERDICT "}"},
+        {0, ENTRY_SITE_RETIRED, "{" RETIRED ",'site':'cardiff'," VERDICT "}"},
+    };
+    TELL(&s, before);
+    const struct state_intent *i = &s.intents[0];
+    assert_null(state_site(&s, "root", "cardiff"));
+    assert_int_equal(s.keys[2].sites.count, 1);
+    assert_true(strings_have(&s.keys[2].retired, "cardiff"));
+    assert_true(strings_have(&i->orphans, "cardiff"));
+    assert_int_equal(i->state, INTENT_SETTLED);
+    assert_int_equal(request_named(&s, "t")->state, REQUEST_SPENT);
+    assert_int_equal(i->seq, 15);
+    static const struct row after[] = {
+        {0, ENTRY_ACCEPTED, "{'intent':15,'sites':['slough']}"},
+        {0, ENTRY_ACCEPTED, "{'intent':15,'sites':[]}"},
+        {1, ENTRY_ACCEPTED, "{'intent':15,'sites':['cardiff']}"},
+        {0, ENTRY_ACCEPTED, "{'intent':15,'sites':['cardiff']}"},
+    };
+    TELL(&s, after);
+    assert_int_equal(s.keys[2].retired.count, 0);
+    state_clear(&s);
+}
+
+static void not_with_the_only_replica(void **state)
+{
+    (void)state;
+    struct state s;
+    held(&s);
+    static const struct row rows[] = {
+        {1, ENTRY_REQUEST,
+         "{'operation':'retire-site','request':'$t','rule':'r','subject':'$ts','token':'root'," LATER "}"},
+        {1, ENTRY_INTENT,
+         "{'evidence':{'approvals':[],'at':'2026-01-01T00:00:00Z','rejections':[]},'operation':'retire-site',"
+         "'request':'$t','site':'slough','token':'root'," VERDICT "}"},
+        {1, ENTRY_DRILL, "{'challenge':'$c','failed':[],'proven':[12],'receipt':'$d','site':'cardiff','token':'root'}"},
+        {0, ENTRY_SITE_RETIRED, "{" RETIRED ",'site':'slough'," VERDICT "}"},
+    };
+    TELL(&s, rows);
+    assert_non_null(state_site(&s, "root", "slough"));
+    state_clear(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fresh_when_all_is_proven),
+        cmocka_unit_test(retired_when_others_hold_all),
+        cmocka_unit_test(not_with_the_only_replica),
+        cmocka_unit_test(from_place_to_place),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
