@@ -13,7 +13,7 @@
     X(STEP, "step") X(ANSWER, "answer") X(DEVIATION, "deviation") X(EXHIBIT, "exhibit") X(REQUEST, "request")          \
     X(APPROVAL, "approval") X(REJECTION, "rejection") X(INTENT, "intent") X(OFFER, "offer") X(RECEIPT, "receipt")      \
     X(ACCEPTED, "accepted") X(PROVISIONAL, "provisional") X(BORN, "born") X(ROLLED_BACK, "rolled-back")                \
-    X(ORPHAN, "orphan") X(USED, "used") X(MODIFIED, "modified") X(DESTROYED, "destroyed") X(REFUSED, "refused")        \
+    X(ORPHAN, "orphan") X(USED, "used") X(MODIFIED, "modified") X(DESTROYED, "destroyed") X(CLEARED, "cleared") X(REFUSED, "refused")        \
     X(SUSPENDED, "suspended") X(RESUMED, "resumed") X(PROMOTED, "promoted") X(DRILL, "drill") X(ARTIFACT, "artifact")  \
     X(COSIGNED, "cosigned") X(MOVED, "moved") X(RECOVERED, "recovered") X(LOG_KEY, "log-key")                          \
     X(SITE_RETIRED, "site-retired") X(ROSTER_CONFIRMED, "roster-confirmed") X(TIMESTAMP, "timestamp")                  \

@@ -239,6 +239,7 @@ static fold_handler *const handlers[ENTRY_TYPE_COUNT] = {
     [ENTRY_USED] = fold_used,
     [ENTRY_MODIFIED] = fold_modified,
     [ENTRY_DESTROYED] = fold_destroyed,
+    [ENTRY_CLEARED] = fold_key_cleared,
     [ENTRY_REFUSED] = fold_refused,
     [ENTRY_SUSPENDED] = fold_suspended,
     [ENTRY_RESUMED] = fold_resumed,

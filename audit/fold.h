@@ -49,6 +49,7 @@ struct state_site *fold_site(struct fold *x, const char *token, const char *site
 void fold_site_add(struct fold *x, struct strings *sites, const char *site); /* where it is not among them */
 /* What an intent left at a site is gone: it is no orphan of it any more, and what retired there is destroyed. */
 void fold_cleared(struct fold *x, struct state_intent *i, const char *site);
+void fold_site_remove(struct strings *sites, const char *site);
 
 typedef void fold_handler(struct fold *x);
 fold_handler fold_genesis, fold_policy, fold_log_key, fold_suspended, fold_resumed, fold_recovered, fold_cosigned,
@@ -59,6 +60,6 @@ fold_handler fold_head, fold_readopted;
 fold_handler fold_request, fold_approval, fold_rejection, fold_refused;
 fold_handler fold_intent, fold_offer, fold_receipt, fold_accepted, fold_rolled_back, fold_orphan;
 fold_handler fold_introduced, fold_site_keys, fold_seen, fold_taken, fold_settled;
-fold_handler fold_born, fold_used, fold_modified, fold_destroyed;
+fold_handler fold_born, fold_used, fold_modified, fold_destroyed, fold_key_cleared;
 
 #endif

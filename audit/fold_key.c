@@ -198,10 +198,41 @@ static bool ends_with_token(struct fold *x, const struct state_key *k)
 void fold_destroyed(struct fold *x)
 {
     struct state_key *k = want_key(x);
-    struct state_request *r = ends_with_token(x, k) ? NULL : ended_request(x, "destroy");
+    /* What replicas a token leaves that was made new is for people to decide. */
+    bool with_token = ends_with_token(x, k);
+    struct state_request *r = with_token ? NULL : ended_request(x, "destroy");
+    struct strings left = {.items = NULL};
+    if (fold_has(x, "left") && !with_token)
+        fold_strings(x, "left", &left);
     if (!fold_goes(x))
-        return;
+        goto out;
     if (r)
         fold_spend(x, r);
     k->destroyed = true;
+    for (size_t i = 0; i < left.count; i++)
+        if (strings_have(&k->sites, left.items[i]))
+            fold_site_add(x, &k->retired, left.items[i]);
+out:
+    strings_free(&left);
+}
+
+/* What was left of a destroyed key is gone at these sites too. */
+void fold_key_cleared(struct fold *x)
+{
+    struct strings sites = {.items = NULL};
+    struct state_key *k = NULL;
+    fold_members(x, "born sites");
+    uint64_t born = fold_count(x, "born");
+    fold_strings(x, "sites", &sites);
+    for (size_t i = 0; i < x->look->key_count && !k; i++)
+        if (x->look->keys[i].seq == born && x->look->keys[i].destroyed)
+            k = &x->look->keys[i];
+    if (!k || sites.count == 0)
+        fold_fail(x, "it is of no destroyed key, or of no site");
+    for (size_t i = 0; k && i < sites.count; i++)
+        if (!strings_have(&k->retired, sites.items[i]))
+            fold_fail(x, "nothing was left at the site \"%s\"", sites.items[i]);
+    for (size_t i = 0; k && fold_goes(x) && i < sites.count; i++)
+        fold_site_remove(&k->retired, sites.items[i]);
+    strings_free(&sites);
 }

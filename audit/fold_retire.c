@@ -9,7 +9,7 @@ void fold_site_add(struct fold *x, struct strings *sites, const char *site)
         fold_memory(x);
 }
 
-static void remove_site(struct strings *sites, const char *site)
+void fold_site_remove(struct strings *sites, const char *site)
 {
     for (size_t i = 0; i < sites->count; i++) {
         if (strcmp(sites->items[i], site) != 0)
@@ -22,10 +22,10 @@ static void remove_site(struct strings *sites, const char *site)
 
 void fold_cleared(struct fold *x, struct state_intent *i, const char *site)
 {
-    remove_site(&i->orphans, site);
+    fold_site_remove(&i->orphans, site);
     for (size_t k = 0; !strcmp(i->operation, "retire-site") && k < x->s->key_count; k++)
         if (!strcmp(x->s->keys[k].token, i->token))
-            remove_site(&x->s->keys[k].retired, site);
+            fold_site_remove(&x->s->keys[k].retired, site);
 }
 
 /* Since people decided, every other site of the token has proven every key that it holds. */
@@ -74,7 +74,7 @@ void fold_site_retired(struct fold *x)
         struct state_key *key = &x->s->keys[k];
         if (!state_key_at(key, s->token, s->site))
             continue;
-        remove_site(&key->sites, s->site);
+        fold_site_remove(&key->sites, s->site);
         fold_site_add(x, &key->retired, s->site);
         fold_site_add(x, &i->orphans, s->site);
     }

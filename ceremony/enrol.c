@@ -107,8 +107,12 @@ enum outcome run_settle(const struct arguments *a, struct fault *f)
         char what[LIMIT_NAME + 32];
         const char *token = json_string_or_null(item, "token");
 
+        const char *key = json_string_or_null(item, "key");
+
         if (token != NULL)
             snprintf(what, sizeof what, "token %s", token);
+        else if (key != NULL)
+            snprintf(what, sizeof what, "key %s", key);
         else
             snprintf(what, sizeof what, "intent %" JSON_INTEGER_FORMAT,
                      json_integer_value(json_object_get(item, "intent")));

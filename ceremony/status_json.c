@@ -137,6 +137,26 @@ static json_t *unsettled_json(const struct status *s)
     return list_done(list, good);
 }
 
+/* Destroyed keys that may still lie somewhere. */
+static json_t *left_json(const struct status *s)
+{
+    json_t *list = json_array();
+    bool good = list != NULL;
+
+    for (size_t i = 0; good && i < s->estate->state.key_count; i++) {
+        const struct state_key *k = &s->estate->state.keys[i];
+        json_t *row = NULL;
+
+        if (!k->destroyed || k->retired.count == 0)
+            continue;
+        row = json_object();
+        good = json_put_string(row, "label", k->label) && json_put(row, "sites", strings_json(&k->retired)) &&
+               json_put_string(row, "token", k->token);
+        good = row_add(list, row, good);
+    }
+    return list_done(list, good);
+}
+
 static json_t *ceremonies_json(const struct status *s)
 {
     json_t *list = json_array();
@@ -210,12 +230,12 @@ json_t *status_json(const struct status *s)
     json_t *j = json_object();
     bool good = json_put(j, "ceremonies", ceremonies_json(s)) && json_put(j, "due", strings_json(&s->due)) &&
                 json_put_string(j, "environment", state->environment) && json_put_digest(j, "estate", &state->estate) &&
-                json_put(j, "keys", keys_json(s)) && json_put(j, "log", log_json(s)) &&
-                json_put(j, "mirrors", mirrors_json(s)) && json_put_string(j, "name", state->name) &&
-                json_put_string(j, "origin", state->origin) && json_put(j, "refusals", strings_json(&s->refusals)) &&
-                json_put(j, "requests", waiting_json(s)) && json_put(j, "risks", strings_json(&s->risks)) &&
-                json_put(j, "sites", sites_json(s)) && json_put(j, "suspended", suspensions_json(s)) &&
-                json_put(j, "unsettled", unsettled_json(s));
+                json_put(j, "keys", keys_json(s)) && json_put(j, "left", left_json(s)) &&
+                json_put(j, "log", log_json(s)) && json_put(j, "mirrors", mirrors_json(s)) &&
+                json_put_string(j, "name", state->name) && json_put_string(j, "origin", state->origin) &&
+                json_put(j, "refusals", strings_json(&s->refusals)) && json_put(j, "requests", waiting_json(s)) &&
+                json_put(j, "risks", strings_json(&s->risks)) && json_put(j, "sites", sites_json(s)) &&
+                json_put(j, "suspended", suspensions_json(s)) && json_put(j, "unsettled", unsettled_json(s));
 
     if (good && s->estate->policy)
         good = json_put(j, "policy", policy_json(s));

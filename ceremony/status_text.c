@@ -159,6 +159,22 @@ static void intent_put(const struct state_intent *t, struct buf *b)
     buf_puts(b, "  (quorate settle)\n");
 }
 
+/* A destroyed key that may still lie somewhere. */
+static void left_put(const struct state_key *k, struct buf *b)
+{
+    buf_puts(b, "  ");
+    print_toned(b, TONE_WAIT, "destroyed");
+    buf_puts(b, "  \"");
+    print_text(b, k->label);
+    buf_puts(b, "\" of ");
+    print_text(b, k->token);
+    for (size_t i = 0; i < k->retired.count; i++) {
+        buf_puts(b, i == 0 ? ", left at " : ", ");
+        print_text(b, k->retired.items[i]);
+    }
+    buf_puts(b, "  (quorate settle)\n");
+}
+
 static void unsettled_put(const struct status *s, struct buf *b)
 {
     const struct state *state = &s->estate->state;
@@ -173,6 +189,16 @@ static void unsettled_put(const struct status *s, struct buf *b)
             print_head(b, "Unsettled");
         headed = true;
         intent_put(t, b);
+    }
+    for (size_t i = 0; i < state->key_count; i++) {
+        const struct state_key *k = &state->keys[i];
+
+        if (!k->destroyed || k->retired.count == 0)
+            continue;
+        if (!headed)
+            print_head(b, "Unsettled");
+        headed = true;
+        left_put(k, b);
     }
     for (size_t i = 0; i < state->suspension_count; i++) {
         if (i == 0)

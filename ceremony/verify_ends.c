@@ -76,7 +76,7 @@ static bool plainly_allowed(const struct verifier *v, const struct entry *e, enu
     const struct rule *rule =
         policy_match(v->judge, op, entry_text(e, "token"), entry_text(e, "label"), entry_text(e, "class"), 1);
 
-    return rule != NULL && rule->effect == EFFECT_ALLOW && key->sites.count <= 1 &&
+    return rule != NULL && rule->effect == EFFECT_ALLOW && (op == OP_DESTROY || key->sites.count <= 1) &&
            json_object_get(e->body, "request") == NULL;
 }
 

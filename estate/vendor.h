@@ -16,8 +16,8 @@ struct quorate_vendor {
      *   "introduce" {} -> {"answer"}: at a site that is elsewhere: its keys, and their answer to the host's log as it is
      *              known there (estate/message.h)
      *   "accept"   {"message"} -> {"answer", "refused"?: why}: at a site that is elsewhere
-     *   "settle"   {} -> {"settled": [{"intent", "outcome"} or {"outcome", "token"}...]}: of births and grants, and of
-     *              tokens that a replica serves
+     *   "settle"   {} -> {"settled": [{"intent", "outcome"} or {"outcome", "token"} or {"key", "outcome"}...]}: of births
+     *              and grants, of tokens that a replica serves, of what destroyed keys left
      *   "ceremony" {"ceremony"} -> {}: takes that ceremony's lock (it must be open); {} alone gives it back
      *   "step"     {"actor"?, "operation"?, "step"} -> {}: where the ceremony is: rules with `ceremony:` hold for
      *              `operation` from now on, and `actor` is who asks

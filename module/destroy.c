@@ -12,14 +12,7 @@ static CK_RV destroy_sites(struct world *w, const struct session_view *view, con
 
     if (!key)
         return CKR_OK;
-    if (!key_alone(key) && plain) {
-        fault_set(&f, E_REFUSED,
-                  "C_DestroyObject: \"%s\" on %s has replicas at other sites; to destroy all together its rule must "
-                  "require something",
-                  key->label, key->token);
-        return gate_refuse(OP_DESTROY, &f);
-    }
-    if (key_sites_of(w, key, ret, &f) != OK || (!plain && key_sites_ready(w, ret, &f) != OK))
+    if (key_sites_of(w, key, ret, &f) != OK || ((!plain || !key_alone(key)) && key_sites_ready(w, ret, &f) != OK))
         return gate_fault(&f);
     return CKR_OK;
 }
@@ -70,6 +63,29 @@ static CK_RV destroy_carry(struct world *w, const struct session_view *view, CK_
     return rv;
 }
 
+/* The same where a rule plainly allows it: nobody's approval binds the sites together, so the log's word comes first. */
+static CK_RV destroy_freely(struct world *w, const struct session_view *view, CK_OBJECT_HANDLE object,
+                            CK_OBJECT_HANDLE lower, const struct key_sites *key)
+{
+    struct strings cleared = {0};
+    struct fault f = {0}, ignored = {0};
+    CK_RV rv = key_end_log(w, key, &f) == OK ? CKR_OK : gate_fault(&f);
+
+    if (rv != CKR_OK)
+        return rv;
+    object_forget(object);
+    rv = view->below->C_DestroyObject(view->lower, lower);
+    for (size_t i = 0; i < key->sites.count; i++)
+        if (key_destroy_at(w, key, key->sites.items[i], &ignored) == OK && !strings_add(&cleared, key->sites.items[i]))
+            rv = CKR_HOST_MEMORY;
+    if (key_cleared_log(w, key->born, &cleared, &f) != OK)
+        rv = gate_fault(&f);
+    else
+        heads_renew(w, key->token, &ignored);
+    strings_free(&cleared);
+    return rv;
+}
+
 static CK_RV destroy(struct world *w, const struct session_view *view, CK_OBJECT_HANDLE object)
 {
     CK_OBJECT_HANDLE lower = CK_INVALID_HANDLE;
@@ -96,7 +112,9 @@ static CK_RV destroy(struct world *w, const struct session_view *view, CK_OBJECT
     rv = grant_ask(w, &q, &grant);
     if (rv == CKR_OK)
         rv = destroy_sites(w, view, &facts, grant.answer.plain, &sites);
-    if (rv == CKR_OK)
+    if (rv == CKR_OK && grant.answer.plain && sites.token && sites.sites.count + sites.left.count > 1)
+        rv = destroy_freely(w, view, object, lower, &sites);
+    else if (rv == CKR_OK)
         rv = destroy_carry(w, view, object, lower, &grant, &sites);
     grant_clear(&grant);
     key_sites_clear(&sites);

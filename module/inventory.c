@@ -16,7 +16,7 @@ struct shelf {
     struct site_link link;
     const char *token, *site;
     json_t *objects, *missing;
-    bool *found; /* by the place of a key in the state */
+    bool *found, *found_public; /* by the place of a key in the state */
     bool found_identity, found_transport, found_head;
     uint64_t differences;
 };
@@ -112,6 +112,7 @@ static const char *thing_kind(struct shelf *h, const struct thing *t, bool *ret_
     }
     if (t->on_token && place < h->state->key_count && (!secret || !h->found[place])) {
         h->found[place] = h->found[place] || secret;
+        h->found_public[place] = h->found_public[place] || t->class == CKO_PUBLIC_KEY;
         return "key";
     }
     if (t->on_token && t->class == CKO_DATA && head_label_is(h->world->estate, buf_str(&t->label))) {
@@ -199,6 +200,12 @@ static enum outcome missing_add(struct shelf *h, const char *class, const char *
     return good ? OK : fault_memory(f);
 }
 
+/* A birth that people approved puts the public half beside each replica. */
+static bool born_with_public(const struct shelf *h, const struct state_key *k)
+{
+    return state_key_at(k, h->token, h->site) && k->intent != 0 && k->public_key.len > 0;
+}
+
 static enum outcome missing_list(struct shelf *h, struct fault *f)
 {
     const struct state_site *site = state_site(h->state, h->token, h->site);
@@ -207,6 +214,8 @@ static enum outcome missing_list(struct shelf *h, struct fault *f)
         const struct state_key *k = &h->state->keys[i];
         if (!k->destroyed && !h->found[i] && strcmp(k->token, h->token) == 0 && strings_have(&k->sites, h->site))
             outcome = missing_add(h, k->class_name, k->id, k->label, f);
+        if (outcome == OK && !h->found_public[i] && born_with_public(h, k))
+            outcome = missing_add(h, "public-key", k->id, k->label, f);
     }
     if (outcome == OK && site != NULL && !h->found_identity)
         outcome = missing_add(h, "private-key", site->identity_id, "quorate:identity", f);
@@ -247,7 +256,8 @@ static enum outcome site_list(struct world *w, const struct bound_token *t, cons
     h.objects = json_array();
     h.missing = json_array();
     h.found = calloc(h.state->key_count + 1, sizeof *h.found);
-    bool good = h.objects != NULL && h.missing != NULL && h.found != NULL;
+    h.found_public = calloc(h.state->key_count + 1, sizeof *h.found_public);
+    bool good = h.objects != NULL && h.missing != NULL && h.found != NULL && h.found_public != NULL;
     if (good && b->reach == REACH_MODULE) {
         outcome = shelf_look(&h, named != NULL && strcmp(named->primary, b->site) == 0, &why);
         state = outcome == OK ? "looked-at" : "absent";
@@ -260,6 +270,7 @@ static enum outcome site_list(struct world *w, const struct bound_token *t, cons
            json_array_append(list, line) == 0;
     *differences += h.differences;
     free(h.found);
+    free(h.found_public);
     json_decref(h.objects);
     json_decref(h.missing);
     json_decref(line);

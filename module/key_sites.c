@@ -33,7 +33,8 @@ enum outcome key_sites_of(const struct world *w, const struct state_key *key, st
     struct key_sites k = {.token = strdup(key->token),
                           .label = strdup(key->label),
                           .class_name = strdup(key->class_name),
-                          .id = strdup(key->id)};
+                          .id = strdup(key->id),
+                          .born = key->seq};
     const char *primary = primary_of(w, key->token);
     bool good = k.token && k.label && k.class_name && k.id && strings_add(&k.sites, primary);
 

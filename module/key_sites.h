@@ -7,6 +7,7 @@
 /* A key of the log at all the sites that hold it: its own copy of what the state says, for the state moves. */
 struct key_sites {
     char *token, *label, *class_name, *id;
+    uint64_t born;        /* seq */
     struct strings sites; /* that are reached as modules, the primary first */
     struct strings left;  /* that are not reached from here */
 };
@@ -34,6 +35,13 @@ enum outcome key_holds(struct world *w, const struct key_sites *k, const struct 
                        struct fault *f);
 /* Whether its primary holds it; one without a CKA_ID, which nothing else finds it by, is taken to be there. */
 enum outcome key_there(struct world *w, const struct key_sites *k, bool *ret, struct fault *f);
+/* What people need not approve still ends in order, for a key with replicas: the log's `destroyed` first, with all its sites
+ * left, from which on nobody sees or uses it; then it is destroyed at each replica that can be reached, and where that was
+ * done `cleared` says so. What remains is for keys_left_settle. */
+enum outcome key_end_log(struct world *w, const struct key_sites *k, struct fault *f);
+enum outcome key_cleared_log(struct world *w, uint64_t born, const struct strings *sites, struct fault *f);
+/* Destroys what is left of destroyed keys at the sites that are reached from here. report: lines {"key", "outcome"}. */
+enum outcome keys_left_settle(struct world *w, json_t *report, struct fault *f);
 /* Destroys both halves at a site and looks that none is left. */
 enum outcome key_destroy_at(struct world *w, const struct key_sites *k, const char *site, struct fault *f);
 

@@ -4,6 +4,7 @@
 #include "core/encode.h"
 #include "module/birth.h"
 #include "module/grant.h"
+#include "module/key_sites.h"
 #include "module/recovery.h"
 #include "module/retire.h"
 
@@ -270,6 +271,8 @@ enum outcome settle_run(struct world *w, json_t *report, struct fault *f)
     struct fault grants = {0};
     enum outcome left = grants_settle(w, NULL, report, &grants), outcome = settle_token(w, NULL, report, f);
 
+    if (outcome == OK)
+        outcome = keys_left_settle(w, report, f);
     if (outcome == OK && left != OK)
         outcome = fault_set(f, E_REFUSED, "what was interrupted is not settled: %s", grants.text);
     return outcome;

@@ -23,6 +23,15 @@ case_a_replica_is_gone() {
     says '1 thing is not'
 }
 
+# The public half is part of a birth: who verifies with the replica needs it.
+case_a_public_half_is_gone() {
+    born EC:secp384r1 app-1
+    must direct glasgow --delete-object --type pubkey --label app-1
+    ends 1 "$Q" inventory
+    matches 'missing +public-key +app-1'
+    says '1 thing is not'
+}
+
 case_a_key_that_the_log_does_not_know() {
     must direct cardiff --keypairgen --key-type EC:secp256r1 --label app-secretly --id 0a0b
     ends 1 "$Q" inventory root

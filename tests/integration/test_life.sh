@@ -101,6 +101,43 @@ case_its_hsm_is_away() {
     ! grep -q orphans <<<"$OUT" || fail 'still listed'
 }
 
+# A rule that plainly allows it ends a key at all its sites too; who cannot be reached is listed until then.
+case_destroyed_freely() {
+    D=$D/free
+    estate_copy "$WORK/bare"
+    RULES='  - {id: end of a key, when: {operation: destroy, token: root, label: "^app-"}, allow: true}' awk '
+        /^  - id: use of an application key$/ { print ENVIRON["RULES"] } { print }' "$D/policy.yaml" >"$D/policy.new"
+    mv "$D/policy.new" "$D/policy.yaml"
+    prepare_ready
+    born EC:secp384r1 app-1 --id 0101
+    born EC:secp384r1 app-2 --id 0202
+    must p11 --delete-object --type privkey --id 0101
+    [ "$(count_on_hsms app-1 privkey)" = '0 0 0' ] || fail 'not destroyed everywhere'
+    [ "$(count_on_hsms app-1 pubkey)" = '0 0 0' ] || fail 'a public half is left'
+    must "$Q" log show --json --type destroyed
+    says '"left":["slough","cardiff","glasgow"],"sites":[]'
+    must "$Q" log show --json --type cleared
+    says '"sites":["slough","cardiff","glasgow"]'
+    must "$Q" inventory
+    # Nothing is begun while a site is away, for it could not be looked at.
+    cp "$D/bindings.yaml" "$D/bindings.kept"
+    sed -i "s/$(estate_serial root-glasgow)/0123456789abcdef/" "$D/bindings.yaml"
+    ends 1 p11 --delete-object --type privkey --id 0202
+    cp "$D/bindings.kept" "$D/bindings.yaml"
+    # A site that is reached otherwise is left, and its turn comes.
+    sed -i 's/glasgow: .*/glasgow: {carried: true}/' "$D/bindings.yaml"
+    must p11 --delete-object --type privkey --id 0202
+    must "$Q" status --offline
+    says 'destroyed  "app-2" of root, left at glasgow'
+    cp "$D/bindings.kept" "$D/bindings.yaml"
+    must "$Q" settle
+    matches 'key app-2 +destroyed at glasgow'
+    [ "$(count_on_hsms app-2 privkey)" = '0 0 0' ] || fail 'not destroyed everywhere'
+    must "$Q" status --offline
+    ! grep -q 'left at' <<<"$OUT" || fail 'still listed'
+    recorded ends
+}
+
 case_an_hsm_moves() {
     born EC:secp384r1 app-1
     ends 1 "$Q" arrive root glasgow --bag TEB-1

@@ -298,6 +298,18 @@ def moves(forger):
         yield forger.change("received at another site", _set(done[0], result=dict(result, site="cardiff")), None)
 
 
+def ends(forger):
+    """Of transcripts in which keys with replicas were destroyed as a rule plainly allows."""
+    place, cleared = forger.find("destroyed"), forger.find("cleared")
+    body = forger.entries[place]["body"]
+    yield forger.change("a site of a destroyed key forgotten", _set(place, left=body["left"][1:]), None)
+    yield forger.change("destroyed twice", lambda changed: changed.insert(place + 1, copy.deepcopy(changed[place])), "key")
+    yield forger.change("cleared twice", lambda changed: changed.insert(cleared + 1, copy.deepcopy(changed[cleared])), "left")
+    yield forger.change("cleared where nothing was", _set(cleared, sites=["leeds"]), "left")
+    yield forger.change("cleared before it ended", _drop(place), None)
+    yield forger.change("nothing cleared", _set(cleared, sites=[]), "left")
+
+
 def _steps(forger, action):
     return [place for place, entry in enumerate(forger.entries)
             if entry["type"] == "step" and entry["body"]["action"] == action and "begun" not in entry["body"]]

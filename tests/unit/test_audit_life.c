@@ -175,13 +175,34 @@ static void not_with_the_only_replica(void **state)
     state_clear(&s);
 }
 
+static void left_until_cleared(void **state)
+{
+    (void)state;
+    struct state s;
+    held(&s);
+#define KEY_C "'class':'secret-key','id':'03','label':'c','token':'root'"
+    static const struct row rows[] = {
+        {0, ENTRY_CLEARED, "{'born':12,'sites':['cardiff']}"},
+        {0, ENTRY_DESTROYED, "{" KEY_C ",'left':['cardiff','cardiff'],'sites':['slough']}"},
+        {1, ENTRY_DESTROYED, "{" KEY_C ",'left':['cardiff','leeds'],'sites':['slough']}"},
+        {0, ENTRY_CLEARED, "{'born':12,'sites':['slough']}"},
+        {0, ENTRY_CLEARED, "{'born':12,'sites':['leeds']}"},
+        {0, ENTRY_CLEARED, "{'born':12,'sites':[]}"},
+        {0, ENTRY_CLEARED, "{'born':11,'sites':['cardiff']}"},
+        {0, ENTRY_CLEARED, "{'born':12,'more':'x','sites':['cardiff']}"},
+        {1, ENTRY_CLEARED, "{'born':12,'sites':['cardiff']}"},
+        {0, ENTRY_CLEARED, "{'born':12,'sites':['cardiff']}"},
+    };
+    TELL(&s, rows);
+    state_clear(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fresh_when_all_is_proven),
-        cmocka_unit_test(retired_when_others_hold_all),
-        cmocka_unit_test(not_with_the_only_replica),
-        cmocka_unit_test(from_place_to_place),
+        cmocka_unit_test(fresh_when_all_is_proven),  cmocka_unit_test(retired_when_others_hold_all),
+        cmocka_unit_test(not_with_the_only_replica), cmocka_unit_test(from_place_to_place),
+        cmocka_unit_test(left_until_cleared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

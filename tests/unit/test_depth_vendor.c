@@ -131,6 +131,33 @@ static void without_a_world(void **state)
     world_set_current(d.world);
 }
 
+/* What lies on an HSM only for as long as a session is told apart from what is on the token. */
+static void inventory_sees_sessions(void **state)
+{
+    struct fault f = {0};
+    CK_BBOOL no = CK_FALSE, yes = CK_TRUE;
+    CK_ULONG len = 32, sessions = 0;
+    CK_MECHANISM mechanism = {CKM_AES_KEY_GEN, NULL, 0};
+    CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
+    json_t *answer = NULL, *site = NULL, *item = NULL;
+    size_t i = 0, k = 0;
+    (void)state;
+    depth_login(&d);
+    CK_ATTRIBUTE t[] = {{CKA_TOKEN, &no, 1}, {CKA_PRIVATE, &yes, 1}, {CKA_VALUE_LEN, &len, sizeof len}};
+    CK_FUNCTION_LIST *below = world_token(d.world, "root")->lower->f;
+    assert_int_equal(below->C_GenerateKey(d.session, &mechanism, t, 3, &key), CKR_OK);
+    assert_good(call("inventory", "{\"token\":\"root\"}", &answer, &f));
+    json_array_foreach(json_object_get(answer, "sites"), i, site)
+    {
+        json_array_foreach(json_object_get(site, "objects"), k, item) sessions +=
+            strcmp(json_string_or_null(item, "kind"), "session") == 0;
+    }
+    assert_int_equal(sessions, 1);
+    json_decref(answer);
+    assert_int_equal(below->C_DestroyObject(d.session, key), CKR_OK);
+    assert_int_equal(below->C_CloseSession(d.session), CKR_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +167,7 @@ int main(void)
         cmocka_unit_test(a_ceremony_must_be_open),
         cmocka_unit_test(refusals_are_the_threads_own),
         cmocka_unit_test(without_a_world),
+        cmocka_unit_test(inventory_sees_sessions),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

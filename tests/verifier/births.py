@@ -10,7 +10,7 @@ CREATORS = {"C_GenerateKeyPair": "generate", "C_GenerateKey": "generate", "C_Cre
 class Births:
     def __init__(self, estate):
         self.estate = estate
-        self.used, self.drills = [], []
+        self.used, self.drills, self.left = [], [], {}
 
     def offer(self, entry):
         body = members(entry.body, "attributes-digest blobs challenge intent mechanism offer ?public-key site", entry.what)
@@ -216,7 +216,8 @@ class Births:
         key, operation = found[-1], {"modified": "modify", "destroyed": "destroy"}[entry.type]
         if "intent" not in body:
             rule = evaluate.match(self.estate.policy, operation, body["token"], body["label"], body["class"], "token")
-            need(rule is not None and rule.effect == "allow" and len(key["sites"]) == 1 and "request" not in body,
+            need(rule is not None and rule.effect == "allow" and (operation == "destroy" or len(key["sites"]) == 1)
+                 and "request" not in body,
                  "%s: without an intent, and no rule plainly allows it", entry.what)
             return key, None
         intent = self.estate.intents.get(body["intent"])
@@ -247,4 +248,12 @@ class Births:
         body = members(entry.body, "class id ?intent label ?left ?request sites token", entry.what)
         key, _ = self._key(entry, body)
         need(set(key["sites"]) <= set(body["sites"]) | set(body.get("left", [])), "%s: a site is left out", entry.what)
+        if "intent" not in body or "request" in body:
+            self.left[key["seq"]] = set(body.get("left", [])) & set(key["sites"])
         self.estate.keys.remove(key)
+
+    def cleared(self, entry):
+        body = members(entry.body, "born sites", entry.what)
+        left = self.left.get(body["born"], set())
+        need(body["sites"] and set(body["sites"]) <= left, "%s: nothing was left there", entry.what)
+        left -= set(body["sites"])

@@ -57,7 +57,7 @@ def handlers(world, keys, ceremonies):
         "rejection": lambda entry: world.vote(entry, True), "refused": world.refused, "intent": world.intent,
         "offer": keys.offer, "receipt": keys.receipt, "born": keys.born, "drill": keys.drill, "accepted": keys.accepted,
         "log-key": world.log_key, "head": world.head, "readopted": world.readopted, "suspended": world.suspended, "resumed": world.resumed, "rolled-back": keys.rolled_back,
-        "orphan": keys.orphan, "used": keys.use, "modified": keys.modified, "destroyed": keys.destroyed,
+        "orphan": keys.orphan, "used": keys.use, "modified": keys.modified, "destroyed": keys.destroyed, "cleared": keys.cleared,
         "cosigned": world.cosigned.entry, "timestamp": timestamp.entry,
         "environment": ceremonies.environment_, "recovered": recovered, "ceremony-opened": ceremonies.opened,
         "entered": ceremonies.entered, "left": ceremonies.leaves, "step": ceremonies.step, "answer": ceremonies.answer,

@@ -1,0 +1,115 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/encode.h"
+#include "module/key_sites.h"
+
+/* What a key leaves behind at sites that could not be reached when it ended. */
+
+static json_t *sites_json(const struct strings *one, const struct strings *two)
+{
+    json_t *list = json_array();
+    bool good = list != NULL;
+    for (size_t i = 0; i < one->count && good; i++)
+        good = json_array_append_new(list, json_string(one->items[i])) == 0;
+    for (size_t i = 0; two != NULL && i < two->count && good; i++)
+        good = json_array_append_new(list, json_string(two->items[i])) == 0;
+    if (good)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
+enum outcome key_end_log(struct world *w, const struct key_sites *k, struct fault *f)
+{
+    json_t *body = key_sites_body(k);
+    bool good = json_put(body, "sites", json_array()) && json_put(body, "left", sites_json(&k->sites, &k->left));
+    enum outcome outcome = good ? estate_append(w->estate, ENTRY_DESTROYED, body, NULL, f) : fault_memory(f);
+    json_decref(body);
+    return outcome;
+}
+
+enum outcome key_cleared_log(struct world *w, uint64_t born, const struct strings *sites, struct fault *f)
+{
+    json_t *body = json_object();
+    bool good = json_put_integer(body, "born", (int64_t)born) && json_put(body, "sites", sites_json(sites, NULL));
+    enum outcome outcome = OK;
+    if (sites->count > 0)
+        outcome = good ? estate_append(w->estate, ENTRY_CLEARED, body, NULL, f) : fault_memory(f);
+    json_decref(body);
+    return outcome;
+}
+
+static bool line_add(json_t *report, const char *label, const char *site, const char *why)
+{
+    struct buf text = BUF(1200);
+    json_t *line = json_object();
+    if (why != NULL)
+        buf_putf(&text, "left at %s: %s", site, why);
+    else
+        buf_putf(&text, "destroyed at %s", site);
+    bool good =
+        report == NULL || (!text.failed && json_put_string(line, "key", label) &&
+                           json_put_string(line, "outcome", buf_str(&text)) && json_array_append(report, line) == 0);
+    json_decref(line);
+    buf_free(&text);
+    return good;
+}
+
+static enum outcome key_clear(struct world *w, const struct key_sites *k, json_t *report, struct fault *f)
+{
+    struct strings cleared = {0};
+    enum outcome outcome = OK;
+    for (size_t i = 0; i < k->sites.count && outcome == OK; i++) {
+        struct fault why = {0};
+        bool gone = key_destroy_at(w, k, k->sites.items[i], &why) == OK;
+        if ((gone && !strings_add(&cleared, k->sites.items[i])) ||
+            !line_add(report, k->label, k->sites.items[i], gone ? NULL : why.text))
+            outcome = fault_memory(f);
+    }
+    if (outcome == OK)
+        outcome = key_cleared_log(w, k->born, &cleared, f);
+    strings_free(&cleared);
+    return outcome;
+}
+
+/* A destroyed key and the sites, still enrolled and reached from here, that may hold it. */
+static enum outcome left_of(const struct world *w, const struct state_key *key, struct key_sites *ret, struct fault *f)
+{
+    struct key_sites k = {.token = strdup(key->token),
+                          .label = strdup(key->label),
+                          .class_name = strdup(key->class_name),
+                          .id = strdup(key->id),
+                          .born = key->seq};
+    bool good = k.token && k.label && k.class_name && k.id;
+    for (size_t i = 0; good && i < key->retired.count; i++) {
+        const char *site = key->retired.items[i];
+        const struct binding *bound = NULL;
+        struct fault ignored = {0};
+        if (state_site(&w->estate->state, key->token, site) != NULL &&
+            site_bound(w, key->token, site, &bound, &ignored) == OK)
+            good = strings_add(&k.sites, site);
+    }
+    if (good) {
+        *ret = k;
+        return OK;
+    }
+    key_sites_clear(&k);
+    return fault_memory(f);
+}
+
+enum outcome keys_left_settle(struct world *w, json_t *report, struct fault *f)
+{
+    enum outcome outcome = OK;
+    for (size_t i = 0; i < w->estate->state.key_count && outcome == OK; i++) {
+        const struct state_key *key = &w->estate->state.keys[i]; /* keys stay in their places */
+        struct key_sites k = {0};
+        if (!key->destroyed || key->retired.count == 0)
+            continue;
+        outcome = left_of(w, key, &k, f);
+        if (outcome == OK && k.sites.count > 0)
+            outcome = key_clear(w, &k, report, f);
+        key_sites_clear(&k);
+    }
+    return outcome;
+}
