@@ -128,6 +128,14 @@ size_t errands_wait(struct errand *const *list, size_t count)
     return over;
 }
 
+bool errand_back(const struct errand *e)
+{
+    pthread_mutex_lock(&lock);
+    bool done = e->done;
+    pthread_mutex_unlock(&lock);
+    return done;
+}
+
 bool errand_end(struct errand *e)
 {
     pthread_mutex_lock(&lock);

@@ -19,6 +19,8 @@ enum outcome errand_begin(errand_fn *run, errand_fn *late, void *work, unsigned 
 /* Waits until one of them is back or its time is over, and gives its place in the list; count where all are NULL. */
 size_t errands_wait(struct errand *const *list, size_t count);
 
+/* It is back, though not ended. */
+bool errand_back(const struct errand *e);
 /* After the wait. True: it is back, and `work` the caller's again. False: it is left to itself. The errand is gone in
  * either case. */
 bool errand_end(struct errand *e);

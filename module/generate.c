@@ -102,7 +102,7 @@ static CK_RV generation_login(const struct generation *g)
     CK_RV rv = g->view.below->C_GetSessionInfo(g->view.lower, &info);
 
     if (rv != CKR_OK)
-        return rv;
+        return rv_inner(rv);
     if (info.state == CKS_RO_PUBLIC_SESSION || info.state == CKS_RO_USER_FUNCTIONS)
         return CKR_SESSION_READ_ONLY;
     return info.state == CKS_RW_USER_FUNCTIONS ? CKR_OK : CKR_USER_NOT_LOGGED_IN;

@@ -101,6 +101,7 @@ CK_RV grant_end(struct world *w, struct grant *g, enum entry_type type, json_t *
     json_decref(body);
     if (suspended)
         grant_undo(w, g, g->answer.request->subject->function, CKR_FUNCTION_REJECTED);
+    g->unknown = outcome == E_IO;
     if (outcome != OK)
         return gate_fault(&f);
     g->open = false;

@@ -12,7 +12,8 @@ struct grant {
     enum operation operation;
     struct lock *lock;
     uint64_t intent;
-    bool open; /* the intent is in the log, its end is not */
+    bool open;    /* the intent is in the log, its end is not */
+    bool unknown; /* its end may be: the log failed while it was written, and recovery will read it afresh */
 };
 
 /* As gate_ask, after settling what dead processes left of such operations on that token: their requests are taken again. */

@@ -1,6 +1,8 @@
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
+#include "core/limits.h"
 #include "module/head_object.h"
 
 /* What one head says beside the log. */
@@ -55,7 +57,7 @@ static bool pardoned(const struct state_site *site, const struct head_verdict *v
 }
 
 /* The log is read after the HSM, so that what another process puts there meanwhile is in it. ret: what lies there. */
-static enum outcome link_look(struct world *w, const struct site_link *s, json_t *list, struct heads *ret,
+static enum outcome look_once(struct world *w, const struct site_link *s, json_t *list, struct heads *ret,
                               struct fault *f)
 {
     struct heads heads = {.count = 0};
@@ -77,6 +79,30 @@ static enum outcome link_look(struct world *w, const struct site_link *s, json_t
     else
         heads_clear(&heads);
     return outcome;
+}
+
+/* Another process may be renewing the head at this moment, and a search on an HSM and the reading of what it found are several
+ * calls: something is wrong only where it stays so. */
+static enum outcome link_look(struct world *w, const struct site_link *s, json_t *list, struct heads *ret,
+                              struct fault *f)
+{
+    const struct timespec pause = {.tv_nsec = 20000000};
+    for (unsigned looks = 1;; looks++) {
+        struct heads heads = {.count = 0};
+        json_t *found = json_array();
+        enum outcome outcome = found != NULL ? look_once(w, s, found, &heads, f) : fault_memory(f);
+        bool again = outcome == OK && json_array_size(found) > 0 && looks < LIMIT_HEAD_LOOKS;
+        if (outcome == OK && !again && json_array_extend(list, found) != 0)
+            outcome = fault_memory(f);
+        json_decref(found);
+        if (outcome == OK && !again)
+            *ret = heads;
+        else
+            heads_clear(&heads);
+        if (!again)
+            return outcome;
+        nanosleep(&pause, NULL);
+    }
 }
 
 static bool wanted(const struct world *w, const char *token, const struct binding *b)

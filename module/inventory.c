@@ -96,6 +96,17 @@ static const struct state_intent *intent_of(const struct shelf *h, const struct 
     return NULL;
 }
 
+/* The public half of a key that was destroyed: the application's to remove. */
+static bool half_left(const struct shelf *h, const struct thing *t)
+{
+    for (size_t i = 0; t->class == CKO_PUBLIC_KEY && t->on_token && i < h->state->key_count; i++) {
+        const struct state_key *k = &h->state->keys[i];
+        if (k->destroyed && strcmp(k->token, h->token) == 0 && hex_is(t, k->id))
+            return true;
+    }
+    return false;
+}
+
 /* One word for programs; see estate/vendor.h. */
 static const char *thing_kind(struct shelf *h, const struct thing *t, bool *ret_differs)
 {
@@ -122,7 +133,7 @@ static const char *thing_kind(struct shelf *h, const struct thing *t, bool *ret_
     *ret_differs = true;
     if (!t->on_token)
         return "session";
-    if (intent_of(h, t) != NULL || label_is_own(buf_str(&t->label)))
+    if ((intent_of(h, t) != NULL && !half_left(h, t)) || label_is_own(buf_str(&t->label)))
         return "abandoned";
     *ret_differs = secret;
     return secret ? "unknown" : "other";

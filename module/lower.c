@@ -332,6 +332,23 @@ static const struct {
 #undef RV
 };
 
+CK_RV rv_inner(CK_RV rv)
+{
+    static const CK_RV any[] = {CKR_OK,
+                                CKR_HOST_MEMORY,
+                                CKR_GENERAL_ERROR,
+                                CKR_DEVICE_ERROR,
+                                CKR_DEVICE_MEMORY,
+                                CKR_DEVICE_REMOVED,
+                                CKR_FUNCTION_FAILED,
+                                CKR_SESSION_CLOSED,
+                                CKR_SESSION_HANDLE_INVALID};
+    for (size_t i = 0; i < sizeof any / sizeof *any; i++)
+        if (any[i] == rv)
+            return rv;
+    return CKR_DEVICE_ERROR;
+}
+
 const char *rv_name(CK_RV rv)
 {
     static _Thread_local char number[24];

@@ -46,6 +46,9 @@ enum outcome lower_find(const struct lower *l, const char *serial, CK_SLOT_ID *r
 
 /* "CKR_PIN_INCORRECT", or "0x…" */
 const char *rv_name(CK_RV rv);
+/* What an application is told of a call below that was not its own: an answer that every function may give (PKCS#11 2.40,
+ * sections 5.1.1 to 5.1.3), or CKR_DEVICE_ERROR. */
+CK_RV rv_inner(CK_RV rv);
 /* E_DEVICE: "what: CKR_NAME". */
 enum outcome rv_fault(struct fault *f, const char *what, CK_RV rv);
 

@@ -62,7 +62,7 @@ static CK_RV object_read_names(const struct session_view *view, CK_OBJECT_HANDLE
 
     /* Data objects have no CKA_ID, some classes no label. */
     if (rv != CKR_OK && rv != CKR_ATTRIBUTE_TYPE_INVALID && rv != CKR_BUFFER_TOO_SMALL)
-        return rv;
+        return rv_inner(rv);
     o->label_bad = rv == CKR_BUFFER_TOO_SMALL || value_long(&items[0]) || value_long(&items[1]);
     if (value_there(&items[0])) {
         memcpy(o->label, label, items[0].ulValueLen);
@@ -87,7 +87,7 @@ CK_RV object_read(const struct session_view *view, CK_OBJECT_HANDLE lower, struc
     CK_RV rv = view->below->C_GetAttributeValue(view->lower, lower, items, 3);
 
     if (rv != CKR_OK)
-        return rv;
+        return rv_inner(rv);
     /* What is said to be told and is not must not be taken for the answer. */
     if (items[0].ulValueLen != sizeof(o.class) || items[1].ulValueLen != 1 || items[2].ulValueLen != 1)
         return CKR_DEVICE_ERROR;

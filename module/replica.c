@@ -152,10 +152,12 @@ static enum outcome visit_over(struct replica *r, struct fault *f)
     struct lower *in = v->in;
     struct errand *out = r->out;
     r->out = NULL;
-    if (in != NULL)
+    /* What is back is not overdue, not for a moment: the visits beside it ask. */
+    bool overdue = in != NULL && !errand_back(out);
+    if (overdue)
         lower_overdue(in, true);
     if (errand_end(out)) {
-        if (in != NULL)
+        if (overdue)
             lower_overdue(in, false);
         if (r->kind == VISIT_WRAP) {
             lower_drop(in);

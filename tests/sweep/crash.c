@@ -1,8 +1,5 @@
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "tests/sweep/disk.h"
 #include "tests/sweep/sweep.h"
@@ -10,9 +7,7 @@
 /* An operation ends at its Nth call, for every N: by kill -9, in the middle of a write, by a disk that fails; and the power fails
  * at that moment. Each time another process looks. */
 
-#define WORKERS 2u
-
-static const struct operation *swept;
+static const struct deed *swept;
 static unsigned long position;
 static enum disk_fate fate;
 
@@ -23,7 +18,7 @@ static int life(void)
     int rc = swept->begin ? swept->begin() : 0;
     if (rc)
         return 100 + rc;
-    disk_arm(place.home, position, fate);
+    disk_arm(spot.home, position, fate);
     rc = swept->run();
     disk_disarm();
     return rc;
@@ -45,8 +40,8 @@ static void lose(const struct image *before, const char *left)
     for (unsigned n = 0; n < 2; n++) {
         unsigned seed = n == 0 ? (unsigned)position % 3 : 100 + (unsigned)position;
         snprintf(how, sizeof how, "power failed (%u)", seed);
-        tree_copy(left, place.folder);
-        image_lose(before, place.home, seed);
+        tree_copy(left, spot.folder);
+        image_lose(before, spot.home, seed);
         check(how);
     }
 }
@@ -56,19 +51,20 @@ static bool once(enum disk_fate which)
 {
     char left[160];
     fate = which;
-    snprintf(left, sizeof left, "%s.left", place.folder);
-    stage_copy(swept->stage, strrchr(place.folder, '/') + 1);
-    struct image *before = image_scan(place.home);
+    snprintf(left, sizeof left, "%s.left", spot.folder);
+    stage_copy(swept->stage, strrchr(spot.folder, '/') + 1);
+    struct image *before = image_scan(spot.home);
     int rc = child(life);
     bool hit = disk_hit(), died = which == DISK_DIES || which == DISK_TEARS;
     if (!hit ? rc != 0 : died ? rc != 128 + 9 : rc > 1)
         complain("%s, call %lu (%s) %s: ended with %d: %s", swept->name, position, disk_hit_what(), fates[which], rc,
                  child_said());
     if (hit) {
+        told_good = rc == 0;
         shown_read();
         image_play(before);
         if (died)
-            tree_copy(place.folder, left);
+            tree_copy(spot.folder, left);
         check("then looked at");
         if (died)
             lose(before, left);
@@ -98,36 +94,15 @@ static void position_sweep(bool *ret_any)
 
 static void work(unsigned worker, unsigned every)
 {
-    char name[128];
     bool any = true;
-    snprintf(name, sizeof name, "worker-%u", worker);
-    stage_copy(swept->stage, name);
     for (position = 1 + worker * every; any; position += WORKERS * every)
         position_sweep(&any);
 }
 
-int sweep_crashes(const struct operation *o, unsigned every)
+int sweep_crashes(const struct deed *o, unsigned every)
 {
-    pid_t pids[WORKERS];
-    int status = 0;
     swept = o;
-    stage_copy(o->stage, "first"); /* so that the workers need not make it */
-    atomic_store(&tally->positions, 0);
-    atomic_store(&tally->runs, 0);
-    atomic_store(&tally->bad, 0);
-    fflush(stdout);
-    for (unsigned w = 0; w < WORKERS; w++) {
-        pids[w] = fork();
-        if (pids[w] == 0) {
-            if (w > 0)
-                disk_share(); /* a journal for each */
-            work(w, every);
-            exit(0);
-        }
-    }
-    for (unsigned w = 0; w < WORKERS; w++)
-        if (waitpid(pids[w], &status, 0) < 0 || status != 0)
-            complain("%s: a worker ended with %d", o->name, status);
+    workers_run(o, work, every);
     unsigned long bad = atomic_load(&tally->bad);
     printf("%s %s ended at each of %lu calls, looked at %lu times%s\n", bad ? "FAIL" : "ok  ", o->name,
            atomic_load(&tally->positions), atomic_load(&tally->runs), bad ? "" : ": nothing lost");

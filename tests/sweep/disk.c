@@ -23,7 +23,8 @@ static struct journal {
 } * journal;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static char watched[256]; /* "": nothing */
+static pthread_rwlock_t calling = PTHREAD_RWLOCK_INITIALIZER; /* read: a call to the HSM is being carried out */
+static char watched[256];                                     /* "": nothing */
 static size_t watched_len;
 static unsigned long chosen;
 static enum disk_fate its_fate;
@@ -90,6 +91,13 @@ static void keep(const struct disk_record *r, const void *bytes)
 static const char *const kinds[] = {"open",   "mkdir",  "write", "truncate", "sync",
                                     "syncfs", "rename", "link",  "unlink",   "call"};
 
+_Noreturn static void die(void)
+{
+    pthread_rwlock_wrlock(&calling);
+    raise(SIGKILL);
+    abort();
+}
+
 /* One more number. What becomes of this call; the process may end here. Called with the lock. */
 static enum disk_fate event(const struct disk_record *r)
 {
@@ -98,18 +106,24 @@ static enum disk_fate event(const struct disk_record *r)
     journal->hit = true;
     snprintf(journal->what, sizeof journal->what, "%s %s", kinds[r->kind], r->name);
     if (its_fate == DISK_DIES || (its_fate == DISK_TEARS && r->kind != DISK_WRITE))
-        raise(SIGKILL);
+        die();
     return its_fate;
 }
 
 void disk_call(void)
 {
     struct disk_record r = {.kind = DISK_CALL};
-    if (watched[0] == '\0')
-        return;
-    pthread_mutex_lock(&lock);
-    event(&r);
-    pthread_mutex_unlock(&lock);
+    if (watched[0] != '\0') {
+        pthread_mutex_lock(&lock);
+        event(&r);
+        pthread_mutex_unlock(&lock);
+    }
+    pthread_rwlock_rdlock(&calling);
+}
+
+void disk_called(void)
+{
+    pthread_rwlock_unlock(&calling);
 }
 
 /* The path of a descriptor below the watched folder, or false. */
@@ -186,36 +200,24 @@ static int names_end(const struct disk_record *r, int rc)
     }                                                                                                                  \
     return names_end(&r, call)
 
-int __real_openat(int folder, const char *name, int flags, ...);
-int __real_open(const char *path, int flags, ...);
-int __real_renameat(int from, const char *name, int to, const char *other);
-int __real_renameat2(int from, const char *name, int to, const char *other, unsigned flags);
-int __real_linkat(int from, const char *name, int to, const char *other, int flags);
-int __real_unlinkat(int folder, const char *name, int flags);
-int __real_unlink(const char *path);
-int __real_rmdir(const char *path);
-int __real_mkdir(const char *path, mode_t mode);
-int __real_fsync(int fd);
-int __real_fdatasync(int fd);
-int __real_syncfs(int fd);
-int __real_ftruncate(int fd, off_t len);
-ssize_t __real_write(int fd, const void *bytes, size_t len);
-ssize_t __real_pwrite(int fd, const void *bytes, size_t len, off_t at);
-int __wrap_openat(int folder, const char *name, int flags, ...);
-int __wrap_open(const char *path, int flags, ...);
-int __wrap_renameat(int from, const char *name, int to, const char *other);
-int __wrap_renameat2(int from, const char *name, int to, const char *other, unsigned flags);
-int __wrap_linkat(int from, const char *name, int to, const char *other, int flags);
-int __wrap_unlinkat(int folder, const char *name, int flags);
-int __wrap_unlink(const char *path);
-int __wrap_rmdir(const char *path);
-int __wrap_mkdir(const char *path, mode_t mode);
-int __wrap_fsync(int fd);
-int __wrap_fdatasync(int fd);
-int __wrap_syncfs(int fd);
-int __wrap_ftruncate(int fd, off_t len);
-ssize_t __wrap_write(int fd, const void *bytes, size_t len);
-ssize_t __wrap_pwrite(int fd, const void *bytes, size_t len, off_t at);
+#define WRAPPED(type, name, ...)                                                                                       \
+    type __real_##name(__VA_ARGS__);                                                                                   \
+    type __wrap_##name(__VA_ARGS__)
+WRAPPED(int, openat, int folder, const char *name, int flags, ...);
+WRAPPED(int, open, const char *path, int flags, ...);
+WRAPPED(int, renameat, int from, const char *name, int to, const char *other);
+WRAPPED(int, renameat2, int from, const char *name, int to, const char *other, unsigned flags);
+WRAPPED(int, linkat, int from, const char *name, int to, const char *other, int flags);
+WRAPPED(int, unlinkat, int folder, const char *name, int flags);
+WRAPPED(int, unlink, const char *path);
+WRAPPED(int, rmdir, const char *path);
+WRAPPED(int, mkdir, const char *path, mode_t mode);
+WRAPPED(int, fsync, int fd);
+WRAPPED(int, fdatasync, int fd);
+WRAPPED(int, syncfs, int fd);
+WRAPPED(int, ftruncate, int fd, off_t len);
+WRAPPED(ssize_t, write, int fd, const void *bytes, size_t len);
+WRAPPED(ssize_t, pwrite, int fd, const void *bytes, size_t len, off_t at);
 
 static int make_at(int folder, const char *name, int flags, mode_t mode)
 {
@@ -431,7 +433,7 @@ static ssize_t writing(int fd, const void *bytes, size_t len, off_t at)
     if (n > 0)
         keep(&r, bytes);
     if (fate == DISK_TEARS)
-        raise(SIGKILL);
+        die();
     pthread_mutex_unlock(&lock);
     errno = error;
     return n;

@@ -47,8 +47,10 @@ void disk_share(void);
 /* Empties the journal; from here on this process's calls below `folder` (a canonical path) are numbered. */
 void disk_arm(const char *folder, unsigned long at, enum disk_fate fate);
 void disk_disarm(void);
-/* A call to the HSM is about to happen: one more number. */
+/* A call to the HSM is about to happen: one more number. Until disk_called this process does not die: an HSM ends what it has
+ * begun, though whoever asked is gone. */
 void disk_call(void);
+void disk_called(void);
 
 unsigned long disk_events(void); /* numbered so far, by whoever was armed last */
 bool disk_hit(void);             /* the chosen one came */

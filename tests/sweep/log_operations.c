@@ -50,7 +50,7 @@ static enum outcome add(struct log *l, unsigned i, struct fault *f)
 static enum outcome fill(unsigned count, struct fault *f)
 {
     struct log *l = NULL;
-    enum outcome rc = log_open(place.log, NULL, NULL, &l, f);
+    enum outcome rc = log_open(spot.log, NULL, NULL, &l, f);
     for (unsigned i = 0; !rc && i < count; i++)
         rc = add(l, 0, f);
     log_close(l);
@@ -63,7 +63,7 @@ static enum outcome create(struct fault *f)
     json_t *body = json_object();
     enum outcome rc = json_put_string(body, "environment", "test") && json_put_string(body, "name", "sweep") &&
                               json_put_digest(body, "policy", &policy)
-                          ? log_create(place.log, "sweep.test/log", body, f)
+                          ? log_create(spot.log, "sweep.test/log", body, f)
                           : fault_memory(f);
     json_decref(body);
     return rc;
@@ -78,8 +78,8 @@ static void made(enum outcome rc, const struct fault *f)
 static void make_empty(const char *folder)
 {
     struct fault f;
-    place_set(folder);
-    made(folder_make(place.home, 0700, &f), &f);
+    spot_set(folder);
+    made(folder_make(spot.home, 0700, &f), &f);
 }
 
 static void make_short(const char *folder)
@@ -109,7 +109,7 @@ static void make_torn(const char *folder)
 {
     char path[256];
     make_short(folder);
-    snprintf(path, sizeof path, "%s/entries", place.log);
+    snprintf(path, sizeof path, "%s/entries", spot.log);
     FILE *file = fopen(path, "ae");
     if (!file || fputs("{\"body\":{\"said\":\"", file) < 0 || fclose(file) != 0)
         exit(3);
@@ -118,7 +118,7 @@ static void make_torn(const char *folder)
 static int begin(void)
 {
     struct fault f;
-    return log_open(place.log, NULL, NULL, &opened, &f) ? stop(&f) : 0;
+    return log_open(spot.log, NULL, NULL, &opened, &f) ? stop(&f) : 0;
 }
 
 static int run_append(void)
@@ -171,7 +171,7 @@ static int run_create(void)
 enum outcome shown_check(struct fault *f)
 {
     struct log *l = NULL;
-    enum outcome rc = log_open(place.log, NULL, NULL, &l, f);
+    enum outcome rc = log_open(spot.log, NULL, NULL, &l, f);
     for (size_t i = 0; !rc && i < shown_count; i++) {
         struct digest root;
         rc = log_root_at(l, shown[i].size, &root, f);
@@ -192,7 +192,7 @@ static int check(void)
     struct merkle_proof proof;
     enum outcome rc = shown_check(&f);
     if (!rc)
-        rc = log_open(place.log, NULL, NULL, &l, &f);
+        rc = log_open(spot.log, NULL, NULL, &l, &f);
     for (unsigned i = 0; !rc && i < 3; i++)
         rc = add(l, i, &f);
     if (!rc)
@@ -200,7 +200,7 @@ static int check(void)
     log_close(l);
     l = NULL;
     if (!rc)
-        rc = log_open_at(place.log, NULL, NULL, NULL, &l, &f);
+        rc = log_open_at(spot.log, NULL, NULL, NULL, &l, &f);
     log_close(l);
     return rc ? stop(&f) : 0;
 }
@@ -209,7 +209,7 @@ static int check(void)
 static int check_created(void)
 {
     char path[256];
-    snprintf(path, sizeof path, "%s/checkpoint", place.log);
+    snprintf(path, sizeof path, "%s/checkpoint", spot.log);
     return file_exists(path) ? check() : 0;
 }
 
@@ -219,12 +219,12 @@ static const struct stage stage_empty = {"nothing", false, make_empty},
                           stage_tiled = {"a log with a tile", false, make_tiled},
                           stage_torn = {"a torn log", false, make_torn};
 
-const struct operation log_operations[] = {
-    {"append", &stage_short, begin, run_append, check, NULL},
-    {"append-tile", &stage_long, begin, run_append, check, NULL},
-    {"append-torn", &stage_torn, begin, run_append, check, NULL},
-    {"change-log-key", &stage_short, begin, run_change_key, check, NULL},
-    {"publish", &stage_tiled, begin, run_publish, check, NULL},
-    {"create", &stage_empty, NULL, run_create, check_created, NULL},
+const struct deed log_operations[] = {
+    {"append", &stage_short, begin, run_append, check, false},
+    {"append-tile", &stage_long, begin, run_append, check, false},
+    {"append-torn", &stage_torn, begin, run_append, check, false},
+    {"change-log-key", &stage_short, begin, run_change_key, check, false},
+    {"publish", &stage_tiled, begin, run_publish, check, false},
+    {"create", &stage_empty, NULL, run_create, check_created, false},
     {.name = NULL},
 };

@@ -4,40 +4,58 @@
 
 #include "tests/sweep/sweep.h"
 
-/* sweep crash [--every N] [OPERATION]... : see crash.c. Prints "ok …" or "FAIL …" for each; ends with 1 where anything failed. */
+/* sweep crash|fault|race [--every N] [OPERATION]...: see crash.c, fault.c, race.c; sweep crowd [--every N]: see crowd.c. Prints
+ * "ok …" or "FAIL …" for each; ends with 1 where anything failed. */
 
-static bool wanted(const char *name, int argc, char **argv)
+typedef int sweep_fn(const struct deed *o, unsigned every);
+
+static char **names;
+static int name_count;
+
+static bool wanted(const char *name)
 {
-    for (int i = 0; i < argc; i++)
-        if (strcmp(argv[i], name) == 0)
+    for (int i = 0; i < name_count; i++)
+        if (strcmp(names[i], name) == 0)
             return true;
-    return argc == 0;
+    return name_count == 0;
 }
 
-static int table(const struct operation *o, unsigned every, int argc, char **argv)
+static int table(const struct deed *o, sweep_fn *sweep, unsigned every)
 {
     int rc = 0;
     for (; o->name; o++)
-        if (wanted(o->name, argc, argv))
-            rc |= sweep_crashes(o, every);
+        if (wanted(o->name))
+            rc |= sweep(o, every);
     return rc;
+}
+
+static int run(const char *what, unsigned every)
+{
+    if (strcmp(what, "crash") == 0)
+        return table(log_operations, sweep_crashes, every) | table(estate_operations, sweep_crashes, every);
+    if (strcmp(what, "fault") == 0)
+        return table(estate_operations, sweep_faults, every);
+    if (strcmp(what, "race") == 0)
+        return table(estate_operations, sweep_races, every);
+    return crowd_appends(every > 20 ? 1 : 20 / every) | crowd_births(every > 10 ? 10 : 100 / every);
 }
 
 int main(int argc, char **argv)
 {
+    const char *what = argc > 1 ? argv[1] : "";
     unsigned every = 1;
-    int rc = 0;
-    if (argc < 2 || strcmp(argv[1], "crash") != 0)
-        return 2;
-    argc -= 2;
-    argv += 2;
-    if (argc > 1 && strcmp(argv[0], "--every") == 0) {
-        every = (unsigned)strtoul(argv[1], NULL, 10);
-        argc -= 2;
-        argv += 2;
+    names = argv + 2;
+    name_count = argc - 2;
+    if (argc > 3 && strcmp(argv[2], "--every") == 0) {
+        every = (unsigned)strtoul(argv[3], NULL, 10);
+        names += 2;
+        name_count -= 2;
     }
+    if (every == 0 || (strcmp(what, "crash") != 0 && strcmp(what, "fault") != 0 && strcmp(what, "race") != 0 &&
+                       strcmp(what, "crowd") != 0))
+        return 2;
     room_make();
-    rc |= table(log_operations, every, argc, argv);
+    int rc = run(what, every);
     room_end();
     return rc;
 }

@@ -12,28 +12,37 @@
 #include "tests/sweep/disk.h"
 #include "tests/sweep/sweep.h"
 
-struct place place;
+struct spot spot;
 struct checkpoint shown[SHOWN];
 size_t shown_count;
 struct tally *tally;
+bool told_good;
 
 static char room[64];
 
-void place_set(const char *folder)
+void spot_set(const char *folder)
 {
-    snprintf(place.folder, sizeof place.folder, "%s", folder);
-    snprintf(place.home, sizeof place.home, "%s/estate", folder);
-    snprintf(place.log, sizeof place.log, "%s/log", place.home);
+    snprintf(spot.folder, sizeof spot.folder, "%s", folder);
+    snprintf(spot.home, sizeof spot.home, "%s/estate", folder);
+    snprintf(spot.log, sizeof spot.log, "%s/log", spot.home);
 }
 
 void room_make(void)
 {
     snprintf(room, sizeof room, "%s/quorate-sweep-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    tally = mmap(NULL, sizeof *tally, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (tally == MAP_FAILED || !mkdtemp(room))
+    tally = room_shared(sizeof *tally);
+    if (!mkdtemp(room))
         exit(3);
     umask(022);
     disk_share();
+}
+
+void *room_shared(size_t size)
+{
+    void *shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (shared == MAP_FAILED)
+        exit(3);
+    return shared;
 }
 
 void room_end(void)
@@ -58,19 +67,14 @@ void stage_copy(const struct stage *s, const char *name)
         s->make(from);
     }
     tree_copy(from, to);
-    place_set(to);
-}
-
-static void said_path(char ret[160])
-{
-    snprintf(ret, 160, "%s.said", place.folder);
+    spot_set(to);
 }
 
 const char *child_said(void)
 {
     static char text[2048];
-    char path[160];
-    said_path(path);
+    char path[192];
+    snprintf(path, sizeof path, "%s.said", spot.folder);
     FILE *file = fopen(path, "re");
     size_t len = file ? fread(text, 1, sizeof text - 1, file) : 0;
     if (file)
@@ -84,13 +88,14 @@ const char *child_said(void)
     return text;
 }
 
-int child(int (*life)(void))
+int child_begin(int (*life)(void), const char *name)
 {
-    char path[160];
-    int status = 0;
-    said_path(path);
+    char path[192];
+    snprintf(path, sizeof path, "%s.%s", spot.folder, name);
     fflush(stdout);
     pid_t pid = fork();
+    if (pid < 0)
+        exit(3);
     if (pid == 0) {
         int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
         dup2(fd, 1);
@@ -99,10 +104,21 @@ int child(int (*life)(void))
         fflush(stdout);
         _exit(rc);
     }
-    while (pid < 0 || waitpid(pid, &status, 0) < 0)
+    return pid;
+}
+
+int child_end(int pid)
+{
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             exit(3);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int child(int (*life)(void))
+{
+    return child_end(child_begin(life, "said"));
 }
 
 void complain(const char *format, ...)
@@ -136,7 +152,7 @@ void shown_read(void)
     char text[1024];
     struct fault f;
     shown_count = 0;
-    if (stat(place.log, &folder) != 0)
+    if (stat(spot.log, &folder) != 0)
         return;
     for (const struct disk_record *r = disk_next(NULL); r; r = disk_next(r)) {
         if (r->kind != DISK_RENAME || r->folder != folder.st_ino || strcmp(r->to, "checkpoint") != 0)
@@ -147,4 +163,34 @@ void shown_read(void)
         }
         shown_count++;
     }
+}
+
+void tally_clear(void)
+{
+    atomic_store(&tally->positions, 0);
+    atomic_store(&tally->runs, 0);
+    atomic_store(&tally->bad, 0);
+}
+
+void workers_run(const struct deed *o, void (*work)(unsigned worker, unsigned every), unsigned every)
+{
+    pid_t pids[WORKERS];
+    int status = 0;
+    stage_copy(o->stage, "first"); /* so that the workers need not make it */
+    tally_clear();
+    fflush(stdout);
+    for (unsigned w = 0; w < WORKERS; w++) {
+        pids[w] = fork();
+        if (pids[w] == 0) {
+            char name[32];
+            snprintf(name, sizeof name, "worker-%u", w);
+            disk_share(); /* a journal for each */
+            stage_copy(o->stage, name);
+            work(w, every);
+            exit(0);
+        }
+    }
+    for (unsigned w = 0; w < WORKERS; w++)
+        if (waitpid(pids[w], &status, 0) < 0 || status != 0)
+            complain("%s: a worker ended with %d", o->name, status);
 }

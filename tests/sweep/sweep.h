@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "audit/note.h"
+#include "tests/sweep/hsm.h"
 
 /* build/tests/sweep: whole operations, ended at each of their calls to disk and HSM, one after the other, then looked at by another
  * process; or with each of their calls to the HSM going wrong. What is swept is a table of operations over stages. */
@@ -17,53 +18,88 @@ struct stage {
     void (*make)(const char *folder);
 };
 
-/* Each function runs in a process of its own, in the folder that `place` names. They say on stderr what is wrong and end the
+/* Each function runs in a process of its own, in the folder that `spot` names. They say on stderr what is wrong and end the
  * process with 1, or return a status likewise; 0 is good. */
-struct operation {
+struct deed {
     const char *name;
     const struct stage *stage;
-    int (*begin)(void);   /* up to where the calls are counted; may be NULL */
-    int (*run)(void);     /* 0: went through */
-    int (*check)(void);   /* in another process, afterwards; what was shown before is in `shown` */
-    const char *function; /* of PKCS#11, that `run` calls; NULL: none */
+    int (*begin)(void); /* up to where the calls are counted; may be NULL */
+    int (*run)(void);   /* 0: went through */
+    int (*check)(void); /* in another process, afterwards; what was shown before is in `shown` */
+    bool answers;       /* `run` leaves in the tally what a function of PKCS#11 answered, and which */
 };
-extern const struct operation log_operations[], estate_operations[]; /* the last one's name is NULL */
+extern const struct deed log_operations[], estate_operations[]; /* the last one's name is NULL */
+extern const struct stage stage_three;                          /* of the estate: three sites, all questions answered */
 
 /* Where the process works. */
-struct place {
+struct spot {
     char folder[128], home[160], log[192];
 };
-extern struct place place;
-void place_set(const char *folder);
+extern struct spot spot;
+void spot_set(const char *folder);
 
 /* Checkpoints that the operation showed before it was ended. */
-#define SHOWN 64u
+#define SHOWN 1024u
 extern struct checkpoint shown[SHOWN];
 extern size_t shown_count;
 void shown_read(void); /* from the journal */
-/* The log in `place` opens, from genesis, and leads on from all that was shown. */
+/* The log in `spot` opens, from genesis, and leads on from all that was shown. */
 enum outcome shown_check(struct fault *f);
+
+/* The function that `run` calls may answer so. */
+bool answer_allowed(const char *function, unsigned long rv);
+/* What stage_three is for: in a process of its own; an application's session is open afterwards. */
+int estate_begin(void);
+int estate_finish(int rc);
+/* vendor verb "settle"; in *ret_busy how many intents it left to others. */
+enum outcome estate_settle(size_t *ret_busy);
+int estate_inventory(void);
+/* The questions for so many key pairs, rep-crowd-N from 0, asked and approved; one of them born; all of them checked. */
+int estate_crowd_ask(unsigned count);
+unsigned long estate_crowd_birth(unsigned long session, unsigned n);
+unsigned long estate_crowd_session(void);
+int estate_crowd_check(unsigned count);
+
+/* For `check`: the operation said that it went through. */
+extern bool told_good;
+/* What the HSM module asks before every call, between `begin` and the end of `run`. */
+extern hsm_hook_fn *hook_between;
+extern atomic_bool hook_armed;
 
 /* What all processes share. */
 struct tally {
     atomic_ulong positions, runs, bad;
     atomic_ulong answer; /* of run's call of PKCS#11 */
+    char answering[24];  /* its function */
 };
 extern struct tally *tally;
 
 /* Processes (process.c). Everything lies in a folder that room_make makes and room_end removes, in memory where it can. */
 void room_make(void);
 void room_end(void);
+void *room_shared(size_t size); /* zeroed, of this process and those that it forks from now on */
 void room_path(char ret[128], const char *name);
-/* A copy of a stage, which is made where it is wanted first, as `name` in the room; `place` leads there. */
+/* A copy of a stage, which is made where it is wanted first, as `name` in the room; `spot` leads there. */
 void stage_copy(const struct stage *s, const char *name);
 /* Runs in a process of its own; its exit status, or 128 and the signal that ended it. */
 int child(int (*life)(void));
 const char *child_said(void); /* on stdout and stderr, the last one in this place */
+/* The same in two parts, so that others can run meanwhile; `name` is that of the file for what it says. */
+int child_begin(int (*life)(void), const char *name);
+int child_end(int pid);
 /* Counts as bad. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The sweeps: 0 where nothing was bad. `every`: only each so-manyth position. */
-int sweep_crashes(const struct operation *o, unsigned every);
+int sweep_crashes(const struct deed *o, unsigned every);
+int sweep_faults(const struct deed *o, unsigned every);
+int sweep_races(const struct deed *o, unsigned every); /* another process settles meanwhile */
+/* Many at once (crowd.c, crowd_births.c). */
+int crowd_appends(unsigned rounds);
+int crowd_births(unsigned births);
+/* Runs work in so many processes at once; each has a place of its own, where that deed's stage lies, and a journal. */
+#define WORKERS 2u
+void tally_clear(void);
+void workers_run(const struct deed *o, void (*work)(unsigned worker, unsigned every), unsigned every);
 
 #endif

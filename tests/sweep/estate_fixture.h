@@ -1,0 +1,214 @@
+#ifndef QUORATE_TESTS_SWEEP_ESTATE_FIXTURE_H
+#define QUORATE_TESTS_SWEEP_ESTATE_FIXTURE_H
+
+/* The module as an application has it, in the estate of governed_fixture.h, over the HSMs that go wrong; and what must hold of
+ * such an estate. */
+
+#include <dlfcn.h>
+
+#include "tests/sweep/disk.h"
+#include "tests/sweep/hsm.h"
+#include "tests/sweep/sweep.h"
+#include "tests/unit/governed_fixture.h"
+
+#include "module/vendor_table.h"
+
+static inline void hsm_below(const char *function, struct hsm_turn *ret)
+{
+    if (!ret) {
+        disk_called();
+        return;
+    }
+    if (hook_between && atomic_load(&hook_armed))
+        hook_between(function, ret);
+    disk_call();
+}
+
+/* In the place of the process: bindings and tokens of its own, and our HSM module between. */
+static inline void spot_enter(void)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/softhsm2.conf", spot.folder);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    fprintf(file, "directories.tokendir = %s/tokens\nlog.level = ERROR\n", spot.folder);
+    assert_int_equal(fclose(file), 0);
+    setenv("SOFTHSM2_CONF", path, 1);
+    snprintf(home.bindings, sizeof home.bindings, "%.100s/bindings.yaml", spot.folder);
+}
+
+/* build/tests/sweep has its HSM module in build. */
+static inline void module_path(char ret[512])
+{
+    ssize_t len = readlink("/proc/self/exe", ret, 400);
+    assert_true(len > 0 && len < 400);
+    ret[len] = '\0';
+    *strrchr(ret, '/') = '\0';
+    snprintf(strrchr(ret, '/'), 64, "/sweep-hsm.so");
+}
+
+static inline void hook_set(hsm_hook_fn *hook)
+{
+    char path[512];
+    module_path(path);
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE), *symbol;
+    if (!library)
+        fail_msg("%s", dlerror());
+    symbol = dlsym(library, "hsm_hook");
+    assert_non_null(symbol);
+    *(hsm_hook_fn **)symbol = hook;
+}
+
+/* The bindings with our module in the place of SoftHSM. */
+static inline void bindings_turn(void)
+{
+    struct fault f;
+    struct buf text = BUF(65536), turned = BUF(65536);
+    char path[512];
+    module_path(path);
+    assert_good(file_read(home.bindings, false, &text, &f));
+    for (const char *at = buf_str(&text), *found; *at; at = found + strlen(SOFTHSM)) {
+        found = strstr(at, SOFTHSM);
+        if (!found) {
+            buf_puts(&turned, at);
+            break;
+        }
+        buf_put(&turned, at, (size_t)(found - at));
+        buf_puts(&turned, path);
+    }
+    assert_good(file_replace(home.bindings, buf_span(&turned), 0644, &f));
+    buf_free(&text);
+    buf_free(&turned);
+}
+
+static inline int begin(void)
+{
+    spot_enter();
+    hook_set(hsm_below);
+    life_begin(NULL);
+    return 0;
+}
+
+static inline int finish(int rc)
+{
+    atomic_store(&hook_armed, false);
+    disk_disarm();
+    life_end(NULL);
+    return rc;
+}
+
+/* `by` this function. */
+static inline CK_RV said(const char *by, CK_RV rv)
+{
+    snprintf(tally->answering, sizeof tally->answering, "%s", by);
+    return rv;
+}
+
+static inline int answered(CK_RV rv)
+{
+    atomic_store(&tally->answer, rv);
+    if (rv != CKR_OK)
+        fprintf(stderr, "%s: %s\n", rv_name(rv), refusal_text());
+    return rv == CKR_OK ? 0 : 1;
+}
+
+static inline CK_OBJECT_HANDLE find_class(const char *label, CK_OBJECT_CLASS class)
+{
+    char text[64];
+    CK_OBJECT_HANDLE found = CK_INVALID_HANDLE;
+    CK_ULONG count = 0;
+    if (!label)
+        return CK_INVALID_HANDLE;
+    CK_ATTRIBUTE match[] = {{CKA_LABEL, text, strlen(label)}, {CKA_CLASS, &class, sizeof class}};
+    snprintf(text, sizeof text, "%s", label);
+    assert_ok(q->C_FindObjectsInit(session, match, 2));
+    assert_ok(q->C_FindObjects(session, &found, 1, &count));
+    assert_ok(q->C_FindObjectsFinal(session));
+    return count > 0 ? found : CK_INVALID_HANDLE;
+}
+
+/* Through the one interface for what PKCS#11 has no word for. ret may be NULL. */
+static inline enum outcome vendor(const char *verb, const char *question, json_t **ret)
+{
+    char *json = NULL, text[1024] = "";
+    struct fault f;
+    int outcome = vendor_interface()->call(verb, question, &json, text, sizeof text);
+    if (outcome != OK)
+        fprintf(stderr, "%s: %s\n", verb, text);
+    if (json && ret)
+        assert_good(json_parse_canonical(span_str(json), ret, &f));
+    if (json)
+        vendor_interface()->release(json);
+    return (enum outcome)outcome;
+}
+
+/* What must hold, whatever happened before. */
+
+static inline int bad(const char *what)
+{
+    fprintf(stderr, "%s\n", what);
+    return 1;
+}
+
+/* What is not as the log says. */
+static inline void inventory_print(const json_t *report)
+{
+    size_t i = 0, k = 0;
+    const json_t *site = NULL, *thing = NULL;
+    json_array_foreach(json_object_get(report, "sites"), i, site)
+    {
+        const char *name = json_string_or_null(site, "site");
+        json_array_foreach(json_object_get(site, "objects"), k, thing)
+        {
+            const char *kind = json_string_or_null(thing, "kind");
+            if (strcmp(kind, "key") != 0 && strcmp(kind, "own") != 0 && strcmp(kind, "other") != 0)
+                fprintf(stderr, "%s: %s %s %s\n", name, kind, json_string_or_null(thing, "class"),
+                        json_string_or_null(thing, "label"));
+        }
+        json_array_foreach(json_object_get(site, "missing"), k, thing)
+            fprintf(stderr, "%s: missing %s %s\n", name, json_string_or_null(thing, "class"),
+                    json_string_or_null(thing, "label"));
+        if (json_object_get(site, "why"))
+            fprintf(stderr, "%s: %s\n", name, json_string_or_null(site, "why"));
+    }
+}
+
+static inline int inventory_check(void)
+{
+    json_t *report = NULL;
+    int64_t differences = -1;
+    struct fault f;
+    if (vendor("inventory", "{}", &report) != OK)
+        return 1;
+    assert_good(json_want_integer(report, "differences", &differences, &f));
+    if (differences)
+        inventory_print(report);
+    json_decref(report);
+    return differences != 0;
+}
+
+/* A key that an application can find has all its replicas, and all are of the log. */
+static inline int replicas_check(const char *label)
+{
+    if (find_class(label, CKO_PRIVATE_KEY) == CK_INVALID_HANDLE)
+        return 0;
+    const struct state_key *key = key_named(label);
+    if (!key || key->sites.count != 3)
+        return bad("a key is shown that the log does not know with three sites");
+    for (size_t i = 0; i < 3; i++)
+        if (count_at(depth_sites[i], CKO_PRIVATE_KEY, label) != 1)
+            return bad("a key is shown that a site does not hold once");
+    return 0;
+}
+
+static inline int intents_check(void)
+{
+    const struct state *s = &world_current()->estate->state;
+    for (size_t i = 0; i < s->intent_count; i++)
+        if ((s->intents[i].state != INTENT_SETTLED && s->intents[i].state != INTENT_ROLLED_BACK) ||
+            s->intents[i].orphans.count > 0)
+            return bad("an intent is not settled");
+    return 0;
+}
+
+#endif

@@ -1,0 +1,207 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sweep/sweep.h"
+
+/* Each call of an operation to the HSMs goes wrong, one after the other: answered with an error before or after it was done, with
+ * CKR_OK and nothing done, with lengths that cannot be, with all sessions gone. The application gets a return code that
+ * PKCS#11 allows for its function, and another process finds nothing that the log does not account for. */
+
+static const CK_RV codes[] = {
+    CKR_CANCEL,
+    CKR_HOST_MEMORY,
+    CKR_SLOT_ID_INVALID,
+    CKR_GENERAL_ERROR,
+    CKR_FUNCTION_FAILED,
+    CKR_ARGUMENTS_BAD,
+    CKR_NO_EVENT,
+    CKR_NEED_TO_CREATE_THREADS,
+    CKR_CANT_LOCK,
+    CKR_ATTRIBUTE_READ_ONLY,
+    CKR_ATTRIBUTE_SENSITIVE,
+    CKR_ATTRIBUTE_TYPE_INVALID,
+    CKR_ATTRIBUTE_VALUE_INVALID,
+    CKR_ACTION_PROHIBITED,
+    CKR_DATA_INVALID,
+    CKR_DATA_LEN_RANGE,
+    CKR_DEVICE_MEMORY,
+    CKR_DEVICE_REMOVED,
+    CKR_ENCRYPTED_DATA_INVALID,
+    CKR_ENCRYPTED_DATA_LEN_RANGE,
+    CKR_FUNCTION_CANCELED,
+    CKR_FUNCTION_NOT_PARALLEL,
+    CKR_FUNCTION_NOT_SUPPORTED,
+    CKR_KEY_HANDLE_INVALID,
+    CKR_KEY_SIZE_RANGE,
+    CKR_KEY_TYPE_INCONSISTENT,
+    CKR_KEY_NOT_NEEDED,
+    CKR_KEY_CHANGED,
+    CKR_KEY_NEEDED,
+    CKR_KEY_INDIGESTIBLE,
+    CKR_KEY_FUNCTION_NOT_PERMITTED,
+    CKR_KEY_NOT_WRAPPABLE,
+    CKR_KEY_UNEXTRACTABLE,
+    CKR_MECHANISM_INVALID,
+    CKR_MECHANISM_PARAM_INVALID,
+    CKR_OBJECT_HANDLE_INVALID,
+    CKR_OPERATION_ACTIVE,
+    CKR_OPERATION_NOT_INITIALIZED,
+    CKR_PIN_INCORRECT,
+    CKR_PIN_INVALID,
+    CKR_PIN_LEN_RANGE,
+    CKR_PIN_EXPIRED,
+    CKR_PIN_LOCKED,
+    CKR_SESSION_CLOSED,
+    CKR_SESSION_COUNT,
+    CKR_SESSION_PARALLEL_NOT_SUPPORTED,
+    CKR_SESSION_READ_ONLY,
+    CKR_SESSION_EXISTS,
+    CKR_SESSION_READ_ONLY_EXISTS,
+    CKR_SESSION_READ_WRITE_SO_EXISTS,
+    CKR_SIGNATURE_INVALID,
+    CKR_SIGNATURE_LEN_RANGE,
+    CKR_TEMPLATE_INCOMPLETE,
+    CKR_TEMPLATE_INCONSISTENT,
+    CKR_TOKEN_NOT_PRESENT,
+    CKR_TOKEN_NOT_RECOGNIZED,
+    CKR_TOKEN_WRITE_PROTECTED,
+    CKR_UNWRAPPING_KEY_HANDLE_INVALID,
+    CKR_UNWRAPPING_KEY_SIZE_RANGE,
+    CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT,
+    CKR_USER_ALREADY_LOGGED_IN,
+    CKR_USER_NOT_LOGGED_IN,
+    CKR_USER_PIN_NOT_INITIALIZED,
+    CKR_USER_TYPE_INVALID,
+    CKR_USER_ANOTHER_ALREADY_LOGGED_IN,
+    CKR_USER_TOO_MANY_TYPES,
+    CKR_WRAPPED_KEY_INVALID,
+    CKR_WRAPPED_KEY_LEN_RANGE,
+    CKR_WRAPPING_KEY_HANDLE_INVALID,
+    CKR_WRAPPING_KEY_SIZE_RANGE,
+    CKR_WRAPPING_KEY_TYPE_INCONSISTENT,
+    CKR_RANDOM_SEED_NOT_SUPPORTED,
+    CKR_RANDOM_NO_RNG,
+    CKR_DOMAIN_PARAMS_INVALID,
+    CKR_CURVE_NOT_SUPPORTED,
+    CKR_BUFFER_TOO_SMALL,
+    CKR_SAVED_STATE_INVALID,
+    CKR_INFORMATION_SENSITIVE,
+    CKR_STATE_UNSAVEABLE,
+    CKR_CRYPTOKI_NOT_INITIALIZED,
+    CKR_CRYPTOKI_ALREADY_INITIALIZED,
+    CKR_MUTEX_BAD,
+    CKR_MUTEX_NOT_LOCKED,
+    CKR_NEW_PIN_MODE,
+    CKR_NEXT_OTP,
+    CKR_EXCEEDED_MAX_ITERATIONS,
+    CKR_FIPS_SELF_TEST_FAILED,
+    CKR_LIBRARY_LOAD_FAILED,
+    CKR_PIN_TOO_WEAK,
+    CKR_PUBLIC_KEY_INVALID,
+    CKR_FUNCTION_REJECTED,
+    CKR_VENDOR_DEFINED | 7,
+    0x12345678, /* of no specification */
+};
+#define CODES (sizeof codes / sizeof *codes)
+
+/* Of every call. */
+static const struct hsm_turn always[] = {
+    {HSM_ANSWERS, CKR_DEVICE_ERROR, 0},
+    {HSM_DOES, CKR_DEVICE_ERROR, 0},
+    {HSM_ANSWERS, CKR_SESSION_HANDLE_INVALID, 0},
+    {HSM_ANSWERS, CKR_OK, 0},
+    {HSM_LIES, 0, 0},
+    {HSM_LIES, 0, (CK_ULONG)-1},
+    {HSM_LIES, 0, 1UL << 20},
+    {HSM_RESETS, 0, 0},
+};
+#define ALWAYS (sizeof always / sizeof *always)
+static const char *const faults[] = {"", "answers", "does and answers", "lies", "resets"};
+
+static const struct deed *swept;
+static unsigned long position;
+static struct hsm_turn turn;
+
+/* The processes share these: how many calls there were, and which one it was. */
+static struct calls {
+    atomic_ulong count;
+    char function[40];
+} * calls;
+
+static void hook(const char *function, struct hsm_turn *ret)
+{
+    if (atomic_fetch_add(&calls->count, 1) + 1 != position)
+        return;
+    snprintf(calls->function, sizeof calls->function, "%s", function);
+    *ret = turn;
+}
+
+static int life(void)
+{
+    int rc = swept->begin();
+    if (rc)
+        return 100 + rc;
+    atomic_store(&calls->count, 0);
+    atomic_store(&tally->answer, CKR_OK);
+    atomic_store(&hook_armed, true);
+    return swept->run();
+}
+
+/* false: there is no such call. */
+static bool once(void)
+{
+    stage_copy(swept->stage, strrchr(spot.folder, '/') + 1);
+    int rc = child(life);
+    CK_RV rv = atomic_load(&tally->answer);
+    if (atomic_load(&calls->count) < position)
+        return false;
+    char said[512], what[160];
+    snprintf(said, sizeof said, "%.500s", child_said());
+    snprintf(what, sizeof what, "%s, call %lu: %s %s 0x%lx", swept->name, position, calls->function, faults[turn.fault],
+             turn.fault == HSM_LIES ? turn.length : turn.rv);
+    if (rc > 1)
+        complain("%s: ended with %d: %s", what, rc, said);
+    if (swept->answers && !answer_allowed(tally->answering, rv))
+        complain("%s: %s answered 0x%lx: %s", what, tally->answering, rv, said);
+    told_good = rc == 0;
+    rc = child(swept->check);
+    if (rc)
+        complain("%s: %s (%d), after 0x%lx: %s", what, child_said(), rc, rv, said);
+    atomic_fetch_add(&tally->runs, 1);
+    return true;
+}
+
+/* Every call gets all of `always`, and SWEEP_CODES of the codes, others than the calls before it: each function meets each code
+ * where it is called often enough. */
+static void work(unsigned worker, unsigned every)
+{
+    const char *text = getenv("SWEEP_CODES");
+    size_t each = text ? strtoul(text, NULL, 10) : 3, next = worker * CODES / WORKERS;
+    bool any = true;
+    calls = room_shared(sizeof *calls);
+    hook_between = hook;
+    for (position = 1 + worker * every; any; position += WORKERS * every) {
+        for (size_t i = 0; any && i < ALWAYS; i++) {
+            turn = always[i];
+            any = once();
+        }
+        for (size_t i = 0; any && i < each && i < CODES; i++) {
+            turn = (struct hsm_turn){HSM_ANSWERS, codes[next++ % CODES], 0};
+            once();
+        }
+        if (any)
+            atomic_fetch_add(&tally->positions, 1);
+    }
+}
+
+int sweep_faults(const struct deed *o, unsigned every)
+{
+    swept = o;
+    shown_count = 0;
+    workers_run(o, work, every);
+    unsigned long bad = atomic_load(&tally->bad);
+    printf("%s %s, each of %lu calls to the HSMs went wrong, in %lu ways together%s\n", bad ? "FAIL" : "ok  ", o->name,
+           atomic_load(&tally->positions), atomic_load(&tally->runs), bad ? "" : ": nothing half done");
+    return bad != 0 || atomic_load(&tally->positions) == 0;
+}

@@ -1,0 +1,62 @@
+#include <dlfcn.h>
+#include <string.h>
+
+#include "tests/sweep/hsm.h"
+
+#define SOFTHSM "/usr/lib/softhsm/libsofthsm2.so"
+#define EXPORT __attribute__((visibility("default")))
+
+EXPORT hsm_hook_fn *hsm_hook;
+
+static CK_FUNCTION_LIST *below;
+
+static void reset(void)
+{
+    CK_SLOT_ID slots[16];
+    CK_ULONG count = 16;
+
+    if (below->C_GetSlotList(CK_TRUE, slots, &count) != CKR_OK)
+        return;
+    for (CK_ULONG i = 0; i < count; i++)
+        below->C_CloseAllSessions(slots[i]);
+}
+
+#define FUNCTION(name, kind, params, args)                                                                             \
+    static CK_RV entry_##name params                                                                                   \
+    {                                                                                                                  \
+        struct hsm_turn turn = {.fault = HSM_GOES_WELL};                                                               \
+                                                                                                                       \
+        if (hsm_hook)                                                                                                  \
+            hsm_hook(#name, &turn);                                                                                    \
+        if (turn.fault == HSM_RESETS)                                                                                  \
+            reset();                                                                                                   \
+        CK_RV rv = turn.fault == HSM_ANSWERS ? turn.rv : below->name args;                                             \
+        if (turn.fault == HSM_LIES && rv == CKR_OK && lie_##name) {                                                    \
+            hsm_lie = turn.length;                                                                                     \
+            lie_##name args;                                                                                           \
+        }                                                                                                              \
+        if (hsm_hook)                                                                                                  \
+            hsm_hook(#name, NULL);                                                                                     \
+        return turn.fault == HSM_DOES ? turn.rv : rv;                                                                  \
+    }
+#include "module/functions.def"
+#undef FUNCTION
+
+static CK_FUNCTION_LIST functions = {
+    .version = {2, 40},
+#define FUNCTION(name, kind, params, args) .name = entry_##name,
+#include "module/functions.def"
+};
+
+EXPORT CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list)
+{
+    void *library = dlopen(SOFTHSM, RTLD_NOW | RTLD_LOCAL),
+         *symbol = library ? dlsym(library, "C_GetFunctionList") : NULL;
+    CK_C_GetFunctionList get = NULL;
+
+    memcpy(&get, &symbol, sizeof(get));
+    if (!get || get(&below) != CKR_OK)
+        return CKR_GENERAL_ERROR;
+    *list = &functions;
+    return CKR_OK;
+}
