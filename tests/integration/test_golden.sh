@@ -11,6 +11,28 @@ case_old_transcripts_hold() {
     done
 }
 
+# The second one has a log key that was changed, cosigners (of its closing checkpoint too), a time stamp, and a withheld class.
+case_what_the_second_has() {
+    local old=tests/golden/2
+    must "$Q" verify $old/transcript --trust $old/trust.yaml
+    matches '^proven +cosigners .*the closing checkpoint, by 2'
+    matches '^proven +timestamp '
+    says 'personal: 7 withheld' 'custody: 6 shown' 'not verifiable here: the attestation of witness-1 is withheld'
+    grep -q '"type":"log-key"' $old/transcript/entries || fail 'the key was never changed'
+    must python3 tests/verify.py $old/transcript --trust $old/trust.yaml
+    says 'closing checkpoint was cosigned by 2' 'an authority saw the closing checkpoint' 'class personal: not verifiable here'
+    local name
+    for name in cosignatures checkpoint "confidential/*.json"; do
+        cp -r $old "$D/less"
+        # A pattern of the transcript's own names.
+        # shellcheck disable=SC2086
+        (cd "$D/less/transcript" && set -- $name && rm "$1")
+        ends 1 "$Q" verify "$D/less/transcript" --trust "$D/less/trust.yaml"
+        ends 1 python3 tests/verify.py "$D/less/transcript" --trust "$D/less/trust.yaml"
+        rm -rf "$D/less"
+    done
+}
+
 case_an_altered_old_transcript() {
     cp -r tests/golden/1 "$D/old"
     sed -i '5s/"time":"20/"time":"21/' "$D/old/transcript/entries"
