@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ceremony/person.h"
 #include "core/bindings.h"
 #include "core/file.h"
 #include "core/limits.h"
@@ -104,6 +105,8 @@ static enum outcome client_start(struct client *c, const char *path, const char 
         return fault_set(f, E_INVALID,
                          "%s has version %u of the interface, this program wants 1; install both from one build", path,
                          c->vendor->major);
+    if (c->vendor->minor >= 1)
+        c->vendor->person(&terminal_person);
     return OK;
 }
 

@@ -67,6 +67,21 @@ out:
     return o;
 }
 
+bool terminal_done(const char *prompt)
+{
+    FILE *tty = fopen("/dev/tty", "r+e");
+    char line[64] = "";
+    bool done = false;
+
+    if (!tty)
+        return false;
+    fprintf(tty, "%s", prompt);
+    fflush(tty);
+    done = fgets(line, sizeof line, tty) != NULL && strcmp(line, "\n") == 0;
+    fclose(tty);
+    return done;
+}
+
 bool terminal_present(void)
 {
     return isatty(STDIN_FILENO) && isatty(STDERR_FILENO);

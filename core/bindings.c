@@ -160,6 +160,21 @@ static enum outcome remote_read(const struct yaml *node, struct binding *b, stru
     return o;
 }
 
+static enum outcome attach_read(const struct yaml *node, struct binding *b, struct fault *f)
+{
+    char *text = NULL;
+    enum outcome o = yaml_text(node, &text, f);
+
+    if (o != OK)
+        return o;
+    if (strcmp(text, "one-at-a-time") != 0)
+        o = yaml_fault(node, f, "\"%s\" is no way to attach an HSM; one-at-a-time was expected, or no attach at all",
+                       text);
+    b->one_at_a_time = o == OK;
+    free(text);
+    return o;
+}
+
 static enum outcome module_read(const char *folder, const struct yaml *node, struct binding *b, struct fault *f)
 {
     enum outcome o;
@@ -174,6 +189,8 @@ static enum outcome module_read(const char *folder, const struct yaml *node, str
         o = pin_read(folder, yaml_get(node, "pin"), b, f);
     if (o == OK && yaml_get(node, "login") != NULL)
         o = login_read(yaml_get(node, "login"), b, f);
+    if (o == OK && yaml_get(node, "attach") != NULL)
+        o = attach_read(yaml_get(node, "attach"), b, f);
     if (o == OK && yaml_get(node, "remote") != NULL)
         o = remote_read(yaml_get(node, "remote"), b, f);
     return o;
@@ -225,15 +242,13 @@ static enum outcome binding_read(const char *folder, const struct yaml *key, con
         return yaml_fault(node, f, "exactly one way to the site was expected: module, courier, carried or cloned");
     if (cloned != NULL)
         return not_yet(cloned, "cloned", f);
-    if (yaml_get(node, "attach") != NULL)
-        return not_yet(yaml_get(node, "attach"), "attach", f);
     if (module != NULL)
         return module_read(folder, node, b, f);
     if (yaml_get(node, "serial") != NULL || yaml_get(node, "pin") != NULL || yaml_get(node, "login") != NULL ||
-        yaml_get(node, "remote") != NULL)
-        return yaml_fault(
-            node, f,
-            "serial, pin, login and remote belong to a site with a module; the far end has bindings of its own");
+        yaml_get(node, "remote") != NULL || yaml_get(node, "attach") != NULL)
+        return yaml_fault(node, f,
+                          "serial, pin, login, remote and attach belong to a site with a module; the far end has "
+                          "bindings of its own");
     b->reach = courier != NULL ? REACH_COURIER : REACH_CARRIED;
     return courier != NULL ? courier_read(courier, &b->courier, f) : carried_read(carried, f);
 }

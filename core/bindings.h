@@ -19,6 +19,7 @@ struct binding {
     char *serial; /* CK_TOKEN_INFO.serialNumber without trailing blanks */
     enum pin_kind pin_kind;
     char *pin_path;         /* PIN_FILE: absolute */
+    bool one_at_a_time;     /* `attach: one-at-a-time`: a person attaches the HSM when it is wanted */
     bool login_by_module;   /* `login: module`: applications log in without the PIN, the module has it */
     enum remote remote;     /* REACH_MODULE */
     struct strings courier; /* REACH_COURIER: the command */

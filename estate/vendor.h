@@ -1,6 +1,7 @@
 #ifndef QUORATE_ESTATE_VENDOR_H
 #define QUORATE_ESTATE_VENDOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The one interface for what PKCS#11 has no word for: C_GetInterface("Vendor Quorate", NULL, …) of the module, the
@@ -8,8 +9,19 @@
 
 #define VENDOR_INTERFACE "Vendor Quorate"
 
+/* A person whom the program can ask. The module calls these from any of its threads, one at a time, perhaps with its locks
+ * held: they must not call it. NULL: cannot be asked. Both give false where the person does not do it. */
+struct vendor_person {
+    void *context;
+    /* The PIN of an HSM whose binding says `pin: prompt`, without echo: *len in: room in ret, out: its length. */
+    bool (*pin)(void *context, const char *token, const char *site, const char *serial, unsigned char *ret,
+                size_t *len);
+    /* Attaches an HSM whose binding says `attach: one-at-a-time`; asked again as long as it is not seen. */
+    bool (*attach)(void *context, const char *token, const char *site, const char *serial);
+};
+
 struct quorate_vendor {
-    unsigned char major, minor; /* as a CK_VERSION; 1.0 */
+    unsigned char major, minor; /* as a CK_VERSION; 1.1 */
     /* Runs a verb. Returns an enum outcome; on OK or E_PENDING *ret_json is set (free it with `release`), otherwise
      * `text` (at least 1024 bytes) holds what is wrong.
      *   "enrol"    {"elsewhere"?: "LAT,LON", "introduction"?, "site", "token"} -> {"missing"?, "request"?, "status": "pending"|"enrolled"}
@@ -46,6 +58,8 @@ struct quorate_vendor {
      *              them that cannot sign; unproven counts sites. */
     int (*call)(const char *verb, const char *json, char **ret_json, char *text, size_t text_size);
     void (*release)(char *json);
+    /* From 1.1: who is asked from now on; copied. NULL: nobody. */
+    void (*person)(const struct vendor_person *p);
 };
 
 #endif

@@ -8,6 +8,7 @@
 #include "module/gate.h"
 #include "module/lease.h"
 #include "module/objects.h"
+#include "module/person.h"
 #include "module/sessions.h"
 #include "module/site.h"
 #include "module/slot_events.h"
@@ -31,6 +32,7 @@ static void life_child(void)
     slot_events_forget();
     lowers_forget();
     sites_forget();
+    person_forked();
     errands_forget();
     pthread_mutex_init(&life_lock, NULL);
 }
@@ -112,6 +114,7 @@ CK_RV our_C_Finalize(CK_VOID_PTR reserved)
     world_close(w);
     gate_forget();
     leases_forget();
+    person_forget();
     pthread_mutex_unlock(&life_lock);
     return CKR_OK;
 }

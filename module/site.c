@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/limits.h"
+#include "module/person.h"
 
 /* Serial numbers of tokens whose PIN was refused in this process: a second try could be the one that locks it. */
 static char refused[LIMIT_SITES * LIMIT_TOKENS][33];
@@ -40,6 +41,38 @@ enum outcome site_fault(const struct site_link *s, const char *what, CK_RV rv, s
     return fault_context(f, "%s at %s", s->token, s->binding->site);
 }
 
+/* Whoever has no keypad would take no PIN for an empty one, and count it. */
+static enum outcome keypad_there(const struct site_link *s, struct fault *f)
+{
+    CK_TOKEN_INFO info;
+    CK_RV rv = s->f->C_GetTokenInfo(s->slot, &info);
+
+    if (rv != CKR_OK)
+        return site_fault(s, "C_GetTokenInfo", rv, f);
+    if (info.flags & CKF_PROTECTED_AUTHENTICATION_PATH)
+        return OK;
+    return fault_set(f, E_REFUSED,
+                     "%s at %s: the HSM has no keypad or cards of its own; `pin: protected-path` is not for it",
+                     s->token, s->binding->site);
+}
+
+/* Left empty where the HSM asks for it itself. */
+static enum outcome pin_find(const struct site_link *s, struct buf *ret, struct fault *f)
+{
+    enum outcome outcome = OK;
+
+    switch (s->binding->pin_kind) {
+    case PIN_PROTECTED_PATH:
+        return keypad_there(s, f);
+    case PIN_PROMPT:
+        return person_pin(s->token, s->binding, ret, f);
+    case PIN_FILE:
+        break;
+    }
+    outcome = binding_pin(s->binding, ret, f);
+    return outcome == OK ? OK : fault_context(f, "%s at %s", s->token, s->binding->site);
+}
+
 enum outcome site_log_in(const struct site_link *s, CK_USER_TYPE user, CK_RV *ret, struct fault *f)
 {
     const struct binding *b = s->binding;
@@ -53,18 +86,15 @@ enum outcome site_log_in(const struct site_link *s, CK_USER_TYPE user, CK_RV *re
                             s->token, b->site, b->pin_path != NULL ? b->pin_path : "`pin:` in the bindings");
         goto out;
     }
-    if (b->pin_kind != PIN_PROTECTED_PATH) {
-        outcome = binding_pin(b, &pin, f);
-        if (outcome != OK) {
-            fault_context(f, "%s at %s", s->token, b->site);
-            goto out;
-        }
-    }
+    outcome = pin_find(s, &pin, f);
+    if (outcome != OK)
+        goto out;
     CK_RV rv = s->f->C_Login(s->session, user, pin.data, (CK_ULONG)pin.len);
     *ret = rv;
     if (rv == CKR_PIN_INCORRECT || rv == CKR_PIN_LEN_RANGE || rv == CKR_PIN_INVALID || rv == CKR_PIN_LOCKED) {
         pin_refused(b->serial);
-        outcome = site_fault(s, "the HSM refuses the PIN of the bindings; it is not tried again", rv, f);
+        person_pin_refused(b->serial);
+        outcome = site_fault(s, "the HSM refuses the PIN; it is not tried again", rv, f);
     } else if (rv != CKR_OK && rv != CKR_USER_ALREADY_LOGGED_IN) {
         outcome = site_fault(s, "C_Login", rv, f);
     }
@@ -114,6 +144,8 @@ enum outcome site_link_open(const struct lower *lower, const char *token, const 
 
     enum outcome outcome = lower_answers(lower, f);
     if (outcome == OK)
+        outcome = lower_find(lower, binding->serial, &s.slot, f);
+    while (outcome == E_ABSENT && binding->one_at_a_time && person_attach(token, binding))
         outcome = lower_find(lower, binding->serial, &s.slot, f);
     if (outcome != OK)
         return fault_context(f, "%s at %s", token, binding->site);

@@ -11,6 +11,7 @@
 #include "module/far.h"
 #include "module/head.h"
 #include "module/inventory.h"
+#include "module/person.h"
 #include "module/promote.h"
 #include "module/retire.h"
 #include "module/vendor_table.h"
@@ -277,6 +278,6 @@ static void vendor_release(char *json)
 
 const struct quorate_vendor *vendor_interface(void)
 {
-    static const struct quorate_vendor table = {1, 0, vendor_call, vendor_release};
+    static const struct quorate_vendor table = {1, 1, vendor_call, vendor_release, person_set};
     return &table;
 }

@@ -54,15 +54,13 @@ static inline void born(const char *label, CK_OBJECT_HANDLE *ret_public, CK_OBJE
     assert_ok(rv);
 }
 
-static inline int estate_make(void **state)
+/* build/lossy-hsm.so, which becomes the primary's module. */
+static inline void *lossy_load(void)
 {
     static char path[512];
     ssize_t len = readlink("/proc/self/exe", path, 400);
+    char *cut_at = len > 0 ? strstr(path, "/tests/test_") : NULL;
     void *library, *found;
-
-    (void)state;
-    assert_true(len > 0);
-    char *cut_at = strstr(path, "/tests/test_");
 
     assert_non_null(cut_at);
     snprintf(cut_at, sizeof(path) - (size_t)(cut_at - path), "/lossy-hsm.so");
@@ -75,8 +73,15 @@ static inline int estate_make(void **state)
     memcpy(&hang, &found, sizeof(hang));
     found = symbol(library, "lossy_calls");
     memcpy(&calls, &found, sizeof(calls));
-    depth_token_more = ", failover: use";
     depth_primary_module = path;
+    return library;
+}
+
+static inline int estate_make(void **state)
+{
+    (void)state;
+    lossy_load();
+    depth_token_more = ", failover: use";
     depth_make(&home, FAILOVER_RULES);
     for (size_t i = 0; i < 3; i++)
         depth_enrol(&home, depth_sites[i]);
