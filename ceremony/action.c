@@ -26,6 +26,7 @@ static const struct action actions[] = {
     ROOM("seal-bag", ACTION_SEAL_BAG, "item", "bag"),
     ROOM("exhibit", ACTION_EXHIBIT, "kind", "file ?device ?end ?gaps ?start"),
     ROOM("read-aloud", ACTION_READ_ALOUD, "", ""),
+    ROOM("timestamp", ACTION_TIMESTAMP, "", "?response"),
     /* nothing that could not be done again: a drill only asks */
     ROOM("arrive", ACTION_ARRIVE, "site token", "bag safe"),
     ROOM("drill", ACTION_DRILL, "site token", ""),
@@ -63,8 +64,6 @@ static const struct action actions[] = {
     NOT_YET("suspend"),
     NOT_YET("resume"),
     NOT_YET("adopt-policy"),
-    /* record */
-    NOT_YET("timestamp"),
 };
 
 const struct action *action_at(unsigned index)

@@ -25,6 +25,7 @@ enum action_kind {
     ACTION_READ_ALOUD,
     ACTION_ATTEST,
     ACTION_COSIGN,
+    ACTION_TIMESTAMP,
     ACTION_CLOSE
 };
 

@@ -28,8 +28,7 @@ static void signing_clear(struct signing *g)
     buf_free(&g->tbs);
 }
 
-/* The newest artifact of this step and kind in the log. */
-static bool artifact_find(const struct runner *r, const struct step *s, const char *kind, struct digest *ret)
+bool artifact_find(const struct runner *r, const struct step *s, const char *kind, struct digest *ret)
 {
     struct fault ignored = {.outcome = OK};
 
@@ -45,24 +44,22 @@ static bool artifact_find(const struct runner *r, const struct step *s, const ch
     return false;
 }
 
-/* The entry for what home/artifacts or home/profiles has already. canonical may be NULL. */
-static enum outcome artifact_log(const struct signing *g, const char *kind, const char *stem, const char *suffix,
-                                 const struct digest *digest, const struct digest *canonical, struct fault *f)
+enum outcome artifact_log(struct runner *r, const struct step *s, const struct artifact_made *made, struct fault *f)
 {
     json_t *body = json_object();
     struct buf name = BUF(LIMIT_LABEL + 16);
     bool good = false;
 
-    buf_putf(&name, "%s%s", stem, suffix);
-    good = !name.failed && json_put_digest(body, "digest", digest) && json_put_string(body, "kind", kind) &&
-           json_put_string(body, "name", buf_str(&name)) && json_put_string(body, "step", g->step->id) &&
-           (canonical == NULL || json_put_digest(body, "canonical", canonical));
+    buf_putf(&name, "%s%s", made->stem, made->suffix);
+    good = !name.failed && json_put_digest(body, "digest", made->digest) && json_put_string(body, "kind", made->kind) &&
+           json_put_string(body, "name", buf_str(&name)) && json_put_string(body, "step", s->id) &&
+           (made->canonical == NULL || json_put_digest(body, "canonical", made->canonical));
     buf_free(&name);
     if (!good) {
         json_decref(body);
         return fault_memory(f);
     }
-    return runner_append(g->runner, ENTRY_ARTIFACT, body, f);
+    return runner_append(r, ENTRY_ARTIFACT, body, f);
 }
 
 /* `profiles/NAME.yaml` beside the script. */
@@ -138,8 +135,14 @@ static enum outcome tbs_fix(struct signing *g, struct fault *f)
     if (o == OK)
         o = estate_keep(e, "artifacts", "", buf_span(&g->tbs), &g->tbs_digest, f);
     if (o == OK)
-        o = artifact_log(g, "profile", g->profile->id, ".yaml", &profile, &g->profile->canonical, f);
-    return o == OK ? artifact_log(g, "tbs", step_with(g->step, "label"), ".tbs", &g->tbs_digest, NULL, f) : o;
+        o = artifact_log(g->runner, g->step,
+                         &(struct artifact_made){"profile", g->profile->id, ".yaml", &profile, &g->profile->canonical},
+                         f);
+    return o == OK
+               ? artifact_log(g->runner, g->step,
+                              &(struct artifact_made){"tbs", step_with(g->step, "label"), ".tbs", &g->tbs_digest, NULL},
+                              f)
+               : o;
 }
 
 /* As the log has it. */
@@ -263,8 +266,10 @@ enum outcome certificate_sign(struct runner *r, const struct step *s, json_t *re
     if (o == OK)
         o = estate_keep(r->estate, "artifacts", "", buf_span(&der), &artifact, f);
     if (o == OK)
-        o = artifact_log(&g, g.certificate ? "certificate" : "csr", step_with(s, "label"),
-                         g.certificate ? ".crt" : ".csr", &artifact, NULL, f);
+        o = artifact_log(r, s,
+                         &(struct artifact_made){g.certificate ? "certificate" : "csr", step_with(s, "label"),
+                                                 g.certificate ? ".crt" : ".csr", &artifact, NULL},
+                         f);
     if (o == OK)
         o = result_fill(&g, &artifact, result, f);
     signing_clear(&g);

@@ -36,6 +36,8 @@ static action_perform *performer(enum action_kind kind)
         return perform_read_aloud;
     case ACTION_COSIGN:
         return perform_cosign;
+    case ACTION_TIMESTAMP:
+        return perform_timestamp;
     case ACTION_ATTEST:
         return perform_attest;
     case ACTION_UNBUILT:

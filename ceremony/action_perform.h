@@ -12,7 +12,7 @@ action_perform perform_enter, perform_leave, perform_check_clock, perform_confir
     perform_read_aloud;
 action_perform perform_open_bag, perform_seal_bag;
 action_perform perform_generate, perform_approve, perform_attest, perform_certificate, perform_cosign, perform_drill,
-    perform_arrive;
+    perform_arrive, perform_timestamp;
 
 /* Copies what was given into the result. */
 enum outcome result_take(json_t *result, const json_t *given, struct fault *f);
@@ -38,6 +38,15 @@ enum outcome request_pending(struct runner *r, const struct step *s, struct requ
 /* Its verdict as of now, were the ceremony at that step. */
 enum outcome request_verdict(struct runner *r, const struct step *s, const struct request *request,
                              struct verdict **ret, struct fault *f);
+
+/* The newest artifact of this step and kind in the log. */
+bool artifact_find(const struct runner *r, const struct step *s, const char *kind, struct digest *ret);
+/* The entry for what home/artifacts or home/profiles has already, named STEM+suffix. canonical may be NULL. */
+struct artifact_made {
+    const char *kind, *stem, *suffix;
+    const struct digest *digest, *canonical;
+};
+enum outcome artifact_log(struct runner *r, const struct step *s, const struct artifact_made *made, struct fault *f);
 
 /* The living key of the log. */
 const struct state_key *key_named(const struct runner *r, const char *token, const char *label);

@@ -162,6 +162,7 @@ static void verify_opening(struct verifier *v, const struct entry *e)
     c = &grown[v->ceremony_count++];
     *c = (struct verified_ceremony){.id = strdup(entry_text(e, "ceremony")),
                                     .script = script,
+                                    .done = e->time,
                                     .people = json_incref(json_object_get(e->body, "people"))};
     good = c->id != NULL && json_want_digest(json_object_get(e->body, "bindings"), "digest", &c->bindings, &f) == OK &&
            people_well_formed(c->people, script) &&
@@ -396,6 +397,7 @@ void verify_ceremony(struct verifier *v, const struct entry *e)
     else if (e->type == ENTRY_CEREMONY_CLOSED)
         verify_close(v, c, e);
     if (e->type == ENTRY_STEP && json_object_get(e->body, "result") != NULL) {
+        c->done = e->time;
         json_array_clear(c->drills);
         json_array_clear(c->arrivals);
     }

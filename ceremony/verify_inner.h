@@ -71,6 +71,7 @@ struct verified_ceremony {
     size_t signed_count;
     json_t *drills, *arrivals; /* such entries since the last step was done; NULL: none yet */
     struct digest bindings;
+    moment done;        /* when the last step was */
     uint64_t to_cosign; /* so many entries have to be cosigned before it may close */
     bool closed;
 };
@@ -161,6 +162,9 @@ bool verified_cosigned(const struct verifier *v, const char *size, const struct 
 void verify_rehearsal(struct verifier *real, const struct verifier *rehearsal, struct strings *ret_told,
                       struct strings *ret_refused);
 void verify_timestamps(struct verifier *v, struct span checkpoint);
+/* A step's time stamp (an artifact) over the text of the checkpoint `of`; e: the step's entry. False, or a claim fails. */
+bool verify_step_stamp(struct verifier *v, const struct verified_ceremony *c, const struct entry *e,
+                       const struct checkpoint *of, const struct digest *artifact);
 void verify_promotion(struct verifier *v, const struct entry *e);
 void verify_failover(struct verifier *v, const struct entry *e);
 void verify_environment(struct verifier *v, const struct entry *e);

@@ -37,14 +37,40 @@ static bool result_key(struct verifier *v, const json_t *result)
            digest_equal(&fingerprint, &key->fingerprint);
 }
 
+/* The log as it was before this entry. */
+static bool result_checkpoint(struct verifier *v, const struct entry *e, const json_t *result, struct checkpoint *ret)
+{
+    const char *text = json_string_or_null(result, "size");
+
+    return text != NULL && decimal_parse(span_str(text), &ret->size) && ret->size > 0 && ret->size <= e->seq &&
+           result_digest(result, "root", &ret->root) && verify_root(v, ret->size, &ret->root);
+}
+
+static bool result_stamped(struct verifier *v, const struct verified_ceremony *c, const struct step *s,
+                           const struct entry *e, const json_t *result)
+{
+    const struct artifact_record *made = NULL;
+    struct checkpoint of = {.size = 0};
+
+    if (!result_checkpoint(v, e, result, &of))
+        return false;
+    if (json_object_get(result, "stamp") == NULL)
+        return true;
+    if (!verified_artifact(c, s, "timestamp", result, "stamp", &made))
+        return false;
+    if (made != NULL)
+        return strcmp(made->step, s->id) == 0 && verify_step_stamp(v, c, e, &of, &made->digest);
+    claim_unseen(&v->claims, CLAIM_TIMESTAMP, "the time stamp of step %s is withheld", s->id);
+    return true;
+}
+
 static bool result_root(struct verifier *v, const struct entry *e, const json_t *result)
 {
-    const char *size_text = json_string_or_null(result, "size"), *words = json_string_or_null(result, "words");
+    const char *words = json_string_or_null(result, "words");
     struct buf expected = BUF(1024);
-    struct digest root;
-    uint64_t size = size_text != NULL ? strtoull(size_text, NULL, 10) : 0;
-    bool good = size_text != NULL && words != NULL && size > 0 && size <= e->seq &&
-                result_digest(result, "root", &root) && verify_root(v, (uint64_t)size, &root);
+    struct checkpoint c = {.size = 0};
+    bool good = words != NULL && result_checkpoint(v, e, result, &c);
+    const struct digest root = c.root;
 
     if (good) {
         words_put(&expected, (struct span){root.bytes, sizeof root.bytes});
@@ -191,6 +217,9 @@ void verify_step_result(struct verifier *v, struct verified_ceremony *c, const s
         break;
     case ACTION_READ_ALOUD:
         good = result_root(v, e, result);
+        break;
+    case ACTION_TIMESTAMP:
+        good = result_stamped(v, c, s, e, result);
         break;
     case ACTION_MAKE_CSR:
     case ACTION_ISSUE_CERTIFICATE:

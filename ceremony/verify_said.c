@@ -190,6 +190,9 @@ bool verify_result_said(const struct verifier *v, const struct verified_ceremony
     case ACTION_COSIGN:
         names = "root size";
         break;
+    case ACTION_TIMESTAMP:
+        names = "root size ?stamp";
+        break;
     default:
         break;
     }

@@ -61,3 +61,35 @@ void verify_timestamps(struct verifier *v, struct span checkpoint)
     strings_free(&names);
     free(folder);
 }
+
+bool verify_step_stamp(struct verifier *v, const struct verified_ceremony *c, const struct entry *e,
+                       const struct checkpoint *of, const struct digest *artifact)
+{
+    struct fault f = {OK, ""};
+    struct buf response = BUF(LIMIT_SIGNATURE), text = BUF(LIMIT_NOTE);
+    struct checkpoint named = *of;
+    struct digest over;
+    char inner[128];
+    moment at = 0;
+    bool good = true;
+
+    snprintf(inner, sizeof inner, "artifacts/%s", digest_hex(artifact).hex);
+    snprintf(named.origin, sizeof named.origin, "%s", v->trust.log_key.name);
+    checkpoint_put(&named, &text);
+    if (text.failed || !digest_one(&over, buf_span(&text)))
+        good = claim_fails(&v->claims, CLAIM_FILES, "out of memory");
+    else if (!verify_file_digest(v, inner, LIMIT_SIGNATURE, artifact, &response))
+        good = false;
+    else if (stamp_read(buf_span(&response), &over, &at, &f) != OK ||
+             (v->trust.authorities != NULL &&
+              stamp_verify(buf_span(&response), &over, v->trust.authorities, &at, &f) != OK))
+        good = claim_fails(&v->claims, CLAIM_TIMESTAMP, "%s: %s", inner, f.text);
+    else if (v->trust.authorities != NULL && (at + CLOCKS_APART < c->done || at > e->time + CLOCKS_APART))
+        good = claim_fails(&v->claims, CLAIM_TIMESTAMP, "%s: the authority says %s, the record %s", inner,
+                           moment_format(at).text, moment_format(e->time).text);
+    else if (v->trust.authorities != NULL)
+        claim_holds(&v->claims, CLAIM_TIMESTAMP);
+    buf_free(&response);
+    buf_free(&text);
+    return good;
+}

@@ -13,6 +13,7 @@ from verifier.strict import canonical_bytes, sha256
 
 from . import tokens
 from .change import Change
+from .stamps import stamps
 
 
 class Forger:
@@ -526,7 +527,7 @@ def attestations(forger):
                          "artifacts/" + digest(lighter) + ".p7s": files[document + ".p7s"]})
 
 
-ATTACKS = (verdicts, births, drills, tokens.failovers, tokens.promotions, steps, scripted, records, documents)
+ATTACKS = (verdicts, births, drills, tokens.failovers, tokens.promotions, steps, stamps, scripted, records, documents)
 
 
 def attacks(files, trust, key_file, kinds=None):

@@ -1,8 +1,9 @@
 """Ceremonies: the script's steps, in order, by the people that it asks, with the results that the log bears out."""
 
+import base64
 import copy
 
-from . import certificate, cosign, crypto, expression, script
+from . import certificate, cosign, crypto, expression, log, script, timestamp
 from .strict import (Refused, canonical_bytes, digest, integer, members, moment, need, parse_canonical, sha256, sha256_hex,
                      text)
 from .confidential import shown
@@ -22,7 +23,7 @@ class Ceremony:
         self.withheld = {}  # (step, type of entry) -> how results name what is withheld
         self.begun = {}  # step -> seq
         self.first = {}  # step -> seq of the first entry after the step before it
-        self.last_done = entry.seq
+        self.last_done, self.done_time = entry.seq, entry.time
         self.to_cosign = entry.seq + 1
         self.closed = False
         self.attested = set()
@@ -211,7 +212,7 @@ class Ceremonies:
         if not (result == {} and deviated and step.action in script.SKIPPABLE):
             RESULTS[step.action](self, entry, one, step, result, deviated)
         one.next += 1
-        one.last_done = entry.seq
+        one.last_done, one.done_time = entry.seq, entry.time
         self.steps += 1
 
     def _actors(self, entry, one, step, actors):
@@ -355,6 +356,23 @@ class Ceremonies:
         need(result["words"] == " ".join(WORDS[byte] for byte in bytes.fromhex(result["root"])), "%s: not the root's words",
              entry.what)
 
+    def r_timestamp(self, entry, one, step, result, deviated):
+        self._exact(entry, result, "root size ?stamp")
+        size = result["size"]
+        need(size.isdigit() and str(int(size)) == size and one.last_done < int(size) <= entry.seq, "%s: its size", entry.what)
+        root = digest(result["root"], entry.what)
+        need(self.tree.roots[int(size)] == root, "%s: not the root at that size", entry.what)
+        if "stamp" not in result or self._hidden(one, step, "artifact", result["stamp"], "the time stamp"):
+            return
+        found = [data for other, data in one.artifacts
+                 if other.body["kind"] == "timestamp" and other.body.get("step") == step.id
+                 and shown(other, other.body["digest"]) == result["stamp"]]
+        need(found, "%s: the time stamp is not there", entry.what)
+        lines = "%s\n%s\n%s\n" % (log.VerifierKey(self.estate.trust["log-key"]).name, size, base64.b64encode(bytes.fromhex(root)).decode())
+        at = timestamp.judge(found[-1], sha256_hex(lines.encode()), self.estate.trust.get("authorities"), entry.what)
+        need(at is None or one.done_time - timestamp.CLOCKS_APART <= at <= entry.time + timestamp.CLOCKS_APART,
+             "%s: the authority's clock says something else", entry.what)
+
     def r_attest(self, entry, one, step, result, deviated):
         need(sorted(result) == sorted(entry.body["actors"]), "%s: not one attestation for each", entry.what)
         for person, mark in result.items():
@@ -411,5 +429,5 @@ RESULTS = {
     "approve": Ceremonies.r_approve, "generate-key-pair": Ceremonies.r_generate, "make-csr": Ceremonies.r_certificate,
     "issue-certificate": Ceremonies.r_certificate, "exhibit": Ceremonies.r_exhibit,
     "read-aloud": Ceremonies.r_read_aloud, "attest": Ceremonies.r_attest, "cosign": Ceremonies.r_cosign,
-    "drill": Ceremonies.r_drill, "arrive": Ceremonies.r_arrive,
+    "drill": Ceremonies.r_drill, "timestamp": Ceremonies.r_timestamp, "arrive": Ceremonies.r_arrive,
 }

@@ -19,6 +19,25 @@ def entry(one):
     moment(body["time"], one.what)
 
 
+def _imprint(said):
+    lines = re.findall(r"^    [0-9a-f]{4} - ((?:[0-9a-f]{2}[ -]){15}[0-9a-f]{2})", said, re.M)
+    return re.sub("[^0-9a-f]", "", "".join(lines))
+
+
+def judge(response, over, authorities, what):
+    """When an authority saw what has this digest; None where no authority is trusted."""
+    said = crypto.stamp(response)
+    when = re.search(r"^Time stamp: (.*) GMT$", said, re.M)
+    need(re.search(r"^Hash Algorithm: sha256$", said, re.M) and when, "%s is no granted time stamp", what)
+    need(_imprint(said) == over, "%s is over something else", what)
+    if authorities is None:
+        return None
+    plain = re.sub(r"\.[0-9]+", "", when.group(1))
+    at = calendar.timegm(time.strptime(plain, "%b %d %H:%M:%S %Y"))
+    need(crypto.stamp_holds(response, over, authorities, at), "%s does not hold: another checkpoint, or authority", what)
+    return at
+
+
 def stamps(folder, last, authorities):
     """A statement for each."""
     found = []
@@ -28,15 +47,11 @@ def stamps(folder, last, authorities):
         if not named:
             continue
         response = folder.by_digest(name, named.group(1))
-        said = crypto.stamp(response)
-        when = re.search(r"^Time stamp: (.*) GMT$", said, re.M)
-        need(re.search(r"^Hash Algorithm: sha256$", said, re.M) and when, "%s is no granted time stamp", name)
-        plain = re.sub(r"\.[0-9]+", "", when.group(1))
-        at = calendar.timegm(time.strptime(plain, "%b %d %H:%M:%S %Y"))
-        if authorities is None:
-            found.append(("attested", "a time stamp says %s; the trust file names no authority" % when.group(1)))
+        at = judge(response, over, authorities, name)
+        if at is None:
+            found.append(("attested", "a time stamp is there; the trust file names no authority"))
             continue
-        need(crypto.stamp_holds(response, over, authorities, at), "%s does not hold: another checkpoint, or authority", name)
         need(at + CLOCKS_APART >= last.time, "%s: the record is later than its time stamp", name)
-        found.append(("proven", "an authority saw the closing checkpoint at %s GMT" % when.group(1)))
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at))
+        found.append(("proven", "an authority saw the closing checkpoint at %s GMT" % when))
     return found
