@@ -206,4 +206,24 @@ case_lost_bodies() {
     [ "$(find "$D/transcript/confidential" -type f | wc -l)" = 3 ] || fail 'not three bodies'
 }
 
+# However long the log is, and whatever is remembered of it: a check reads everything.
+case_a_check_forgets() {
+    prepare_ready
+    short_ceremony one two
+    must short_run
+    short_ceremony two three
+    awk '/"1.3"/ { printf "  \"1.3\": ["; for (i = 0; i < 110; i++) printf "{who: a, what: %d}, ", i; print "{who: a, what: b}]"; next }
+        { print }' "$D/short.answers.yaml" >"$D/many.yaml"
+    mv "$D/many.yaml" "$D/short.answers.yaml"
+    must short_run
+    must "$Q" log check
+    must "$Q" status --offline
+    [ -e "$D/estate/snapshot" ] || fail 'nothing is remembered'
+    local one
+    one=$(grep -l mallory "$D"/estate/log/confidential/*.json)
+    rm "$one"
+    ends 1 "$Q" log check
+    says damage "${one##*/}"
+}
+
 cases
