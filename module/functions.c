@@ -6,6 +6,7 @@
 #include "module/life.h"
 #include "module/objects.h"
 #include "module/sessions.h"
+#include "module/use.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -106,6 +107,19 @@ static void ignore(int first, ...)
                                                                                                                        \
         if (!below)                                                                                                    \
             return session_unknown();                                                                                  \
+        session = view.lower;                                                                                          \
+        return below->name args;                                                                                       \
+    }
+
+#define ENTRY_3_0_MESSAGE(name, params, args)                                                                          \
+    EXPORT CK_RV name params                                                                                           \
+    {                                                                                                                  \
+        struct session_view view;                                                                                      \
+        const CK_FUNCTION_LIST_3_0 *below = session_view(session, &view) ? session_below_3_0(&view) : NULL;            \
+        CK_RV rv = below ? message_goes_on(&view, #name) : session_unknown();                                          \
+                                                                                                                       \
+        if (rv != CKR_OK)                                                                                              \
+            return rv;                                                                                                 \
         session = view.lower;                                                                                          \
         return below->name args;                                                                                       \
     }

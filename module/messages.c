@@ -1,8 +1,31 @@
+#include <string.h>
+
 #include "module/functions.h"
 #include "module/governed.h"
 #include "module/use.h"
 
 /* What 3.0 adds to the use of keys: messages, and the end of an operation that was begun. */
+
+/* Of C_EncryptMessage, C_DecryptMessage, C_SignMessage, C_VerifyMessage and what begins like them. */
+static size_t message_kind(const char *function)
+{
+    static const char kinds[] = "EDSV";
+    const char *kind = strchr(kinds, function[2]); /* the first letter of what it does */
+
+    return kind ? (size_t)(kind - kinds) : 0;
+}
+
+CK_RV message_goes_on(const struct session_view *view, const char *function)
+{
+    CK_OBJECT_HANDLE key = atomic_load(&view->session->messages[message_kind(function)]), lower;
+    enum use_way way = USE_WAY_GOVERNED;
+    CK_RV rv;
+
+    if (!key)
+        return CKR_OK; /* nothing was begun: the HSM's to say */
+    rv = use_judge(view, key, function, NULL, false, &lower, &way);
+    return rv == CKR_KEY_HANDLE_INVALID ? CKR_OPERATION_NOT_INITIALIZED : rv;
+}
 
 /* C_MessageEncryptInit and its like: the question, then down. Without a mechanism they end what was begun (3.0, section
  * 5.9.1), which asks nobody. */
@@ -22,7 +45,11 @@
             return below->name(view.lower, NULL, CK_INVALID_HANDLE);                                                   \
         once = *mechanism;                                                                                             \
         rv = use_judge(&view, key, function, &once, false, &lower, &way);                                              \
-        return rv == CKR_OK ? below->name(view.lower, &once, lower) : rv;                                              \
+        if (rv == CKR_OK)                                                                                              \
+            rv = below->name(view.lower, &once, lower);                                                                \
+        if (rv == CKR_OK)                                                                                              \
+            atomic_store(&view.session->messages[message_kind(function)], key);                                        \
+        return rv;                                                                                                     \
     }
 
 MESSAGE_INIT(C_MessageEncryptInit, "C_EncryptMessage")

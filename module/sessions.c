@@ -122,6 +122,8 @@ static CK_RV session_open_locked(struct world *w, CK_SLOT_ID slot, CK_FLAGS flag
     atomic_store(&s->lower, lower);
     atomic_store(&s->place, failover_place(w, slot));
     atomic_store(&s->governed, GOVERNED_NONE);
+    for (size_t i = 0; i < sizeof(s->messages) / sizeof(*s->messages); i++)
+        atomic_store(&s->messages[i], CK_INVALID_HANDLE);
     *ret = table_show(&s->entry);
     return CKR_OK;
 }

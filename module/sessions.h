@@ -23,8 +23,9 @@ struct session {
     _Atomic(const CK_FUNCTION_LIST_3_0 *) below_3_0;
     _Atomic CK_SESSION_HANDLE lower;
     _Atomic CK_ULONG place;
-    atomic_int governed;   /* enum governed_kind of `work`: its functions are ours */
-    struct governed *work; /* from here on under the world's lock */
+    _Atomic CK_OBJECT_HANDLE messages[4]; /* keys of the application's that messages are under way with (messages.c) */
+    atomic_int governed;                  /* enum governed_kind of `work`: its functions are ours */
+    struct governed *work;                /* from here on under the world's lock */
     struct governed *idle; /* the last use on a lease, with its session below, for the next one like it */
     CK_FLAGS flags;        /* as it was opened */
     atomic_uint busy[2];   /* of a watched session: calls that are below, by the last bit of its turn */

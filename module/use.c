@@ -68,6 +68,13 @@ static CK_RV use_decide(struct world *w, const struct session_view *view, CK_OBJ
         *ret_way = USE_WAY_GOVERNED;
         return CKR_OK;
     }
+    if (rule && rule->effect == EFFECT_REQUIRE) { /* nobody is asked in vain */
+        fault_set(&f, E_REFUSED,
+                  "%s under rule \"%s\": %s is not carried out under approvals; the rule must allow or deny it",
+                  function, rule->id, key ? "this function" : "a use of a session's own key");
+        gate_log_finding(w, &q, f.text);
+        return gate_refuse(OP_USE, &f);
+    }
     return gate_ask(w, &q, NULL);
 }
 

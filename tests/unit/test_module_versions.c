@@ -90,10 +90,48 @@ static void messages_are_judged_as_uses(void **state)
     assert_ok(three->C_MessageSignInit(session, NULL, 0)); /* ends what was begun; asks nobody */
     assert_ok(make_pair(session, "gov-message", true, &public, &governed));
     assert_rv(three->C_MessageSignInit(session, &mechanism, governed), CKR_FUNCTION_REJECTED);
-    assert_refusal("C_SignMessage");
+    assert_refusal("C_SignMessage under rule \"approved use\": this function is not carried out under approvals");
+    assert_int_equal(world_current()->estate->state.requests[world_current()->estate->state.request_count - 1].state,
+                     REQUEST_SPENT); /* nobody is asked in vain: the last request is that for the policy */
     life_end(state);
     assert_rv(three->C_SignMessageBegin(session, NULL, 0), CKR_CRYPTOKI_NOT_INITIALIZED);
     assert_rv(three->C_MessageSignInit(session, &mechanism, private), CKR_CRYPTOKI_NOT_INITIALIZED);
+}
+
+/* What was begun once goes on message by message: each is asked for anew. */
+static void messages_stop_at_a_suspension(void **state)
+{
+    const CK_FUNCTION_LIST_3_0 *three = NULL;
+    CK_MECHANISM mechanism = {CKM_ECDSA, NULL, 0};
+    CK_OBJECT_HANDLE public = 0, private = 0;
+    unsigned char data[32] = {7}, signature[64] = {0};
+    CK_ULONG len = sizeof(signature);
+    json_t *body = json_object();
+    struct estate *e = NULL;
+    struct fault f = {0};
+
+    (void)state;
+    begin("3.0");
+    three = list_3_0();
+    assert_ok(make_pair(session, "free-stopped", true, &public, &private));
+    assert_ok(three->C_MessageSignInit(session, &mechanism, private));
+    assert_good(estate_open(home.bindings, &e, &f));
+    assert_true(json_put_string(body, "scope", "key:free-stopped@root"));
+    assert_good(estate_append(e, ENTRY_SUSPENDED, body, NULL, &f));
+    gate_forget(); /* as if the last look were long ago */
+    assert_rv(three->C_SignMessage(session, NULL, 0, data, sizeof(data), signature, &len), CKR_FUNCTION_REJECTED);
+    assert_refusal("suspended");
+    assert_rv(three->C_SignMessageBegin(session, NULL, 0), CKR_FUNCTION_REJECTED);
+    assert_int_equal(signature[0] | signature[63], 0);
+    assert_good(estate_append(e, ENTRY_RESUMED, body, NULL, &f));
+    gate_forget();
+    assert_ok(three->C_SignMessage(session, NULL, 0, data, sizeof(data), signature, &len));
+    assert_ok(q->C_DestroyObject(session, private));
+    assert_rv(three->C_SignMessage(session, NULL, 0, data, sizeof(data), signature, &len),
+              CKR_OPERATION_NOT_INITIALIZED);
+    estate_close(e);
+    json_decref(body);
+    life_end(state);
 }
 
 static void a_cancelled_signature_is_forgotten(void **state)
@@ -162,6 +200,7 @@ int main(void)
         cmocka_unit_test(nothing_is_read_past_a_lists_end),
         cmocka_unit_test(the_version_that_all_have_is_offered),
         cmocka_unit_test(messages_are_judged_as_uses),
+        cmocka_unit_test(messages_stop_at_a_suspension),
         cmocka_unit_test(a_cancelled_signature_is_forgotten),
         cmocka_unit_test(a_named_user_logs_in),
         cmocka_unit_test(what_3_2_adds_is_denied),
