@@ -94,9 +94,8 @@ function median(key,    n, i, j, list, t) {
         for (j = i; j > 1 && list[j - 1] + 0 > list[j] + 0; j--) { t = list[j]; list[j] = list[j - 1]; list[j - 1] = t }
     return n % 2 ? list[(n + 1) / 2] : (list[n / 2] + list[n / 2 + 1]) / 2
 }
-function twice(hsm, layer, row) {
-    return sprintf("%.2f (%.2f)", median(hsm " " layer " " row " 1") / median(hsm " " layer " " row " 2"),
-        median("clock " hsm " " layer " " row " 1") / median("clock " hsm " " layer " " row " 2"))
+function twice(prefix, layer, row) {
+    return median(prefix " " layer " " row " 1") / median(prefix " " layer " " row " 2")
 }
 FILENAME ~ /lease$/ { plain = $1; lease = $2; next }
 FILENAME ~ /instructions$/ { count[$1 " " $2] = $3; if ($1 == "bare") counted[++c] = $2; next }
@@ -115,11 +114,15 @@ END {
         printf "%-8s %-16s %7d %10.1f %10.1f %10.1f %10.1f %10.3f %9.1f\n", k[1], k[2], k[3], bare, ours,
             median(k[1] " proxy " k[2] " " k[3]), median(k[1] " spy " k[2] " " k[3]), bare / ours, ours - bare
     }
-    print "\nThroughput of two threads as a multiple of one, by processor time (by the clock):"
+    print "\nThroughput of two threads as a multiple of one, by processor time (by the clock); ours as a part of bare:"
     for (i = 1; i <= o; i++) {
         split(order[i], k, " ")
         if (k[3] == 2)
-            printf "%-8s %-16s bare %s, ours %s\n", k[1], k[2], twice(k[1], "bare", k[2]), twice(k[1], "ours", k[2])
+            printf "%-8s %-16s bare %.2f (%.2f), ours %.2f (%.2f), ours/bare %.3f (%.3f)\n", k[1], k[2],
+                twice(k[1], "bare", k[2]), twice("clock " k[1], "bare", k[2]),
+                twice(k[1], "ours", k[2]), twice("clock " k[1], "ours", k[2]),
+                twice(k[1], "ours", k[2]) / twice(k[1], "bare", k[2]),
+                twice("clock " k[1], "ours", k[2]) / twice("clock " k[1], "bare", k[2])
     }
     print "\nInstructions a call adds on the mock HSM:"
     for (i = 1; i <= c; i++) {

@@ -1,5 +1,6 @@
 #include "tests/unit/mock_fixture.h"
 
+#include <openssl/crypto.h>
 #include <pthread.h>
 #include <sys/wait.h>
 
@@ -98,6 +99,29 @@ static void exit_without_a_word(void)
     exit(STATUS);
 }
 
+/* In a program that began with OpenSSL itself: its handler takes everything away that our threads may be using. */
+static void exit_after_openssl(void)
+{
+    execl("/proc/self/exe", "test_module_exit", home.bindings, (char *)NULL);
+    _exit(1);
+}
+
+/* Registered before OpenSSL's handler, it comes after it. */
+static void linger(void)
+{
+    usleep(100000);
+}
+
+static int openssl_first(const char *bindings)
+{
+    atexit(linger);
+    snprintf(home.bindings, sizeof(home.bindings), "%s", bindings);
+    if (OPENSSL_init_crypto(0, NULL) != 1 || C_GetFunctionList(&q) != CKR_OK)
+        return 1;
+    exit_in_the_middle();
+    return 1;
+}
+
 static void ends_as_it_wants(void (*how)(void))
 {
     int status = 0;
@@ -132,13 +156,23 @@ static void nobody_needs_to_finalise(void **state)
     ends_as_it_wants(exit_without_a_word);
 }
 
-int main(void)
+static void openssl_may_have_been_first(void **state)
+{
+    (void)state;
+    ends_as_it_wants(exit_after_openssl);
+}
+
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_may_still_run),
         cmocka_unit_test(a_handler_may_finalise),
         cmocka_unit_test(nobody_needs_to_finalise),
+        cmocka_unit_test(openssl_may_have_been_first),
     };
+
+    if (argc == 2)
+        return openssl_first(argv[1]);
     /* As in an application that knows nothing of OpenSSL: the module is the first to use it. */
     if (!crypto_context())
         return 1;
