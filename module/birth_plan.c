@@ -24,6 +24,7 @@ static enum outcome rule_keep(struct birth_work *k, const struct verdict *v, str
     k->prove_signature = v->rule->replicas.present && v->rule->replicas.prove_signature;
     k->sha1_allowed = strings_have(&v->rule->transport, "oaep-sha1");
     k->while_suspended = v->rule->while_suspended;
+    k->deferred = v->rule->replicas.deferred;
     return k->rule_id != NULL ? OK : fault_memory(f);
 }
 
@@ -50,6 +51,20 @@ static void missing_put(struct buf *missing, const char *site, const struct faul
     buf_putf(missing, "%ssite %s is not ready: %s", missing->len > 0 ? "; " : "", site, why->text);
 }
 
+/* One that files are carried to is ready where its receipt may come later: nobody can ask it now. */
+static enum outcome carried_prepare(const struct birth_work *k, struct replica *r, struct fault *f)
+{
+    if (k->deferred.seconds == 0 && k->deferred.months == 0)
+        return fault_set(f, E_REFUSED,
+                         "files are carried there by people, and rule \"%s\" (line %u) does not say "
+                         "`deferred`: no receipt may come later",
+                         k->rule_id, k->rule_line);
+    if (r->visit->serial == NULL)
+        return fault_set(f, E_REFUSED, "%s at %s is not enrolled: run `quorate enrol --carried`", r->token, r->site);
+    r->ready = true;
+    return OK;
+}
+
 /* All that qualify take part where they are ready; fewer than the rule asks for: no birth begins. The sites that qualify
  * lie apart from each other as the rule asks, so any of them do. */
 static enum outcome replicas_prepare(struct birth_work *k, const struct strings *sites, struct fault *f)
@@ -61,7 +76,7 @@ static enum outcome replicas_prepare(struct birth_work *k, const struct strings 
     enum outcome outcome = OK;
     for (size_t i = 0; i < sites->count; i++)
         if (replicas_want(all, k->world, k->token, sites->items[i], &r, &why) != OK ||
-            replica_begin(r, VISIT_READY, &why) != OK)
+            (r->carried ? carried_prepare(k, r, &why) : replica_begin(r, VISIT_READY, &why)) != OK)
             missing_put(&missing, sites->items[i], &why);
     while ((r = replicas_next(all, &outcome, &why)) != NULL) {
         r->ready = outcome == OK;

@@ -130,10 +130,13 @@ static const char *thing_kind(struct shelf *h, const struct thing *t, bool *ret_
         h->found_head = true;
         return "own";
     }
+    const struct state_intent *intent = intent_of(h, t);
+    if (t->on_token && intent != NULL && intent->state == INTENT_PROVISIONAL)
+        return "provisional";
     *ret_differs = true;
     if (!t->on_token)
         return "session";
-    if ((intent_of(h, t) != NULL && !half_left(h, t)) || label_is_own(buf_str(&t->label)))
+    if ((intent != NULL && !half_left(h, t)) || label_is_own(buf_str(&t->label)))
         return "abandoned";
     *ret_differs = secret;
     return secret ? "unknown" : "other";

@@ -35,7 +35,7 @@ static enum outcome visit_make(struct world *w, const char *token, const char *s
     enum outcome outcome = OK;
     if (replica_is_far(w, token, site))
         binding = bindings_site(w->estate->bindings, token, site);
-    else
+    else if (!site_carried(w, token, site, &binding))
         outcome = site_bound(w, token, site, &binding, f);
     if (outcome == OK && binding->reach == REACH_MODULE)
         outcome = world_lower_want(w, binding->module, &lower, f);
@@ -93,6 +93,7 @@ enum outcome replicas_want(struct replicas *all, struct world *w, const char *to
         return outcome;
     r.world = w;
     r.far = replica_is_far(w, token, site);
+    r.carried = !r.far && r.visit != NULL && r.visit->lower == NULL;
     r.then = VISIT_NONE;
     r.token = strdup(token);
     r.site = strdup(site);
@@ -123,6 +124,11 @@ static enum outcome visit_begin(struct replica *r, enum visit_kind kind, struct 
     enum outcome outcome = OK;
     if (v == NULL)
         return fault_set(f, E_DEVICE, "%s at %s: it did not answer in time before", r->token, r->site);
+    if (r->carried && kind != VISIT_WRAP)
+        return fault_set(f, E_REFUSED,
+                         "%s at %s: files are carried there by people: `quorate offer export %s`, and `quorate receipt "
+                         "import` what comes back",
+                         r->token, r->site, r->site);
     if (visits[kind][r->far] == NULL)
         return fault_set(f, E_REFUSED, "%s at %s is reached by a courier: not yet", r->token, r->site);
     v->run = visits[kind][r->far];

@@ -15,7 +15,7 @@ typedef enum outcome visit_fn(struct visit *v, struct fault *f);
 struct visit {
     char *token, *serial;    /* serial: the enrolled one, NULL where the site is not enrolled */
     struct binding bound;    /* a copy */
-    struct lower *lower;     /* of the site, held */
+    struct lower *lower;     /* of the site, held; NULL: files are carried there */
     struct digest estate;    /* its name */
     struct site_keys pinned; /* as the log has them */
     struct site_link link;   /* open from the first visit on that needs it */
