@@ -6,6 +6,7 @@
 #include "module/grant.h"
 #include "module/key_sites.h"
 #include "module/recovery.h"
+#include "module/resolution.h"
 #include "module/retire.h"
 
 /* Recovery (design, section 7, end): a birth that died before its key was permanent on the primary is rolled back, one
@@ -232,7 +233,9 @@ static enum outcome intents_list(const struct state *s, const char *token, uint6
         bool enrolment = token == NULL && intent_is(i, OP_ENROL_SITE) && i->state == INTENT_OPEN;
         bool retirement =
             token == NULL && intent_is(i, OP_RETIRE_SITE) && (i->state == INTENT_OPEN || i->orphans.count > 0);
-        if ((birth || enrolment || retirement) && i->token != NULL && (token == NULL || strcmp(i->token, token) == 0))
+        bool promotion = token == NULL && intent_is(i, OP_PROMOTE) && i->state == INTENT_OPEN;
+        if ((birth || enrolment || retirement || promotion) && i->token != NULL &&
+            (token == NULL || strcmp(i->token, token) == 0))
             list[count++] = i->seq;
     }
     *ret = list;
@@ -251,6 +254,13 @@ static enum outcome retirement_end(struct world *w, uint64_t intent, json_t *rep
     return outcome_report(report, intent, outcome == OK ? text : why.text, f);
 }
 
+static enum outcome promotion_end(struct world *w, uint64_t intent, json_t *report, struct fault *f)
+{
+    const char *text = "";
+    enum outcome outcome = resolution_settle(w, intent, &text, f);
+    return outcome == OK && text[0] != '\0' ? outcome_report(report, intent, text, f) : outcome;
+}
+
 static enum outcome settle_one(struct world *w, uint64_t intent, json_t *report, struct fault *f)
 {
     const struct state_intent *i = state_intent(&w->estate->state, intent);
@@ -258,6 +268,8 @@ static enum outcome settle_one(struct world *w, uint64_t intent, json_t *report,
         return intent_settle(w, intent, report, f);
     if (intent_is(i, OP_RETIRE_SITE))
         return retirement_end(w, intent, report, f);
+    if (intent_is(i, OP_PROMOTE))
+        return promotion_end(w, intent, report, f);
     return enrolment_settle(w, intent, report, f);
 }
 
