@@ -7,10 +7,15 @@
 
 /* By way: a module here, a courier. */
 static visit_fn *const visits[][2] = {
-    [VISIT_READY] = {visit_ready, courier_ready}, [VISIT_WRAP] = {visit_wrap, visit_wrap},
-    [VISIT_TAKE] = {visit_take, courier_take},    [VISIT_NAME] = {visit_name, courier_born},
-    [VISIT_HOLDS] = {visit_holds, courier_ready}, [VISIT_CHANGE] = {visit_change, NULL},
-    [VISIT_CLOSE] = {visit_close, NULL},          [VISIT_WITHDRAW] = {visit_withdraw, courier_withdraw},
+    [VISIT_READY] = {visit_ready, courier_ready},
+    [VISIT_WRAP] = {visit_wrap, visit_wrap},
+    [VISIT_TAKE] = {visit_take, courier_take},
+    [VISIT_NAME] = {visit_name, courier_born},
+    [VISIT_HOLDS] = {visit_holds, courier_ready},
+    [VISIT_CHANGE] = {visit_change, NULL},
+    [VISIT_DRILL] = {NULL, courier_drill},
+    [VISIT_CLOSE] = {visit_close, NULL},
+    [VISIT_WITHDRAW] = {visit_withdraw, courier_withdraw},
 };
 
 unsigned site_answers_within(const struct world *w, const char *site)
@@ -130,7 +135,8 @@ static enum outcome visit_begin(struct replica *r, enum visit_kind kind, struct 
                          "import` what comes back",
                          r->token, r->site, r->site);
     if (visits[kind][r->far] == NULL)
-        return fault_set(f, E_REFUSED, "%s at %s is reached by a courier: not yet", r->token, r->site);
+        return fault_set(f, E_REFUSED, "%s at %s is reached %s: not yet", r->token, r->site,
+                         r->far ? "by a courier" : "as a module");
     v->run = visits[kind][r->far];
     v->in = kind == VISIT_WRAP ? v->primary : v->lower;
     r->kind = kind;

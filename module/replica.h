@@ -18,6 +18,7 @@ enum visit_kind {
     VISIT_WITHDRAW,
     VISIT_HOLDS,
     VISIT_CHANGE,
+    VISIT_DRILL,
     VISIT_CLOSE,
     VISIT_NONE
 };

@@ -2,6 +2,7 @@
 #define QUORATE_MODULE_VISIT_H
 
 #include "audit/document.h"
+#include "audit/drill.h"
 #include "core/file.h"
 #include "estate/message.h"
 #include "module/site_keys.h"
@@ -51,6 +52,10 @@ struct visit {
     uint64_t seen;                  /* so much of our log the site has, with this root */
     struct digest root;
 
+    /* Of a drill: seqs of `born` entries; what the site answered. */
+    json_t *drill_keys;
+    struct drill drill;
+
     /* The visit that is out, and how it ended. */
     visit_fn *run;
     struct lower *in; /* the library that it is in; NULL: none */
@@ -70,7 +75,7 @@ visit_fn visit_change;   /* sets `attributes` on it and reads them back; it may 
 visit_fn visit_compare;  /* E_REFUSED where it has them otherwise */
 visit_fn visit_close;
 /* The same where a courier carries the message and the answer. */
-visit_fn courier_ready, courier_take, courier_born, courier_withdraw;
+visit_fn courier_ready, courier_take, courier_born, courier_withdraw, courier_drill;
 
 void visit_free(struct visit *v); /* NULL is fine; a link that is still open is closed */
 /* The end of one that nobody waits for any more, on its thread: what it took in is destroyed again, all is closed, and the
