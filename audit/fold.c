@@ -248,6 +248,7 @@ static fold_handler *const handlers[ENTRY_TYPE_COUNT] = {
     [ENTRY_COSIGNED] = fold_cosigned,
     [ENTRY_RECOVERED] = fold_recovered,
     [ENTRY_LOG_KEY] = fold_log_key,
+    [ENTRY_MOVED] = fold_moved,
     [ENTRY_FAILOVER] = fold_failover,
     [ENTRY_PROMOTED] = fold_promoted,
     [ENTRY_SITE_RETIRED] = fold_site_retired,

@@ -40,6 +40,7 @@ void *fold_room(struct fold *x, void *items, size_t count, size_t size);
 /* The request that member "request" names, if it is pending, or being carried out, and asked for this operation (NULL:
  * any). NULL after a fault. */
 struct state_request *fold_live_request(struct fold *x, const char *operation);
+void fold_void_pending(struct fold *x, const char *why); /* every pending request */
 /* What it asked for is done: spent, and its open intent, if any, settled. */
 void fold_spend(struct fold *x, struct state_request *r);
 void fold_token_made_new(struct fold *x,
@@ -54,7 +55,7 @@ void fold_site_remove(struct strings *sites, const char *site);
 typedef void fold_handler(struct fold *x);
 fold_handler fold_genesis, fold_policy, fold_log_key, fold_suspended, fold_resumed, fold_recovered, fold_cosigned,
     fold_timestamp, fold_ceremony_opened, fold_ceremony_closed;
-fold_handler fold_failover, fold_promoted;
+fold_handler fold_failover, fold_promoted, fold_moved;
 fold_handler fold_site_enrolled, fold_arrived, fold_departed, fold_drill, fold_site_retired;
 fold_handler fold_head, fold_readopted;
 fold_handler fold_request, fold_approval, fold_rejection, fold_refused;

@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,18 +26,14 @@ void fold_genesis(struct fold *x)
     x->s->name = fold_copy(x, name);
 }
 
-/* What was asked under the policy before has to be asked again. */
-static void void_pending(struct fold *x, unsigned version)
+void fold_void_pending(struct fold *x, const char *why)
 {
     for (size_t i = 0; i < x->s->request_count; i++) {
         struct state_request *r = &x->s->requests[i];
         if (r->state != REQUEST_PENDING)
             continue;
         r->state = REQUEST_VOID;
-        if (asprintf(&r->why, "policy %u adopted", version) < 0) {
-            r->why = NULL;
-            fold_memory(x);
-        }
+        r->why = fold_copy(x, why);
     }
 }
 
@@ -58,7 +55,9 @@ void fold_policy(struct fold *x)
     if (!fold_goes(x))
         return;
     fold_spend(x, r);
-    void_pending(x, (unsigned)version);
+    char why[48];
+    snprintf(why, sizeof why, "policy %u adopted", (unsigned)version);
+    fold_void_pending(x, why); /* what was asked under the policy before has to be asked again */
     x->s->policy = digest;
     x->s->policy_version = (unsigned)version;
     x->s->policy_seq = x->e->seq;
@@ -76,6 +75,8 @@ void fold_log_key(struct fold *x)
     struct state_request *r = fold_live_request(x, "change-log-key");
     if (!x->rc && note_key_parse(vkey, &key, x->f))
         x->rc = x->f->outcome;
+    if (!x->rc && strcmp(key.name, x->look->origin) != 0)
+        fold_fail(x, "it names a key of another log");
     if (!x->rc && r && r->state != REQUEST_INTENT)
         fold_fail(x, "nothing decided yet that the log's key may change");
     if (fold_goes(x))

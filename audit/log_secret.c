@@ -44,6 +44,21 @@ static bool holds(const struct log *l, const struct note_key *wanted)
     return l->secret && !memcmp(l->signer.public_key, wanted->public_key, sizeof wanted->public_key);
 }
 
+/* The key that is here is not the one in force. */
+static enum outcome other_key(const struct log *l, const struct note_key *wanted, struct fault *f)
+{
+    const struct tree *t = &l->tree;
+    const struct tree_key *last = &t->keys[t->key_count - 1];
+    if (t->key_count > 1 && strcmp(t->keys[t->key_count - 2].key.name, wanted->name) != 0)
+        return fault_set(
+            f, E_REFUSED,
+            "this home is closed: its log goes on elsewhere as %s since entry %llu; work there, or put that "
+            "home's key into %s",
+            wanted->name, (unsigned long long)last->seq, l->next_key_file);
+    return fault_set(f, E_REFUSED, "%s is not the key that the log's %s names", l->key_file,
+                     t->key_count > 1 ? "last log-key entry" : "genesis");
+}
+
 enum outcome log_load_secret(struct log *l, struct fault *f)
 {
     const struct note_key *wanted = tree_key(&l->tree, log_size(l) + 1);
@@ -52,7 +67,8 @@ enum outcome log_load_secret(struct log *l, struct fault *f)
     if (holds(l, wanted))
         return OK;
     enum outcome rc = read_secret(l->key_file, &secret, public, f);
-    if (!rc && memcmp(public, wanted->public_key, sizeof public) != 0 && l->tree.key_count > 1) {
+    bool other = rc == E_ABSENT || (!rc && memcmp(public, wanted->public_key, sizeof public) != 0);
+    if (other && l->tree.key_count > 1 && file_exists(l->next_key_file)) {
         EVP_PKEY_free(secret);
         secret = NULL;
         rc = read_secret(l->next_key_file, &secret, public, f);
@@ -60,8 +76,7 @@ enum outcome log_load_secret(struct log *l, struct fault *f)
             rc = move_in(l, wanted, f);
     }
     if (!rc && memcmp(public, wanted->public_key, sizeof public) != 0)
-        rc = fault_set(f, E_REFUSED, "%s is not the key that the log's %s names", l->key_file,
-                       l->tree.key_count > 1 ? "last log-key entry" : "genesis");
+        rc = other_key(l, wanted, f);
     if (rc)
         goto out;
     EVP_PKEY_free(l->secret);

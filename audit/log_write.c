@@ -287,7 +287,7 @@ static enum outcome append(struct log *l, enum entry_type type, const char *clas
         return fault_set(f, E_REFUSED, "log %s: %s", l->entries,
                          l->lock ? "an append failed before; close the log and open it again"
                                  : "nothing is appended without the append lock");
-    if (l->grouped && type == ENTRY_LOG_KEY)
+    if (l->grouped && (type == ENTRY_LOG_KEY || type == ENTRY_MOVED))
         return fault_set(f, E_INVALID, "log %s: the log's key changes between groups of entries", l->entries);
     struct draft d = {.line = BUF(LIMIT_ENTRY + 1), .document = BUF(LIMIT_CONFIDENTIAL)};
     enum outcome rc = log_load_secret(l, f);

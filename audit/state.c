@@ -109,6 +109,9 @@ void state_clear(struct state *s)
     for (size_t i = 0; i < s->cosigned_count; i++)
         strings_free(&s->cosigned[i].lines);
     free(s->cosigned);
+    for (size_t i = 0; i < s->move_count; i++)
+        free(s->moves[i].before);
+    free(s->moves);
     for (size_t i = 0; i < s->token_count; i++)
         token_clear(&s->tokens[i]);
     free(s->tokens);
@@ -226,6 +229,14 @@ struct state_taken *state_taken_offer(const struct state *s, const struct digest
         if (digest_equal(&s->taken[i].offer, offer))
             return &s->taken[i];
     return NULL;
+}
+
+const char *state_origin_at(const struct state *s, uint64_t size)
+{
+    for (size_t i = 0; i < s->move_count; i++)
+        if (size < s->moves[i].from)
+            return s->moves[i].before;
+    return s->origin;
 }
 
 bool state_was_refused(const struct state *s, const struct digest *subject)

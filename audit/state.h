@@ -112,6 +112,11 @@ struct state_cosigned { /* signatures by cosigners that an entry holds; whether 
     struct strings lines; /* signature lines without their newlines */
 };
 
+struct state_move { /* the log got another origin */
+    char *before;   /* its origin until then */
+    uint64_t from;  /* checkpoints of so many entries and more are of the new one */
+};
+
 struct state_ceremony {
     char *id, *script;
     uint64_t seq;
@@ -158,6 +163,8 @@ struct state {
     size_t suspension_count;
     struct state_ceremony *ceremonies;
     size_t ceremony_count;
+    struct state_move *moves; /* in order */
+    size_t move_count;
     struct state_cosigned *cosigned;
     size_t cosigned_count;
     struct digest *refused; /* subjects refused without a request, under the policy in force */
@@ -193,6 +200,8 @@ bool state_key_at(const struct state_key *k, const char *token, const char *site
 /* The newest offer taken in for this intent (digest of the host's entry), or with this digest of its own; NULL: none. */
 struct state_taken *state_taken(const struct state *s, const struct digest *intent);
 struct state_taken *state_taken_offer(const struct state *s, const struct digest *offer);
+/* The origin that a checkpoint of this size has. */
+const char *state_origin_at(const struct state *s, uint64_t size);
 bool state_was_refused(const struct state *s, const struct digest *subject);
 bool state_suspended(const struct state *s, const char *token, const char *label); /* any scope that covers it */
 

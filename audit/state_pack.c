@@ -7,7 +7,7 @@
 
 /* Who adds a member to the state packs it below, and says the new size here: one that is forgotten would be lost. */
 #if __SIZEOF_POINTER__ == 8
-_Static_assert(sizeof(struct state) == 376, "pack its new member");
+_Static_assert(sizeof(struct state) == 392, "pack its new member");
 _Static_assert(sizeof(struct state_site) == 272, "pack its new member");
 _Static_assert(sizeof(struct state_request) == 160, "pack its new member");
 _Static_assert(sizeof(struct state_vote) == 136, "pack its new member");
@@ -15,6 +15,7 @@ _Static_assert(sizeof(struct state_intent) == 192, "pack its new member");
 _Static_assert(sizeof(struct state_offer) == 48, "pack its new member");
 _Static_assert(sizeof(struct state_key) == 176, "pack its new member");
 _Static_assert(sizeof(struct state_token) == 40, "pack its new member");
+_Static_assert(sizeof(struct state_move) == 16, "pack its new member");
 _Static_assert(sizeof(struct state_suspension) == 16, "pack its new member");
 _Static_assert(sizeof(struct state_cosigned) == 64, "pack its new member");
 _Static_assert(sizeof(struct state_ceremony) == 32, "pack its new member");
@@ -257,6 +258,12 @@ static void pack_token(struct packer *p, struct state_token *t)
     pack_number(p, &t->serving_seq);
 }
 
+static void pack_move(struct packer *p, struct state_move *m)
+{
+    pack_text(p, &m->before);
+    pack_number(p, &m->from);
+}
+
 static void pack_suspension(struct packer *p, struct state_suspension *s)
 {
     pack_text(p, &s->scope);
@@ -331,6 +338,7 @@ static void pack_state(struct packer *p, struct state *s)
     PACK_ARRAY(p, s->intents, s->intent_count, pack_intent);
     PACK_ARRAY(p, s->keys, s->key_count, pack_key);
     PACK_ARRAY(p, s->tokens, s->token_count, pack_token);
+    PACK_ARRAY(p, s->moves, s->move_count, pack_move);
     PACK_ARRAY(p, s->suspensions, s->suspension_count, pack_suspension);
     PACK_ARRAY(p, s->ceremonies, s->ceremony_count, pack_ceremony);
     PACK_ARRAY(p, s->cosigned, s->cosigned_count, pack_cosigned);

@@ -64,15 +64,36 @@ const struct note_key *tree_key(const struct tree *t, uint64_t size)
     return NULL;
 }
 
-/* Only the genesis and log-key entries name a key; a canonical entry ends with its type. */
-static bool names_key(uint64_t seq, struct span line)
+static bool ends_with(struct span line, const char *end)
 {
-    static const char end[] = ",\"type\":\"log-key\"}";
-    size_t len = sizeof end - 1;
-    return seq == 0 || (line.len > len && !memcmp(line.data + line.len - len, end, len));
+    size_t len = strlen(end);
+    return line.len > len && !memcmp(line.data + line.len - len, end, len);
 }
 
-/* The log's name never changes, its key may. */
+/* Only the genesis, log-key and moved entries name a key; a canonical entry ends with its type. */
+static bool names_key(uint64_t seq, struct span line)
+{
+    return seq == 0 || ends_with(line, ",\"type\":\"log-key\"}") || ends_with(line, ",\"type\":\"moved\"}");
+}
+
+static bool had_name(const struct tree *t, const char *name)
+{
+    for (size_t i = 0; i < t->key_count; i++)
+        if (!strcmp(t->keys[i].key.name, name))
+            return true;
+    return false;
+}
+
+/* A key may change under the log's name; who moves gets a name that the log never had. */
+static bool name_fits(const struct tree *t, const struct entry *e, const char *origin, const char *name)
+{
+    if (e->seq == 0)
+        return !strcmp(name, origin);
+    if (e->type == ENTRY_MOVED)
+        return !had_name(t, name);
+    return !strcmp(name, t->keys[t->key_count - 1].key.name);
+}
+
 static enum outcome read_key(const struct tree *t, const struct entry *e, struct tree_key *ret, struct fault *f)
 {
     const char *vkey = NULL, *origin = NULL;
@@ -81,7 +102,7 @@ static enum outcome read_key(const struct tree *t, const struct entry *e, struct
     if (json_want_string(e->body, "log-key", &vkey, f) ||
         (e->seq == 0 && json_want_string(e->body, "origin", &origin, f)) || note_key_parse(vkey, &ret->key, f))
         return fault_context(f, "%s", entry_type_name(e->type));
-    if (strcmp(ret->key.name, e->seq ? t->keys[0].key.name : origin) != 0)
+    if (!name_fits(t, e, origin, ret->key.name))
         return fault_set(f, E_REFUSED, "it names another key than one for this log");
     ret->seq = e->seq;
     ret->from = e->seq ? e->seq + 2 : 1;

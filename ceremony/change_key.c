@@ -1,16 +1,21 @@
 #include <string.h>
 
+#include "audit/note.h"
 #include "ceremony/describe.h"
 #include "ceremony/print.h"
 #include "ceremony/tool.h"
 #include "ceremony/waiting.h"
+#include "core/file.h"
+#include "core/limits.h"
 #include "estate/asking.h"
 
-/* `quorate log change-key`: the new key, request, intent, then the entry that puts it in force. */
+/* `quorate log change-key`: the new key, request, intent, then the entry that puts it in force. `quorate log move`: the
+ * same with a key that was made elsewhere, under another origin; nothing follows here. */
 
 struct change {
     struct estate *estate;
     bool json;
+    bool moves;      /* to another machine */
     struct buf vkey; /* of the new key */
 };
 
@@ -32,15 +37,18 @@ static enum outcome change_tell(const struct change *c, struct fault *f)
 
     if (c->json) {
         j = json_object();
-        if (json_put_string(j, "log-key", buf_str(&c->vkey)) && json_put_string(j, "status", "in force"))
+        if (json_put_string(j, "log-key", buf_str(&c->vkey)) &&
+            json_put_string(j, "status", c->moves ? "moved" : "in force"))
             return print_json(j, f);
         json_decref(j);
         return fault_memory(f);
     }
-    buf_puts(&b, "Log key: ");
-    print_toned(&b, TONE_GOOD, "in force");
+    buf_puts(&b, c->moves ? "Home: " : "Log key: ");
+    print_toned(&b, TONE_GOOD, c->moves ? "moved" : "in force");
     buf_puts(&b, "\n");
     print_field(&b, "log-key", "%s", buf_str(&c->vkey));
+    if (c->moves)
+        print_field(&b, "next", "copy the home to the other machine, with that key as log/key.new; this one is closed");
     print_field(&b, "trust", "trust files go on naming the first key: the log leads from it to this one");
     o = print_out(&b, f);
     buf_free(&b);
@@ -102,7 +110,8 @@ static enum outcome change_ask(const struct change *c, const struct state_intent
     }
     verdict_put_short(answer.verdict, &why);
     if (answer.verdict->decision == DECISION_PENDING && answer.request) {
-        o = waiting_tell(c->json, "The new log key", digest_hex(&answer.request->id).hex, buf_str(&why), f);
+        o = waiting_tell(c->json, c->moves ? "The move" : "The new log key", digest_hex(&answer.request->id).hex,
+                         buf_str(&why), f);
     } else if (answer.verdict->decision != DECISION_ALLOW || !answer.request) {
         o = fault_set(f, E_REFUSED, "the log's key may not be changed: %s", buf_str(&why));
     } else {
@@ -122,20 +131,33 @@ static enum outcome change_enter(const struct change *c, const struct state_inte
     bool good = json_put_string(body, "log-key", buf_str(&c->vkey)) &&
                 json_put_digest(body, "request", &intent->request) &&
                 json_put(body, "verdict", json_deep_copy(json_object_get(intent->body, "verdict")));
-    enum outcome o = good ? estate_append(c->estate, ENTRY_LOG_KEY, body, NULL, f) : fault_memory(f);
+    enum outcome o =
+        good ? estate_append(c->estate, c->moves ? ENTRY_MOVED : ENTRY_LOG_KEY, body, NULL, f) : fault_memory(f);
 
     json_decref(body);
+    if (o != OK || c->moves)
+        return o;
     /* The next to begin puts the new key in its place: now, not when somebody next writes. */
-    if (o == OK)
-        o = log_begin(c->estate->log, f);
+    o = log_begin(c->estate->log, f);
     log_end(c->estate->log);
     return o;
+}
+
+static enum outcome change_run(struct change *c, struct fault *f)
+{
+    const struct state_intent *intent = NULL;
+    enum outcome o = change_left(c, &intent, f);
+
+    if (o == OK && !intent)
+        o = change_ask(c, &intent, f);
+    if (o == OK)
+        o = intent ? change_enter(c, intent, f) : fault_set(f, E_IO, "the log does not show the intent just written");
+    return o == OK ? change_tell(c, f) : o;
 }
 
 enum outcome run_log_change_key(const struct arguments *a, struct fault *f)
 {
     struct change c = {.json = argument_flag(a, "json"), .vkey = BUF(1024)};
-    const struct state_intent *intent = NULL;
     enum outcome o = estate_open(argument(a, "bindings"), &c.estate, f);
 
     if (o == OK)
@@ -143,14 +165,65 @@ enum outcome run_log_change_key(const struct arguments *a, struct fault *f)
     if (o == OK)
         o = change_key(&c, f);
     if (o == OK)
-        o = change_left(&c, &intent, f);
-    if (o == OK && !intent)
-        o = change_ask(&c, &intent, f);
-    if (o == OK)
-        o = intent ? change_enter(&c, intent, f) : fault_set(f, E_IO, "the log does not show the intent just written");
-    if (o == OK)
-        o = change_tell(&c, f);
+        o = change_run(&c, f);
     buf_free(&c.vkey);
     estate_close(c.estate);
+    return o;
+}
+
+/* The key that goes on was made at the other machine; its name is one that this log never had. */
+static enum outcome move_check(struct change *c, const char *vkey, struct fault *f)
+{
+    const struct state *s = &c->estate->state;
+    struct note_key key;
+
+    if (note_key_parse(vkey, &key, f) != OK)
+        return fault_context(f, "the verifier key");
+    if (strcmp(key.name, s->origin) == 0)
+        return fault_set(f, E_REFUSED, "the key is one of this log itself: make it with `quorate log new-home`");
+    for (size_t i = 0; i < s->move_count; i++)
+        if (strcmp(key.name, s->moves[i].before) == 0)
+            return fault_set(f, E_REFUSED, "this log was called %s before: choose another origin", key.name);
+    buf_puts(&c->vkey, vkey);
+    return c->vkey.failed ? fault_memory(f) : OK;
+}
+
+enum outcome run_log_move(const struct arguments *a, struct fault *f)
+{
+    struct change c = {.json = argument_flag(a, "json"), .moves = true, .vkey = BUF(1024)};
+    enum outcome o = estate_open(argument(a, "bindings"), &c.estate, f);
+
+    if (o == OK)
+        o = estate_policy_in_force(c.estate, f);
+    if (o == OK)
+        o = move_check(&c, a->operands[0], f);
+    if (o == OK)
+        o = change_run(&c, f);
+    buf_free(&c.vkey);
+    estate_close(c.estate);
+    return o;
+}
+
+enum outcome run_log_new_home(const struct arguments *a, struct fault *f)
+{
+    struct buf pem = BUF_SECRET(LIMIT_NOTE), vkey = BUF(1024), told = BUF(OUTPUT_MAX);
+    struct note_key key;
+    EVP_PKEY *secret = NULL;
+    uint8_t public[32];
+    enum outcome o = log_key_generate(&secret, &pem, public, f);
+
+    EVP_PKEY_free(secret);
+    if (o == OK)
+        o = note_key_make(a->operands[0], public, &key, f);
+    if (o == OK)
+        o = file_create(a->operands[1], buf_span(&pem), 0600, f);
+    if (o == OK) {
+        note_key_put(&key, &vkey);
+        print_field(&told, "log-key", "%s", buf_str(&vkey));
+        o = print_out(&told, f);
+    }
+    buf_free(&pem);
+    buf_free(&vkey);
+    buf_free(&told);
     return o;
 }

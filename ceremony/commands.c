@@ -335,6 +335,17 @@ const struct command commands[] = {
      "The first time this makes the key and leaves a request; the same command again, when they have approved,\n"
      "writes the entry that puts the key in force. The old key signs that entry and nothing after it.",
      none, run_log_change_key},
+    {"log new-home", "ORIGIN FILE", 2, 2, false, "At the machine that a home is to move to: make its log key",
+     "Writes the secret key to FILE and prints the verifier key, for `quorate log move` at the old machine. Needs no\n"
+     "estate.",
+     none, run_log_new_home},
+    {"log move", "VERIFIER-KEY", 1, 1, true,
+     "Close this home: its log goes on elsewhere, once enough people have approved it",
+     "The first time this leaves a request; the same command again, when they have approved, writes the last entry\n"
+     "that this home will ever have. Then copy the home to the other machine, with the key of `quorate log new-home` "
+     "as\n"
+     "log/key.new.",
+     none, run_log_move},
     {"script", "", 0, 0, false, "Check and print ceremony scripts", "", none, NULL},
     {"script check", "FILE", 1, 1, true, "Say what is wrong with a script, or what it holds",
      "Counts acts, steps and minutes. Nothing is asked for and nothing is written.", none, run_script_check},

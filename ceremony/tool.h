@@ -94,6 +94,8 @@ enum outcome run_log_check(const struct arguments *a, struct fault *f);
 enum outcome run_log_publish(const struct arguments *a, struct fault *f);
 enum outcome run_log_prove(const struct arguments *a, struct fault *f);
 enum outcome run_log_check_proof(const struct arguments *a, struct fault *f);
+enum outcome run_log_move(const struct arguments *a, struct fault *f);
+enum outcome run_log_new_home(const struct arguments *a, struct fault *f);
 enum outcome run_log_change_key(const struct arguments *a, struct fault *f);
 enum outcome run_cosign_init(const struct arguments *a, struct fault *f);
 enum outcome run_cosign_trust(const struct arguments *a, struct fault *f);

@@ -42,6 +42,7 @@ static entry_visitor *const visitors[ENTRY_TYPE_COUNT] = {
     [ENTRY_INTRODUCED] = verify_introduced,
     [ENTRY_TAKEN] = verify_taken,
     [ENTRY_LOG_KEY] = verify_log_key,
+    [ENTRY_MOVED] = verify_log_key,
     [ENTRY_READOPTED] = verify_readoption,
     [ENTRY_COSIGNED] = verify_cosigned,
     [ENTRY_ENVIRONMENT] = verify_environment,

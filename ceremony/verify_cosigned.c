@@ -51,8 +51,8 @@ void verify_cosigned(struct verifier *v, const struct entry *e)
         return;
     }
     snprintf(where, sizeof where, "entry %llu", (unsigned long long)e->seq);
-    memcpy(of.origin, v->state.origin, strlen(v->state.origin));
     of.size = (uint64_t)size;
+    snprintf(of.origin, sizeof of.origin, "%s", state_origin_at(&v->state, of.size));
     json_array_foreach(list, index, line) good =
         good && json_is_string(line) && strings_add(&lines, json_string_value(line));
     if (!good)

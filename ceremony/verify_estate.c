@@ -128,7 +128,7 @@ void verify_log_key(struct verifier *v, const struct entry *e)
     struct verified_request *request = verified_decision(v, e, OP_CHANGE_LOG_KEY);
 
     if (request == NULL || rejudge_members(e->body, request->request->subject->json, names, &f) != OK)
-        claim_fails(&v->claims, CLAIM_LOG, "the log key of entry %llu is not one that was approved",
+        claim_fails(&v->claims, CLAIM_LOG, "the log's key or place of entry %llu is not one that was approved",
                     (unsigned long long)e->seq);
 }
 

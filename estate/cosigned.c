@@ -34,9 +34,11 @@ static bool record_checkpoint(const struct state *s, const struct state_cosigned
 {
     struct checkpoint c = {.size = r->size, .root = r->root};
 
-    if (strlen(s->origin) >= sizeof c.origin)
+    const char *origin = state_origin_at(s, r->size);
+
+    if (strlen(origin) >= sizeof c.origin)
         return false;
-    memcpy(c.origin, s->origin, strlen(s->origin));
+    memcpy(c.origin, origin, strlen(origin));
     *ret = c;
     return true;
 }

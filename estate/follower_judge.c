@@ -132,6 +132,7 @@ static const char *const *repeated(enum entry_type type)
     case ENTRY_POLICY:
         return policy;
     case ENTRY_LOG_KEY:
+    case ENTRY_MOVED:
         return log_key;
     case ENTRY_SITE_ENROLLED:
         return site;

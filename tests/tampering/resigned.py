@@ -19,8 +19,9 @@ from .stamps import stamps
 class Forger:
     def __init__(self, files, trust, key_file):
         self.files, self.key_file = files, key_file
-        self.key = VerifierKey(trust["log-key"])
         self.entries = [json.loads(line) for line in files["entries"].split(b"\n")[:-1]]
+        keys = [entry["body"]["log-key"] for entry in self.entries if entry["type"] in ("log-key", "moved")]
+        self.key = VerifierKey(keys[-1] if keys else trust["log-key"])
 
     def find(self, kind, /, **body):
         """The last entry of that type with these members."""
@@ -527,7 +528,7 @@ def attestations(forger):
                          "artifacts/" + digest(lighter) + ".p7s": files[document + ".p7s"]})
 
 
-ATTACKS = (verdicts, births, drills, tokens.failovers, tokens.promotions, steps, stamps, scripted, records, documents)
+ATTACKS = (verdicts, births, drills, tokens.failovers, tokens.promotions, tokens.moves, steps, stamps, scripted, records, documents)
 
 
 def attacks(files, trust, key_file, kinds=None):

@@ -53,3 +53,29 @@ def promotions(forger):
     yield forger.change("a promotion of another token", edited(token="leaf"), "approved")
     yield forger.change("a promotion that was not decided", dropped(intent), "intent")
     yield forger.change("a promotion that the record leaves out", dropped(place), None)
+
+
+def moves(forger):
+    try:
+        place = forger.find("moved")
+    except LookupError:
+        return
+    moved = forger.entries[place]
+    intent = next(at for at, other in enumerate(forger.entries)
+                  if other["type"] == "intent" and other["body"]["request"] == moved["body"]["request"])
+    first = forger.entries[0]["body"]["log-key"]
+
+    def dropped(at):
+        def edit(entries):
+            del entries[at]
+        return edit
+
+    def named(**members):
+        def edit(entries):
+            entries[place].update(members)
+        return edit
+
+    yield forger.change("a move of the home: left out", dropped(place), None)
+    yield forger.change("a move of the home: not decided", dropped(intent), "intent")
+    yield forger.change("a move of the home: to where it was", named(body=dict(moved["body"], **{"log-key": first})), None)
+    yield forger.change("a move of the home: as a change of key", named(type="log-key"), "origin")

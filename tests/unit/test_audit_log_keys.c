@@ -209,10 +209,67 @@ static void a_change_cut_short(void **state)
     }
 }
 
+/* The entry that moves the log to a key made elsewhere; its secret is in ret_pem. */
+static enum outcome moved(struct log *l, const char *origin, struct buf *ret_pem, struct fault *f)
+{
+    struct buf vkey = BUF(512);
+    struct note_key key;
+    EVP_PKEY *secret = NULL;
+    uint8_t public[32];
+    json_t *body = json_object();
+    assert_int_equal(log_key_generate(&secret, ret_pem, public, f), OK);
+    EVP_PKEY_free(secret);
+    assert_int_equal(note_key_make(origin, public, &key, f), OK);
+    note_key_put(&key, &vkey);
+    assert_true(json_put_string(body, "log-key", buf_str(&vkey)));
+    enum outcome rc = log_begin(l, f);
+    if (!rc)
+        rc = log_append(l, ENTRY_MOVED, NULL, body, NULL, f);
+    log_end(l);
+    json_decref(body);
+    buf_free(&vkey);
+    return rc;
+}
+
+static void the_log_goes_on_elsewhere(void **state)
+{
+    (void)state;
+    struct fault f;
+    char *folder = log_made(), *key = path_join(folder, "key");
+    struct log *l = log_opened(folder);
+    struct buf pem = BUF(1024);
+    say(l, "here");
+    if (moved(l, "elsewhere.example", &pem, &f) != OK)
+        fail_msg("%s", f.text);
+    assert_int_equal(log_size(l), 3);
+    /* Whoever has the old key alone writes nothing more, in this process or another. */
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(log_begin(l, &f), E_REFUSED);
+        assert_non_null(strstr(f.text, "goes on elsewhere as elsewhere.example since entry 2"));
+        log_end(l);
+        log_close(l);
+        l = log_opened(folder);
+        assert_int_equal(log_size(l), 3);
+    }
+    log_close(l);
+    assert_int_equal(remove(key), 0);
+    file_put(folder, "key.new", buf_span(&pem));
+    l = log_opened(folder);
+    say(l, "there");
+    assert_string_equal(log_origin(l), "elsewhere.example");
+    assert_true(file_exists(key));
+    log_close(l);
+    sizes_are(folder, 4);
+    buf_free(&pem);
+    free(key);
+    log_gone(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_log_goes_on_with_another_key),
+        cmocka_unit_test(the_log_goes_on_elsewhere),
         cmocka_unit_test(no_key_without_its_entry),
         cmocka_unit_test(a_change_cut_short),
     };

@@ -277,16 +277,34 @@ static void log_keys_rest_on_requests(void **state)
         {1, ENTRY_INTENT,
          "{'evidence':{'approvals':[],'at':'2026-01-01T00:00:00Z','rejections':[]},'operation':'change-log-key',"
          "'request':'$k'," VERDICT "}"},
-        {0, ENTRY_LOG_KEY, "{" VKEY ",'request':'$other'," VERDICT "}"},
-        {0, ENTRY_LOG_KEY, "{'log-key':'nobody','request':'$k'," VERDICT "}"},
-        {0, ENTRY_LOG_KEY, "{" VKEY ",'request':'$k'}"},
-        {0, ENTRY_LOG_KEY, "{'more':'x'," VKEY ",'request':'$k'," VERDICT "}"},
-        {1, ENTRY_LOG_KEY, "{" VKEY ",'request':'$k'," VERDICT "}"},
-        {0, ENTRY_LOG_KEY, "{" VKEY ",'request':'$k'," VERDICT "}"},
+        {0, ENTRY_LOG_KEY, "{" VKEY ",'request':'$k'," VERDICT "}"}, /* of another log than "o" */
+        {0, ENTRY_MOVED, "{" VKEY ",'request':'$other'," VERDICT "}"},
+        {0, ENTRY_MOVED, "{'log-key':'nobody','request':'$k'," VERDICT "}"},
+        {0, ENTRY_MOVED, "{" VKEY ",'request':'$k'}"},
+        {0, ENTRY_MOVED, "{'more':'x'," VKEY ",'request':'$k'," VERDICT "}"},
+        {1, ENTRY_MOVED, "{" VKEY ",'request':'$k'," VERDICT "}"},
+        {0, ENTRY_MOVED, "{" VKEY ",'request':'$k'," VERDICT "}"},
+        {0, ENTRY_APPROVAL, "{'request':'$other','signature':'$sig'," VOTE "}"}, /* void */
+        {1, ENTRY_REQUEST, "{'operation':'change-log-key','request':'$l','rule':'r','subject':'$t'," LATER "}"},
+        {1, ENTRY_INTENT,
+         "{'evidence':{'approvals':[],'at':'2026-01-01T00:00:00Z','rejections':[]},'operation':'change-log-key',"
+         "'request':'$l'," VERDICT "}"},
+        {0, ENTRY_MOVED, "{" VKEY ",'request':'$l'," VERDICT "}"}, /* it is there already */
+        {0, ENTRY_MOVED,
+         "{'log-key':'o+f0d81b7a+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW','request':'$l'," VERDICT "}"},
+        {0, ENTRY_LOG_KEY, "{'log-key':'nobody','request':'$l'," VERDICT "}"},
+        {0, ENTRY_LOG_KEY, "{" VKEY ",'request':'$l'}"},
+        {0, ENTRY_LOG_KEY, "{'more':'x'," VKEY ",'request':'$l'," VERDICT "}"},
+        {1, ENTRY_LOG_KEY, "{" VKEY ",'request':'$l'," VERDICT "}"},
+        {0, ENTRY_LOG_KEY, "{" VKEY ",'request':'$l'," VERDICT "}"},
     };
     struct state s;
     found(&s);
     TELL(&s, rows);
+    assert_string_equal(s.origin, "PeterNeumann");
+    assert_int_equal(s.move_count, 1);
+    assert_string_equal(state_origin_at(&s, s.moves[0].from - 1), "o");
+    assert_string_equal(state_origin_at(&s, s.moves[0].from), "PeterNeumann");
     state_clear(&s);
 }
 

@@ -123,7 +123,7 @@ class Cosigned:
 
     def text(self, size):
         root = base64.b64encode(bytes.fromhex(self.tree.roots[size])).decode()
-        return ("%s\n%d\n%s\n" % (self.world.origin, size, root)).encode()
+        return ("%s\n%d\n%s\n" % (self.world.origin_at(size), size, root)).encode()
 
     def size(self, judge):
         """So many entries the quorum of this policy has signed."""

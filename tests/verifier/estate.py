@@ -1,6 +1,6 @@
 """The fold of the log: policies, sites, requests and votes, suspension. Each verdict is evaluated again."""
 
-from . import cosign, crypto, evaluate, policy
+from . import cosign, crypto, evaluate, log, policy
 from .strict import (Refused, canonical_bytes, digest, integer, members, moment, need, parse_canonical, sha256, sha256_hex, text,
                      texts, unhex)
 
@@ -42,6 +42,7 @@ class Estate:
         self.policy, self.policies = None, []
         self.requests, self.intents, self.keys = {}, {}, []
         self.sites, self.enrolled, self.serving, self.suspensions = {}, {}, {}, set()
+        self.moves = []  # (origin before, size of the first checkpoint that has another one)
         self.promotions = {}  # token: its primary by the last promotion
         self.place = lambda: (None, None, None)  # (script id, step, operation): set by the ceremonies
         self.estate, self.last_time = None, 0
@@ -86,9 +87,9 @@ class Estate:
         members(subject, SUBJECT + SUBJECTS.get(operation, PKCS11_SUBJECT), "the subject of request " + name[:12])
         need((subject["estate"], subject["environment"], subject["origin"])
              == (self.estate, self.environment, self.origin), "request %s: it is for another estate", name[:12])
-        log = members(document["log"], "root size", "log")
-        size = integer(log["size"], "log size")
-        need(size <= entry.seq and self.tree.roots[size] == log["root"], "request %s: the log never was so", name[:12])
+        logged = members(document["log"], "root size", "log")
+        size = integer(logged["size"], "log size")
+        need(size <= entry.seq and self.tree.roots[size] == logged["root"], "request %s: the log never was so", name[:12])
         made, expires = moment(document["made"]), moment(document["expires"])
         need(made <= entry.time and made < expires, "request %s: made, expires", name[:12])
         members(document["policy"], "digest version", "policy")
@@ -358,6 +359,7 @@ class Estate:
         body = members(entry.body, "log-key request verdict", entry.what)
         intent = self.closing(entry, "change-log-key")
         need(body["log-key"] == intent.request.subject["log-key"], "%s: not the key that was approved", entry.what)
+        need(log.VerifierKey(body["log-key"]).name == self.origin, "%s: a key of another log", entry.what)
         self.spent(intent)
 
     def head(self, entry):
@@ -376,6 +378,23 @@ class Estate:
         intent = self.closing(entry, "readopt-log")
         need(body["heads"] == intent.request.subject["heads"], "%s: not what was approved", entry.what)
         self.spent(intent)
+
+    def moved(self, entry):
+        body = members(entry.body, "log-key request verdict", entry.what)
+        intent = self.closing(entry, "change-log-key")
+        need(body["log-key"] == intent.request.subject["log-key"], "%s: not the key that was approved", entry.what)
+        origin = log.VerifierKey(body["log-key"]).name
+        need(origin not in [self.origin] + [before for before, _ in self.moves], "%s: the origin is an old one", entry.what)
+        self.moves.append((self.origin, entry.seq + 2))
+        self.origin = origin
+        self.spent(intent)
+        for request in self.requests.values():
+            if request.state == "pending":
+                request.state = "void"
+
+    def origin_at(self, size):
+        """The origin that a checkpoint of that size has."""
+        return next((before for before, until in self.moves if size < until), self.origin)
 
     def is_suspended(self, subject):
         token = subject.get("token")

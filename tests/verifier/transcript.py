@@ -52,7 +52,7 @@ def handlers(world, keys, ceremonies):
         "settled": site.settled,
         "genesis": world.genesis, "policy": world.adopted, "site-enrolled": world.site_enrolled, "arrived": world.arrived,
         "site-retired": world.site_retired, "departed": world.departed, "failover": world.failover,
-        "promoted": world.promoted,
+        "promoted": world.promoted, "moved": world.moved,
         "request": world.request, "approval": lambda entry: world.vote(entry, False),
         "rejection": lambda entry: world.vote(entry, True), "refused": world.refused, "intent": world.intent,
         "offer": keys.offer, "receipt": keys.receipt, "born": keys.born, "provisional": keys.provisional, "drill": keys.drill, "accepted": keys.accepted,
@@ -89,9 +89,9 @@ def signing_key(entries, trust):
     """The trusted key, or the one that the last `log-key` entry before the last entry puts in its place."""
     key = log.VerifierKey(trust["log-key"])
     for entry in entries[:-1]:
-        if entry.type == "log-key":
+        if entry.type in ("log-key", "moved"):
             changed = log.VerifierKey(entry.body.get("log-key"))
-            need(changed.name == key.name, "%s: its name is not the origin", entry.what)
+            need((changed.name == key.name) == (entry.type == "log-key"), "%s: its name is not the origin", entry.what)
             key = changed
     return key
 
