@@ -45,7 +45,7 @@ UNIT       := $(sort $(wildcard tests/unit/test_*.c))
 object      = $(patsubst %.c,$(B)/obj/%.o,$(1))
 UNIT_BINS  := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT))
 
-.PHONY: all bypass help deps lint-deps demo check check-ceremonies check-interop check-crash check-model unit threads fuzz coverage lint mediation bench bench-log bench-deps clean install
+.PHONY: all bypass help deps lint-deps demo check check-ceremonies check-interop check-crash check-model unit threads fuzz coverage lint mediation bench bench-births bench-log bench-deps clean install
 all: $(B)/quorate $(B)/quorate-pkcs11.so
 
 unit: $(UNIT_BINS) $(B)/mock-hsm.so $(B)/shim-hsm.so $(B)/lossy-hsm.so $(B)/bypass \
@@ -70,6 +70,7 @@ help:
 	@echo 'make unit         build the unit tests alone'
 	@echo 'make bypass       try every way round the module, here and across the boundary; print the table'
 	@echo 'make bench        what the layer costs, against the bare HSM and two other layers'
+	@echo 'make bench-births  the part of it that is about births to two replicas'
 	@echo 'make bench-log    the part of it that is about the log: appends, verification, proofs (ENTRIES=10000000)'
 	@echo 'make mediation    write docs/mediation.md anew, from the table of functions'
 	@echo 'make deps         install the Debian packages that are missing; lint-deps: those of make lint'
@@ -149,6 +150,11 @@ $(B)/tests/bench-lease: $(B)/obj/tests/bench/lease.o $(call object,$(MODULE)) $(
 	@mkdir -p $(@D)
 	$(call tell,LD) $(CC) $(CFLAGS) -o $@ $(filter-out %.so,$^) $(TEST_LIBS)
 
+# Births, through the module's inner parts.
+$(B)/tests/bench-births: $(B)/obj/tests/bench/births.o $(call object,$(MODULE)) $(B)/libquorate.a $(B)/mock-hsm.so
+	@mkdir -p $(@D)
+	$(call tell,LD) $(CC) $(CFLAGS) -o $@ $(filter-out %.so,$^) $(TEST_LIBS)
+
 $(B)/tests/bench-log: $(B)/obj/tests/bench/log.o $(B)/libquorate.a
 	@mkdir -p $(@D)
 	$(call tell,LD) $(CC) $(CFLAGS) -o $@ $^ $(LIBS)
@@ -184,9 +190,14 @@ bypass: deps
 	@tests/bypass/run.sh
 	@sed -n '/^  way round/,$$p' build/ways-round/in-process.log
 
-bench: bench-deps bench-log
+bench: bench-deps bench-log bench-births
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all build/mock-hsm.so build/tests/bench build/tests/bench-lease
 	@tests/bench/run.sh
+
+bench-births: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain build/tests/bench-births
+	@build/tests/bench-births softhsm 15
+	@build/tests/bench-births mock 3 50
 
 bench-log: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain build/tests/bench-log

@@ -3,6 +3,7 @@
 
 #include "core/encode.h"
 #include "module/birth_work.h"
+#include "module/head.h"
 
 static enum outcome verdict_refuse(const struct verdict *v, struct fault *f)
 {
@@ -24,7 +25,6 @@ static enum outcome rule_keep(struct birth_work *k, const struct verdict *v, str
     k->prove_signature = v->rule->replicas.present && v->rule->replicas.prove_signature;
     k->sha1_allowed = strings_have(&v->rule->transport, "oaep-sha1");
     k->while_suspended = v->rule->while_suspended;
-    k->deferred = v->rule->replicas.deferred;
     return k->rule_id != NULL ? OK : fault_memory(f);
 }
 
@@ -51,52 +51,53 @@ static void missing_put(struct buf *missing, const char *site, const struct faul
     buf_putf(missing, "%ssite %s is not ready: %s", missing->len > 0 ? "; " : "", site, why->text);
 }
 
-/* One that files are carried to is ready where its receipt may come later: nobody can ask it now. */
-static enum outcome carried_prepare(const struct birth_work *k, struct replica *r, struct fault *f)
+/* All that qualify take part where they are ready. They are asked first and waited for last, the primary meanwhile. */
+static void replicas_ask(struct birth_work *k, const struct strings *sites, struct buf *missing)
 {
-    if (k->deferred.seconds == 0 && k->deferred.months == 0)
-        return fault_set(f, E_REFUSED,
-                         "files are carried there by people, and rule \"%s\" (line %u) does not say "
-                         "`deferred`: no receipt may come later",
-                         k->rule_id, k->rule_line);
-    if (r->visit->serial == NULL)
-        return fault_set(f, E_REFUSED, "%s at %s is not enrolled: run `quorate enrol --carried`", r->token, r->site);
-    r->ready = true;
-    return OK;
+    struct replica *r = NULL;
+    struct fault why = {0};
+    for (size_t i = 0; i < sites->count; i++)
+        if (replicas_want(&k->replicas, k->world, k->token, sites->items[i], &r, &why) != OK ||
+            replica_begin(r, VISIT_READY, &why) != OK)
+            missing_put(missing, sites->items[i], &why);
 }
 
-/* All that qualify take part where they are ready; fewer than the rule asks for: no birth begins. The sites that qualify
- * lie apart from each other as the rule asks, so any of them do. */
-static enum outcome replicas_prepare(struct birth_work *k, const struct strings *sites, struct fault *f)
+/* Fewer than the rule asks for: no birth begins. The sites that qualify lie apart from each other as the rule asks, so any
+ * of them do. */
+static enum outcome replicas_count(struct birth_work *k, struct buf *missing, struct fault *f)
 {
     struct replicas *all = &k->replicas;
-    struct buf missing = BUF(700);
     struct replica *r = NULL;
     struct fault why = {0};
     enum outcome outcome = OK;
-    for (size_t i = 0; i < sites->count; i++)
-        if (replicas_want(all, k->world, k->token, sites->items[i], &r, &why) != OK ||
-            (r->carried ? carried_prepare(k, r, &why) : replica_begin(r, VISIT_READY, &why)) != OK)
-            missing_put(&missing, sites->items[i], &why);
     while ((r = replicas_next(all, &outcome, &why)) != NULL) {
         r->ready = outcome == OK;
         if (outcome != OK)
-            missing_put(&missing, r->site, &why);
+            missing_put(missing, r->site, &why);
     }
     for (size_t i = all->count; i-- > 0;)
         if (!all->items[i].ready)
             replica_drop(all, i);
-    outcome = OK;
-    if (k->replicas.count < k->at_least)
-        outcome = fault_set(f, E_DEVICE, "rule \"%s\" (line %u) asks for %u replicas, %zu are ready: %s", k->rule_id,
-                            k->rule_line, k->at_least, k->replicas.count, buf_str(&missing));
-    buf_free(&missing);
-    return outcome;
+    if (all->count < k->at_least)
+        return fault_set(f, E_DEVICE, "rule \"%s\" (line %u) asks for %u replicas, %zu are ready: %s", k->rule_id,
+                         k->rule_line, k->at_least, all->count, buf_str(missing));
+    return OK;
+}
+
+/* Both were waited for; the first that failed says why. */
+static enum outcome first_of(enum outcome first, enum outcome second, const struct fault *why, struct fault *f)
+{
+    if (first == OK && second != OK)
+        *f = *why;
+    return first != OK ? first : second;
 }
 
 enum outcome birth_plan(struct birth_work *k, struct fault *f)
 {
     struct verdict *verdict = NULL;
+    struct replicas heads = {.count = 0};
+    struct buf missing = BUF(700);
+    struct fault why = {0};
 
     enum outcome outcome = estate_judge(k->estate, k->b->request, k->b->context, &verdict, f);
     if (outcome == OK && verdict->decision != DECISION_ALLOW)
@@ -105,13 +106,17 @@ enum outcome birth_plan(struct birth_work *k, struct fault *f)
         outcome = rule_keep(k, verdict, f);
     if (outcome != OK)
         goto out;
-    outcome = primary_prepare(k, f);
+    outcome = heads_ask(k->world, k->token, NULL, &heads, f);
+    replicas_ask(k, &verdict->sites, &missing);
     if (outcome == OK)
-        outcome = replicas_prepare(k, &verdict->sites, f);
+        outcome = primary_prepare(k, f);
+    outcome = first_of(outcome, replicas_count(k, &missing, &why), &why, f);
+    outcome = first_of(outcome, heads_asked(k->world, &heads, &why), &why, f);
     /* What hangs in the library of a replica may have the primary's too. */
     if (outcome == OK)
         outcome = lower_answers(k->below, f);
 out:
     verdict_free(verdict);
+    buf_free(&missing);
     return outcome;
 }

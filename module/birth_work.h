@@ -16,7 +16,6 @@ struct birth_work {
     char *rule_id;
     unsigned rule_line, at_least;
     bool prove_signature, sha1_allowed, while_suspended;
-    struct span_of_time deferred; /* receipts of carried sites may come so late; zero: not at all */
 
     struct replicas replicas; /* those that take part */
     struct site_link primary;
@@ -25,7 +24,6 @@ struct birth_work {
     uint64_t intent;
     bool intended; /* the intent is in the log */
     bool held;     /* the key is permanent on the primary: from here on only forward */
-    bool awaited;  /* `provisional` is in the log */
     struct digest intent_digest;
     struct buf id;   /* CKA_ID that derives from it */
     struct buf spki; /* of the new key; empty for secret keys */
@@ -33,7 +31,7 @@ struct birth_work {
     CK_OBJECT_HANDLE secret, public; /* permanent */
 };
 
-/* Steps 2 and 3: judges once more, and asks every site for a sign of life. E_REFUSED, E_PENDING, E_DEVICE: nothing was
+/* Steps 2 and 3: judges once more, and asks every site for a sign of life and for the log's head. E_REFUSED, E_PENDING, E_DEVICE: nothing was
  * made, the text names the sites. */
 enum outcome birth_plan(struct birth_work *k, struct fault *f);
 

@@ -1,7 +1,7 @@
 #ifndef QUORATE_MODULE_HEAD_H
 #define QUORATE_MODULE_HEAD_H
 
-#include "module/site.h"
+#include "module/replica.h"
 
 /* The log's head on the HSMs (design, section 9): the signed checkpoint, kept as a public data object on each HSM that is
  * reached from here, so that a home that was put back to an older state, or lives twice, is noticed. Its label is the
@@ -17,6 +17,11 @@ enum outcome heads_look(struct world *w, const char *token, const char *site, js
 
 /* Before governed work: E_REFUSED names HSM and finding, and what people have to do (`quorate readopt`). */
 enum outcome heads_check(struct world *w, const char *token, const char *site, struct fault *f);
+
+/* heads_check in two halves, for who asks the same HSMs for something else meanwhile. heads_asked waits, judges, and ends
+ * what the first began; it is called whatever that returned. */
+enum outcome heads_ask(struct world *w, const char *token, const char *site, struct replicas *at, struct fault *f);
+enum outcome heads_asked(struct world *w, struct replicas *at, struct fault *f);
 
 /* Puts the log's head of now on every enrolled HSM of the token (NULL: of all tokens) that answers: the new one is made before
  * the old ones are deleted, so there is none only before the first; that one is then told by an entry `head`. What must not

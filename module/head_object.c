@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "module/head.h"
+
 static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
 
 /* An origin has at most 255 bytes (audit/note.h). */

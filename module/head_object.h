@@ -2,7 +2,7 @@
 #define QUORATE_MODULE_HEAD_OBJECT_H
 
 #include "core/limits.h"
-#include "module/head.h"
+#include "module/site.h"
 
 /* Heads as objects on one HSM (internal to head*.c). */
 

@@ -2,8 +2,12 @@
 #include <string.h>
 #include <time.h>
 
+#include <time.h>
+
 #include "core/limits.h"
+#include "module/head.h"
 #include "module/head_object.h"
+#include "module/replica.h"
 
 /* What one head says beside the log. */
 struct head_verdict {
@@ -37,14 +41,14 @@ static enum outcome head_judge(const struct log *log, struct span note, struct h
     return outcome;
 }
 
-static enum outcome finding_add(json_t *list, const struct site_link *s, const struct head_verdict *v, struct fault *f)
+static enum outcome finding_add(json_t *list, const struct replica *r, const struct head_verdict *v, struct fault *f)
 {
     json_t *one = json_object();
     bool missing = strcmp(v->found, "missing") == 0;
     bool good = json_put_string(one, "found", v->found) && (missing || json_put_digest(one, "note", &v->note)) &&
                 (!v->peeked || (json_put_digest(one, "root", &v->says.root) &&
                                 json_put_integer(one, "size", (int64_t)v->says.size))) &&
-                json_put_string(one, "site", s->binding->site) && json_put_string(one, "token", s->token) &&
+                json_put_string(one, "site", r->site) && json_put_string(one, "token", r->token) &&
                 json_array_append(list, one) == 0;
     json_decref(one);
     return good ? OK : fault_memory(f);
@@ -56,53 +60,44 @@ static bool pardoned(const struct state_site *site, const struct head_verdict *v
     return strings_have(&site->pardoned, strcmp(v->found, "missing") == 0 ? "missing" : digest_hex(&v->note).hex);
 }
 
-/* The log is read after the HSM, so that what another process puts there meanwhile is in it. ret: what lies there. */
-static enum outcome look_once(struct world *w, const struct site_link *s, json_t *list, struct heads *ret,
-                              struct fault *f)
+/* The log is read after the HSM, so that what another process puts there meanwhile is in it. */
+static enum outcome look_once(struct world *w, const struct replica *r, json_t *list, struct fault *f)
 {
-    struct heads heads = {.count = 0};
+    const struct heads *heads = &r->visit->heads;
     struct head_verdict v = {.found = "missing"};
-    enum outcome outcome = heads_read(s, w->estate->state.origin, &heads, f);
-    if (outcome != OK)
-        return outcome;
-    outcome = estate_refresh(w->estate, f);
-    const struct state_site *site = state_site(&w->estate->state, s->token, s->binding->site);
-    if (outcome == OK && site != NULL && heads.count == 0 && site->headed && !pardoned(site, &v))
-        outcome = finding_add(list, s, &v, f);
-    for (size_t i = 0; i < heads.count && outcome == OK && site != NULL; i++) {
-        outcome = head_judge(w->estate->log, buf_span(&heads.items[i].note), &v, f);
+    enum outcome outcome = estate_refresh(w->estate, f);
+    const struct state_site *site = state_site(&w->estate->state, r->token, r->site);
+    if (outcome == OK && site != NULL && heads->count == 0 && site->headed && !pardoned(site, &v))
+        outcome = finding_add(list, r, &v, f);
+    for (size_t i = 0; i < heads->count && outcome == OK && site != NULL; i++) {
+        outcome = head_judge(w->estate->log, buf_span(&heads->items[i].note), &v, f);
         if (outcome == OK && v.found != NULL && !pardoned(site, &v))
-            outcome = finding_add(list, s, &v, f);
+            outcome = finding_add(list, r, &v, f);
     }
-    if (outcome == OK)
-        *ret = heads;
-    else
-        heads_clear(&heads);
     return outcome;
 }
 
 /* Another process may be renewing the head at this moment, and a search on an HSM and the reading of what it found are several
  * calls: something is wrong only where it stays so. */
-static enum outcome link_look(struct world *w, const struct site_link *s, json_t *list, struct heads *ret,
-                              struct fault *f)
+static enum outcome replica_look(struct world *w, struct replica *r, json_t *list, struct fault *f)
 {
     const struct timespec pause = {.tv_nsec = 20000000};
-    for (unsigned looks = 1;; looks++) {
-        struct heads heads = {.count = 0};
+    enum outcome outcome = OK;
+    bool again = true;
+    for (unsigned looks = 1; again; looks++) {
         json_t *found = json_array();
-        enum outcome outcome = found != NULL ? look_once(w, s, found, &heads, f) : fault_memory(f);
-        bool again = outcome == OK && json_array_size(found) > 0 && looks < LIMIT_HEAD_LOOKS;
+        outcome = found != NULL ? look_once(w, r, found, f) : fault_memory(f);
+        again = outcome == OK && json_array_size(found) > 0 && looks < LIMIT_HEAD_LOOKS;
         if (outcome == OK && !again && json_array_extend(list, found) != 0)
             outcome = fault_memory(f);
         json_decref(found);
-        if (outcome == OK && !again)
-            *ret = heads;
-        else
-            heads_clear(&heads);
-        if (!again)
-            return outcome;
-        nanosleep(&pause, NULL);
+        if (again) {
+            nanosleep(&pause, NULL);
+            outcome = replica_visit(r, VISIT_HEADS, f);
+            again = outcome == OK;
+        }
     }
+    return outcome;
 }
 
 static bool wanted(const struct world *w, const char *token, const struct binding *b)
@@ -110,22 +105,61 @@ static bool wanted(const struct world *w, const char *token, const struct bindin
     return b->reach == REACH_MODULE && state_site(&w->estate->state, token, b->site) != NULL;
 }
 
-enum outcome heads_look(struct world *w, const char *token, const char *site, json_t *list, struct fault *f)
+static enum outcome heads_begin(struct replicas *at, struct world *w, const char *token, const char *site,
+                                struct fault *f)
+{
+    struct replica *r = NULL;
+    struct fault absent = {0};
+    if (replicas_want(at, w, token, site, &r, &absent) != OK)
+        return OK;
+    r->visit->how = SITE_NOBODY;
+    r->visit->origin = strdup(w->estate->state.origin);
+    return r->visit->origin != NULL ? replica_begin(r, VISIT_HEADS, f) : fault_memory(f);
+}
+
+enum outcome heads_ask(struct world *w, const char *token, const char *site, struct replicas *at, struct fault *f)
 {
     const struct bound_token *t = bindings_token(w->estate->bindings, token);
     enum outcome outcome = OK;
-    for (size_t i = 0; t != NULL && i < t->site_count && outcome == OK; i++) {
-        const struct binding *b = &t->sites[i];
-        struct site_link link = {0};
-        struct heads heads = {.count = 0};
-        struct fault absent = {0};
-        if ((site != NULL && strcmp(site, b->site) != 0) || !wanted(w, t->id, b) ||
-            site_open(w, t->id, b->site, SITE_NOBODY, &link, &absent) != OK)
-            continue;
-        outcome = link_look(w, &link, list, &heads, f);
-        heads_clear(&heads);
-        site_close(&link);
+    for (size_t i = 0; t != NULL && i < t->site_count && outcome == OK; i++)
+        if ((site == NULL || strcmp(site, t->sites[i].site) == 0) && wanted(w, t->id, &t->sites[i]))
+            outcome = heads_begin(at, w, t->id, t->sites[i].site, f);
+    return outcome;
+}
+
+/* Waits for what lies there. Those that answer are marked ready. */
+static enum outcome heads_wait(struct replicas *at, struct fault *f)
+{
+    struct replica *r = NULL;
+    struct fault why = {0};
+    enum outcome outcome = OK, visit = OK;
+    while ((r = replicas_next(at, &visit, &why)) != NULL) {
+        r->ready = visit == OK;
+        if (visit != OK && visit != E_ABSENT && r->visit != NULL && outcome == OK) {
+            outcome = visit;
+            *f = why;
+        }
     }
+    return outcome;
+}
+
+static enum outcome heads_judge(struct world *w, struct replicas *at, json_t *list, struct fault *f)
+{
+    enum outcome outcome = heads_wait(at, f);
+    for (size_t i = 0; i < at->count && outcome == OK; i++)
+        if (at->items[i].ready)
+            outcome = replica_look(w, &at->items[i], list, f);
+    replicas_end(at);
+    return outcome;
+}
+
+enum outcome heads_look(struct world *w, const char *token, const char *site, json_t *list, struct fault *f)
+{
+    struct replicas at = {.count = 0};
+    enum outcome outcome = heads_ask(w, token, site, &at, f);
+    if (outcome == OK)
+        return heads_judge(w, &at, list, f);
+    replicas_end(&at);
     return outcome;
 }
 
@@ -151,39 +185,40 @@ static enum outcome findings_refuse(const struct world *w, const json_t *list, s
         size);
 }
 
-enum outcome heads_check(struct world *w, const char *token, const char *site, struct fault *f)
+enum outcome heads_asked(struct world *w, struct replicas *at, struct fault *f)
 {
     json_t *list = json_array();
-    enum outcome outcome = list != NULL ? heads_look(w, token, site, list, f) : fault_memory(f);
+    enum outcome outcome = heads_judge(w, at, list, f);
     if (outcome == OK)
-        outcome = findings_refuse(w, list, f);
+        outcome = list != NULL ? findings_refuse(w, list, f) : fault_memory(f);
     json_decref(list);
     return outcome;
 }
 
+enum outcome heads_check(struct world *w, const char *token, const char *site, struct fault *f)
+{
+    struct replicas at = {.count = 0};
+    struct fault why = {0};
+    enum outcome outcome = heads_ask(w, token, site, &at, f), asked = heads_asked(w, &at, &why);
+    if (outcome == OK && asked != OK)
+        *f = why;
+    return outcome == OK ? asked : outcome;
+}
+
 /* Told by itself, in no ceremony: one that was closed a moment ago can be named no more. */
-static enum outcome head_tell(struct world *w, const struct site_link *s, struct fault *f)
+static enum outcome head_tell(struct world *w, const struct replica *r, struct fault *f)
 {
     struct estate *e = w->estate;
+    const struct state_site *site = state_site(&e->state, r->token, r->site);
+    if (site == NULL || (site->headed && site->pardoned.count == 0))
+        return OK;
     json_t *body = json_object();
-    bool good = json_put_string(body, "site", s->binding->site) && json_put_string(body, "token", s->token);
+    bool good = json_put_string(body, "site", r->site) && json_put_string(body, "token", r->token);
     enum outcome outcome = good ? log_begin(e->log, f) : fault_memory(f);
     if (outcome == OK)
         outcome = log_append(e->log, ENTRY_HEAD, NULL, body, NULL, f);
     log_end(e->log);
     json_decref(body);
-    return outcome;
-}
-
-/* Deletes what the new head takes the place of. */
-static enum outcome heads_drop(const struct site_link *s, const struct heads *old, struct fault *f)
-{
-    enum outcome outcome = OK;
-    for (size_t i = 0; i < old->count && outcome == OK; i++) {
-        CK_RV rv = s->f->C_DestroyObject(s->session, old->items[i].object);
-        if (rv != CKR_OK)
-            outcome = site_fault(s, "deleting an older head of the log", rv, f);
-    }
     return outcome;
 }
 
@@ -201,48 +236,49 @@ static bool heads_spare(struct heads *h, struct span note)
 }
 
 /* Where everything is as it should be, or people have pardoned what is not. */
-static enum outcome link_renew(struct world *w, const struct site_link *s, CK_RV *ret_rv, struct fault *f)
+static enum outcome renew_begin(struct world *w, struct replica *r, struct fault *f)
 {
-    struct estate *e = w->estate;
-    struct heads old = {.count = 0};
-    struct buf note = BUF(LIMIT_NOTE);
+    struct visit *v = r->visit;
     json_t *list = json_array();
-    enum outcome outcome = list != NULL ? link_look(w, s, list, &old, f) : fault_memory(f);
+    enum outcome outcome = list != NULL ? replica_look(w, r, list, f) : fault_memory(f);
     if (outcome == OK)
         outcome = findings_refuse(w, list, f);
+    buf_clear(&v->note);
     if (outcome == OK)
-        outcome = log_checkpoint_bytes(e->log, &note, f);
-    bool there = outcome == OK && heads_spare(&old, buf_span(&note));
-    if (outcome == OK && !there)
-        outcome = head_make(s, e->state.origin, buf_span(&note), ret_rv, f);
+        outcome = log_checkpoint_bytes(w->estate->log, &v->note, f);
+    if (outcome == OK && heads_spare(&v->heads, buf_span(&v->note)))
+        buf_clear(&v->note);
     if (outcome == OK)
-        outcome = heads_drop(s, &old, f);
-    const struct state_site *site = state_site(&e->state, s->token, s->binding->site);
-    if (outcome == OK && site != NULL && (!site->headed || site->pardoned.count > 0))
-        outcome = head_tell(w, s, f);
-    heads_clear(&old);
-    buf_free(&note);
+        outcome = replica_begin(r, VISIT_HEAD_PUT, f);
     json_decref(list);
     return outcome;
 }
 
-/* Without a login first, as public objects need none by the standard. */
-static enum outcome site_renew(struct world *w, const char *token, const char *site, struct fault *f)
+/* On all HSMs of a token that answer, side by side; the first fault is in f. */
+static enum outcome token_renew(struct world *w, const struct bound_token *t, struct fault *f)
 {
-    static const enum site_login ways[] = {SITE_NOBODY, SITE_EITHER};
-    enum outcome outcome = OK;
-    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-        struct site_link link = {0};
-        CK_RV rv = CKR_OK;
-        outcome = site_open(w, token, site, ways[i], &link, f);
-        if (outcome != OK && i == 0)
-            return OK; /* not reached */
-        if (outcome == OK)
-            outcome = link_renew(w, &link, &rv, f);
-        site_close(&link);
-        if (outcome == OK || rv != CKR_USER_NOT_LOGGED_IN)
-            break;
+    struct replicas at = {.count = 0};
+    struct replica *r = NULL;
+    struct fault why = {0};
+    enum outcome outcome = heads_ask(w, t->id, NULL, &at, f), one = OK;
+    if (outcome == OK)
+        outcome = heads_wait(&at, f);
+    for (size_t i = 0; i < at.count; i++) {
+        one = at.items[i].ready ? renew_begin(w, &at.items[i], &why) : OK;
+        if (one != OK && outcome == OK) {
+            outcome = one;
+            *f = why;
+        }
     }
+    while ((r = replicas_next(&at, &one, &why)) != NULL) {
+        if (one == OK)
+            one = head_tell(w, r, &why);
+        if (one != OK && outcome == OK) {
+            outcome = one;
+            *f = why;
+        }
+    }
+    replicas_end(&at);
     return outcome;
 }
 
@@ -251,15 +287,11 @@ enum outcome heads_renew(struct world *w, const char *token, struct fault *f)
     const struct bindings *all = w->estate->bindings;
     enum outcome outcome = OK;
     for (size_t i = 0; i < all->token_count; i++) {
-        const struct bound_token *t = &all->tokens[i];
-        for (size_t k = 0; k < t->site_count; k++) {
-            struct fault why = {0};
-            if ((token != NULL && strcmp(token, t->id) != 0) || !wanted(w, t->id, &t->sites[k]))
-                continue;
-            if (site_renew(w, t->id, t->sites[k].site, &why) != OK && outcome == OK) {
-                *f = why;
-                outcome = why.outcome;
-            }
+        struct fault why = {0};
+        if ((token == NULL || strcmp(token, all->tokens[i].id) == 0) && token_renew(w, &all->tokens[i], &why) != OK &&
+            outcome == OK) {
+            *f = why;
+            outcome = why.outcome;
         }
     }
     return outcome;

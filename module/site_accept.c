@@ -181,17 +181,18 @@ static enum outcome receipt_make(const struct site_link *s, const struct site_ke
 
 static enum outcome nothing_there(const struct site_link *s, struct span id, struct fault *f)
 {
-    static const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_SECRET_KEY, CKO_PUBLIC_KEY};
-    CK_OBJECT_HANDLE found = CK_INVALID_HANDLE;
-    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
-        enum outcome outcome = site_find_one(s, classes[i], id, &found, f);
-        if (outcome == OK)
-            return fault_set(f, E_REFUSED, "%s at %s: a key of this birth is there already", s->token,
-                             s->binding->site);
-        if (outcome != E_ABSENT)
-            return outcome;
-    }
-    return OK;
+    CK_OBJECT_HANDLE found[4];
+    CK_BYTE bytes[32];
+    size_t count = 0;
+    if (id.len == 0 || id.len > sizeof bytes)
+        return fault_set(f, E_INVALID, "the CKA_ID of a birth has %zu bytes", id.len);
+    memcpy(bytes, id.data, id.len);
+    CK_ATTRIBUTE match[] = {{CKA_TOKEN, &yes, sizeof yes}, {CKA_ID, bytes, (CK_ULONG)id.len}};
+    enum outcome outcome =
+        site_find(s, match, sizeof match / sizeof *match, found, sizeof found / sizeof *found, &count, f);
+    if (outcome == OK && count > 0)
+        outcome = fault_set(f, E_REFUSED, "%s at %s: a key of this birth is there already", s->token, s->binding->site);
+    return outcome;
 }
 
 enum outcome site_accept(const struct site_link *s, const struct site_keys *pinned, const struct digest *estate,

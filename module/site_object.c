@@ -90,10 +90,35 @@ enum outcome site_attribute_ulong(const struct site_link *s, CK_OBJECT_HANDLE ob
     return outcome;
 }
 
+/* All in one call; an HSM that holds one of them otherwise, or answers otherwise, is asked for each by itself. */
+static bool same_at_once(const struct site_link *s, CK_OBJECT_HANDLE object, const struct template *t)
+{
+    CK_BYTE values[4096];
+    CK_ATTRIBUTE items[LIMIT_TEMPLATE];
+    size_t used = 0;
+    if (t->count > LIMIT_TEMPLATE)
+        return false;
+    for (CK_ULONG i = 0; i < t->count; i++) {
+        if (t->items[i].ulValueLen > sizeof values - used)
+            return false;
+        items[i] = (CK_ATTRIBUTE){t->items[i].type, values + used, t->items[i].ulValueLen};
+        used += t->items[i].ulValueLen;
+    }
+    if (s->f->C_GetAttributeValue(s->session, object, items, t->count) != CKR_OK)
+        return false;
+    for (CK_ULONG i = 0; i < t->count; i++)
+        if (items[i].ulValueLen != t->items[i].ulValueLen ||
+            (items[i].ulValueLen > 0 && memcmp(items[i].pValue, t->items[i].pValue, items[i].ulValueLen) != 0))
+            return false;
+    return true;
+}
+
 enum outcome site_compare(const struct site_link *s, CK_OBJECT_HANDLE object, const struct template *t, struct fault *f)
 {
     struct buf value = BUF(LIMIT_ATTRIBUTE);
     enum outcome outcome = OK;
+    if (t->count == 0 || same_at_once(s, object, t))
+        return OK;
     for (CK_ULONG i = 0; i < t->count && outcome == OK; i++) {
         const CK_ATTRIBUTE *want = &t->items[i];
         outcome = site_attribute(s, object, want->type, &value, f);

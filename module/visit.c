@@ -9,7 +9,7 @@ enum outcome visit_open(struct visit *v, struct fault *f)
 {
     if (v->link.binding != NULL)
         return OK;
-    return site_link_open(v->lower, v->token, &v->bound, SITE_MODULE, &v->link, f);
+    return site_link_open(v->lower, v->token, &v->bound, v->how, &v->link, f);
 }
 
 enum outcome visit_ready(struct visit *v, struct fault *f)
@@ -86,6 +86,40 @@ enum outcome visit_compare(struct visit *v, struct fault *f)
     return outcome == OK ? site_compare(&v->link, key, &v->attributes, f) : outcome;
 }
 
+enum outcome visit_heads(struct visit *v, struct fault *f)
+{
+    heads_clear(&v->heads);
+    if (visit_open(v, f) != OK)
+        return fault_set(f, E_ABSENT, "%s at %s is not reached", v->token, v->bound.site);
+    return heads_read(&v->link, v->origin, &v->heads, f);
+}
+
+/* Without a login first, as public objects need none by the standard. */
+static enum outcome head_put(struct visit *v, struct fault *f)
+{
+    CK_RV rv = CKR_OK;
+    enum outcome outcome = head_make(&v->link, v->origin, buf_span(&v->note), &rv, f);
+    if (outcome == OK || rv != CKR_USER_NOT_LOGGED_IN || v->how == SITE_EITHER)
+        return outcome;
+    site_close(&v->link);
+    v->how = SITE_EITHER;
+    outcome = visit_open(v, f);
+    return outcome == OK ? head_make(&v->link, v->origin, buf_span(&v->note), &rv, f) : outcome;
+}
+
+enum outcome visit_head_put(struct visit *v, struct fault *f)
+{
+    enum outcome outcome = visit_open(v, f);
+    if (outcome == OK && v->note.len > 0)
+        outcome = head_put(v, f);
+    for (size_t i = 0; i < v->heads.count && outcome == OK; i++) {
+        CK_RV rv = v->link.f->C_DestroyObject(v->link.session, v->heads.items[i].object);
+        if (rv != CKR_OK)
+            outcome = site_fault(&v->link, "deleting an older head of the log", rv, f);
+    }
+    return outcome;
+}
+
 enum outcome visit_close(struct visit *v, struct fault *f)
 {
     (void)f;
@@ -108,12 +142,13 @@ void visit_free(struct visit *v)
     site_keys_clear(&v->pinned);
     offer_clear(&v->offer);
     receipt_clear(&v->receipt);
-    drill_clear(&v->drill);
-    json_decref(v->drill_keys);
     template_clear(&v->attributes);
     buf_free(&v->id);
     buf_free(&v->wanted);
     buf_free(&v->message);
+    buf_free(&v->note);
+    heads_clear(&v->heads);
+    free(v->origin);
     free(v->label);
     free(v->rule);
     free(v->token);

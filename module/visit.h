@@ -2,9 +2,9 @@
 #define QUORATE_MODULE_VISIT_H
 
 #include "audit/document.h"
-#include "audit/drill.h"
 #include "core/file.h"
 #include "estate/message.h"
+#include "module/head_object.h"
 #include "module/site_keys.h"
 #include "module/wrapping.h"
 
@@ -16,14 +16,15 @@ typedef enum outcome visit_fn(struct visit *v, struct fault *f);
 struct visit {
     char *token, *serial;    /* serial: the enrolled one, NULL where the site is not enrolled */
     struct binding bound;    /* a copy */
-    struct lower *lower;     /* of the site, held; NULL: files are carried there */
+    struct lower *lower;     /* of the site, held; NULL where it is reached by a courier */
     struct digest estate;    /* its name */
     struct site_keys pinned; /* as the log has them */
     struct site_link link;   /* open from the first visit on that needs it */
+    enum site_login how;     /* it is opened so: SITE_MODULE where nobody says otherwise */
     struct lock *lock;       /* a share in what is being carried out: nobody takes it over while we are out */
 
     /* For visit_wrap: the primary, where the key lies; a session of its own is opened there. */
-    struct lower *primary;       /* held; NULL: none yet */
+    struct lower *primary;       /* held while that visit is out; else NULL */
     struct site_link wrapping;   /* token, slot and functions are given; open during the visit alone */
     struct binding wrapping_at;  /* has a site's name alone */
     CK_OBJECT_HANDLE key;        /* that is wrapped */
@@ -44,6 +45,11 @@ struct visit {
     CK_OBJECT_CLASS class;
     struct template attributes;
 
+    /* Of the log's heads on the HSM: what lies there; the one that is to be put there (empty: none). */
+    char *origin;
+    struct heads heads;
+    struct buf note;
+
     /* Of a site that is reached by a courier: the message, and what its answer says. */
     struct buf message;
     unsigned within;                /* seconds */
@@ -51,10 +57,6 @@ struct visit {
     uint64_t intent;                /* its seq */
     uint64_t seen;                  /* so much of our log the site has, with this root */
     struct digest root;
-
-    /* Of a drill: seqs of `born` entries; what the site answered. */
-    json_t *drill_keys;
-    struct drill drill;
 
     /* The visit that is out, and how it ended. */
     visit_fn *run;
@@ -73,9 +75,11 @@ visit_fn visit_withdraw; /* destroys what has the CKA_ID `id`, and looks that no
 visit_fn visit_holds;    /* E_ABSENT where no key of `class` has that id */
 visit_fn visit_change;   /* sets `attributes` on it and reads them back; it may have got the new CKA_ID already */
 visit_fn visit_compare;  /* E_REFUSED where it has them otherwise */
+visit_fn visit_heads;    /* E_ABSENT where the HSM cannot be reached */
+visit_fn visit_head_put; /* makes the new head, then deletes `heads` */
 visit_fn visit_close;
 /* The same where a courier carries the message and the answer. */
-visit_fn courier_ready, courier_take, courier_born, courier_withdraw, courier_drill;
+visit_fn courier_ready, courier_take, courier_born, courier_withdraw;
 
 void visit_free(struct visit *v); /* NULL is fine; a link that is still open is closed */
 /* The end of one that nobody waits for any more, on its thread: what it took in is destroyed again, all is closed, and the
