@@ -22,7 +22,8 @@ static bool answer_of(const struct step *s, const char *name)
 {
     if (strcmp(s->action->answers, "*") == 0)
         return step_with(s, name) != NULL;
-    return s->action->kind != ACTION_EXHIBIT && s->action->kind != ACTION_APPROVE && listed(s->action->answers, name);
+    return s->action->kind != ACTION_EXHIBIT && s->action->kind != ACTION_APPROVE &&
+           s->action->kind != ACTION_TIMESTAMP && listed(s->action->answers, name);
 }
 
 enum outcome confidential_parse(const struct yaml *node, struct step *ret, struct fault *f)

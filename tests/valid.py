@@ -156,7 +156,7 @@ class Estate:
         """(the step as written, its attempts)"""
         chance, by = self.chance, self.chance.choice(["administrator", "any witness", "each witness", "2 witness", "auditor"])
         kind = chance.choice(["confirm", "say", "check-clock", "record", "record", "open-bag", "seal-bag", "exhibit", "read-aloud",
-                              "attest"])
+                              "attest", "timestamp"])
         step, attempt, names, wrong = {"step": "Step " + id_, "by": by, "do": kind}, {}, [], None
         if kind == "say":
             step["say"] = "Hear, hear."
@@ -207,7 +207,7 @@ class Estate:
             return [deviation]  # left undone
         if attempt and chance.random() < 0.1:
             return result + [dict(attempt, **deviation)]
-        return result + [attempt] if attempt else result
+        return result + [attempt] if attempt or step["do"] == "timestamp" else result  # no response yet
 
     def ceremony(self):
         chance = self.chance
