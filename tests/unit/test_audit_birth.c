@@ -165,6 +165,73 @@ static void rolled_back_and_tried_again(void **context)
 }
 
 /* A policy that comes into force voids what is pending, and what rolls back later. */
+/* Receipts that may come later: only of those who were offered something, and with time left; then born, or rolled back. */
+static void provisional_first(void **context)
+{
+    (void)context;
+    struct state s;
+    found(&s);
+    enrol(&s);
+    intend(&s);
+    static const struct row rows[] = {
+        {0, ENTRY_PROVISIONAL, "{'intent':12,'sites':['cardiff'],'until':'2026-01-02T00:00:00Z'}"},
+        {1, ENTRY_OFFER, "{'intent':12,'offer':'$o','public-key':'00','site':'cardiff'," OFFER "}"},
+        {1, ENTRY_OFFER, "{'intent':12,'offer':'$spare','public-key':'00','site':'cardiff'," OFFER "}"},
+        {0, ENTRY_PROVISIONAL, "{'intent':11,'sites':['cardiff'],'until':'2026-01-02T00:00:00Z'}"},
+        {0, ENTRY_PROVISIONAL, "{'intent':12,'sites':[],'until':'2026-01-02T00:00:00Z'}"},
+        {0, ENTRY_PROVISIONAL, "{'intent':12,'sites':['slough'],'until':'2026-01-02T00:00:00Z'}"},
+        {0, ENTRY_PROVISIONAL, "{'intent':12,'sites':['cardiff'],'until':'2026-01-01T00:00:00Z'}"},
+        {0, ENTRY_PROVISIONAL, "{'intent':12,'sites':['cardiff']}"},
+        {1, ENTRY_PROVISIONAL, "{'intent':12,'sites':['cardiff'],'until':'2026-01-02T00:00:00Z'}"},
+        {0, ENTRY_PROVISIONAL, "{'intent':12,'sites':['cardiff'],'until':'2026-01-02T00:00:00Z'}"},
+        {0, ENTRY_OFFER, "{'intent':12,'offer':'$late','site':'cardiff'," OFFER "}"},
+        {0, ENTRY_ACCEPTED, "{'intent':12,'sites':['cardiff']}"},
+        {0, ENTRY_BORN,
+         "{" KEY
+         ",'intent':12,'fingerprint':'$key','public-key':'6b6579','sites':['slough','cardiff'],'type':'EC:P-256'}"},
+    };
+    TELL(&s, rows);
+    assert_int_equal(state_intent(&s, 12)->state, INTENT_PROVISIONAL);
+    assert_int_equal(state_intent(&s, 12)->until, NOW + 86400);
+    assert_int_equal(request_named(&s, "r")->state, REQUEST_INTENT);
+    assert_null(state_key(&s, "root", "private-key", "0a", NULL));
+    static const struct row later[] = {
+        {1, ENTRY_RECEIPT, "{'intent':12,'offer':'$spare','receipt':'$x','site':'cardiff'}"},
+        {1, ENTRY_BORN,
+         "{" KEY
+         ",'intent':12,'fingerprint':'$key','public-key':'6b6579','sites':['slough','cardiff'],'type':'EC:P-256'}"},
+        {0, ENTRY_ROLLED_BACK, "{'intent':12,'reason':'too late'}"},
+        {1, ENTRY_ACCEPTED, "{'intent':12,'sites':['cardiff']}"},
+    };
+    TELL(&s, later);
+    assert_non_null(state_key(&s, "root", "private-key", "0a", NULL));
+    state_clear(&s);
+}
+
+static void provisional_in_vain(void **context)
+{
+    (void)context;
+    struct state s;
+    found(&s);
+    enrol(&s);
+    intend(&s);
+    static const struct row rows[] = {
+        {1, ENTRY_OFFER, "{'intent':12,'offer':'$o','public-key':'00','site':'cardiff'," OFFER "}"},
+        {1, ENTRY_PROVISIONAL, "{'intent':12,'sites':['cardiff'],'until':'2026-01-02T00:00:00Z'}"},
+        {1, ENTRY_ORPHAN, "{'intent':12,'site':'cardiff'}"},
+        {1, ENTRY_ROLLED_BACK, "{'intent':12,'reason':'too late'}"},
+        {0, ENTRY_RECEIPT, "{'intent':12,'offer':'$o','receipt':'$x','site':'cardiff'}"},
+        {0, ENTRY_BORN,
+         "{" KEY
+         ",'intent':12,'fingerprint':'$key','public-key':'6b6579','sites':['slough','cardiff'],'type':'EC:P-256'}"},
+        {1, ENTRY_ACCEPTED, "{'intent':12,'sites':['cardiff']}"},
+    };
+    TELL(&s, rows);
+    assert_int_equal(state_intent(&s, 12)->state, INTENT_ROLLED_BACK);
+    assert_int_equal(request_named(&s, "r")->state, REQUEST_PENDING);
+    state_clear(&s);
+}
+
 static void policies_void_requests(void **context)
 {
     (void)context;
@@ -256,6 +323,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_birth),
+        cmocka_unit_test(provisional_first),
+        cmocka_unit_test(provisional_in_vain),
         cmocka_unit_test(rolled_back_and_tried_again),
         cmocka_unit_test(policies_void_requests),
         cmocka_unit_test(born_without_intent),
