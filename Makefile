@@ -7,7 +7,7 @@ CC := gcc
 endif
 PACKAGES := gcc make pkg-config libssl-dev libfyaml-dev libjansson-dev libp11-dev libp11-kit-dev \
             libcmocka-dev libcurl4-openssl-dev libmicrohttpd-dev softhsm2 opensc openssl gnutls-bin libengine-pkcs11-openssl \
-            p11-kit p11-kit-modules openssh-client knot libnss3-tools python3 python3-pykcs11 expect
+            p11-kit p11-kit-modules openssh-client openssh-server iproute2 knot libnss3-tools python3 python3-pykcs11 expect
 BENCH_PACKAGES := valgrind
 FUZZ_PACKAGES := clang libclang-rt-14-dev
 MODEL_PACKAGES := spin
