@@ -7,9 +7,9 @@ static CK_RV find_shown(const struct session_view *view, CK_OBJECT_HANDLE *objec
     CK_ULONG found = 0, asked, got, shown;
     CK_RV rv;
 
-    /* Never more than the caller has room for, so that none is lost. Asked at least once, whatever `max`: whether a search is
-     * on is the lower module's to say. Asked again only where
-     * the answer would else say that nothing is left, or where the caller's room was cut in pieces. */
+    /* Never more than the caller has room for, so that none is lost. Asked at least once, whatever `max`: whether a search
+     * is on is the lower module's to say. Asked again only where the answer would else say that nothing is left, or where
+     * the caller's room was cut in pieces. */
     do {
         asked = max - found < FIND_AT_ONCE ? max - found : FIND_AT_ONCE;
         got = 0;

@@ -66,8 +66,6 @@ done < <(tests/sweep/some.sh
     tests/integration/run.sh || echo 'FAIL the integration tests did not run to their end'
     for tree in build build/asan build/tsan; do
         TREE=$tree tests/bypass/run.sh || echo "FAIL the bypass table of $tree did not run to its end"
-    done
-    for tree in build build/asan; do
         TREE=$tree tests/parity/run.sh || echo "FAIL the parity tests of $tree did not run to their end"
     done)
 

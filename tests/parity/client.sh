@@ -1,5 +1,10 @@
-# For the clients of the parity tests. Sourced, with MODULE, PIN, SO_PIN and W (a folder to work in) set.
+# For the clients of the parity tests. Sourced, with MODULE, PIN, SO_PIN and W (a folder to work in) set; SANITIZER is what
+# stands before a client that is not built with it.
 # shellcheck shell=bash
+
+for program in pkcs11-tool openssl certutil modutil; do
+    eval "$program() { LD_PRELOAD=\${SANITIZER:-} command $program \"\$@\"; }"
+done
 
 # Shows a command's output and how it ended.
 try() {

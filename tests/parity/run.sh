@@ -11,6 +11,7 @@ WORK=$PWD/$TREE/parity
 SANITIZER=
 case $TREE in
 */asan) SANITIZER="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so.6)" ;;
+*/tsan) SANITIZER=$(gcc -print-file-name=libtsan.so) ;;
 esac
 rm -rf "$WORK"
 mkdir -p "$WORK"
@@ -43,10 +44,10 @@ client() (
     [ "$2" = through ] || which=bare MODULE=$SOFTHSM
     printf 'directories.tokendir = %s/%s\nobjectstore.backend = file\nlog.level = ERROR\n' "$D" $which >"$D/softhsm2.conf"
     export SOFTHSM2_CONF=$D/softhsm2.conf
-    # The clients are not built with it: they have it both times, leave memory to the process's end, and one ends early by it.
-    export LD_PRELOAD="$SANITIZER" ASAN_OPTIONS=detect_leaks=0
+    # They have it both times: one ends early by it. They leave memory and threads to the process's end.
+    export ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=report_thread_leaks=0
     case $1 in
-    *.py) /usr/bin/python3 "tests/parity/clients/$1" ;;
+    *.py) LD_PRELOAD=$SANITIZER /usr/bin/python3 "tests/parity/clients/$1" ;;
     *) bash "tests/parity/clients/$1" ;;
     esac >"$D.out" 2>&1 </dev/null
     same "$D.out" "$D" "$MODULE" >"$D.same"
@@ -81,10 +82,12 @@ PARITY_PIN=1234567890
 PARITY_SO_PIN=87654321
 if [ $# = 0 ]; then
     set -- tests/parity/clients/*
-    # GnuTLS's p11-kit does not come to its exit's end under the address sanitizer, whatever module it has loaded, and
-    # ssh-agent, being another group's program, is not given it.
+    # GnuTLS's p11-kit does not come to its exit's end under the address sanitizer, whatever module it has loaded;
+    # ssh-agent, being another group's program, is not given it; Python does not start with the thread sanitizer.
     # shellcheck disable=SC2046
     [ "$TREE" = build ] || set -- $(printf '%s\n' "$@" | grep -v -e keymgr -e p11tool -e ssh)
+    # shellcheck disable=SC2046
+    [ "$TREE" != build/tsan ] || set -- $(printf '%s\n' "$@" | grep -v '\.py$')
 fi
 export -f same client parity
 export WORK SANITIZER SOFTHSM PARITY_PIN PARITY_SO_PIN
