@@ -24,9 +24,12 @@ appends() { # group, how many in a round, what is wanted
         "$BENCH" "$D/b$round" bare "$2" "$1" >>"$D/bare"
         rm -rf "$D/a$round" "$D/b$round"
     done
-    awk -v ours="$(median <"$D/ours")" -v bare="$(median <"$D/bare")" -v group="$1" -v want="$3" 'BEGIN {
+    # Of each round's two, which see the same disk.
+    paste "$D/bare" "$D/ours" | awk '{ print $1 / $2 }' >"$D/ratios"
+    awk -v ours="$(median <"$D/ours")" -v bare="$(median <"$D/bare")" -v ratio="$(median <"$D/ratios")" -v group="$1" \
+        -v want="$3" 'BEGIN {
         printf "append, %2d at once    %9.1f us an entry   bare %9.1f us   ratio %.2f (wanted: at least %s)\n",
-            group, ours / 1000, bare / 1000, bare / ours, want }'
+            group, ours / 1000, bare / 1000, ratio, want }'
 }
 
 clock() { # nanoseconds of a command
