@@ -160,7 +160,8 @@ def births(forger):
     if elder:
         yield forger.change("a receipt of another birth", _set(receipt, receipt=entries[elder[-1]]["body"]["receipt"]),
                             "receipt", {answered: None})
-    yield forger.change("a receipt of another site", _set(receipt, site=sites[1]), "offer")
+    another = next(site for site in sites[1:] if site != entries[receipt]["body"]["site"])
+    yield forger.change("a receipt of another site", _set(receipt, site=another), "offer")
     yield forger.change("born without receipts", _drop(*receipts), "receipt", names)
     yield forger.change("born with one receipt less", _drop(receipt), "receipt", {answered: None})
     yield forger.change("born at the primary alone", _set(born, sites=sites[:1]), "sites")
