@@ -134,7 +134,7 @@ static double median(double *list, size_t count)
 
 static void on_softhsm(size_t rounds)
 {
-    double ours[MOST], bare[MOST];
+    double ours[MOST] = {0}, bare[MOST] = {0};
     depth_make(&d, RULES);
     for (size_t i = 0; i < 3; i++)
         depth_enrol(&d, depth_sites[i]);
@@ -153,7 +153,7 @@ static void on_softhsm(size_t rounds)
 
 static void on_mock(size_t rounds, unsigned ms)
 {
-    double ours[MOST], calls[MOST];
+    double ours[MOST] = {0}, calls[MOST] = {0};
     char line[64], name[32];
     mock_sites_make(&d, RULES);
     for (size_t i = 0; i < rounds; i++) {

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -144,11 +145,37 @@ static void a_child_begins_anew(void **state)
     assert_true(errand_end(out));
 }
 
+#ifndef __SANITIZE_ADDRESS__ /* which needs room of its own */
+/* No room for another thread's stack: nothing is begun, and whoever asked hears it. */
+static void no_thread_to_be_had(void **state)
+{
+    struct work w;
+    int status = -1;
+    (void)state;
+    work_make(&w, false);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        const struct rlimit none = {1, 1};
+        struct errand *e = NULL;
+        struct fault f = {OK, ""};
+        if (setrlimit(RLIMIT_AS, &none) != 0)
+            _exit(1);
+        enum outcome outcome = errand_begin(run, late, &w, PATIENT, &e, &f);
+        _exit(outcome == E_MEMORY && e == NULL && w.runs == 0 && w.lates == 0 && f.text[0] != '\0' ? 0 : 2);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+#endif
 #endif
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
+        cmocka_unit_test(no_thread_to_be_had), /* first: the stack of an earlier thread would do */
+#endif
         cmocka_unit_test(all_come_back),
         cmocka_unit_test(one_that_hangs_keeps_nobody),
         cmocka_unit_test(no_thread_where_none_may_be),
