@@ -25,9 +25,12 @@ enum outcome runner_append(struct runner *r, enum entry_type type, json_t *body_
 {
     const struct step *s = r->index < r->script->step_count ? &r->script->steps[r->index] : NULL;
     const char *type_name = entry_type_name(type), *name = json_string_or_null(body_taken, "name");
-    const char *class = s != NULL && confidential_type(type) ? step_class(s, type_name, name) : NULL;
-    enum outcome o =
-        body_taken != NULL ? estate_append_as(r->estate, type, class, body_taken, NULL, f) : fault_memory(f);
+    const char *class = NULL;
+    enum outcome o = OK;
+
+    if (s != NULL && confidential_type(type))
+        class = step_shown(s, type_name) ? "" : step_class(s, type_name, name);
+    o = body_taken != NULL ? estate_append_as(r->estate, type, class, body_taken, NULL, f) : fault_memory(f);
 
     json_decref(body_taken);
     return o == OK ? runner_follow(r, f) : o;

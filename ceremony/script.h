@@ -79,6 +79,10 @@ const char *step_with(const struct step *s, const char *name); /* NULL where abs
  * approve step without one has that of the step that it is for. */
 const char *step_class(const struct step *s, const char *type, const char *answer);
 
+/* Whether what the step writes of this type is never confidential, whatever a policy says: an entry that others rest on
+ * repeats it. */
+bool step_shown(const struct step *s, const char *type);
+
 /* "administrator", "any custodian", "each custodian", "3 custodian". */
 void step_by_put(const struct step *s, struct buf *b);
 

@@ -30,6 +30,9 @@ enum outcome confidential_parse(const struct yaml *node, struct step *ret, struc
 {
     enum outcome o = OK;
 
+    if (step_shown(ret, "answer"))
+        return yaml_fault(node, f, "what is said in %s stands in the log for everybody; no class was expected",
+                          ret->action->name);
     if (node->kind == YAML_SCALAR)
         return yaml_name(node, &ret->class, f);
     o = classes_parse(node, &ret->answer_classes, f);
@@ -41,8 +44,15 @@ enum outcome confidential_parse(const struct yaml *node, struct step *ret, struc
     return o;
 }
 
+bool step_shown(const struct step *s, const char *type)
+{
+    return s->action->kind == ACTION_ARRIVE && strcmp(type, "answer") == 0;
+}
+
 const char *step_class(const struct step *s, const char *type, const char *answer)
 {
+    if (step_shown(s, type))
+        return NULL;
     if (s->class == NULL && s->target != NULL)
         return s->target->class; /* what is made ready at the approval belongs to the step that it is for */
     if (s->class != NULL || strcmp(type, "answer") != 0 || answer == NULL)

@@ -24,7 +24,7 @@ static bool class_given(const struct verifier *v, const struct step *s, const st
 {
     const char *type = entry_type_name(e->type), *of_policy = NULL, *of_step = NULL;
 
-    if (v->judge != NULL)
+    if (v->judge != NULL && (s == NULL || !step_shown(s, type)))
         of_policy = classes_get(&v->judge->confidential, type);
     if (s != NULL && s->class == NULL && e->type == ENTRY_ANSWER && e->body == NULL)
         return strings_have(&s->answer_classes.classes, e->class) || same_text(of_policy, e->class);
@@ -137,7 +137,7 @@ bool verified_withheld_answer(const struct verifier *v, const struct verified_ce
 {
     const char *class = step_class(s, entry_type_name(ENTRY_ANSWER), name);
 
-    if (class == NULL && v->judge != NULL)
+    if (class == NULL && v->judge != NULL && !step_shown(s, entry_type_name(ENTRY_ANSWER)))
         class = classes_get(&v->judge->confidential, entry_type_name(ENTRY_ANSWER));
     return class != NULL && verified_withheld(c, s, ENTRY_ANSWER, shown) &&
            same_text(class, json_string_or_null(json_object_get(c->withheld, shown), "class"));

@@ -276,8 +276,9 @@ enum outcome estate_append_as(struct estate *e, enum entry_type type, const char
     if (result == OK && class == NULL && e->policy != NULL)
         class = classes_get(&e->policy->confidential, entry_type_name(type));
     if (result == OK)
-        result = class != NULL ? log_append_confidential(e->log, type, class, e->ceremony, body, ret_seq, f)
-                               : log_append(e->log, type, e->ceremony, body, ret_seq, f);
+        result = class != NULL && class[0] != '\0'
+                     ? log_append_confidential(e->log, type, class, e->ceremony, body, ret_seq, f)
+                     : log_append(e->log, type, e->ceremony, body, ret_seq, f);
     log_end(e->log);
     return result == OK ? policy_follow(e, f) : result;
 }

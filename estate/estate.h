@@ -60,7 +60,7 @@ enum outcome estate_append(struct estate *e, enum entry_type type, const json_t 
                            struct fault *f);
 
 /* The same for what may be confidential: of this class, or where that is NULL of the one that the policy in force gives to
- * the type; where that gives none, not confidential. */
+ * the type; where that gives none, or the class is "", not confidential. */
 enum outcome estate_append_as(struct estate *e, enum entry_type type, const char *class, const json_t *body,
                               uint64_t *ret_seq, struct fault *f);
 

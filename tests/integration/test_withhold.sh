@@ -206,6 +206,25 @@ case_lost_bodies() {
     [ "$(find "$D/transcript/confidential" -type f | wc -l)" = 3 ] || fail 'not three bodies'
 }
 
+# What the log says of an arrival everybody may read, whatever class answers have.
+case_arrivals_are_shown() {
+    sed -i 's/^rules:$/confidential: {answer: personal}\nrules:/' "$D/template.yaml"
+    estate_policy "$D/template.yaml"
+    prepare_ready
+    estate_trust
+    must "$Q" move root glasgow --bag TEB-1
+    short_ceremony one two
+    sed -i 's/^ *- {step: Close/      - {step: Receive, by: administrator, do: arrive, with: {token: root, site: glasgow}}\n&/' "$D/short.yaml"
+    echo '  "1.5": {bag: TEB-1, safe: GLA-1}' >>"$D/short.answers.yaml"
+    asks short_run
+    approve "$ID" authority-1 authority-2
+    must short_run
+    must "$Q" transcript short-1 "$D/transcript" --withhold personal
+    both_hold "$D/transcript" 'personal: 2 withheld' 'custody: 2 shown'
+    grep -q '"bag":"TEB-1","safe":"GLA-1","site":"glasgow"' "$D/transcript/entries" || fail 'the arrival is not told'
+    nowhere '"value":"nothing"' "$D/transcript"
+}
+
 # However long the log is, and whatever is remembered of it: a check reads everything.
 case_a_check_forgets() {
     prepare_ready

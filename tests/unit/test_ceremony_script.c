@@ -53,6 +53,8 @@ static const struct {
      "s.yaml:13:67: enter has no answer \"who\"; "},
     {28, "      - {step: Note, by: any witness, do: record, with: {n: a}, confidential: {m: c}}\n",
      "s.yaml:28:80: record has no answer \"m\"; "},
+    {28, "      - {step: Come, by: any witness, do: arrive, with: {token: t, site: s}, confidential: c}\n",
+     "s.yaml:28:92: what is said in arrive stands in the log for everybody; "},
     {28, "      - {step: Note, by: any witness, do: record}\n", "s.yaml:28:9: record needs `with`: names and patterns"},
     {28, "      - {step: Note, by: any witness, do: say, say: Hear, saves: the-key}\n",
      "s.yaml:28:9: step 2.3: another step saves \"the-key\", or has that number; names were expected to differ"},

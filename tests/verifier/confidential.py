@@ -57,6 +57,8 @@ class Bodies:
     def _class(entry, step, policy):
         given = step.confidential if step is not None else {}
         otherwise = policy.confidential.get(entry.type) if policy is not None else None
+        if step is not None and step.action == "arrive" and entry.type == "answer":
+            given, otherwise = {}, None  # `arrived` says it too
         if type(given) is str:
             wanted = {given}
         elif entry.type != "answer":
