@@ -5,6 +5,7 @@
 #include "ceremony/client.h"
 #include "ceremony/summary.h"
 #include "core/limits.h"
+#include "estate/evidence.h"
 
 static enum outcome refusals_read(struct status *s, struct fault *f)
 {
@@ -102,6 +103,24 @@ static enum outcome due_drills(struct status *s, struct fault *f)
     return o;
 }
 
+/* Rules that the sites cannot meet as they stand: retired, on their way, not drilled in time. */
+static enum outcome risks_now(struct status *s, struct fault *f)
+{
+    const struct subject asks = {.operation = OP_GENERATE};
+    struct evidence_base base = {0};
+    struct remarks remarks = {0};
+    enum outcome o = evidence_gather(&s->estate->state, s->estate->policy, &asks, &base, f);
+
+    if (o == OK)
+        o = policy_check_sites(s->estate->policy, base.sites, base.site_count, s->now, &remarks, f);
+    for (size_t i = 0; o == OK && i < remarks.count; i++)
+        if (remarks.items[i].kind == REMARK_UNMET && !strings_add(&s->risks, remarks.items[i].text))
+            o = fault_memory(f);
+    remarks_free(&remarks);
+    evidence_clear(&base);
+    return o;
+}
+
 static enum outcome due_gather(struct status *s, struct fault *f)
 {
     struct remarks remarks = {0};
@@ -117,7 +136,7 @@ static enum outcome due_gather(struct status *s, struct fault *f)
         if (!strings_add(&s->risks, remarks.items[i].text))
             o = fault_memory(f);
     remarks_free(&remarks);
-    return o;
+    return o == OK ? risks_now(s, f) : o;
 }
 
 /* What does not answer is a line of the status, not its end. */

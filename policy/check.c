@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/evaluate.h"
 #include "policy/quorum.h"
 #include "policy/replicas.h"
 
@@ -8,6 +9,8 @@
 struct check {
     const struct policy *policy;
     moment at;
+    const struct site_fact *sites; /* as they stand; NULL: as they are declared */
+    size_t site_count;
     struct remarks remarks;
     bool *marked; /* by person */
     bool failed;  /* out of memory */
@@ -111,6 +114,21 @@ out:
     buf_free(&text);
 }
 
+/* As far as the log knows: the site's HSM is enrolled, not on its way, and drilled in time. */
+static bool site_counts(const struct check *c, const struct replica_rule *r, const char *token, const char *site)
+{
+    bool asks_fresh = r->fresh.seconds != 0 || r->fresh.months != 0;
+
+    for (size_t i = 0; i < c->site_count; i++) {
+        const struct site_fact *s = &c->sites[i];
+
+        if (strcmp(s->token, token) == 0 && strcmp(s->site, site) == 0)
+            return s->enrolled && !s->away &&
+                   (!asks_fresh || (s->drilled != 0 && c->at <= moment_add(s->drilled, r->fresh)));
+    }
+    return c->sites == NULL;
+}
+
 /* The replica sites of a token that the rule accepts by where the policy says they are, without one. */
 static size_t replicas_possible(const struct check *c, const struct replica_rule *r, const struct token *t, size_t lost)
 {
@@ -123,7 +141,8 @@ static size_t replicas_possible(const struct check *c, const struct replica_rule
     for (size_t i = 0; i < t->replicas.count; i++) {
         const struct site *s = policy_site(c->policy, t->replicas.items[i]);
 
-        if (i != lost && s != NULL && (r->sites.count == 0 || strings_have(&r->sites, s->id)) &&
+        if (i != lost && s != NULL && site_counts(c, r, t->id, s->id) &&
+            (r->sites.count == 0 || strings_have(&r->sites, s->id)) &&
             replicas_place_fits(r, s->at.country, &s->at.tags))
             spots[i] = (struct spot){.usable = true, .latitude = s->at.latitude, .longitude = s->at.longitude};
     }
@@ -137,6 +156,13 @@ static void check_replicas(struct check *c, const struct rule *rule, const struc
     struct strings losses = {0};
     struct buf text = BUF(LIMIT_DOCUMENT);
 
+    if (found < r->at_least && c->sites != NULL) {
+        remark_add(
+            c, REMARK_UNMET, rule, rule->line,
+            "no key of token %s can be born now: %zu of %u replica sites are enrolled, there, and drilled in time",
+            t->id, found, r->at_least);
+        goto out;
+    }
     if (found < r->at_least) {
         remark_add(c, REMARK_UNMET, rule, rule->line,
                    "needs %u replicas of token %s; %zu of its declared sites lie as the rule asks", r->at_least, t->id,
@@ -225,6 +251,23 @@ out:
     free(c.marked);
     remarks_free(&c.remarks);
     return o;
+}
+
+enum outcome policy_check_sites(const struct policy *p, const struct site_fact *sites, size_t count, moment at,
+                                struct remarks *ret, struct fault *f)
+{
+    struct check c = {.policy = p, .at = at, .sites = sites, .site_count = count};
+
+    for (size_t i = 0; i < p->rule_count; i++)
+        for (size_t k = 0; p->rules[i].replicas.present && k < p->token_count; k++)
+            if (p->rules[i].tokens.count == 0 || strings_have(&p->rules[i].tokens, p->tokens[k].id))
+                check_replicas(&c, &p->rules[i], &p->tokens[k]);
+    if (c.failed) {
+        remarks_free(&c.remarks);
+        return fault_memory(f);
+    }
+    *ret = c.remarks;
+    return OK;
 }
 
 void remarks_free(struct remarks *r)

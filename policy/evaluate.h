@@ -18,16 +18,21 @@ struct vote {
 
 struct site_fact { /* one (token, site) as the log knows it */
     const char *token, *site;
-    bool enrolled;
-    bool placed; /* an `arrived` entry is in force */
-    bool away;   /* it left, and has not arrived */
     double latitude, longitude;
     const char *country; /* "" unknown */
     const struct strings *tags;
-    bool at_home;         /* the place is the policy's site of that name */
     const char *hardware; /* as attested at enrolment */
     moment drilled;       /* 0: never */
+    bool enrolled;
+    bool placed;  /* an `arrived` entry is in force */
+    bool away;    /* it left, and has not arrived */
+    bool at_home; /* the place is the policy's site of that name */
 };
+
+/* As policy_check, of the rules with replicas alone and of sites as the log knows them: which can no key meet now, and
+ * which one more loss would keep it from. */
+enum outcome policy_check_sites(const struct policy *p, const struct site_fact *sites, size_t count, moment at,
+                                struct remarks *ret, struct fault *f);
 
 struct ceremony_fact {
     const char *id;     /* the running ceremony */

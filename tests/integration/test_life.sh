@@ -49,6 +49,8 @@ case_a_site_retires() {
     says 'Nothing was left'
     must "$Q" log check
     # The key lives on, with the replicas that it has; new ones need two.
+    must "$Q" status --offline
+    says 'no key of token root can be born now: 1 of 2 replica sites'
     must "$Q" drill
     asks generate EC:secp384r1 app-2
     approve "$ID" custodian-1 custodian-2 custodian-3
@@ -148,6 +150,7 @@ case_an_hsm_moves() {
     says 'left already, in bag TEB-1'
     must "$Q" status
     matches 'root +glasgow +replica +enrolled +on its way'
+    says 'no key of token root can be born now: 1 of 2 replica sites'
     # It counts nowhere: a key with two replicas cannot be born.
     asks generate EC:secp384r1 app-2
     approve "$ID" custodian-1 custodian-2 custodian-3

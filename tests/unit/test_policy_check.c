@@ -168,11 +168,52 @@ static void test_by_date(void **state)
     policy_free(p);
 }
 
+/* Sites as the log knows them: who is retired, on the way or not drilled in time does not count. */
+static void test_sites_now(void **state)
+{
+    static const struct {
+        const char *name;
+        struct site_fact cardiff;
+        size_t unmet, frail;
+    } cases[] = {
+        {"all there", {.enrolled = true, .drilled = T0 - 86400}, 0, 1},
+        {"one retired", {.drilled = T0 - 86400}, 1, 0},
+        {"one on its way", {.enrolled = true, .away = true, .drilled = T0 - 86400}, 1, 0},
+        {"one never drilled", {.enrolled = true}, 1, 0},
+        {"one drilled just in time", {.enrolled = true, .drilled = T0 - 30 * 86400}, 0, 1},
+        {"one drilled too long ago", {.enrolled = true, .drilled = T0 - 30 * 86400 - 1}, 1, 0},
+    };
+    struct policy *p =
+        fixture_policy(RULE("replicas: {at-least: 2, prove: attest, sites: [cardiff, glasgow], fresh: 30 days}"), END);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct site_fact sites[] = {{.token = "root", .site = "slough", .enrolled = true},
+                                    cases[i].cardiff,
+                                    {.token = "root", .site = "glasgow", .enrolled = true, .drilled = T0},
+                                    {.token = "root", .site = "windsor", .enrolled = true, .drilled = T0}};
+        struct remarks r = {0};
+        struct fault f = {0};
+        size_t unmet = 0;
+
+        sites[1].token = "root";
+        sites[1].site = "cardiff";
+        assert_int_equal(policy_check_sites(p, sites, 4, T0, &r, &f), OK);
+        for (size_t k = 0; k < r.count; k++)
+            unmet += r.items[k].kind == REMARK_UNMET;
+        if (unmet != cases[i].unmet || r.count - unmet != cases[i].frail)
+            fail_msg("%s: %zu unmet of %zu", cases[i].name, unmet, r.count);
+        remarks_free(&r);
+    }
+    policy_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_remarks),
         cmocka_unit_test(test_by_date),
+        cmocka_unit_test(test_sites_now),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
