@@ -28,11 +28,12 @@ settled() {
     must "$Q" log check
 }
 
-# How many objects there are at each site.
+# How many keys there are at each site. Sites are at work side by side: one may be making an object when the process dies, and
+# SoftHSM then leaves its file with defaults alone, without the CKA_ID and the value that every key of ours has.
 objects() {
     local site
     for site in $SITES; do
-        direct "$site" --list-objects 2>/dev/null | grep -c ' Object'
+        direct "$site" --list-objects 2>/dev/null | grep -c '^ *ID:'
     done
 }
 
