@@ -90,7 +90,7 @@ static void begun_mark(const struct session_view *view, enum governed_kind kind,
     pthread_mutex_unlock(&lock);
 }
 
-/* Begins on this HSM what was begun on another one. *ret_lost: what was fed, or its key, is not here. */
+/* Begins on this HSM what was begun on another one. *ret_lost: what was fed is not here. */
 static CK_RV begun_renew(const struct session_view *view, enum governed_kind kind, use_init_fn *init, bool *ret_lost)
 {
     bool here = true, fed = false;
@@ -104,7 +104,7 @@ static CK_RV begun_renew(const struct session_view *view, enum governed_kind kin
             rv = CKR_DEVICE_REMOVED;
         else
             rv = init(view, &b->mechanism.m, b->key);
-        *ret_lost = fed || rv == CKR_KEY_HANDLE_INVALID;
+        *ret_lost = fed;
     }
     if (rv == CKR_OK)
         begun_mark(view, kind, false);
@@ -144,14 +144,15 @@ CK_RV watched_step(CK_SESSION_HANDLE session, use_step_fn *once, use_init_fn *in
 {
     struct session_view view;
     unsigned turns = 0;
-    bool lost = false;
+    bool lost = false, renewed;
     CK_RV rv;
 
     do {
         if (!session_enter(session, &view))
             return session_unknown();
         rv = begun_renew(&view, kind, init, &lost);
-        if (rv == CKR_OK)
+        renewed = rv == CKR_OK;
+        if (renewed)
             rv = once(&view, what);
         session_leave(&view);
     } while (!lost && failover_again(&view, rv, &turns));
@@ -161,5 +162,5 @@ CK_RV watched_step(CK_SESSION_HANDLE session, use_step_fn *once, use_init_fn *in
         begun_mark(&view, kind, true);
     else
         begun_drop(view.session);
-    return lost ? CKR_DEVICE_REMOVED : rv;
+    return renewed ? rv : CKR_DEVICE_REMOVED; /* what was begun is not here, nor can be */
 }

@@ -8,6 +8,7 @@
 #include "module/failover_move.h"
 #include "module/gate.h"
 #include "module/made.h"
+#include "module/replica.h"
 #include "module/site_keys.h"
 
 /* After all sites were tried in vain, calls answer at once for so long. */
@@ -47,6 +48,22 @@ bool failover_away(const struct world *w, CK_SLOT_ID slot)
     return t->lower && t->serving && strcmp(t->serving->site, t->primary) != 0;
 }
 
+/* Whether the enrolled HSM answers there, in the time that the policy gives the site: whoever hangs is left to itself. */
+static enum outcome site_soon(struct world *w, const char *token, const char *site, struct fault *f)
+{
+    const struct binding *bound = NULL;
+    struct replicas one = {.count = 0};
+    struct replica *r = NULL;
+    enum outcome outcome = site_bound(w, token, site, &bound, f);
+
+    if (outcome == OK)
+        outcome = replicas_want(&one, w, token, site, &r, f);
+    if (outcome == OK)
+        outcome = replica_visit(r, VISIT_READY, f);
+    replicas_end(&one);
+    return outcome;
+}
+
 static enum outcome failover_log(struct world *w, const char *token, const char *site, const char *reason,
                                  struct fault *f)
 {
@@ -73,7 +90,9 @@ static enum outcome failover_to(struct world *w, CK_SLOT_ID slot, const char *si
 
     strncat(name, site, LIMIT_NAME); /* the state moves */
     left_close(t, name);
-    outcome = site_answers(w, t->bound->id, name, &link, f);
+    outcome = site_soon(w, t->bound->id, name, f);
+    if (outcome == OK)
+        outcome = site_answers(w, t->bound->id, name, &link, f);
     if (outcome == OK && reason)
         outcome = estate_refresh(w->estate, f);
     if (outcome == OK && reason && strcmp(token_serving(w->estate, t->bound->id), name) != 0)
@@ -198,29 +217,23 @@ static bool may_be_loss(CK_RV rv)
     }
 }
 
-/* The HSM does not answer, or no longer for this session. What many calls get for reasons of their own is taken for a
- * loss only where the token is gone; else a challenge decides. */
-static bool is_lost(struct world *w, const struct session_view *view, CK_RV rv)
+/* The HSM does not answer, or no longer for this session. Where nobody is logged in it is only looked for. */
+static bool is_lost(struct world *w, const struct session_view *view)
 {
     struct shown_token *t = &w->tokens[view->slot];
     bool in = atomic_load(&t->user_in);
-    bool handle = rv == CKR_OBJECT_HANDLE_INVALID || rv == CKR_KEY_HANDLE_INVALID;
-    struct site_link link = {0};
     struct fault ignored = {0};
     CK_SESSION_INFO info = {0};
     CK_SLOT_ID slot = 0;
 
-    if (!t->lower || lower_find(t->lower, t->serving->serial, &slot, &ignored) != OK || slot != t->lower_slot ||
+    if (!t->lower || lower_answers(t->lower, &ignored) != OK)
+        return true;
+    if (in && site_soon(w, t->bound->id, t->serving->site, &ignored) != OK)
+        return true;
+    if (lower_find(t->lower, t->serving->serial, &slot, &ignored) != OK || slot != t->lower_slot ||
         view->below->C_GetSessionInfo(view->lower, &info) != CKR_OK)
         return true;
-    if (in && (info.state == CKS_RO_PUBLIC_SESSION || info.state == CKS_RW_PUBLIC_SESSION))
-        return true;
-    if (!in || handle)
-        return false;
-    if (site_answers(w, t->bound->id, t->serving->site, &link, &ignored) != OK)
-        return true;
-    site_close(&link);
-    return false;
+    return in && (info.state == CKS_RO_PUBLIC_SESSION || info.state == CKS_RW_PUBLIC_SESSION);
 }
 
 bool failover_again(const struct session_view *before, CK_RV rv, unsigned *turns)
@@ -235,7 +248,7 @@ bool failover_again(const struct session_view *before, CK_RV rv, unsigned *turns
     pthread_mutex_lock(&w->lock);
     if (session_view(before->handle, &now)) {
         again = now.place != before->place; /* another thread saw to it */
-        if (!again && !in_vain(&w->tokens[now.slot]) && is_lost(w, &now, rv)) {
+        if (!again && !in_vain(&w->tokens[now.slot]) && is_lost(w, &now)) {
             rv_fault(&reason, w->tokens[now.slot].serving->site, rv);
             again = failover_find(w, now.slot, reason.text);
         }

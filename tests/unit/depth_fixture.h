@@ -110,6 +110,7 @@ static inline void depth_person_make(struct depth_person *p, const char *folder)
 
 /* What the policy says of glasgow besides: "answer-within: 2 seconds, ". */
 static const char *depth_glasgow = "";
+static const char *depth_slough = "";
 
 /* `rules`: what stands between `rules:` and `otherwise:`. */
 static inline void depth_policy(struct depth *d, const char *rules)
@@ -122,7 +123,9 @@ static inline void depth_policy(struct depth *d, const char *rules)
             depth_people[i].id, depth_people[i].id, depth_people[i].organisation, depth_people[i].role,
             digest_hex(&depth_people[i].digests.fingerprint).hex);
     buf_puts(&b, "sites:\n"
-                 "  - {id: slough, at: [51.51, -0.59], country: GB, tags: [gb-mainland]}\n"
+                 "  - {id: slough, ");
+    buf_puts(&b, depth_slough);
+    buf_puts(&b, "at: [51.51, -0.59], country: GB, tags: [gb-mainland]}\n"
                  "  - {id: cardiff, at: [51.48, -3.18], country: GB, tags: [gb-mainland]}\n"
                  "  - {id: glasgow, ");
     buf_puts(&b, depth_glasgow);

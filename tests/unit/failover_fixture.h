@@ -82,6 +82,7 @@ static inline int estate_make(void **state)
     (void)state;
     lossy_load();
     depth_token_more = ", failover: use";
+    depth_slough = "answer-within: 1 second, ";
     depth_make(&home, FAILOVER_RULES);
     for (size_t i = 0; i < 3; i++)
         depth_enrol(&home, depth_sites[i]);

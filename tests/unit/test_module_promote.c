@@ -122,12 +122,31 @@ static void it_stays_so(void **state)
     assert_int_equal(find_label(session, "alone-app", found), 2);
 }
 
+/* A lost HSM whose library does not come back when it is asked is given the time that the policy gives its site. */
+static void who_asks_waits_no_longer_than_the_policy_says(void **state)
+{
+    unsigned char signature[64];
+
+    (void)state;
+    cut(CKR_DEVICE_ERROR);
+    hang("C_GetSlotList");
+    assert_ok(sign_once(session, signature));
+    assert_string_equal(serving(), "cardiff");
+    assert_ok(verify(session, public, data, sizeof(data), signature));
+    calls();
+    assert_ok(sign_once(session, signature));
+    assert_int_equal(calls(), 0);
+    hang(NULL);
+    usleep(500 * 1000); /* the one that hung comes back, before the HSM's module is finalised */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(only_what_can_be),
         TEST(a_replica_becomes_the_primary),
         TEST(it_stays_so),
+        TEST(who_asks_waits_no_longer_than_the_policy_says),
     };
     return cmocka_run_group_tests(tests, estate_make, home_end);
 }
