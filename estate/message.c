@@ -16,7 +16,7 @@ static const struct {
     [MESSAGE_OFFER] = {"offer", "offer"},
     [MESSAGE_BORN] = {"born", "intent"},
     [MESSAGE_WITHDRAW] = {"withdraw", "intent"},
-    [MESSAGE_DRILL] = {"drill", "challenge"},
+    [MESSAGE_DRILL] = {"drill", "challenge keys"},
     [MESSAGE_POLICY] = {"policy", ""},
 };
 
@@ -225,7 +225,7 @@ static const char *const answers[MESSAGE_KINDS + 1] = {
     [MESSAGE_OFFER] = "receipt",
     [MESSAGE_BORN] = "intent outcome signature",
     [MESSAGE_WITHDRAW] = "intent outcome signature",
-    [MESSAGE_DRILL] = "receipt",
+    [MESSAGE_DRILL] = "receipts",
     [MESSAGE_POLICY] = "",
     [MESSAGE_KINDS] = "text",
 };

@@ -27,7 +27,7 @@ struct message {
     struct digest estate;
     char token[LIMIT_NAME + 1], site[LIMIT_NAME + 1];
     json_t *json;        /* the whole header; owned. Members by kind: challenge {challenge, enrol?}, offer {offer}, born
-                            and withdraw {intent}, drill {challenge}, policy {} */
+                            and withdraw {intent}, drill {challenge, keys}, policy {} */
     bool has_log;        /* all but a challenge: the rest of the members are set */
     uint64_t from, size; /* numbers of the first entry here, and of the one after the last */
     struct span note;    /* the checkpoint of `size`; borrowed from json */
@@ -52,7 +52,7 @@ struct site_answer {
     enum message_kind kind; /* of the message that it answers */
     json_t *json;       /* the whole answer; owned. Members by kind: challenge {answer, challenge, device?, identity?,
                                identity-id?, transport?, transport-id?}, offer {receipt}, born and withdraw {intent, outcome,
-                               signature}, drill {receipt}, policy {} */
+                               signature}, drill {receipts}, policy {} */
     uint64_t seen;      /* so many entries of the host's log the site now holds; 0: none */
     struct digest root; /* of the host's log then; all zero where seen is 0 */
     struct span note;   /* the checkpoint of the site's own log; borrowed from json */

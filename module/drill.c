@@ -1,5 +1,4 @@
 #include "module/drill.h"
-#include "module/replica.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -65,18 +64,6 @@ static enum outcome targets_gather(struct exercise *x, struct fault *f)
     return OK;
 }
 
-enum outcome site_drill_all(struct estate *e, const struct site_link *s, const struct site_keys *pinned,
-                            const char *token, const char *site, const struct digest *challenge, struct drill *ret,
-                            struct fault *f)
-{
-    struct exercise x = {.estate = e, .token = token, .site = site};
-    enum outcome outcome = targets_gather(&x, f);
-    if (outcome == OK)
-        outcome = site_drill(s, pinned, &e->state.estate, challenge, x.targets, x.count, ret, f);
-    exercise_clear(&x);
-    return outcome;
-}
-
 /* As it was born; where that cannot be read it has to sign. */
 static bool key_signs(const struct exercise *x, uint64_t born)
 {
@@ -95,23 +82,6 @@ static bool key_signs(const struct exercise *x, uint64_t born)
     return signs;
 }
 
-static enum outcome courier_ask(struct exercise *x, struct fault *f)
-{
-    struct replicas at = {.count = 0};
-    struct replica *r = NULL;
-    enum outcome outcome = replicas_want(&at, x->world, x->token, x->site, &r, f);
-    if (outcome == OK) {
-        r->visit->drill_challenge = x->challenge;
-        outcome = replica_visit(r, VISIT_DRILL, f);
-    }
-    if (outcome == OK) {
-        x->answer = r->visit->drill;
-        r->visit->drill = (struct drill){.keys = NULL}; /* taken by x */
-    }
-    replicas_end(&at);
-    return outcome;
-}
-
 /* The site's answer, by the way in which it is reached. */
 static enum outcome site_ask(struct exercise *x, const struct state_site *enrolled, struct fault *f)
 {
@@ -121,8 +91,6 @@ static enum outcome site_ask(struct exercise *x, const struct state_site *enroll
     struct site_keys pinned = SITE_KEYS;
     const struct digest *estate = &x->estate->state.estate;
 
-    if (replica_is_far(x->world, x->token, x->site))
-        return courier_ask(x, f);
     enum outcome outcome = site_keys_pinned(enrolled, &pinned, f);
     if (outcome == OK)
         outcome = site_open(x->world, x->token, x->site, primary ? SITE_EITHER : SITE_MODULE, &link, f);

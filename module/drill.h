@@ -20,11 +20,6 @@ enum outcome site_drill(const struct site_link *s, const struct site_keys *pinne
                         const struct digest *challenge, const struct drill_target *keys, size_t count,
                         struct drill *ret, struct fault *f);
 
-/* The same for all keys that the site holds by this estate's log: what a site that is elsewhere answers. */
-enum outcome site_drill_all(struct estate *e, const struct site_link *s, const struct site_keys *pinned,
-                            const char *token, const char *site, const struct digest *challenge, struct drill *ret,
-                            struct fault *f);
-
 /* Drills the enrolled sites of the policy (token, site NULL: of all) and logs `drill` for each; the world's lock is held.
  * The answer is that of the vendor verb "drill" (estate/vendor.h). */
 enum outcome drill_run(struct world *w, const char *token, const char *site, json_t **ret, struct fault *f);

@@ -3,8 +3,6 @@
 #include <string.h>
 
 #include "core/encode.h"
-#include "core/limits.h"
-#include "module/drill.h"
 #include "module/site_device.h"
 
 static enum outcome keys_known(struct far *x, struct fault *f)
@@ -167,30 +165,6 @@ static enum outcome far_policy(struct far *x, struct fault *f)
     return far_log(x, ENTRY_SEEN, NULL, json_object(), f);
 }
 
-/* Every key that the host's log says is here proves itself again. */
-static enum outcome far_drill(struct far *x, const struct message *m, json_t *more, struct fault *f)
-{
-    const struct state_host *h = x->own->state.host;
-    struct digest challenge;
-    struct drill d = {.keys = NULL};
-    struct buf bytes = BUF(LIMIT_DRILL);
-    json_t *json = NULL;
-    enum outcome outcome = json_want_digest(m->json, "challenge", &challenge, f);
-    if (outcome == OK)
-        outcome = site_drill_all(x->host->copy, &x->link, &x->keys, h->token, h->site, &challenge, &d, f);
-    if (outcome == OK)
-        outcome = drill_compose(&d, &bytes, f);
-    if (outcome == OK)
-        outcome = json_parse_canonical(buf_span(&bytes), &json, f);
-    if (outcome == OK && !json_put(more, "receipt", json))
-        outcome = fault_memory(f);
-    if (outcome == OK)
-        outcome = far_policy(x, f);
-    drill_clear(&d);
-    buf_free(&bytes);
-    return outcome;
-}
-
 static enum outcome message_act(struct far *x, const struct message *m, json_t *more, struct fault *f)
 {
     enum outcome outcome = host_open(x->own, &x->host, f);
@@ -214,10 +188,8 @@ static enum outcome message_act(struct far *x, const struct message *m, json_t *
     case MESSAGE_BORN:
     case MESSAGE_WITHDRAW:
         return far_settle(x, m, more, f);
-    case MESSAGE_DRILL:
-        return far_drill(x, m, more, f);
     default:
-        return fault_set(f, E_INVALID, "no such message");
+        return fault_set(f, E_REFUSED, "messages of the kind %s are not answered here yet", message_kind_name(m->kind));
     }
 }
 

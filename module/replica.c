@@ -7,17 +7,11 @@
 
 /* By way: a module here, a courier. */
 static visit_fn *const visits[][2] = {
-    [VISIT_READY] = {visit_ready, courier_ready},
-    [VISIT_WRAP] = {visit_wrap, visit_wrap},
-    [VISIT_TAKE] = {visit_take, courier_take},
-    [VISIT_NAME] = {visit_name, courier_born},
-    [VISIT_HOLDS] = {visit_holds, courier_ready},
-    [VISIT_CHANGE] = {visit_change, NULL},
-    [VISIT_HEADS] = {visit_heads, NULL},
-    [VISIT_HEAD_PUT] = {visit_head_put, NULL},
-    [VISIT_DRILL] = {NULL, courier_drill},
-    [VISIT_CLOSE] = {visit_close, NULL},
-    [VISIT_WITHDRAW] = {visit_withdraw, courier_withdraw},
+    [VISIT_READY] = {visit_ready, courier_ready}, [VISIT_WRAP] = {visit_wrap, visit_wrap},
+    [VISIT_TAKE] = {visit_take, courier_take},    [VISIT_NAME] = {visit_name, courier_born},
+    [VISIT_HOLDS] = {visit_holds, courier_ready}, [VISIT_CHANGE] = {visit_change, NULL},
+    [VISIT_HEADS] = {visit_heads, NULL},          [VISIT_HEAD_PUT] = {visit_head_put, NULL},
+    [VISIT_CLOSE] = {visit_close, NULL},          [VISIT_WITHDRAW] = {visit_withdraw, courier_withdraw},
 };
 
 unsigned site_answers_within(const struct world *w, const char *site)

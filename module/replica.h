@@ -21,7 +21,6 @@ enum visit_kind {
     VISIT_HEADS,
     VISIT_HEAD_PUT,
     VISIT_CLOSE,
-    VISIT_DRILL, /* far sites alone */
     VISIT_NONE
 };
 

@@ -26,9 +26,6 @@ enum outcome replica_message(struct replica *r, enum visit_kind kind, struct fau
     } else if (outcome == OK && (kind == VISIT_NAME || kind == VISIT_WITHDRAW)) {
         asks = kind == VISIT_NAME ? MESSAGE_BORN : MESSAGE_WITHDRAW;
         outcome = json_put_integer(more, "intent", (int64_t)v->intent) ? OK : fault_memory(f);
-    } else if (outcome == OK && kind == VISIT_DRILL) {
-        asks = MESSAGE_DRILL;
-        outcome = json_put_digest(more, "challenge", &v->drill_challenge) ? OK : fault_memory(f);
     } else if (outcome == OK && !random_bytes(v->challenge.bytes, sizeof v->challenge.bytes)) {
         outcome = fault_set(f, E_IO, "no random bytes from the system");
     } else if (outcome == OK && !json_put_digest(more, "challenge", &v->challenge)) {

@@ -142,7 +142,6 @@ void visit_free(struct visit *v)
     site_keys_clear(&v->pinned);
     offer_clear(&v->offer);
     receipt_clear(&v->receipt);
-    drill_clear(&v->drill);
     template_clear(&v->attributes);
     buf_free(&v->id);
     buf_free(&v->wanted);

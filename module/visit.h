@@ -2,7 +2,6 @@
 #define QUORATE_MODULE_VISIT_H
 
 #include "audit/document.h"
-#include "audit/drill.h"
 #include "core/file.h"
 #include "estate/message.h"
 #include "module/head_object.h"
@@ -39,10 +38,6 @@ struct visit {
     struct offer offer; /* all but mechanism and blobs is given */
     struct digest offer_digest;
     struct receipt receipt;
-
-    /* Of a drill by courier. */
-    struct digest drill_challenge;
-    struct drill drill;
 
     /* Of keys that are there. */
     struct buf id, wanted; /* CKA_ID; the one that it is to get */
@@ -84,7 +79,7 @@ visit_fn visit_heads;    /* E_ABSENT where the HSM cannot be reached */
 visit_fn visit_head_put; /* makes the new head, then deletes `heads` */
 visit_fn visit_close;
 /* The same where a courier carries the message and the answer. */
-visit_fn courier_ready, courier_take, courier_born, courier_withdraw, courier_drill;
+visit_fn courier_ready, courier_take, courier_born, courier_withdraw;
 
 void visit_free(struct visit *v); /* NULL is fine; a link that is still open is closed */
 /* The end of one that nobody waits for any more, on its thread: what it took in is destroyed again, all is closed, and the

@@ -127,22 +127,3 @@ enum outcome courier_withdraw(struct visit *v, struct fault *f)
 {
     return settled(v, MESSAGE_WITHDRAW, "withdrawn", f);
 }
-
-/* What the answer proves is for the caller to see: it holds the keys. */
-enum outcome courier_drill(struct visit *v, struct fault *f)
-{
-    struct site_answer a = {.kind = MESSAGE_KINDS};
-    struct buf bytes = BUF(LIMIT_DRILL);
-    json_t *receipt = NULL;
-    drill_clear(&v->drill);
-    enum outcome outcome = exchange(v, MESSAGE_DRILL, &a, f);
-    if (outcome == OK)
-        outcome = json_want_object(a.json, "receipt", &receipt, f);
-    if (outcome == OK)
-        outcome = json_canonical(receipt, &bytes, f);
-    if (outcome == OK)
-        outcome = drill_parse(buf_span(&bytes), &v->drill, f);
-    site_answer_clear(&a);
-    buf_free(&bytes);
-    return outcome;
-}
