@@ -233,6 +233,7 @@ static fold_handler *const handlers[ENTRY_TYPE_COUNT] = {
     [ENTRY_OFFER] = fold_offer,
     [ENTRY_RECEIPT] = fold_receipt,
     [ENTRY_ACCEPTED] = fold_accepted,
+    [ENTRY_PROVISIONAL] = fold_provisional,
     [ENTRY_BORN] = fold_born,
     [ENTRY_ROLLED_BACK] = fold_rolled_back,
     [ENTRY_ORPHAN] = fold_orphan,

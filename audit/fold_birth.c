@@ -140,7 +140,7 @@ void fold_receipt(struct fold *x)
     fold_digest(x, "receipt");
     struct state_intent *i = want_intent(x);
     struct state_offer *o = i ? find_offer(i, site, &offer) : NULL;
-    if (i && i->state != INTENT_OPEN && i->state != INTENT_BORN)
+    if (i && i->state != INTENT_OPEN && i->state != INTENT_BORN && i->state != INTENT_PROVISIONAL)
         fold_fail(x, "its intent is closed");
     if (!o || o->answered)
         fold_fail(x, "no offer to the site \"%s\" waits for this receipt", site);
@@ -148,6 +148,28 @@ void fold_receipt(struct fold *x)
         return;
     o->answered = true;
     fold_site_add(x, &i->receipted, site);
+}
+
+/* The key is permanent at the primary, and what these sites answer is awaited until then. */
+void fold_provisional(struct fold *x)
+{
+    struct strings sites = {.items = NULL};
+    fold_members(x, "intent sites until");
+    fold_strings(x, "sites", &sites);
+    moment until = fold_moment(x, "until");
+    struct state_intent *i = want_intent(x);
+    if (i && (i->state != INTENT_OPEN || strcmp(i->operation, "generate") != 0))
+        fold_fail(x, "its intent is no birth that is under way");
+    if (sites.count == 0 || until <= x->e->time)
+        fold_fail(x, "nobody's receipt is awaited, or no time is left for it");
+    for (size_t n = 0; i && n < sites.count; n++)
+        if (!strings_have(&i->offered, sites.items[n]) || strings_have(&i->receipted, sites.items[n]))
+            fold_fail(x, "the site \"%s\" was offered nothing, or has answered", sites.items[n]);
+    if (fold_goes(x)) {
+        i->state = INTENT_PROVISIONAL;
+        i->until = until;
+    }
+    strings_free(&sites);
 }
 
 /* Every site that answered knows of the birth, or is an orphan. On a settled or rolled-back intent: orphans that have been
@@ -158,7 +180,7 @@ void fold_accepted(struct fold *x)
     fold_members(x, "intent sites");
     fold_strings(x, "sites", &sites);
     struct state_intent *i = want_intent(x);
-    if (i && i->state == INTENT_OPEN)
+    if (i && (i->state == INTENT_OPEN || i->state == INTENT_PROVISIONAL))
         fold_fail(x, "its intent is open");
     for (size_t n = 0; i && i->state == INTENT_BORN && n < i->receipted.count; n++)
         if (!strings_have(&sites, i->receipted.items[n]) && !strings_have(&i->orphans, i->receipted.items[n]))
@@ -184,7 +206,7 @@ void fold_rolled_back(struct fold *x)
     fold_text(x, "reason");
     struct state_intent *i = want_intent(x);
     struct state_request *r = i ? state_request(x->look, &i->request) : NULL;
-    if (!r || i->state != INTENT_OPEN)
+    if (!r || (i->state != INTENT_OPEN && i->state != INTENT_PROVISIONAL))
         fold_fail(x, "its intent is closed");
     if (!fold_goes(x) || !r)
         return;

@@ -10,7 +10,7 @@ static struct state_intent *open_intent(struct fold *x)
 {
     uint64_t seq = fold_has(x, "intent") ? fold_count(x, "intent") : 0;
     struct state_intent *i = x->rc || !fold_has(x, "intent") ? NULL : state_intent(x->look, seq);
-    if (fold_has(x, "intent") && (!i || i->state != INTENT_OPEN))
+    if (fold_has(x, "intent") && (!i || (i->state != INTENT_OPEN && i->state != INTENT_PROVISIONAL)))
         fold_fail(x, "entry %" PRIu64 " is no open intent", seq);
     return x->rc ? NULL : i;
 }

@@ -54,7 +54,13 @@ struct state_request {
     uint64_t seq, intent; /* intent: seq of the last one, 0: none */
 };
 
-enum intent_state { INTENT_OPEN, INTENT_BORN /* done, sites not all told */, INTENT_SETTLED, INTENT_ROLLED_BACK };
+enum intent_state {
+    INTENT_OPEN,
+    INTENT_BORN /* done, sites not all told */,
+    INTENT_SETTLED,
+    INTENT_ROLLED_BACK,
+    INTENT_PROVISIONAL /* the key is made, receipts are awaited until `until` */
+};
 struct state_offer {
     char *site;
     struct digest offer;
@@ -66,7 +72,7 @@ struct state_intent {
     struct digest request;
     char *operation, *token, *label;
     enum intent_state state;
-    moment at;
+    moment at, until;                  /* until: of a provisional one */
     json_t *body;                      /* the whole entry's body; owned */
     struct strings offered, receipted; /* sites */
     struct strings orphans;            /* sites that could not be settled; `accepted` takes them off again */

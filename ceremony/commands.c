@@ -81,6 +81,12 @@ static const struct option arrive_options[] = {
     END,
 };
 
+static const struct option offer_export_options[] = {
+    {"token", "T", false, "the logical token; may be left out where there is only one"},
+    {"from", "N", false, "begin the log with this entry: the site has the ones before; 0 where left out"},
+    END,
+};
+
 static const struct option settle_options[] = {
     {"new-mirror", NULL, false, "fill the mirrors of the home that are there and empty"},
     {"module", "FILE", false, "the module to work through; quorate-pkcs11.so beside this program where left out"},
@@ -237,6 +243,15 @@ const struct command commands[] = {
      "The HSM makes its transport and identity keys and a request is left; the same command again, when enough\n"
      "people have approved, lets the HSM answer a challenge and pins it.",
      enrol_options, run_enrol},
+    {"offer", "", 0, 0, false, "Bring keys to sites that files are carried to", "", none, NULL},
+    {"offer export", "SITE DIR", 2, 2, true, "Write what people are to carry to a site",
+     "Each offer that is not answered yet is a file of its own, the spare ones too; so is what tells the site that a "
+     "key was\n"
+     "born, or that one is to be destroyed. What is in them is of use to that site's HSM alone.",
+     offer_export_options, run_offer_export},
+    {"receipt", "", 0, 0, false, "Take in what comes back from such sites", "", none, NULL},
+    {"receipt import", "FILE", 1, 1, true, "Take in a site's answer that people carried back",
+     "The last receipt that a provisional key waits for completes its birth.", module_options, run_receipt_import},
     {"status", "", 0, 0, true, "Show the estate: policy, sites, keys, what waits, what falls due",
      "Reads the log, and asks the HSMs what answers now unless --offline.", status_options, run_status},
     {"request", "", 0, 0, false, "Look at what waits for people", "", none, NULL},

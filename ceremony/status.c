@@ -231,6 +231,11 @@ moment status_drill_due(const struct status *s, const struct state_site *site)
     return due;
 }
 
+bool status_unsettled(const struct state_intent *t)
+{
+    return t->state == INTENT_OPEN || t->state == INTENT_BORN || t->state == INTENT_PROVISIONAL || t->orphans.count > 0;
+}
+
 bool status_waits(const struct status *s, const struct state_request *r)
 {
     return r->state == REQUEST_PENDING && s->now < r->expires;

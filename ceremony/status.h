@@ -33,6 +33,7 @@ moment status_key_until(const struct status *s, const struct state_key *k);
  * from its last drill; 0: it has passed none. MOMENT_NEVER where no rule asks. */
 moment status_drill_due(const struct status *s, const struct state_site *site);
 /* A request that still waits. */
+bool status_unsettled(const struct state_intent *t); /* not at its end, or something of it is left somewhere */
 bool status_waits(const struct status *s, const struct state_request *r);
 
 #endif

@@ -112,6 +112,8 @@ static const char *intent_word(const struct state_intent *t)
         return "born";
     case INTENT_SETTLED:
         return "settled";
+    case INTENT_PROVISIONAL:
+        return "provisional";
     case INTENT_ROLLED_BACK:
         break;
     }
@@ -127,11 +129,12 @@ static json_t *unsettled_json(const struct status *s)
         const struct state_intent *t = &s->estate->state.intents[i];
         json_t *row = NULL;
 
-        if (t->state != INTENT_OPEN && t->state != INTENT_BORN && t->orphans.count == 0)
+        if (!status_unsettled(t))
             continue;
         row = json_object();
         good = json_put_integer(row, "intent", (int64_t)t->seq) && json_put_string(row, "operation", t->operation) &&
-               json_put(row, "orphans", strings_json(&t->orphans)) && json_put_string(row, "state", intent_word(t));
+               json_put(row, "orphans", strings_json(&t->orphans)) && json_put_string(row, "state", intent_word(t)) &&
+               (t->state != INTENT_PROVISIONAL || json_put_moment(row, "until", t->until));
         good = row_add(list, row, good);
     }
     return list_done(list, good);

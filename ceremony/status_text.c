@@ -146,8 +146,31 @@ static void waiting_put(const struct status *s, struct buf *b)
         buf_puts(b, "  nothing\n");
 }
 
+/* What is awaited, from where, until when. */
+static void provisional_put(const struct state_intent *t, struct buf *b)
+{
+    bool first = true;
+
+    buf_puts(b, "  ");
+    print_toned(b, TONE_WAIT, "provisional");
+    buf_putf(b, "  intent %" PRIu64 "  ", t->seq);
+    headline_put(b, t->operation, NULL, t->label, t->token);
+    for (size_t i = 0; i < t->offered.count; i++) {
+        if (strings_have(&t->receipted, t->offered.items[i]))
+            continue;
+        buf_puts(b, first ? "  receipt awaited from " : ", ");
+        print_text(b, t->offered.items[i]);
+        first = false;
+    }
+    buf_putf(b, " until %s\n", moment_format(t->until).text);
+}
+
 static void intent_put(const struct state_intent *t, struct buf *b)
 {
+    if (t->state == INTENT_PROVISIONAL) {
+        provisional_put(t, b);
+        return;
+    }
     buf_puts(b, "  ");
     print_toned(b, TONE_WAIT, t->state == INTENT_OPEN ? "open" : t->state == INTENT_BORN ? "not all told" : "settled");
     buf_putf(b, "  intent %" PRIu64 "  ", t->seq);
@@ -183,7 +206,7 @@ static void unsettled_put(const struct status *s, struct buf *b)
     for (size_t i = 0; i < state->intent_count; i++) {
         const struct state_intent *t = &state->intents[i];
 
-        if (t->state != INTENT_OPEN && t->state != INTENT_BORN && t->orphans.count == 0)
+        if (!status_unsettled(t))
             continue;
         if (!headed)
             print_head(b, "Unsettled");

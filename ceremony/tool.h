@@ -69,6 +69,8 @@ enum outcome run_policy_explain(const struct arguments *a, struct fault *f);
 enum outcome run_policy_adopt(const struct arguments *a, struct fault *f);
 enum outcome run_policy_export(const struct arguments *a, struct fault *f);
 enum outcome run_introduce(const struct arguments *a, struct fault *f);
+enum outcome run_offer_export(const struct arguments *a, struct fault *f);
+enum outcome run_receipt_import(const struct arguments *a, struct fault *f);
 enum outcome run_accept(const struct arguments *a, struct fault *f);
 enum outcome run_enrol(const struct arguments *a, struct fault *f);
 enum outcome run_settle(const struct arguments *a, struct fault *f);

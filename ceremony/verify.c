@@ -4,8 +4,8 @@
 #include "ceremony/print.h"
 #include "ceremony/tool.h"
 #include "ceremony/verify_inner.h"
-#include "estate/serving.h"
 #include "core/limits.h"
+#include "estate/serving.h"
 
 /* `quorate verify DIR --trust FILE`: what somebody who was not in the room can know. */
 
@@ -31,6 +31,7 @@ static entry_visitor *const visitors[ENTRY_TYPE_COUNT] = {
     [ENTRY_PROMOTED] = verify_promotion,
     [ENTRY_OFFER] = verify_offer,
     [ENTRY_RECEIPT] = verify_receipt,
+    [ENTRY_PROVISIONAL] = verify_provisional,
     [ENTRY_BORN] = verify_birth,
     [ENTRY_DRILL] = verify_drill,
     [ENTRY_USED] = verify_use,
@@ -94,6 +95,7 @@ static void verifier_run(struct verifier *v)
         claim_evidence(&v->claims, CLAIM_CUSTODY, "%u bags that the log never saw sealed", v->unsealed_bags);
         if (v->last != ENTRY_CEREMONY_CLOSED)
             claim_fails(&v->claims, CLAIM_CLOSING, "the last entry is not the close of a ceremony");
+        verify_awaited(v);
         verify_timestamps(v, buf_span(&checkpoint));
         verify_classes(v);
         verify_closing_cosigned(v);

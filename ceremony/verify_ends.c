@@ -15,7 +15,7 @@ const struct verified_request *verified_end(struct verifier *v, const struct ent
 
     if (json_want_integer(e->body, "intent", &seq, &f) == OK)
         intent = state_intent(&v->state, (uint64_t)seq);
-    if (intent != NULL && intent->state == INTENT_OPEN)
+    if (intent != NULL && (intent->state == INTENT_OPEN || intent->state == INTENT_PROVISIONAL))
         request = verified_request(v, &intent->request);
     if (request == NULL || request->verdict == NULL || request->request->subject->operation != op)
         return NULL;

@@ -78,8 +78,7 @@ void verify_genesis(struct verifier *v, const struct entry *e)
         claim_fails(&v->claims, CLAIM_POLICIES, "the first policy cannot be read");
 }
 
-/* The request that an entry rests on: carried out after an intent with the same verdict, and of that operation. */
-static struct verified_request *request_of(struct verifier *v, const struct entry *e, enum operation op)
+struct verified_request *verified_decision(struct verifier *v, const struct entry *e, enum operation op)
 {
     struct fault f = {OK, ""};
     struct verified_request *request = NULL;
@@ -97,7 +96,7 @@ void verify_policy(struct verifier *v, const struct entry *e)
 {
     static const char *const names[] = {"canonical", "digest", "version", NULL};
     struct fault f = {OK, ""};
-    struct verified_request *request = request_of(v, e, OP_ADOPT_POLICY);
+    struct verified_request *request = verified_decision(v, e, OP_ADOPT_POLICY);
     const json_t *asked = request != NULL ? json_object_get(request->request->subject->json, "policy") : NULL;
     struct digest digest, canonical;
     struct buf bytes = BUF(LIMIT_DOCUMENT);
@@ -126,7 +125,7 @@ void verify_log_key(struct verifier *v, const struct entry *e)
 {
     static const char *const names[] = {"log-key", NULL};
     struct fault f = {OK, ""};
-    struct verified_request *request = request_of(v, e, OP_CHANGE_LOG_KEY);
+    struct verified_request *request = verified_decision(v, e, OP_CHANGE_LOG_KEY);
 
     if (request == NULL || rejudge_members(e->body, request->request->subject->json, names, &f) != OK)
         claim_fails(&v->claims, CLAIM_LOG, "the log's key or place of entry %llu is not one that was approved",
@@ -137,7 +136,7 @@ void verify_log_key(struct verifier *v, const struct entry *e)
 void verify_readoption(struct verifier *v, const struct entry *e)
 {
     static const char *const names[] = {"heads", NULL};
-    struct verified_request *request = request_of(v, e, OP_READOPT_LOG);
+    struct verified_request *request = verified_decision(v, e, OP_READOPT_LOG);
     const json_t *list = json_object_get(e->body, "heads"), *first = json_array_get(list, 0);
     struct fault f = {OK, ""};
 
@@ -164,7 +163,7 @@ void verify_enrolment(struct verifier *v, const struct entry *e)
     static const char *const names[] = {"firmware", "hardware", "identity", "manufacturer", "model",
                                         "serial",   "site",     "token",    "transport",    NULL};
     struct fault f = {OK, ""};
-    struct verified_request *request = request_of(v, e, OP_ENROL_SITE);
+    struct verified_request *request = verified_decision(v, e, OP_ENROL_SITE);
     struct buf identity = BUF(LIMIT_CERTIFICATE), answer = BUF(1024);
     struct digest challenge, digest;
 
@@ -192,7 +191,7 @@ void verify_retirement(struct verifier *v, const struct entry *e)
 {
     static const char *const names[] = {"site", "token", NULL};
     struct fault f = {OK, ""};
-    struct verified_request *request = request_of(v, e, OP_RETIRE_SITE);
+    struct verified_request *request = verified_decision(v, e, OP_RETIRE_SITE);
 
     if (request == NULL || rejudge_members(e->body, request->request->subject->json, names, &f) != OK)
         claim_fails(&v->claims, CLAIM_SITES, "site %s of %s was not retired as approved%s%s", entry_text(e, "site"),
@@ -206,7 +205,7 @@ void verify_promotion(struct verifier *v, const struct entry *e)
 {
     static const char *const names[] = {"site", "token", NULL};
     struct fault f = {OK, ""};
-    struct verified_request *request = request_of(v, e, OP_PROMOTE);
+    struct verified_request *request = verified_decision(v, e, OP_PROMOTE);
     const struct token *token = v->judge != NULL ? policy_token(v->judge, entry_text(e, "token")) : NULL;
 
     if (token == NULL || !strings_have(&token->replicas, entry_text(e, "site")))
@@ -245,7 +244,7 @@ void verify_suspension(struct verifier *v, const struct entry *e)
     static const char *const suspended[] = {"scope", "reason", NULL}, *const resumed[] = {"scope", NULL};
     struct fault f = {OK, ""};
     bool suspends = e->type == ENTRY_SUSPENDED;
-    struct verified_request *request = request_of(v, e, suspends ? OP_SUSPEND : OP_RESUME);
+    struct verified_request *request = verified_decision(v, e, suspends ? OP_SUSPEND : OP_RESUME);
 
     if (request == NULL || json_object_get(e->body, "verdict") == NULL ||
         rejudge_members(e->body, request->request->subject->json, suspends ? suspended : resumed, &f) != OK)

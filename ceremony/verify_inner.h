@@ -131,6 +131,8 @@ void verify_vote(struct verifier *v, const struct entry *e);
 void verify_intent(struct verifier *v, const struct entry *e);
 void verify_policy(struct verifier *v, const struct entry *e);
 void verify_enrolment(struct verifier *v, const struct entry *e);
+/* The request that an entry rests on: carried out after an intent with the same verdict, and of that operation. NULL: none. */
+struct verified_request *verified_decision(struct verifier *v, const struct entry *e, enum operation op);
 void verify_introduced(struct verifier *v, const struct entry *e);
 void verify_taken(struct verifier *v, const struct entry *e);
 void verify_log_key(struct verifier *v, const struct entry *e);
@@ -142,6 +144,9 @@ void verify_arrival_noted(struct verifier *v, struct verified_ceremony *c, const
 bool verified_arrival(const struct verified_ceremony *c, const json_t *result);
 void verify_receipt(struct verifier *v, const struct entry *e);
 void verify_offer(struct verifier *v, const struct entry *e);
+void verify_provisional(struct verifier *v, const struct entry *e);
+/* After all entries: which births have not come to their end, and until when they may. */
+void verify_awaited(struct verifier *v);
 void verify_birth(struct verifier *v, const struct entry *e);
 void verify_drill(struct verifier *v, const struct entry *e);
 void verify_drill_noted(struct verifier *v, struct verified_ceremony *c, const struct entry *e);

@@ -40,7 +40,7 @@
 #define LIMIT_COSIGNERS 64                      /* cosigners and groups of them in one policy */
 #define LIMIT_MESSAGE (64u * 1024u * 1024u)     /* bytes: one message to a site, all in it */
 #define LIMIT_HEADER (16u * 1024u * 1024u)      /* bytes: its first line, with the documents */
-#define LIMIT_ANSWER (1024u * 1024u)            /* bytes: what a site answers */
+#define LIMIT_ANSWER (8u * 1024u * 1024u)       /* bytes: what a site answers */
 #define LIMIT_SNAPSHOT (512u * 1024u * 1024u)   /* bytes: the state of a home, cached */
 #define SNAPSHOT_EVERY 256u  /* entries that are folded at an opening before a snapshot is worth it */
 #define SNAPSHOT_SHARE 4096u /* bytes of a snapshot for each entry more */

@@ -203,6 +203,13 @@ static enum outcome pending_find(struct estate *e, const struct digest *subject,
 
     if (known == NULL)
         return OK;
+    if (known->state == REQUEST_INTENT) {
+        const struct state_intent *i = state_intent(&e->state, known->intent);
+
+        if (i != NULL && i->state == INTENT_PROVISIONAL)
+            return fault_set(f, E_BUSY, "request %.12s: its key is provisional; receipts are awaited until %s",
+                             digest_hex(&known->id).hex, moment_format(i->until).text);
+    }
     if (known->state == REQUEST_INTENT)
         return fault_set(f, E_BUSY,
                          "request %.12s is being carried out; where its process died, `quorate settle` clears it",

@@ -225,7 +225,7 @@ static const char *const answers[MESSAGE_KINDS + 1] = {
     [MESSAGE_OFFER] = "receipt",
     [MESSAGE_BORN] = "intent outcome signature",
     [MESSAGE_WITHDRAW] = "intent outcome signature",
-    [MESSAGE_DRILL] = "receipts",
+    [MESSAGE_DRILL] = "receipt",
     [MESSAGE_POLICY] = "",
     [MESSAGE_KINDS] = "text",
 };

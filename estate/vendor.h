@@ -28,6 +28,8 @@ struct quorate_vendor {
      *   "introduce" {} -> {"answer"}: at a site that is elsewhere: its keys, and their answer to the host's log as it is
      *              known there (estate/message.h)
      *   "accept"   {"message"} -> {"answer", "refused"?: why}: at a site that is elsewhere
+     *   "import"   {"answer"} -> {"intent", "site", "status", "token"}: what came back from a site that files are carried to;
+     *              status is receipt (others are awaited still), born, told or withdrawn
      *   "settle"   {} -> {"settled": [{"intent", "outcome"} or {"outcome", "token"} or {"key", "outcome"}...]}: of births
      *              and grants, of tokens that a replica serves, of what destroyed keys left
      *   "ceremony" {"ceremony"} -> {}: takes that ceremony's lock (it must be open); {} alone gives it back
@@ -41,7 +43,7 @@ struct quorate_vendor {
      *              not-enrolled, refused (it answers, but not as enrolled), absent, or elsewhere (no module here)
      *   "inventory" {"token"?} -> {"differences", "sites": [{"missing": [{"class", "id", "label"}...], "objects": [{"class",
      *              "id", "kind", "label" or "label-hex"}...], "site", "state", "token", "why"?}...]}: state is looked-at,
-     *              absent or elsewhere. kind is key (of the log), own (pinned at enrolment), other (what the log does not
+     *              absent or elsewhere. kind is key (of the log), own (pinned at enrolment), provisional (its receipts are awaited), other (what the log does not
      *              keep), or a difference: unknown (a secret half that the log does not know), abandoned (left by a birth
      *              or an enrolment that did not end), session (not on the token). missing: the log has it, the HSM has
      *              not. differences counts these and the sites that are absent.

@@ -61,9 +61,42 @@ static enum outcome birth_recheck(struct birth_work *k, struct fault *f)
         if (site == NULL || !span_equal(buf_span(&site->identity), buf_span(&r->visit->pinned.identity)))
             return fault_set(f, E_REFUSED, "%s is no longer the site that the birth began with", r->site);
     }
-    if (i->receipted.count < k->at_least)
-        return fault_set(f, E_REFUSED, "%zu of %u replicas answered", i->receipted.count, k->at_least);
+    size_t answered = i->receipted.count;
+    for (size_t n = 0; n < k->replicas.count; n++)
+        answered += k->replicas.items[n].carried;
+    if (answered < k->at_least)
+        return fault_set(f, E_REFUSED, "%zu of %u replicas answered", answered, k->at_least);
     return OK;
+}
+
+/* Step 9: the key is there, and nobody can use it before the sites that files are carried to have answered. */
+static enum outcome birth_await(struct birth_work *k, struct fault *f)
+{
+    const struct state_intent *i = state_intent(&k->estate->state, k->intent);
+    struct strings awaited = {0};
+    struct buf names = BUF(512);
+    moment until = i != NULL ? moment_add(i->at, k->deferred) : 0;
+    enum outcome outcome = OK;
+    for (size_t n = 0; n < k->replicas.count && outcome == OK; n++) {
+        const struct replica *r = &k->replicas.items[n];
+        if (!r->carried)
+            continue;
+        buf_putf(&names, "%s%s", names.len > 0 ? ", " : "", r->site);
+        if (!strings_add(&awaited, r->site))
+            outcome = fault_memory(f);
+    }
+    if (outcome == OK && awaited.count > 0) {
+        outcome = intent_provisional(k->estate, k->intent, &awaited, until, f);
+        k->awaited = outcome == OK;
+        if (outcome == OK)
+            outcome = fault_set(f, E_PENDING,
+                                "the key is provisional: the receipt of %s is awaited until %s; `quorate offer export` "
+                                "makes the files to carry, `quorate receipt import` takes in what comes back",
+                                buf_str(&names), moment_format(until).text);
+    }
+    strings_free(&awaited);
+    buf_free(&names);
+    return outcome;
 }
 
 /* Steps 4 to 8, up to the point of no return. */
@@ -198,10 +231,12 @@ enum outcome birth_run(const struct birth *b, CK_OBJECT_HANDLE *ret_secret, CK_O
     if (outcome == OK)
         outcome = birth_carry(&k, f);
     if (outcome == OK)
+        outcome = birth_await(&k, f);
+    if (outcome == OK)
         outcome = intent_born(k.estate, k.intent, buf_span(&k.spki), f);
     if (outcome != OK && k.intended && !k.held)
         birth_withdraw(&k, f);
-    else if (outcome != OK && k.held)
+    else if (outcome != OK && k.held && !k.awaited)
         fault_context(f, "the key is made, but not yet in the log as born; `quorate settle` ends it");
     if (outcome == OK) {
         /* Born is born: sites that cannot be told now are told by recovery. */

@@ -25,6 +25,7 @@ static enum outcome rule_keep(struct birth_work *k, const struct verdict *v, str
     k->prove_signature = v->rule->replicas.present && v->rule->replicas.prove_signature;
     k->sha1_allowed = strings_have(&v->rule->transport, "oaep-sha1");
     k->while_suspended = v->rule->while_suspended;
+    k->deferred = v->rule->replicas.deferred;
     return k->rule_id != NULL ? OK : fault_memory(f);
 }
 
@@ -51,6 +52,20 @@ static void missing_put(struct buf *missing, const char *site, const struct faul
     buf_putf(missing, "%ssite %s is not ready: %s", missing->len > 0 ? "; " : "", site, why->text);
 }
 
+/* One that files are carried to is ready where its receipt may come later: nobody can ask it now. */
+static enum outcome carried_prepare(const struct birth_work *k, struct replica *r, struct fault *f)
+{
+    if (k->deferred.seconds == 0 && k->deferred.months == 0)
+        return fault_set(f, E_REFUSED,
+                         "files are carried there by people, and rule \"%s\" (line %u) does not say "
+                         "`deferred`: no receipt may come later",
+                         k->rule_id, k->rule_line);
+    if (r->visit->serial == NULL)
+        return fault_set(f, E_REFUSED, "%s at %s is not enrolled: run `quorate enrol --carried`", r->token, r->site);
+    r->ready = true;
+    return OK;
+}
+
 /* All that qualify take part where they are ready. They are asked first and waited for last, the primary meanwhile. */
 static void replicas_ask(struct birth_work *k, const struct strings *sites, struct buf *missing)
 {
@@ -58,7 +73,7 @@ static void replicas_ask(struct birth_work *k, const struct strings *sites, stru
     struct fault why = {0};
     for (size_t i = 0; i < sites->count; i++)
         if (replicas_want(&k->replicas, k->world, k->token, sites->items[i], &r, &why) != OK ||
-            replica_begin(r, VISIT_READY, &why) != OK)
+            (r->carried ? carried_prepare(k, r, &why) : replica_begin(r, VISIT_READY, &why)) != OK)
             missing_put(missing, sites->items[i], &why);
 }
 

@@ -6,6 +6,8 @@
 #include "core/limits.h"
 #include "module/birth_work.h"
 
+enum { CARRIED_OFFERS = 2 }; /* to each site that files are carried to: one, and a spare one for another medium */
+
 static enum outcome offer_log(const struct birth_work *k, const struct offer *o, const struct digest *digest,
                               struct fault *f)
 {
@@ -38,26 +40,6 @@ static enum outcome offer_write(const struct birth_work *k, const struct digest 
         outcome = file_create(path, bytes, 0600, f);
     free(folder);
     free(path);
-    return outcome;
-}
-
-static enum outcome receipt_log(const struct birth_work *k, const struct offer *o, const struct digest *offer_digest,
-                                const struct receipt *r, struct fault *f)
-{
-    struct buf bytes = BUF(LIMIT_OFFER);
-    struct digest digest = {0};
-    json_t *body = json_object();
-    enum outcome outcome = receipt_compose(r, &bytes, f);
-    if (outcome == OK)
-        outcome = estate_keep(k->estate, "receipts", ".json", buf_span(&bytes), &digest, f);
-    if (outcome == OK) {
-        bool good = json_put_integer(body, "intent", (int64_t)k->intent) &&
-                    json_put_digest(body, "offer", offer_digest) && json_put_digest(body, "receipt", &digest) &&
-                    json_put_string(body, "site", o->site);
-        outcome = good ? estate_append(k->estate, ENTRY_RECEIPT, body, NULL, f) : fault_memory(f);
-    }
-    json_decref(body);
-    buf_free(&bytes);
     return outcome;
 }
 
@@ -163,8 +145,11 @@ static enum outcome take_begin(const struct birth_work *k, struct replica *r, st
         outcome = offer_log(k, &v->offer, &v->offer_digest, f);
     if (outcome == OK)
         outcome = offer_write(k, &v->offer_digest, buf_span(&bytes), f);
-    if (outcome == OK)
+    r->offers++;
+    if (outcome == OK && !r->carried)
         outcome = replica_begin(r, VISIT_TAKE, f);
+    else if (outcome == OK && r->offers < CARRIED_OFFERS)
+        outcome = wrap_begin(k, r, WRAPPING_RSA_AES, f);
     buf_free(&bytes);
     return outcome;
 }
@@ -187,7 +172,9 @@ static enum outcome birth_go_on(const struct birth_work *k, struct replica *r, s
     if (r->kind == VISIT_WRAP)
         return take_begin(k, r, f);
     enum outcome outcome = receipt_check(k, r, f);
-    return outcome == OK ? receipt_log(k, &r->visit->offer, &r->visit->offer_digest, &r->visit->receipt, f) : outcome;
+    if (outcome != OK)
+        return outcome;
+    return receipt_log(k->estate, k->intent, r->site, &r->visit->offer_digest, &r->visit->receipt, f);
 }
 
 enum outcome birth_send(struct birth_work *k, size_t from, size_t count, struct fault *f)

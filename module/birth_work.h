@@ -16,6 +16,7 @@ struct birth_work {
     char *rule_id;
     unsigned rule_line, at_least;
     bool prove_signature, sha1_allowed, while_suspended;
+    struct span_of_time deferred; /* receipts of carried sites may come so late; zero: not at all */
 
     struct replicas replicas; /* those that take part */
     struct site_link primary;
@@ -24,6 +25,7 @@ struct birth_work {
     uint64_t intent;
     bool intended; /* the intent is in the log */
     bool held;     /* the key is permanent on the primary: from here on only forward */
+    bool awaited;  /* `provisional` is in the log */
     struct digest intent_digest;
     struct buf id;   /* CKA_ID that derives from it */
     struct buf spki; /* of the new key; empty for secret keys */

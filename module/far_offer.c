@@ -50,7 +50,7 @@ static enum outcome intent_find(struct taking *k, struct fault *f)
         return fault_set(f, E_REFUSED,
                          "the host's log does not name this offer to %s: another key is in it than the one logged",
                          site);
-    if (k->intent->state != INTENT_OPEN)
+    if (k->intent->state != INTENT_OPEN && k->intent->state != INTENT_PROVISIONAL)
         return fault_set(f, E_REFUSED, "the birth of this offer (entry %llu) has ended: it is taken in no more",
                          (unsigned long long)k->intent->seq);
     return OK;
@@ -92,8 +92,13 @@ static enum outcome offer_fits(const struct taking *k, struct fault *f)
 static enum outcome time_fits(const struct taking *k, struct fault *f)
 {
     moment now = moment_now(), at = k->intent->at;
+    const struct span_of_time deferred = k->rule->replicas.deferred;
+    bool carried = k->intent->state == INTENT_PROVISIONAL;
 
-    if (at > now + LIMIT_CLOCK || now > at + LIMIT_CLOCK)
+    if (carried && (now > k->intent->until + LIMIT_CLOCK || k->intent->until > moment_add(at, deferred)))
+        return fault_set(f, E_REFUSED, "the birth waited for its receipts until %s, and it is %s here",
+                         moment_format(k->intent->until).text, moment_format(now).text);
+    if (at > now + LIMIT_CLOCK || (!carried && now > at + LIMIT_CLOCK))
         return fault_set(f, E_REFUSED,
                          "the birth began at %s by the host's clock, and it is %s here: more than %d seconds apart",
                          moment_format(at).text, moment_format(now).text, LIMIT_CLOCK);

@@ -107,6 +107,18 @@ static bool half_left(const struct shelf *h, const struct thing *t)
     return false;
 }
 
+/* Of an enrolment that ended since. */
+static bool retired_own(const struct shelf *h, const struct thing *t)
+{
+    for (size_t i = 0; i < h->state->site_count; i++) {
+        const struct state_site *s = &h->state->sites[i];
+        if (strcmp(s->token, h->token) == 0 && strcmp(s->site, h->site) == 0 &&
+            (hex_is(t, s->identity_id) || hex_is(t, s->transport_id)))
+            return true;
+    }
+    return false;
+}
+
 /* One word for programs; see estate/vendor.h. */
 static const char *thing_kind(struct shelf *h, const struct thing *t, bool *ret_differs)
 {
@@ -130,10 +142,15 @@ static const char *thing_kind(struct shelf *h, const struct thing *t, bool *ret_
         h->found_head = true;
         return "own";
     }
+    const struct state_intent *intent = intent_of(h, t);
+    if (t->on_token && intent != NULL && intent->state == INTENT_PROVISIONAL)
+        return "provisional";
+    if (site == NULL && t->on_token && retired_own(h, t))
+        return "own";
     *ret_differs = true;
     if (!t->on_token)
         return "session";
-    if ((intent_of(h, t) != NULL && !half_left(h, t)) || label_is_own(buf_str(&t->label)))
+    if ((intent != NULL && !half_left(h, t)) || label_is_own(buf_str(&t->label)))
         return "abandoned";
     *ret_differs = secret;
     return secret ? "unknown" : "other";

@@ -58,6 +58,19 @@ static enum outcome promote_decided(struct resolution *r, const char *token, con
     return outcome;
 }
 
+/* An earlier promotion of this token that a death ended: its approvals hold again. */
+static enum outcome interrupted_settle(struct world *w, const char *token, struct fault *f)
+{
+    const struct state *s = &w->estate->state;
+    const char *text = "";
+    enum outcome outcome = OK;
+    for (size_t i = s->intent_count; i-- > 0 && outcome == OK;)
+        if (s->intents[i].state == INTENT_OPEN && strcmp(s->intents[i].operation, operation_name(OP_PROMOTE)) == 0 &&
+            s->intents[i].token != NULL && strcmp(s->intents[i].token, token) == 0)
+            outcome = resolution_settle(w, s->intents[i].seq, &text, f);
+    return outcome;
+}
+
 enum outcome promote_run(struct world *w, const char *token, const char *site, json_t **ret, struct fault *f)
 {
     struct resolution r = {.world = w};
@@ -66,6 +79,8 @@ enum outcome promote_run(struct world *w, const char *token, const char *site, j
     bool go = false;
 
     enum outcome outcome = report != NULL ? estate_refresh(w->estate, f) : fault_memory(f);
+    if (outcome == OK)
+        outcome = interrupted_settle(w, token, f);
     if (outcome == OK)
         outcome = estate_policy_in_force(w->estate, f);
     if (outcome == OK)

@@ -166,10 +166,14 @@ static enum outcome replicas_withdraw(struct world *w, const struct state_intent
     struct replica *r = NULL;
     struct fault why = {0};
     enum outcome outcome = OK, visit = OK;
-    for (size_t k = 0; k < sites->count && outcome == OK; k++)
+    for (size_t k = 0; k < sites->count && outcome == OK; k++) {
+        const struct binding *carried = NULL;
+        if (i->state == INTENT_OPEN && site_carried(w, i->token, sites->items[k], &carried))
+            continue; /* only what is provisional is ever carried away */
         if (waits_for_log(w, i, sites->items[k], &why) ||
             replicas_want(at, w, i->token, sites->items[k], &r, &why) != OK || withdraw_begin(r, i, id, &why) != OK)
             outcome = orphan_add(i, sites->items[k], &why, left, f);
+    }
     while ((r = replicas_next(at, &visit, &why)) != NULL)
         if (visit != OK && outcome == OK)
             outcome = orphan_add(i, r->site, &why, left, f);
@@ -261,6 +265,64 @@ enum outcome intent_clear_orphans(struct world *w, uint64_t intent, struct repli
     return outcome;
 }
 
+enum outcome receipt_log(struct estate *e, uint64_t intent, const char *site, const struct digest *offer,
+                         const struct receipt *r, struct fault *f)
+{
+    struct buf bytes = BUF(LIMIT_OFFER);
+    struct digest digest = {0};
+    json_t *body = json_object();
+    enum outcome outcome = receipt_compose(r, &bytes, f);
+    if (outcome == OK)
+        outcome = estate_keep(e, "receipts", ".json", buf_span(&bytes), &digest, f);
+    if (outcome == OK) {
+        bool good = json_put_integer(body, "intent", (int64_t)intent) && json_put_digest(body, "offer", offer) &&
+                    json_put_digest(body, "receipt", &digest) && json_put_string(body, "site", site);
+        outcome = good ? estate_append(e, ENTRY_RECEIPT, body, NULL, f) : fault_memory(f);
+    }
+    json_decref(body);
+    buf_free(&bytes);
+    return outcome;
+}
+
+enum outcome intent_provisional(struct estate *e, uint64_t intent, const struct strings *sites, moment until,
+                                struct fault *f)
+{
+    json_t *body = json_object();
+    bool good = json_put_integer(body, "intent", (int64_t)intent) && json_put(body, "sites", strings_json(sites)) &&
+                json_put_moment(body, "until", until);
+    enum outcome outcome = good ? estate_append(e, ENTRY_PROVISIONAL, body, NULL, f) : fault_memory(f);
+    json_decref(body);
+    return outcome;
+}
+
+char *told_path(const struct estate *e, uint64_t intent, const char *site)
+{
+    char name[LIMIT_NAME + 40];
+    snprintf(name, sizeof name, "%llu.%.64s.told", (unsigned long long)intent, site);
+    return estate_path(e, "offers", name);
+}
+
+/* Whether a site that files are carried to is yet to be told; where none is, what said so is removed. */
+static enum outcome sites_untold(const struct world *w, const struct state_intent *i, const struct strings *sites,
+                                 bool remove, bool *ret, struct fault *f)
+{
+    const struct binding *b = NULL;
+    enum outcome outcome = OK;
+    for (size_t k = 1; k < sites->count && outcome == OK; k++) {
+        if (!site_carried(w, i->token, sites->items[k], &b))
+            continue;
+        char *path = told_path(w->estate, i->seq, sites->items[k]);
+        if (path == NULL)
+            outcome = fault_memory(f);
+        else if (remove)
+            outcome = file_remove(path, f);
+        else
+            *ret = *ret || !file_exists(path);
+        free(path);
+    }
+    return outcome;
+}
+
 enum outcome intent_born(struct estate *e, uint64_t intent, struct span spki, struct fault *f)
 {
     const struct state_intent *i = state_intent(&e->state, intent);
@@ -335,7 +397,7 @@ static enum outcome sites_name_key(struct world *w, const struct state_intent *i
         if (wanted.len == 0 && !replica_is_far(w, i->token, sites->items[k]))
             continue;
         outcome = replicas_want(at, w, i->token, sites->items[k], &r, f);
-        if (outcome == OK)
+        if (outcome == OK && !r->carried)
             outcome = name_begin(r, i, id, wanted, f);
     }
     if (outcome == OK && wanted.len > 0 && sites->count > 0)
@@ -369,8 +431,13 @@ enum outcome intent_complete(struct world *w, uint64_t intent, struct replicas *
         outcome = sites_name_key(w, i, &sites, buf_span(&id), buf_span(&wanted), at != NULL ? at : &own, f);
     if (outcome == OK)
         outcome = offers_remove(e, i, f);
+    bool untold = false;
     if (outcome == OK)
+        outcome = sites_untold(w, i, &sites, false, &untold, f);
+    if (outcome == OK && !untold)
         outcome = intent_append(e, ENTRY_ACCEPTED, intent, "sites", strings_json(&sites), f);
+    if (outcome == OK && !untold)
+        outcome = sites_untold(w, state_intent(&e->state, intent), &sites, true, &untold, f);
     replicas_end(&own);
     strings_free(&sites);
     buf_free(&id);

@@ -1,6 +1,7 @@
 #ifndef QUORATE_MODULE_RECOVERY_H
 #define QUORATE_MODULE_RECOVERY_H
 
+#include "audit/document.h"
 #include "module/replica.h"
 
 /* What births, enrolments and recovery do alike (internal to this part of the module). */
@@ -35,10 +36,21 @@ enum outcome intent_withdraw(struct world *w, uint64_t intent, const char *reaso
  * not. */
 enum outcome intent_clear_orphans(struct world *w, uint64_t intent, struct replicas *at, struct fault *f);
 
+/* home/offers/INTENT.SITE.told: that a site which files are carried to knows of the birth. The caller's; NULL on memory. */
+char *told_path(const struct estate *e, uint64_t intent, const char *site);
+
+/* Keeps a receipt that was verified, and logs it. */
+enum outcome receipt_log(struct estate *e, uint64_t intent, const char *site, const struct digest *offer,
+                         const struct receipt *r, struct fault *f);
+/* Logs `provisional`: the receipts of these sites are awaited until then. */
+enum outcome intent_provisional(struct estate *e, uint64_t intent, const struct strings *sites, moment until,
+                                struct fault *f);
+
 /* Logs `born` from what the intent says and the public key (empty for secret keys). */
 enum outcome intent_born(struct estate *e, uint64_t intent, struct span spki, struct fault *f);
 
-/* After `born`: the caller's CKA_ID at every site, `accepted`, offers removed. */
+/* After `born`: the caller's CKA_ID at every site, `accepted`, offers removed. A site that files are carried to gives the
+ * key its id when it is told, and `accepted` waits until each such site has answered. */
 enum outcome intent_complete(struct world *w, uint64_t intent, struct replicas *at, struct fault *f);
 
 #endif

@@ -7,11 +7,17 @@
 
 /* By way: a module here, a courier. */
 static visit_fn *const visits[][2] = {
-    [VISIT_READY] = {visit_ready, courier_ready}, [VISIT_WRAP] = {visit_wrap, visit_wrap},
-    [VISIT_TAKE] = {visit_take, courier_take},    [VISIT_NAME] = {visit_name, courier_born},
-    [VISIT_HOLDS] = {visit_holds, courier_ready}, [VISIT_CHANGE] = {visit_change, NULL},
-    [VISIT_HEADS] = {visit_heads, NULL},          [VISIT_HEAD_PUT] = {visit_head_put, NULL},
-    [VISIT_CLOSE] = {visit_close, NULL},          [VISIT_WITHDRAW] = {visit_withdraw, courier_withdraw},
+    [VISIT_READY] = {visit_ready, courier_ready},
+    [VISIT_WRAP] = {visit_wrap, visit_wrap},
+    [VISIT_TAKE] = {visit_take, courier_take},
+    [VISIT_NAME] = {visit_name, courier_born},
+    [VISIT_HOLDS] = {visit_holds, courier_ready},
+    [VISIT_CHANGE] = {visit_change, NULL},
+    [VISIT_DRILL] = {NULL, courier_drill},
+    [VISIT_HEADS] = {visit_heads, NULL},
+    [VISIT_HEAD_PUT] = {visit_head_put, NULL},
+    [VISIT_CLOSE] = {visit_close, NULL},
+    [VISIT_WITHDRAW] = {visit_withdraw, courier_withdraw},
 };
 
 unsigned site_answers_within(const struct world *w, const char *site)
@@ -36,7 +42,7 @@ static enum outcome visit_make(struct world *w, const char *token, const char *s
     enum outcome outcome = OK;
     if (replica_is_far(w, token, site))
         binding = bindings_site(w->estate->bindings, token, site);
-    else
+    else if (!site_carried(w, token, site, &binding))
         outcome = site_bound(w, token, site, &binding, f);
     if (outcome == OK && binding->reach == REACH_MODULE)
         outcome = world_lower_want(w, binding->module, &lower, f);
@@ -96,6 +102,7 @@ enum outcome replicas_want(struct replicas *all, struct world *w, const char *to
         return outcome;
     r.world = w;
     r.far = replica_is_far(w, token, site);
+    r.carried = !r.far && r.visit != NULL && r.visit->lower == NULL;
     r.then = VISIT_NONE;
     r.token = strdup(token);
     r.site = strdup(site);
@@ -126,8 +133,14 @@ static enum outcome visit_begin(struct replica *r, enum visit_kind kind, struct 
     enum outcome outcome = OK;
     if (v == NULL)
         return fault_set(f, E_DEVICE, "%s at %s: it did not answer in time before", r->token, r->site);
+    if (r->carried && kind != VISIT_WRAP)
+        return fault_set(f, E_REFUSED,
+                         "%s at %s: files are carried there by people: `quorate offer export %s`, and `quorate receipt "
+                         "import` what comes back",
+                         r->token, r->site, r->site);
     if (visits[kind][r->far] == NULL)
-        return fault_set(f, E_REFUSED, "%s at %s is reached by a courier: not yet", r->token, r->site);
+        return fault_set(f, E_REFUSED, "%s at %s is reached %s: not yet", r->token, r->site,
+                         r->far ? "by a courier" : "as a module");
     v->run = visits[kind][r->far];
     v->in = kind == VISIT_WRAP ? v->primary : v->lower;
     r->kind = kind;

@@ -20,6 +20,7 @@ enum visit_kind {
     VISIT_CHANGE,
     VISIT_HEADS,
     VISIT_HEAD_PUT,
+    VISIT_DRILL,
     VISIT_CLOSE,
     VISIT_NONE
 };
@@ -36,6 +37,8 @@ struct replica {
     struct errand *out;   /* NULL: none is */
     enum visit_kind kind; /* of the last visit */
     bool ready;           /* the caller's mark */
+    bool carried;         /* files are carried there by people: keys are wrapped for it, all other visits are refused */
+    unsigned offers;      /* the caller's count of those made to it */
 };
 
 struct replicas {

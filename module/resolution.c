@@ -75,3 +75,24 @@ void resolution_clear(struct resolution *d, const char *reason)
     lock_release(d->lock);
     *d = (struct resolution){.open = false};
 }
+
+enum outcome resolution_settle(struct world *w, uint64_t intent, const char **ret_text, struct fault *f)
+{
+    struct lock *lock = NULL;
+    struct digest request = state_intent(&w->estate->state, intent)->request;
+    enum outcome outcome = birth_lock(w->estate, &request, &lock, f);
+
+    *ret_text = "";
+    if (outcome == E_BUSY) {
+        *ret_text = "being carried out by another process";
+        return OK;
+    }
+    if (outcome == OK)
+        outcome = estate_refresh(w->estate, f);
+    if (outcome == OK && state_intent(&w->estate->state, intent)->state == INTENT_OPEN) {
+        *ret_text = "rolled back";
+        outcome = intent_roll_back(w->estate, intent, "it was interrupted", f);
+    }
+    lock_release(lock);
+    return outcome;
+}

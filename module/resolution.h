@@ -26,4 +26,7 @@ enum outcome resolution_end(struct resolution *d, enum entry_type type, json_t *
 /* Where it has begun and not ended: `rolled-back`, the request waits again. Gives the lock back. Empty is fine. */
 void resolution_clear(struct resolution *d, const char *reason);
 
+/* What a death left begun is rolled back, where nobody is at it; *ret_text says in words what became of it. */
+enum outcome resolution_settle(struct world *w, uint64_t intent, const char **ret_text, struct fault *f);
+
 #endif

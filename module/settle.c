@@ -6,6 +6,7 @@
 #include "module/grant.h"
 #include "module/key_sites.h"
 #include "module/recovery.h"
+#include "module/resolution.h"
 #include "module/retire.h"
 
 /* Recovery (design, section 7, end): a birth that died before its key was permanent on the primary is rolled back, one
@@ -100,7 +101,7 @@ static enum outcome birth_settle(struct world *w, uint64_t intent, struct replic
     enum outcome outcome = intent_sites(i, &sites, f);
     if (outcome != OK)
         goto out;
-    if (i->state == INTENT_OPEN) {
+    if (i->state == INTENT_OPEN || i->state == INTENT_PROVISIONAL) {
         outcome = primary_holds(w, i, sites.items[0], &holds, &spki, f);
         if (outcome == E_DEVICE || outcome == E_ABSENT)
             outcome = primary_was(w, i->token, sites.items[0]) ? OK : outcome; /* it may be lost for good */
@@ -108,7 +109,11 @@ static enum outcome birth_settle(struct world *w, uint64_t intent, struct replic
             goto out;
         if (!holds || !receipts_complete(i, &sites)) {
             *ret_text = "rolled back";
-            outcome = intent_withdraw(w, intent, "the birth was interrupted before its key was permanent", at, f);
+            outcome = intent_withdraw(w, intent,
+                                      i->state == INTENT_PROVISIONAL
+                                          ? "receipts that were awaited did not come in time"
+                                          : "the birth was interrupted before its key was permanent",
+                                      at, f);
             goto out;
         }
         outcome = intent_born(w->estate, intent, buf_span(&spki), f);
@@ -116,6 +121,8 @@ static enum outcome birth_settle(struct world *w, uint64_t intent, struct replic
     *ret_text = "finished";
     if (outcome == OK)
         outcome = intent_complete(w, intent, at, f);
+    if (outcome == OK && state_intent(&w->estate->state, intent)->state == INTENT_BORN)
+        *ret_text = "born; a site that files are carried to is yet to be told (`quorate offer export`)";
 out:
     strings_free(&sites);
     buf_free(&spki);
@@ -145,7 +152,7 @@ static enum outcome intent_settle(struct world *w, uint64_t intent, json_t *repo
     if (outcome != OK)
         goto out;
     enum intent_state state = state_intent(&w->estate->state, intent)->state;
-    if (state == INTENT_OPEN || state == INTENT_BORN)
+    if (state == INTENT_OPEN || state == INTENT_BORN || state == INTENT_PROVISIONAL)
         outcome = birth_settle(w, intent, &at, &text, f);
     if (outcome == OK && state_intent(&w->estate->state, intent)->orphans.count > 0) {
         text = "rolled back";
@@ -200,6 +207,17 @@ enum outcome enrol_recover(struct estate *e, const char *token, const char *site
     return outcome;
 }
 
+/* Nobody is awaited any more, or in vain. */
+static bool provisional_ended(const struct state_intent *i)
+{
+    json_t *sites = json_object_get(i->body, "sites"), *site = NULL;
+    size_t k = 0;
+    bool complete = true;
+    json_array_foreach(sites, k, site) if (k > 0 && !strings_have(&i->receipted, json_string_value(site))) complete =
+        false;
+    return i->state == INTENT_PROVISIONAL && (complete || moment_now() > i->until);
+}
+
 /* What is to be settled now; the state changes under whoever walks it. */
 static enum outcome intents_list(const struct state *s, const char *token, uint64_t **ret, size_t *ret_count,
                                  struct fault *f)
@@ -210,12 +228,14 @@ static enum outcome intents_list(const struct state *s, const char *token, uint6
         return fault_memory(f);
     for (size_t k = 0; k < s->intent_count; k++) {
         const struct state_intent *i = &s->intents[k];
-        bool birth =
-            intent_is(i, OP_GENERATE) && (i->state == INTENT_OPEN || i->state == INTENT_BORN || i->orphans.count > 0);
+        bool birth = intent_is(i, OP_GENERATE) && (i->state == INTENT_OPEN || i->state == INTENT_BORN ||
+                                                   provisional_ended(i) || i->orphans.count > 0);
         bool enrolment = token == NULL && intent_is(i, OP_ENROL_SITE) && i->state == INTENT_OPEN;
         bool retirement =
             token == NULL && intent_is(i, OP_RETIRE_SITE) && (i->state == INTENT_OPEN || i->orphans.count > 0);
-        if ((birth || enrolment || retirement) && i->token != NULL && (token == NULL || strcmp(i->token, token) == 0))
+        bool promotion = token == NULL && intent_is(i, OP_PROMOTE) && i->state == INTENT_OPEN;
+        if ((birth || enrolment || retirement || promotion) && i->token != NULL &&
+            (token == NULL || strcmp(i->token, token) == 0))
             list[count++] = i->seq;
     }
     *ret = list;
@@ -234,6 +254,13 @@ static enum outcome retirement_end(struct world *w, uint64_t intent, json_t *rep
     return outcome_report(report, intent, outcome == OK ? text : why.text, f);
 }
 
+static enum outcome promotion_end(struct world *w, uint64_t intent, json_t *report, struct fault *f)
+{
+    const char *text = "";
+    enum outcome outcome = resolution_settle(w, intent, &text, f);
+    return outcome == OK && text[0] != '\0' ? outcome_report(report, intent, text, f) : outcome;
+}
+
 static enum outcome settle_one(struct world *w, uint64_t intent, json_t *report, struct fault *f)
 {
     const struct state_intent *i = state_intent(&w->estate->state, intent);
@@ -241,6 +268,8 @@ static enum outcome settle_one(struct world *w, uint64_t intent, json_t *report,
         return intent_settle(w, intent, report, f);
     if (intent_is(i, OP_RETIRE_SITE))
         return retirement_end(w, intent, report, f);
+    if (intent_is(i, OP_PROMOTE))
+        return promotion_end(w, intent, report, f);
     return enrolment_settle(w, intent, report, f);
 }
 

@@ -121,6 +121,15 @@ static enum outcome link_log_in(struct site_link *s, enum site_login how, struct
     return outcome;
 }
 
+bool site_carried(const struct world *w, const char *token, const char *site, const struct binding **ret)
+{
+    const struct binding *b = bindings_site(w->estate->bindings, token, site);
+    if (b == NULL || b->reach != REACH_CARRIED)
+        return false;
+    *ret = b;
+    return true;
+}
+
 enum outcome site_bound(const struct world *w, const char *token, const char *site, const struct binding **ret,
                         struct fault *f)
 {

@@ -24,6 +24,8 @@ struct site_link {
     bool log_out; /* we logged in */
 };
 
+/* Whether files are carried there by people; ret: its binding. */
+bool site_carried(const struct world *w, const char *token, const char *site, const struct binding **ret);
 /* The binding of a site that this process reaches; E_REFUSED for other ways, E_ABSENT where there is none. */
 enum outcome site_bound(const struct world *w, const char *token, const char *site, const struct binding **ret,
                         struct fault *f);

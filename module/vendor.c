@@ -5,6 +5,7 @@
 #include "core/limits.h"
 #include "module/arrival.h"
 #include "module/birth.h"
+#include "module/carried.h"
 #include "module/drill.h"
 #include "module/enrolment.h"
 #include "module/failover.h"
@@ -78,6 +79,13 @@ static enum outcome verb_accept(struct world *w, const json_t *question, json_t 
         outcome = answer_report(&answer, refused ? why.text : NULL, ret, f);
     buf_free(&answer);
     return outcome;
+}
+
+static enum outcome verb_import(struct world *w, const json_t *question, json_t **ret, struct fault *f)
+{
+    const char *answer = NULL;
+    enum outcome outcome = json_want_string(question, "answer", &answer, f);
+    return outcome == OK ? carried_import(w, span_str(answer), ret, f) : outcome;
 }
 
 static enum outcome verb_settle(struct world *w, const json_t *question, json_t **ret, struct fault *f)
@@ -204,6 +212,7 @@ static const struct {
     {"enrol", "?elsewhere ?introduction site token", true, verb_enrol},
     {"introduce", "", true, verb_introduce},
     {"accept", "message", true, verb_accept},
+    {"import", "answer", true, verb_import},
     {"settle", "", true, verb_settle},
     {"ceremony", "?ceremony", true, verb_ceremony},
     {"step", "?actor ?operation step", true, verb_step},

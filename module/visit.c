@@ -142,6 +142,8 @@ void visit_free(struct visit *v)
     site_keys_clear(&v->pinned);
     offer_clear(&v->offer);
     receipt_clear(&v->receipt);
+    drill_clear(&v->drill);
+    json_decref(v->drill_keys);
     template_clear(&v->attributes);
     buf_free(&v->id);
     buf_free(&v->wanted);

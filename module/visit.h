@@ -2,6 +2,7 @@
 #define QUORATE_MODULE_VISIT_H
 
 #include "audit/document.h"
+#include "audit/drill.h"
 #include "core/file.h"
 #include "estate/message.h"
 #include "module/head_object.h"
@@ -16,7 +17,7 @@ typedef enum outcome visit_fn(struct visit *v, struct fault *f);
 struct visit {
     char *token, *serial;    /* serial: the enrolled one, NULL where the site is not enrolled */
     struct binding bound;    /* a copy */
-    struct lower *lower;     /* of the site, held; NULL where it is reached by a courier */
+    struct lower *lower;     /* of the site, held; NULL where it is not a module of this process */
     struct digest estate;    /* its name */
     struct site_keys pinned; /* as the log has them */
     struct site_link link;   /* open from the first visit on that needs it */
@@ -58,6 +59,10 @@ struct visit {
     uint64_t seen;                  /* so much of our log the site has, with this root */
     struct digest root;
 
+    /* Of a drill: seqs of `born` entries; what the site answered. */
+    json_t *drill_keys;
+    struct drill drill;
+
     /* The visit that is out, and how it ended. */
     visit_fn *run;
     struct lower *in; /* the library that it is in; NULL: none */
@@ -79,7 +84,7 @@ visit_fn visit_heads;    /* E_ABSENT where the HSM cannot be reached */
 visit_fn visit_head_put; /* makes the new head, then deletes `heads` */
 visit_fn visit_close;
 /* The same where a courier carries the message and the answer. */
-visit_fn courier_ready, courier_take, courier_born, courier_withdraw;
+visit_fn courier_ready, courier_take, courier_born, courier_withdraw, courier_drill;
 
 void visit_free(struct visit *v); /* NULL is fine; a link that is still open is closed */
 /* The end of one that nobody waits for any more, on its thread: what it took in is destroyed again, all is closed, and the

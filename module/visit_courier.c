@@ -98,6 +98,24 @@ enum outcome courier_take(struct visit *v, struct fault *f)
     return outcome;
 }
 
+enum outcome courier_drill(struct visit *v, struct fault *f)
+{
+    struct site_answer a = {.kind = MESSAGE_KINDS};
+    struct buf bytes = BUF(LIMIT_DRILL);
+    json_t *receipt = NULL;
+    drill_clear(&v->drill);
+    enum outcome outcome = exchange(v, MESSAGE_DRILL, &a, f);
+    if (outcome == OK)
+        outcome = json_want_object(a.json, "receipt", &receipt, f);
+    if (outcome == OK)
+        outcome = json_canonical(receipt, &bytes, f);
+    if (outcome == OK)
+        outcome = drill_parse(buf_span(&bytes), &v->drill, f);
+    site_answer_clear(&a);
+    buf_free(&bytes);
+    return outcome;
+}
+
 /* The site's signed word of what became of the key there. */
 static enum outcome settled(struct visit *v, enum message_kind kind, const char *wanted, struct fault *f)
 {

@@ -64,14 +64,14 @@ static enum outcome parse_replica_rule(const struct policy *p, const struct yaml
                                        struct fault *f)
 {
     const struct yaml *apart = NULL, *tagged = NULL, *countries = NULL, *sites = NULL, *placed = NULL;
-    const struct yaml *hardware = NULL, *fresh = NULL;
+    const struct yaml *hardware = NULL, *fresh = NULL, *deferred = NULL;
     unsigned choice = 0;
     enum outcome o = OK;
 
     if ((o = parse_not_yet(map, f)) != OK ||
         (o = yaml_members(map,
                           "at-least prove ?apart-km ?tagged ?countries ?sites ?placed-within ?hardware "
-                          "?fresh",
+                          "?fresh ?deferred",
                           f)) != OK)
         return o;
     r->present = true;
@@ -82,6 +82,7 @@ static enum outcome parse_replica_rule(const struct policy *p, const struct yaml
     placed = yaml_get(map, "placed-within");
     hardware = yaml_get(map, "hardware");
     fresh = yaml_get(map, "fresh");
+    deferred = yaml_get(map, "deferred");
     if ((o = yaml_count(yaml_get(map, "at-least"), 1, LIMIT_SITES - 1, &r->at_least, f)) != OK ||
         (o = yaml_choice(yaml_get(map, "prove"), "attest signature", &choice, f)) != OK)
         return o;
@@ -91,7 +92,8 @@ static enum outcome parse_replica_rule(const struct policy *p, const struct yaml
         (countries != NULL && (o = yaml_strings(countries, &r->countries, f)) != OK) ||
         (sites != NULL && (o = parse_replica_sites(p, sites, r, f)) != OK) ||
         (placed != NULL && (o = yaml_duration(placed, &r->placed_within, f)) != OK) ||
-        (fresh != NULL && (o = yaml_duration(fresh, &r->fresh, f)) != OK) || hardware == NULL)
+        (fresh != NULL && (o = yaml_duration(fresh, &r->fresh, f)) != OK) ||
+        (deferred != NULL && (o = yaml_duration(deferred, &r->deferred, f)) != OK) || hardware == NULL)
         return o;
     if ((o = yaml_choice(hardware, "attested-by-people attested-by-vendor", &choice, f)) != OK)
         return o;

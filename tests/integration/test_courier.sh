@@ -112,6 +112,27 @@ case_born_there() {
     grep -qaE '"from":[1-9][0-9]*,' "$D/brought" || fail 'the whole log travelled again'
 }
 
+# A drill goes there too: the site proves what the log says that it holds, and nothing but its own fresh answer counts.
+case_drilled_there() {
+    prepare_courier
+    born EC:secp384r1 app-1 --id 6162
+    mode drill keep
+    must "$Q" drill
+    says 'root at glasgow: proven, 1 key' 'Every replica proved itself.'
+    must "$Q" status
+    matches 'root +glasgow .*drilled 20'
+    for MODE in replay readdress foreign rubbish silent lost; do
+        mode drill "$MODE"
+        ends 1 "$Q" drill root glasgow
+        says 'root at glasgow: absent'
+    done
+    mode none
+    must far direct glasgow --delete-object --type privkey --label app-1
+    ends 1 "$Q" drill root glasgow
+    says 'root at glasgow: failed' 'no such key'
+    must "$Q" log check
+}
+
 # Each of these ends the birth with nothing left anywhere, and the same request is born once the courier is honest.
 case_couriers_that_harm_nothing() {
     local label=app-2

@@ -15,4 +15,109 @@ case_introduced_and_enrolled() {
     must far "$Q" log check
 }
 
+# What glasgow's HSM holds of this label.
+far_keys() {
+    far pkcs11-tool --module "$SOFTHSM" --token-label root-glasgow --login --pin "$(pin glasgow)" --list-objects \
+        --type privkey 2>/dev/null | grep -cE "^ *label: +$1$" || true
+}
+
+# $1: label. A birth that waits for glasgow's receipt.
+provisional() {
+    asks generate EC:secp384r1 "$1"
+    approve "$ID" custodian-1 custodian-2 custodian-3
+    ends 1 generate EC:secp384r1 "$1"
+    must "$Q" status
+    matches "provisional +intent .*$1.* receipt awaited from glasgow until"
+}
+
+# Offers, a spare one, receipts and what is told, all by hand.
+case_carried() {
+    prepare_far '{carried: true}'
+    provisional app-1
+    ! p11 --list-objects --type privkey | grep -q app-1 || fail 'a provisional key is shown'
+    must "$Q" inventory
+    says provisional
+    ends 1 generate EC:secp384r1 app-1
+    small_ceremony before host 'is provisional until'
+    must "$Q" offer export glasgow "$D/out"
+    [ "$(ls "$D/out" | wc -l)" = 2 ] || fail 'not two offers'
+    must far "$Q" accept "$D"/out/offer-*-2.message --out "$D/receipt"
+    [ "$(far_keys app-1)" = 1 ] || fail 'glasgow has not taken the key in'
+    # The other offer is not taken; the same again gives the same receipt.
+    ends 1 far "$Q" accept "$D"/out/offer-*-1.message --out "$D/refusal"
+    says 'another offer of this birth'
+    must far "$Q" accept "$D"/out/offer-*-2.message --out "$D/again"
+    must cmp "$D/receipt" "$D/again"
+    [ "$(far_keys app-1)" = 1 ] || fail 'taken in twice'
+    # What is no receipt, and what is another's.
+    ends 1 "$Q" receipt import "$D/refusal"
+    says 'glasgow refuses'
+    ends 1 "$Q" receipt import "$D/introduction.json"
+    sed 's/"nonce":"./"nonce":"0/; s/"nonce":"0\(.\)/"nonce":"0\1/' "$D/receipt" >"$D/altered"
+    cmp -s "$D/receipt" "$D/altered" || ends 1 "$Q" receipt import "$D/altered"
+    must "$Q" receipt import "$D/receipt"
+    says born
+    ends 1 "$Q" receipt import "$D/receipt"
+    says 'has ended'
+    OUT=$(p11 --list-objects --type privkey)
+    says app-1
+    must "$Q" settle
+    says 'yet to be told'
+    must "$Q" offer export glasgow "$D/out2"
+    must far "$Q" accept "$D"/out2/born-*.message --out "$D/told"
+    must "$Q" receipt import "$D/told"
+    says told
+    must "$Q" settle
+    says 'Nothing was left half done'
+    ends 1 "$Q" receipt import "$D/told"
+    must "$Q" offer export glasgow "$D/out3"
+    says 'Nothing is to be carried'
+    small_ceremony after host '!is provisional'
+    small_ceremony there far
+    # The next birth is not kept waiting, and the messages of old are worth nothing.
+    provisional app-2
+    ends 1 far "$Q" accept "$D"/out/offer-*-2.message
+    says 'older than what this site has seen'
+}
+
+# Nobody came back in time: the key goes, and what may be at the site has to be answered for.
+case_too_late() {
+    prepare_far '{carried: true}'
+    provisional app-brief
+    must "$Q" offer export glasgow "$D/out"
+    must far "$Q" accept "$D"/out/offer-*-1.message --out "$D/receipt"
+    sleep 9
+    ends 1 "$Q" receipt import "$D/receipt"
+    says 'receipts were awaited until'
+    ends 1 "$Q" settle
+    says 'could not be destroyed'
+    must "$Q" log show --type rolled-back
+    says 'did not come in time'
+    [ "$(direct slough --list-objects --type privkey | grep -c app-brief)" = 0 ] || fail 'the key is there still'
+    ends 1 "$Q" receipt import "$D/receipt"
+    says 'has ended'
+    # Births wait until glasgow has answered.
+    ends 1 generate EC:secp384r1 app-2
+    must "$Q" status
+    says 'orphans at glasgow'
+    must "$Q" offer export glasgow "$D/out2"
+    must far "$Q" accept "$D"/out2/withdraw-*.message --out "$D/answer"
+    [ "$(far_keys app-brief)" = 0 ] || fail 'glasgow has kept the key'
+    must "$Q" receipt import "$D/answer"
+    says withdrawn
+    provisional app-2
+}
+
+# No rule that says `deferred`: a site that files are carried to takes no part.
+case_not_deferred() {
+    far_policy() { :; }
+    prepare_far '{carried: true}'
+    asks generate EC:secp384r1 app-1
+    approve "$ID" custodian-1 custodian-2 custodian-3
+    ends 1 generate EC:secp384r1 app-1
+    must "$Q" log show --type refused
+    says 'does not say'
+    ! "$Q" log show --type intent | grep -q generate || fail 'a birth began'
+}
+
 cases

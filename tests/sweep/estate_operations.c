@@ -2,6 +2,8 @@
 
 /* What people approve, as an application asks for it: three HSMs, an estate, everything approved beforehand. */
 
+#define PROMOTIONS                                                                                                     \
+    "  - {id: sites, when: {operation: [promote, retire-site]}, require: {quorum: {of: authority, at-least: 2}}}\n"
 #define DOOMED "rep-doomed"
 #define NAMED "rep-named"
 #define RENAMED "rep-renamed"
@@ -95,18 +97,70 @@ static CK_RV call_ask(void)
     return outcome == E_PENDING ? CKR_OK : CKR_FUNCTION_REJECTED;
 }
 
-static const struct state_request *asked(void)
+static const struct state_request *asked(const char *operation)
 {
     const struct state *s = &world_current()->estate->state;
     for (size_t i = 0; i < s->request_count; i++)
-        if (strcmp(s->requests[i].operation, "enrol-site") == 0 && s->requests[i].state == REQUEST_PENDING)
+        if (strcmp(s->requests[i].operation, operation) == 0 && s->requests[i].state == REQUEST_PENDING)
             return &s->requests[i];
     return NULL;
 }
 
+static void authorise(const char *operation)
+{
+    struct digest id = asked(operation)->id;
+    depth_approve(world_current()->estate, &id, "authority");
+}
+
 static bool done_ask(void)
 {
-    return asked() != NULL;
+    return asked("enrol-site") != NULL;
+}
+
+static CK_RV call_promote(void)
+{
+    return vendor("promote", "{\"site\":\"cardiff\",\"token\":\"root\"}", NULL) == OK ? CKR_OK : CKR_FUNCTION_REJECTED;
+}
+
+static bool done_promote(void)
+{
+    return logged(ENTRY_PROMOTED) > 0;
+}
+
+static CK_RV call_retire(void)
+{
+    return vendor("retire", "{\"site\":\"glasgow\",\"token\":\"root\"}", NULL) == OK ? CKR_OK : CKR_FUNCTION_REJECTED;
+}
+
+static bool done_retire(void)
+{
+    return state_site(&world_current()->estate->state, "root", "glasgow") == NULL;
+}
+
+static CK_RV call_drill(void)
+{
+    return vendor("drill", "{}", NULL) == OK ? CKR_OK : CKR_FUNCTION_REJECTED;
+}
+
+static bool done_drill(void)
+{
+    return logged(ENTRY_DRILL) >= 3;
+}
+
+/* An HSM leaves, and is received where it goes. */
+static CK_RV call_move(void)
+{
+    static const char leave[] = "{\"bag\":\"B-1\",\"site\":\"glasgow\",\"token\":\"root\"}";
+    static const char receive[] = "{\"bag\":\"B-1\",\"site\":\"glasgow\",\"token\":\"root\"}";
+    bool there = state_site(&world_current()->estate->state, "root", "glasgow")->placed;
+    if ((there && vendor("depart", leave, NULL) != OK) || vendor("arrive", receive, NULL) != OK)
+        return CKR_FUNCTION_REJECTED;
+    return CKR_OK;
+}
+
+static bool done_move(void)
+{
+    return logged(ENTRY_ARRIVED) >= 4;
 }
 
 /* What must hold, whatever happened before (estate_fixture.h), and how the estate goes on. */
@@ -144,7 +198,11 @@ static int check(CK_RV (*call)(void), bool (*done)(void), const char *label)
         target = find_class(label, CKO_PRIVATE_KEY);
         rc = answered(call()) || !done() || inventory_check();
     }
-    if (!rc)
+    if (done_promote()) { /* an application logs in anew on another HSM */
+        life_end(NULL);
+        life_begin(NULL);
+    }
+    if (!rc && !done_retire()) /* two sites are not enough for another birth */
         rc = replicas_check(BORN) || replicas_check(RENAMED) || next_birth();
     return finish(rc);
 }
@@ -156,10 +214,9 @@ static int check_enrolment(CK_RV (*call)(void), bool (*done)(void), const char *
     (void)label;
     if (!rc && !done())
         rc = answered(call()) || !done();
-    if (!rc && asked()) {
-        struct digest id = asked()->id;
-        if (asked()->vote_count == 0)
-            depth_approve(world_current()->estate, &id, "authority");
+    if (!rc && asked("enrol-site")) {
+        if (asked("enrol-site")->vote_count == 0)
+            authorise("enrol-site");
         rc = answered(call_enrol()) || !done_enrol();
     }
     return finish(rc || inventory_check());
@@ -185,6 +242,10 @@ OPERATION(destroy, DOOMED, check)
 OPERATION(modify, NAMED, check)
 OPERATION(import, NULL, check)
 OPERATION(sign, SIGNING, check)
+OPERATION(promote, NULL, check)
+OPERATION(retire, NULL, check)
+OPERATION(drill, NULL, check)
+OPERATION(move, NULL, check)
 OPERATION(enrol, NULL, check_enrolment)
 OPERATION(ask, NULL, check_enrolment)
 
@@ -299,6 +360,10 @@ static int questions(void)
     target = find_class(SIGNING, CKO_PRIVATE_KEY);
     want(call_sign());
     approve_all();
+    want(call_promote());
+    authorise("promote");
+    want(call_retire());
+    authorise("retire-site");
     return finish(0);
 }
 
@@ -311,7 +376,7 @@ static void estate_make(void)
     if (made)
         return;
     made = true;
-    depth_make(&home, RULES);
+    depth_make(&home, RULES PROMOTIONS);
     depth_enrol(&home, "slough");
     depth_enrol(&home, "cardiff");
     keep("estate-two");
@@ -366,6 +431,10 @@ const struct deed estate_operations[] = {
     {"modify", &stage_three, begin_modify, run_modify, check_modify, true},
     {"import", &stage_three, begin_import, run_import, check_import, true},
     {"sign", &stage_three, begin_sign, run_sign, check_sign, true},
+    {"promote", &stage_three, begin_promote, run_promote, check_promote, false},
+    {"retire", &stage_three, begin_retire, run_retire, check_retire, false},
+    {"drill", &stage_three, begin_drill, run_drill, check_drill, false},
+    {"move", &stage_three, begin_move, run_move, check_move, false},
     {"enrol-ask", &stage_two, begin_ask, run_ask, check_ask, false},
     {"enrol", &stage_asked, begin_enrol, run_enrol, check_enrol, false},
     {.name = NULL},

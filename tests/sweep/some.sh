@@ -16,7 +16,7 @@ sweep() {
 all=no
 [ "${1:-}" != all ] || all=yes
 sweep crash 4 append append-tile append-torn change-log-key publish create
-sweep crash 40 birth destroy modify import sign enrol-ask enrol
+sweep crash 40 birth destroy modify import sign promote retire drill move enrol-ask enrol
 sweep fault 60
 sweep race 45 birth destroy
 sweep crowd 10

@@ -1,3 +1,4 @@
+#include "audit/drill.h"
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -387,13 +388,60 @@ static void deaths_at_every_step(void **state)
     assert_true(step > 6);
 }
 
+#define CHALLENGE "1111111111111111111111111111111111111111111111111111111111111111"
+
+static void drill_message(json_t *keys_taken, struct buf *ret)
+{
+    far_message(&p, MESSAGE_DRILL, json_pack("{s:s,s:o}", "challenge", CHALLENGE, "keys", keys_taken), ret);
+}
+
+/* The keys are those that the host's log says are here, whatever the message names. */
+static void drilled_by_the_log(void **state)
+{
+    struct fault f;
+    struct buf message, bytes = BUF(LIMIT_DRILL);
+    struct drill d = {.keys = NULL};
+    const struct state *s = &p.host->state;
+    const struct state_key *key = s->keys;
+    struct drill_question asked = {.estate = s->estate, .token = "root", .site = "glasgow", .serial = p.d.serials[2]};
+    (void)state;
+    while (!state_key_at(key, "root", "glasgow"))
+        key++;
+    json_int_t born = (json_int_t)key->seq;
+    drill_message(json_pack("[I]", born), &message);
+    json_t *answer = answered(MESSAGE_DRILL, &message);
+    buf_free(&message);
+    assert_good(json_canonical(json_object_get(answer, "receipt"), &bytes, &f));
+    assert_good(drill_parse(buf_span(&bytes), &d, &f));
+    assert_good(digest_parse(CHALLENGE, &asked.challenge, &f));
+    asked.identity = buf_span(&state_site(s, "root", "glasgow")->identity);
+    assert_good(drill_verify(&d, &asked, &f));
+    assert_int_equal(d.key_count, 1);
+    assert_good(drill_key_verify(&d, &d.keys[0], buf_span(&key->public_key), true, &f));
+    json_decref(answer);
+    json_t *const wrong[] = {json_pack("[I,I]", born, born), json_pack("[I]", born + 1), json_pack("[i]", -1),
+                             json_pack("[s]", "all"), json_pack("{}")};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        drill_message(wrong[i], &message);
+        refused(MESSAGE_DRILL, &message, i == 4 ? "keys" : "no birth of a key that lives here");
+        buf_free(&message);
+    }
+    drill_clear(&d);
+    buf_free(&bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_offer_is_taken_once_and_born), cmocka_unit_test(a_rolled_back_birth_leaves_nothing),
-        cmocka_unit_test(a_withdrawal_of_what_never_came), cmocka_unit_test(another_key_in_the_offer),
-        cmocka_unit_test(what_the_rule_does_not_allow),    cmocka_unit_test(offers_for_others_and_rubbish),
-        cmocka_unit_test(a_born_key_ends_by_quorum),       cmocka_unit_test(deaths_at_every_step),
+        cmocka_unit_test(an_offer_is_taken_once_and_born),
+        cmocka_unit_test(drilled_by_the_log),
+        cmocka_unit_test(a_rolled_back_birth_leaves_nothing),
+        cmocka_unit_test(a_withdrawal_of_what_never_came),
+        cmocka_unit_test(another_key_in_the_offer),
+        cmocka_unit_test(what_the_rule_does_not_allow),
+        cmocka_unit_test(offers_for_others_and_rubbish),
+        cmocka_unit_test(a_born_key_ends_by_quorum),
+        cmocka_unit_test(deaths_at_every_step),
         cmocka_unit_test(suspended_here_or_there),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

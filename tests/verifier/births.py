@@ -1,7 +1,7 @@
 """Births and uses of keys: offers, receipts, what was born, and what a key signed."""
 
 from . import crypto, evaluate
-from .strict import canonical_bytes, digest, integer, members, need, parse_canonical, sha256, sha256_hex, text, unhex
+from .strict import add, canonical_bytes, digest, integer, members, moment, need, parse_canonical, sha256, sha256_hex, text, unhex
 
 CREATORS = {"C_GenerateKeyPair": "generate", "C_GenerateKey": "generate", "C_CreateObject": "import",
             "C_UnwrapKey": "import", "C_DeriveKey": "derive", "C_CopyObject": "copy"}
@@ -63,6 +63,18 @@ class Births:
         need(crypto.digest_signature(unhex(offer["public-key"], "public-key"), asked,
                                      unhex(said["proof-signature"], "proof-signature")),
              "%s: the replica's signature over its statement does not hold", entry.what)
+
+    def provisional(self, entry):
+        body = members(entry.body, "intent sites until", entry.what)
+        intent = self.estate.closing(entry, "generate", body["intent"])
+        rule = self.estate.policy.rules[intent.verdict["rule"]]
+        need(rule.replicas is not None and rule.replicas.deferred is not None
+             and moment(body["until"]) == add(intent.entry.time, rule.replicas.deferred)
+             and moment(body["until"]) > entry.time, "%s: no rule lets receipts come so late", entry.what)
+        offered = {offer["site"] for offer in intent.offers.values()}
+        need(body["sites"] and set(body["sites"]) <= offered - set(intent.receipts) and intent.until is None,
+             "%s: nothing is awaited from these sites", entry.what)
+        intent.until = body["until"]
 
     def born(self, entry):
         body = members(entry.body, "class ?fingerprint ?function id ?intent label ?public-key sites token type", entry.what)

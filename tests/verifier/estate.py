@@ -32,7 +32,7 @@ class Intent:
         self.entry, self.request, self.verdict = entry, request, verdict
         self.offers, self.receipts = {}, {}
         self.open = True
-        self.born = None
+        self.born = self.until = None
         self.retired = set()  # sites whose replicas are to be destroyed
 
 

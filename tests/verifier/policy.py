@@ -91,7 +91,7 @@ class Quorum:
 
 class Replicas:
     def __init__(self, value):
-        members(value, "at-least prove ?apart-km ?tagged ?countries ?sites ?placed-within ?hardware ?fresh", "replicas")
+        members(value, "at-least prove ?apart-km ?tagged ?countries ?sites ?placed-within ?hardware ?fresh ?deferred", "replicas")
         self.at_least = count(value["at-least"], 1, 16, "at-least")
         need(value["prove"] in ("signature", "attest"), "prove is neither signature nor attest")
         self.prove = value["prove"]
@@ -100,6 +100,7 @@ class Replicas:
             listed(value[key], key) if key in value else [] for key in ("tagged", "countries", "sites"))
         self.placed_within = duration(value["placed-within"], "placed-within") if "placed-within" in value else None
         self.hardware = value.get("hardware")
+        self.deferred = duration(value["deferred"], "deferred") if "deferred" in value else None
         self.fresh = duration(value["fresh"], "fresh") if "fresh" in value else None
 
 

@@ -55,7 +55,7 @@ def handlers(world, keys, ceremonies):
         "promoted": world.promoted, "moved": world.moved,
         "request": world.request, "approval": lambda entry: world.vote(entry, False),
         "rejection": lambda entry: world.vote(entry, True), "refused": world.refused, "intent": world.intent,
-        "offer": keys.offer, "receipt": keys.receipt, "born": keys.born, "drill": keys.drill, "accepted": keys.accepted,
+        "offer": keys.offer, "receipt": keys.receipt, "born": keys.born, "provisional": keys.provisional, "drill": keys.drill, "accepted": keys.accepted,
         "log-key": world.log_key, "head": world.head, "readopted": world.readopted, "suspended": world.suspended, "resumed": world.resumed, "rolled-back": keys.rolled_back,
         "orphan": keys.orphan, "used": keys.use, "modified": keys.modified, "destroyed": keys.destroyed, "cleared": keys.cleared,
         "cosigned": world.cosigned.entry, "timestamp": timestamp.entry,
@@ -142,6 +142,9 @@ def _conclude(report, world, keys, ceremonies):
         report.proven("the HSM of %s/%s answered a challenge with the key that was approved", token, site)
         report.attested("the HSM of %s/%s is %s %s, serial %s, firmware %s (%s)", token, site, body["manufacturer"],
                         body["model"], body["serial"], body["firmware"], body["hardware"])
+    for intent in world.intents.values():
+        if intent.open and intent.until is not None:
+            report.proven("key %s is provisional until %s: not born yet", intent.entry.body.get("label", ""), intent.until)
     for key in world.keys:
         if "intent" in key:
             how = {said["proof"] for said in world.intents[key["intent"]].receipts.values()}

@@ -1,0 +1,225 @@
+#include "module/carried.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/encode.h"
+#include "estate/message.h"
+#include "module/birth.h"
+#include "module/recovery.h"
+
+struct import {
+    struct world *world;
+    struct estate *estate;
+    char token[LIMIT_NAME + 1], site[LIMIT_NAME + 1];
+    struct site_answer answer;
+    uint64_t intent;
+    const char *status;
+};
+
+/* Which message it answers, and whose answer it is; nothing of it is believed yet. */
+static enum outcome answer_peek(struct import *n, struct span bytes, struct fault *f)
+{
+    static const enum message_kind kinds[] = {MESSAGE_OFFER, MESSAGE_BORN, MESSAGE_WITHDRAW};
+    const char *type = NULL, *token = NULL, *site = NULL;
+    enum message_kind kind = MESSAGE_OFFER;
+    json_t *json = NULL;
+    enum outcome outcome = json_parse_canonical(bytes, &json, f);
+    if (outcome == OK)
+        outcome = json_want_string(json, "type", &type, f);
+    if (outcome == OK)
+        outcome = json_want_string(json, "token", &token, f);
+    if (outcome == OK)
+        outcome = json_want_string(json, "site", &site, f);
+    if (outcome == OK && (!name_valid(token) || !name_valid(site)))
+        outcome = fault_set(f, E_INVALID, "it names no token and no site");
+    for (size_t i = 0; outcome == OK && i < sizeof kinds / sizeof *kinds; i++) {
+        char known[64];
+        snprintf(known, sizeof known, "quorate/answer/%s/v1", message_kind_name(kinds[i]));
+        if (strcmp(type, known) == 0)
+            kind = kinds[i];
+    }
+    if (outcome == OK) {
+        snprintf(n->token, sizeof n->token, "%s", token);
+        snprintf(n->site, sizeof n->site, "%s", site);
+        outcome = answer_read(bytes, &n->estate->state.estate, kind, n->token, n->site, &n->answer, f);
+    }
+    json_decref(json);
+    return outcome == OK ? OK : fault_context(f, "this is no answer that is awaited");
+}
+
+/* The offer that a receipt answers, as it was carried away. */
+static enum outcome offer_find(const struct import *n, const struct receipt *r, struct offer *ret, uint64_t *ret_intent,
+                               struct fault *f)
+{
+    const struct state *s = &n->estate->state;
+    struct buf bytes = BUF(LIMIT_OFFER);
+    const struct state_intent *i = NULL;
+    for (size_t k = 0; k < s->intent_count; k++)
+        if (digest_equal(&s->intents[k].digest, &r->intent))
+            i = &s->intents[k];
+    if (i == NULL || i->token == NULL || strcmp(i->token, n->token) != 0)
+        return fault_set(f, E_REFUSED, "the receipt is for a birth that this log does not know");
+    if (i->state != INTENT_PROVISIONAL)
+        return fault_set(f, E_REFUSED, "nobody waits for this receipt: the birth of entry %llu has ended",
+                         (unsigned long long)i->seq);
+    if (strings_have(&i->receipted, n->site))
+        return fault_set(f, E_REFUSED, "%s has answered the birth of entry %llu already", n->site,
+                         (unsigned long long)i->seq);
+    enum outcome outcome = estate_kept(n->estate, "offers", ".json", &r->offer, &bytes, f);
+    if (outcome == E_ABSENT)
+        fault_set(f, E_REFUSED, "the receipt is for an offer that was not made here");
+    if (outcome == OK)
+        outcome = offer_parse(buf_span(&bytes), ret, f);
+    if (outcome == OK)
+        *ret_intent = i->seq;
+    buf_free(&bytes);
+    return outcome;
+}
+
+/* What may have changed while the files were away (design, section 7, step 8). */
+static enum outcome birth_stands(const struct import *n, struct fault *f)
+{
+    const struct state *s = &n->estate->state;
+    const struct state_intent *i = state_intent(s, n->intent);
+    const struct rule *rule = NULL;
+    struct request *r = NULL;
+    enum outcome outcome = estate_request(n->estate, &i->request, &r, f);
+    if (outcome == OK && !digest_equal(&s->policy, &r->policy))
+        outcome = fault_set(f, E_REFUSED,
+                            "another policy was adopted meanwhile: the key cannot be born under it, and is "
+                            "destroyed when its time is over");
+    if (outcome == OK)
+        rule = policy_rule(n->estate->policy, r->rule);
+    if (outcome == OK && (rule == NULL || !rule->while_suspended) && state_suspended(s, i->token, i->label))
+        outcome = fault_set(f, E_REFUSED, "%s is suspended: import the receipt when it is resumed", i->token);
+    if (outcome == OK && moment_now() > i->until)
+        outcome = fault_set(f, E_REFUSED, "receipts were awaited until %s: `quorate settle` undoes the birth",
+                            moment_format(i->until).text);
+    request_free(r);
+    return outcome;
+}
+
+static enum outcome receipt_check(const struct import *n, const struct receipt *r, const struct offer *o,
+                                  struct fault *f)
+{
+    const struct state_site *site = state_site(&n->estate->state, n->token, n->site);
+    if (site == NULL || !state_intent(&n->estate->state, n->intent))
+        return fault_set(f, E_REFUSED, "%s at %s is not enrolled", n->token, n->site);
+    return receipt_verify(r, o, &r->offer, buf_span(&site->identity), site->serial, f);
+}
+
+static enum outcome receipt_import(struct import *n, struct fault *f)
+{
+    struct buf bytes = BUF(LIMIT_OFFER);
+    struct receipt r = {.proof = ""};
+    struct offer o = {.attributes = NULL};
+    enum outcome outcome = json_canonical(json_object_get(n->answer.json, "receipt"), &bytes, f);
+    if (outcome == OK)
+        outcome = receipt_parse(buf_span(&bytes), &r, f);
+    if (outcome == OK)
+        outcome = offer_find(n, &r, &o, &n->intent, f);
+    if (outcome == OK)
+        outcome = birth_stands(n, f);
+    if (outcome == OK)
+        outcome = receipt_check(n, &r, &o, f);
+    if (outcome == OK)
+        outcome = receipt_log(n->estate, n->intent, n->site, &r.offer, &r, f);
+    /* Where it was the last one, the birth ends as one that died just before its end. */
+    if (outcome == OK)
+        outcome = settle_token(n->world, n->token, NULL, f);
+    const struct state_intent *i = outcome == OK ? state_intent(&n->estate->state, n->intent) : NULL;
+    n->status = i != NULL && i->state == INTENT_PROVISIONAL ? "receipt" : "born";
+    receipt_clear(&r);
+    offer_clear(&o);
+    buf_free(&bytes);
+    return outcome;
+}
+
+/* The site signed that this became of the birth. */
+static enum outcome outcome_verify(struct import *n, const char *what, struct fault *f)
+{
+    const struct state *s = &n->estate->state;
+    const struct state_site *site = state_site(s, n->token, n->site);
+    const char *said = json_string_or_null(n->answer.json, "outcome"), *text = NULL;
+    struct buf signature = BUF(2048);
+    struct digest digest;
+    int64_t seq = 0;
+    enum outcome outcome = json_want_integer(n->answer.json, "intent", &seq, f);
+    const struct state_intent *i = outcome == OK && seq >= 0 ? state_intent(s, (uint64_t)seq) : NULL;
+    if (outcome == OK && (i == NULL || site == NULL || i->token == NULL || strcmp(i->token, n->token) != 0 ||
+                          said == NULL || strcmp(said, what) != 0))
+        outcome = fault_set(f, E_REFUSED, "it says nothing of a birth that this log knows");
+    if (outcome == OK)
+        outcome = json_want_string(n->answer.json, "signature", &text, f);
+    if (outcome == OK)
+        outcome = hex_parse_buf(text, &signature, f);
+    if (outcome == OK && !settled_digest(&s->estate, n->token, n->site, &i->digest, what, &digest))
+        outcome = fault_memory(f);
+    if (outcome == OK)
+        outcome = digest_signature_verify(buf_span(&site->identity), &digest, buf_span(&signature), f);
+    if (outcome == OK)
+        n->intent = i->seq;
+    buf_free(&signature);
+    return outcome;
+}
+
+static enum outcome told_import(struct import *n, struct fault *f)
+{
+    char *path = NULL;
+    enum outcome outcome = outcome_verify(n, "born", f);
+    const struct state_intent *i = outcome == OK ? state_intent(&n->estate->state, n->intent) : NULL;
+    if (outcome == OK && (i->state != INTENT_BORN || !strings_have(&i->receipted, n->site)))
+        outcome = fault_set(f, E_REFUSED, "that %s knows of the birth of entry %llu is known already", n->site,
+                            (unsigned long long)n->intent);
+    path = outcome == OK ? told_path(n->estate, n->intent, n->site) : NULL;
+    if (outcome == OK)
+        outcome = path != NULL ? file_replace(path, span_of(NULL, 0), 0600, f) : fault_memory(f);
+    if (outcome == OK)
+        outcome = settle_token(n->world, n->token, NULL, f);
+    n->status = "told";
+    free(path);
+    return outcome;
+}
+
+static enum outcome withdrawal_import(struct import *n, struct fault *f)
+{
+    json_t *body = json_object();
+    enum outcome outcome = outcome_verify(n, "withdrawn", f);
+    const struct state_intent *i = outcome == OK ? state_intent(&n->estate->state, n->intent) : NULL;
+    if (outcome == OK && (i->state != INTENT_ROLLED_BACK || !strings_have(&i->orphans, n->site)))
+        outcome = fault_set(f, E_REFUSED, "nothing of entry %llu waits to be destroyed at %s",
+                            (unsigned long long)n->intent, n->site);
+    if (outcome == OK &&
+        (!json_put_integer(body, "intent", (int64_t)n->intent) || !json_put(body, "sites", json_pack("[s]", n->site))))
+        outcome = fault_memory(f);
+    if (outcome == OK)
+        outcome = estate_append(n->estate, ENTRY_ACCEPTED, body, NULL, f);
+    n->status = "withdrawn";
+    json_decref(body);
+    return outcome;
+}
+
+enum outcome carried_import(struct world *w, struct span answer, json_t **ret, struct fault *f)
+{
+    struct import n = {.world = w, .estate = w->estate, .answer = {.kind = MESSAGE_KINDS}};
+    enum outcome outcome = estate_refresh(w->estate, f);
+    if (outcome == OK)
+        outcome = answer_peek(&n, answer, f);
+    if (outcome == OK && n.answer.kind == MESSAGE_OFFER)
+        outcome = receipt_import(&n, f);
+    else if (outcome == OK && n.answer.kind == MESSAGE_BORN)
+        outcome = told_import(&n, f);
+    else if (outcome == OK)
+        outcome = withdrawal_import(&n, f);
+    json_t *report = outcome == OK ? json_pack("{sIssssss}", "intent", (json_int_t)n.intent, "site", n.site, "status",
+                                               n.status, "token", n.token)
+                                   : NULL;
+    if (outcome == OK && report == NULL)
+        outcome = fault_memory(f);
+    if (outcome == OK)
+        *ret = report;
+    site_answer_clear(&n.answer);
+    return outcome;
+}

@@ -1,0 +1,11 @@
+#ifndef QUORATE_MODULE_CARRIED_H
+#define QUORATE_MODULE_CARRIED_H
+
+#include "module/world.h"
+
+/* `quorate receipt import`: what came back from a site that files are carried to (estate/message.h). A receipt is logged, and
+ * the last that was awaited completes the birth; that a site was told, or has destroyed what was withdrawn, is logged as
+ * `accepted`. E_REFUSED: it answers nothing that is awaited. ret: see estate/vendor.h. */
+enum outcome carried_import(struct world *w, struct span answer, json_t **ret, struct fault *f);
+
+#endif
