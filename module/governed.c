@@ -65,7 +65,7 @@ CK_RV governed_own(const struct world *w, const struct session_view *view, const
         return CKR_KEY_HANDLE_INVALID;
     rv = view->below->C_OpenSession(w->tokens[view->slot].lower_slot, CKF_SERIAL_SESSION, NULL, NULL, &session);
     if (rv != CKR_OK)
-        return rv;
+        return rv_inner(rv);
     rv = below_init(view->below, session, g->kind, &mechanism, key);
     if (rv == CKR_OK)
         *ret = session;

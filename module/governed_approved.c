@@ -21,6 +21,8 @@ static CK_RV finish_below(const struct world *w, const struct session_view *view
     CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
     CK_RV rv = governed_own(w, view, g, &session);
 
+    if (rv != CKR_OK && rv != CKR_USER_NOT_LOGGED_IN)
+        rv = rv_inner(rv); /* the application began its operation long ago */
     if (rv != CKR_OK)
         return rv;
     whole.data = g->data.len ? g->data.data : (const unsigned char *)"";
@@ -59,12 +61,12 @@ CK_RV approved_size(const struct world *w, const struct session_view *view, cons
 static CK_RV approved_do(struct world *w, const struct session_view *view, const struct governed *g,
                          struct grant *grant, const struct governed_end *end, CK_ULONG need)
 {
-    struct buf out = BUF(need);
+    struct buf out = BUF(need ? need : 1);
     CK_ULONG len = need;
     struct governed_end kept = *end;
     CK_RV rv;
 
-    buf_zeros(&out, need);
+    buf_zeros(&out, need ? need : 1); /* never NULL: that would ask for a length again */
     if (out.failed) {
         rv = CKR_HOST_MEMORY;
         goto out;
@@ -116,7 +118,7 @@ CK_RV approved_finish(struct world *w, const struct session_view *view, struct g
     CK_RV rv = governed_target(w, view, g, &t);
 
     if (rv != CKR_OK)
-        return rv;
+        return rv_inner(rv);
     data = data_json(g);
     t.question.data = data;
     rv = data ? grant_ask(w, &t.question, &grant) : CKR_HOST_MEMORY;

@@ -18,6 +18,8 @@ enum outcome site_find(const struct site_link *s, CK_ATTRIBUTE *match, CK_ULONG 
         return site_fault(s, "C_FindObjectsInit", rv, f);
     for (CK_ULONG got = 1; got > 0 && count < room; count += got) {
         rv = s->f->C_FindObjects(s->session, found + count, (CK_ULONG)(room - count), &got);
+        if (rv == CKR_OK && got > room - count)
+            rv = CKR_DEVICE_ERROR; /* more than it was asked for: what it found is not known */
         if (rv != CKR_OK) {
             outcome = site_fault(s, "C_FindObjects", rv, f);
             break;

@@ -100,13 +100,13 @@ static inline int finish(int rc)
 /* `by` this function. */
 static inline CK_RV said(const char *by, CK_RV rv)
 {
-    snprintf(tally->answering, sizeof tally->answering, "%s", by);
+    snprintf(told->answering, sizeof told->answering, "%s", by);
     return rv;
 }
 
 static inline int answered(CK_RV rv)
 {
-    atomic_store(&tally->answer, rv);
+    atomic_store(&told->answer, rv);
     if (rv != CKR_OK)
         fprintf(stderr, "%s: %s\n", rv_name(rv), refusal_text());
     return rv == CKR_OK ? 0 : 1;

@@ -376,6 +376,10 @@ static void estate_make(void)
     if (made)
         return;
     made = true;
+    static char within[64];
+    char said[96];
+    snprintf(within, sizeof within, "answer-within: %u seconds, ", ANSWER_WITHIN);
+    depth_glasgow = within;
     depth_make(&home, RULES PROMOTIONS);
     depth_enrol(&home, "slough");
     depth_enrol(&home, "cardiff");
@@ -390,10 +394,13 @@ static void estate_make(void)
     world_close(home.world);
     home.world = NULL;
     assert_int_equal(C_GetFunctionList(&q), CKR_OK);
+    spot_set(home.folder);
     if (child(questions) != 0)
         fail_msg("%s", child_said());
     keep("estate-three");
     tree_remove(home.folder);
+    snprintf(said, sizeof said, "%s.said", home.folder);
+    unlink(said);
 }
 
 static void stage_make(const char *name, const char *folder)

@@ -1,12 +1,15 @@
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/sweep/sweep.h"
 
 /* Each call of an operation to the HSMs goes wrong, one after the other: answered with an error before or after it was done, with
  * CKR_OK and nothing done, with lengths that cannot be, with all sessions gone. The application gets a return code that
- * PKCS#11 allows for its function, and another process finds nothing that the log does not account for. */
+ * PKCS#11 allows for its function, and another process finds nothing that the log does not account for. Or it hangs, longer
+ * than the policy lets a site take: then that process ends while it hangs, or after it. */
 
 static const CK_RV codes[] = {
     CKR_CANCEL,
@@ -117,17 +120,32 @@ static const struct hsm_turn always[] = {
     {HSM_RESETS, 0, 0},
 };
 #define ALWAYS (sizeof always / sizeof *always)
-static const char *const faults[] = {"", "answers", "does and answers", "lies", "resets"};
+static const char *const faults[] = {"", "answers", "does and answers", "lies", "resets", "hangs"};
 
 static const struct deed *swept;
 static unsigned long position;
 static struct hsm_turn turn;
 
 /* The processes share these: how many calls there were, and which one it was. */
-static struct calls {
+struct calls {
     atomic_ulong count;
+    atomic_int hangs; /* now */
+    atomic_bool hung; /* since that process began */
     char function[40];
-} * calls;
+};
+static struct calls *calls;
+static pthread_t application;
+
+/* Whoever asks an HSM for the application itself hangs with it: nobody can say when to leave it alone. */
+static void hang(void)
+{
+    if (pthread_equal(pthread_self(), application))
+        return;
+    atomic_store(&calls->hung, true);
+    atomic_fetch_add(&calls->hangs, 1);
+    sleep(ANSWER_WITHIN + 1);
+    atomic_fetch_sub(&calls->hangs, 1);
+}
 
 static void hook(const char *function, struct hsm_turn *ret)
 {
@@ -135,6 +153,8 @@ static void hook(const char *function, struct hsm_turn *ret)
         return;
     snprintf(calls->function, sizeof calls->function, "%s", function);
     *ret = turn;
+    if (turn.fault == HSM_HANGS)
+        hang();
 }
 
 static int life(void)
@@ -143,9 +163,15 @@ static int life(void)
     if (rc)
         return 100 + rc;
     atomic_store(&calls->count, 0);
-    atomic_store(&tally->answer, CKR_OK);
+    atomic_store(&calls->hangs, 0);
+    atomic_store(&calls->hung, false);
+    atomic_store(&told->answer, CKR_OK);
+    application = pthread_self();
     atomic_store(&hook_armed, true);
-    return swept->run();
+    rc = swept->run();
+    while (position % 2 && atomic_load(&calls->hangs) > 0)
+        usleep(10000);
+    return rc;
 }
 
 /* false: there is no such call. */
@@ -153,17 +179,21 @@ static bool once(void)
 {
     stage_copy(swept->stage, strrchr(spot.folder, '/') + 1);
     int rc = child(life);
-    CK_RV rv = atomic_load(&tally->answer);
+    CK_RV rv = atomic_load(&told->answer);
     if (atomic_load(&calls->count) < position)
         return false;
+    if (turn.fault == HSM_HANGS && !atomic_load(&calls->hung))
+        return true;
     char said[512], what[160];
     snprintf(said, sizeof said, "%.500s", child_said());
     snprintf(what, sizeof what, "%s, call %lu: %s %s 0x%lx", swept->name, position, calls->function, faults[turn.fault],
              turn.fault == HSM_LIES ? turn.length : turn.rv);
     if (rc > 1)
         complain("%s: ended with %d: %s", what, rc, said);
-    if (swept->answers && !answer_allowed(tally->answering, rv))
-        complain("%s: %s answered 0x%lx: %s", what, tally->answering, rv, said);
+    bool own = turn.fault == HSM_ANSWERS && turn.rv == rv && strcmp(calls->function, told->answering) == 0;
+    /* What the HSM answers to that very function is passed on as it is. */
+    if (swept->answers && !own && !answer_allowed(told->answering, rv))
+        complain("%s: %s answered 0x%lx: %s", what, told->answering, rv, said);
     told_good = rc == 0;
     rc = child(swept->check);
     if (rc)
@@ -204,4 +234,27 @@ int sweep_faults(const struct deed *o, unsigned every)
     printf("%s %s, each of %lu calls to the HSMs went wrong, in %lu ways together%s\n", bad ? "FAIL" : "ok  ", o->name,
            atomic_load(&tally->positions), atomic_load(&tally->runs), bad ? "" : ": nothing half done");
     return bad != 0 || atomic_load(&tally->positions) == 0;
+}
+
+static void work_hangs(unsigned worker, unsigned every)
+{
+    bool any = true;
+    calls = room_shared(sizeof *calls);
+    hook_between = hook;
+    turn = (struct hsm_turn){.fault = HSM_HANGS};
+    for (position = 1 + worker * every; any; position += WORKERS * every) {
+        any = once();
+        atomic_fetch_add(&tally->positions, any && atomic_load(&calls->hung));
+    }
+}
+
+int sweep_hangs(const struct deed *o, unsigned every)
+{
+    swept = o;
+    shown_count = 0;
+    workers_run(o, work_hangs, every);
+    unsigned long bad = atomic_load(&tally->bad);
+    printf("%s %s, %lu calls to replicas hung%s\n", bad ? "FAIL" : "ok  ", o->name, atomic_load(&tally->positions),
+           bad ? "" : ": nothing half done");
+    return bad != 0;
 }

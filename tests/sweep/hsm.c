@@ -1,4 +1,5 @@
 #include <dlfcn.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "tests/sweep/hsm.h"
@@ -10,15 +11,19 @@ EXPORT hsm_hook_fn *hsm_hook;
 
 static CK_FUNCTION_LIST *below;
 
+static pthread_rwlock_t carrying = PTHREAD_RWLOCK_INITIALIZER; /* read: a call is being carried out */
+
+/* Between the calls: what SoftHSM is making when its sessions are closed stays half made. */
 static void reset(void)
 {
     CK_SLOT_ID slots[16];
     CK_ULONG count = 16;
 
-    if (below->C_GetSlotList(CK_TRUE, slots, &count) != CKR_OK)
-        return;
-    for (CK_ULONG i = 0; i < count; i++)
-        below->C_CloseAllSessions(slots[i]);
+    pthread_rwlock_wrlock(&carrying);
+    if (below->C_GetSlotList(CK_TRUE, slots, &count) == CKR_OK)
+        for (CK_ULONG i = 0; i < count; i++)
+            below->C_CloseAllSessions(slots[i]);
+    pthread_rwlock_unlock(&carrying);
 }
 
 #define FUNCTION(name, kind, params, args)                                                                             \
@@ -30,7 +35,9 @@ static void reset(void)
             hsm_hook(#name, &turn);                                                                                    \
         if (turn.fault == HSM_RESETS)                                                                                  \
             reset();                                                                                                   \
+        pthread_rwlock_rdlock(&carrying);                                                                              \
         CK_RV rv = turn.fault == HSM_ANSWERS ? turn.rv : below->name args;                                             \
+        pthread_rwlock_unlock(&carrying);                                                                              \
         if (turn.fault == HSM_LIES && rv == CKR_OK && lie_##name) {                                                    \
             hsm_lie = turn.length;                                                                                     \
             lie_##name args;                                                                                           \

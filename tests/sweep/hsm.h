@@ -13,6 +13,7 @@ enum hsm_fault {
     HSM_DOES,    /* what it is asked, and answers rv all the same */
     HSM_LIES,    /* every length and count that it gives out is `length` */
     HSM_RESETS,  /* all sessions end first, and the logins with them */
+    HSM_HANGS,   /* the hook itself waits, and then the call is as usual */
 };
 
 struct hsm_turn {

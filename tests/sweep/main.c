@@ -4,7 +4,7 @@
 
 #include "tests/sweep/sweep.h"
 
-/* sweep crash|fault|race [--every N] [OPERATION]...: see crash.c, fault.c, race.c; sweep crowd [--every N]: see crowd.c. Prints
+/* sweep crash|fault|hang|race [--every N] [OPERATION]...: see crash.c, fault.c, race.c; sweep crowd [--every N]: see crowd.c. Prints
  * "ok …" or "FAIL …" for each; ends with 1 where anything failed. */
 
 typedef int sweep_fn(const struct deed *o, unsigned every);
@@ -35,9 +35,20 @@ static int run(const char *what, unsigned every)
         return table(log_operations, sweep_crashes, every) | table(estate_operations, sweep_crashes, every);
     if (strcmp(what, "fault") == 0)
         return table(estate_operations, sweep_faults, every);
+    if (strcmp(what, "hang") == 0)
+        return table(estate_operations, sweep_hangs, every);
     if (strcmp(what, "race") == 0)
         return table(estate_operations, sweep_races, every);
     return crowd_appends(every > 20 ? 1 : 20 / every) | crowd_births(every > 10 ? 10 : 100 / every);
+}
+
+static bool known(const char *what)
+{
+    static const char *const all[] = {"crash", "fault", "hang", "race", "crowd"};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (strcmp(all[i], what) == 0)
+            return true;
+    return false;
 }
 
 int main(int argc, char **argv)
@@ -51,8 +62,7 @@ int main(int argc, char **argv)
         names += 2;
         name_count -= 2;
     }
-    if (every == 0 || (strcmp(what, "crash") != 0 && strcmp(what, "fault") != 0 && strcmp(what, "race") != 0 &&
-                       strcmp(what, "crowd") != 0))
+    if (every == 0 || !known(what))
         return 2;
     room_make();
     int rc = run(what, every);

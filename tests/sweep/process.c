@@ -16,6 +16,7 @@ struct spot spot;
 struct checkpoint shown[SHOWN];
 size_t shown_count;
 struct tally *tally;
+struct told *told;
 bool told_good;
 
 static char room[64];
@@ -31,6 +32,7 @@ void room_make(void)
 {
     snprintf(room, sizeof room, "%s/quorate-sweep-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     tally = room_shared(sizeof *tally);
+    told = room_shared(sizeof *told);
     if (!mkdtemp(room))
         exit(3);
     umask(022);
@@ -185,6 +187,7 @@ void workers_run(const struct deed *o, void (*work)(unsigned worker, unsigned ev
             char name[32];
             snprintf(name, sizeof name, "worker-%u", w);
             disk_share(); /* a journal for each */
+            told = room_shared(sizeof *told);
             stage_copy(o->stage, name);
             work(w, every);
             exit(0);

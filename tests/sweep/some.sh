@@ -1,22 +1,24 @@
 #!/bin/bash
-# The sweeps (tests/sweep/sweep.h), as much of them as make check has time for; all of it with the argument "all".
+# The sweeps (tests/sweep/sweep.h), as much of them as make check has time for; with the argument "all" what make check-crash has.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 export LC_ALL=C
 umask 022
+all=${1:-}
 
-# $1: which sweep; $2: of how many positions one is taken, where not all; then the operations.
+# $1: which sweep; of how many positions one is taken: $2 in make check, 0: none, $3 in all; then the operations.
 sweep() {
     local which=$1 every=$2
-    shift 2
-    [ "$all" = no ] || every=1
+    [ "$all" != all ] || every=$3
+    shift 3
+    [ "$every" != 0 ] || return 0
     build/tests/sweep "$which" --every "$every" "$@" || [ $? = 1 ] || echo "FAIL the sweep $which did not run to its end"
 }
 
-all=no
-[ "${1:-}" != all ] || all=yes
-sweep crash 4 append append-tile append-torn change-log-key publish create
-sweep crash 40 birth destroy modify import sign promote retire drill move enrol-ask enrol
-sweep fault 60
-sweep race 45 birth destroy
-sweep crowd 10
+sweep crash 4 1 append append-tile append-torn change-log-key publish create
+sweep crash 45 1 birth destroy modify import sign promote enrol-ask enrol
+sweep crash 60 3 retire drill move
+sweep fault 90 3
+sweep hang 0 15 birth destroy retire
+sweep race 60 9 birth destroy
+sweep crowd 10 1

@@ -26,7 +26,7 @@ struct deed {
     int (*begin)(void); /* up to where the calls are counted; may be NULL */
     int (*run)(void);   /* 0: went through */
     int (*check)(void); /* in another process, afterwards; what was shown before is in `shown` */
-    bool answers;       /* `run` leaves in the tally what a function of PKCS#11 answered, and which */
+    bool answers;       /* `run` leaves in `told` what a function of PKCS#11 answered, and which */
 };
 extern const struct deed log_operations[], estate_operations[]; /* the last one's name is NULL */
 extern const struct stage stage_three;                          /* of the estate: three sites, all questions answered */
@@ -69,10 +69,15 @@ extern atomic_bool hook_armed;
 /* What all processes share. */
 struct tally {
     atomic_ulong positions, runs, bad;
-    atomic_ulong answer; /* of run's call of PKCS#11 */
-    char answering[24];  /* its function */
 };
 extern struct tally *tally;
+
+/* What run's call of PKCS#11 answered, and which function that was; of each worker and its processes. */
+struct told {
+    atomic_ulong answer;
+    char answering[24];
+};
+extern struct told *told;
 
 /* Processes (process.c). Everything lies in a folder that room_make makes and room_end removes, in memory where it can. */
 void room_make(void);
@@ -93,6 +98,9 @@ void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The sweeps: 0 where nothing was bad. `every`: only each so-manyth position. */
 int sweep_crashes(const struct deed *o, unsigned every);
 int sweep_faults(const struct deed *o, unsigned every);
+/* What the policy of the estate's stages gives glasgow. */
+#define ANSWER_WITHIN 5u /* seconds */
+int sweep_hangs(const struct deed *o, unsigned every);
 int sweep_races(const struct deed *o, unsigned every); /* another process settles meanwhile */
 /* Many at once (crowd.c, crowd_births.c). */
 int crowd_appends(unsigned rounds);
