@@ -188,7 +188,7 @@ static enum outcome visit_over(struct replica *r, struct fault *f)
     r->visit = NULL; /* taken by its thread */
     if (r->kind == VISIT_WRAP && in != NULL)
         return fault_set(f, E_DEVICE, "%s: the primary did not wrap the key for %s within %s (%s)", r->token, r->site,
-                         duration_format(r->wrap_within).text, in != NULL ? in->path : "its library");
+                         duration_format(r->wrap_within).text, in->path);
     return fault_set(f, E_DEVICE, "%s at %s: no answer within %s (%s); it counts as absent", r->token, r->site,
                      duration_format(r->answer_within).text, in != NULL ? in->path : "its courier");
 }
