@@ -228,4 +228,20 @@ static inline int intents_check(void)
     return 0;
 }
 
+/* The request of that operation that waits, or NULL. */
+static inline const struct state_request *asked(const char *operation)
+{
+    const struct state *s = &world_current()->estate->state;
+    for (size_t i = 0; i < s->request_count; i++)
+        if (strcmp(s->requests[i].operation, operation) == 0 && s->requests[i].state == REQUEST_PENDING)
+            return &s->requests[i];
+    return NULL;
+}
+
+static inline void authorise(const char *operation)
+{
+    struct digest id = asked(operation)->id;
+    depth_approve(world_current()->estate, &id, "authority");
+}
+
 #endif
