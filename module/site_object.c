@@ -95,7 +95,7 @@ enum outcome site_attribute_ulong(const struct site_link *s, CK_OBJECT_HANDLE ob
 /* All in one call; an HSM that holds one of them otherwise, or answers otherwise, is asked for each by itself. */
 static bool same_at_once(const struct site_link *s, CK_OBJECT_HANDLE object, const struct template *t)
 {
-    CK_BYTE values[4096];
+    CK_BYTE values[4096] = {0};
     CK_ATTRIBUTE items[LIMIT_TEMPLATE];
     size_t used = 0;
     if (t->count > LIMIT_TEMPLATE)
