@@ -29,8 +29,8 @@ CK_RV slot_token(const struct world *w, CK_SLOT_ID slot, struct shown_token **re
     return CKR_OK;
 }
 
-/* The world and the token of a slot, for questions about it; the lock is held only while the token is looked up, for
- * lower modules and their slots last as long as the world does. */
+/* What questions about a slot's token need: bound, binding, lower and its slot; the lock is held only while the token is
+ * looked up, for lower modules and their slots last as long as the world does. */
 static CK_RV slot_lower(CK_SLOT_ID slot, struct shown_token *ret)
 {
     struct world *w = world_current();
@@ -41,8 +41,9 @@ static CK_RV slot_lower(CK_SLOT_ID slot, struct shown_token *ret)
         return CKR_CRYPTOKI_NOT_INITIALIZED;
     pthread_mutex_lock(&w->lock);
     rv = slot_token(w, slot, &t);
-    if (rv == CKR_OK)
-        *ret = *t;
+    if (rv == CKR_OK) /* not the whole of it: a login is marked there without the lock */
+        *ret = (struct shown_token){
+            .bound = t->bound, .binding = t->binding, .lower = t->lower, .lower_slot = t->lower_slot};
     pthread_mutex_unlock(&w->lock);
     return rv;
 }

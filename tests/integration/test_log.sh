@@ -122,7 +122,7 @@ generate_beside_others() {
     for _ in $(seq 1 50); do
         rc=0
         generate EC:secp384r1 "$1" >"$2" 2>&1 || rc=$?
-        grep -qE 'No slot|C_Login failed: rv = CKR_(USER_PIN_NOT_INITIALIZED|GENERAL_ERROR)' "$2" || return "$rc"
+        grep -qE 'No slot|(C_Login|C_GetTokenInfo) failed: rv = CKR_(USER_PIN_NOT_INITIALIZED|GENERAL_ERROR)' "$2" || return "$rc"
     done
     return 1
 }
