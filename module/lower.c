@@ -200,16 +200,22 @@ static size_t serial_length(const unsigned char *serial, size_t len)
     return len;
 }
 
+bool token_has_serial(const CK_TOKEN_INFO *info, const char *serial)
+{
+    return span_equal(span_of(info->serialNumber, serial_length(info->serialNumber, sizeof info->serialNumber)),
+                      span_str(serial));
+}
+
 /* Whether the slot's token has this serial number; what it has instead is added to `seen`. */
 static bool slot_matches(const struct lower *l, CK_SLOT_ID slot, const char *serial, struct buf *seen)
 {
-    CK_TOKEN_INFO info;
+    CK_TOKEN_INFO info = {.label = {0}};
     if (l->f->C_GetTokenInfo(slot, &info) != CKR_OK)
         return false;
     struct span there = span_of(info.serialNumber, serial_length(info.serialNumber, sizeof info.serialNumber));
     if (there.len == 0)
         return false;
-    if (span_equal(there, span_str(serial)))
+    if (token_has_serial(&info, serial))
         return true;
     buf_puts(seen, seen->len > 0 ? ", " : "");
     printable_put(seen, there);

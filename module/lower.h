@@ -41,6 +41,7 @@ enum outcome lower_answers(const struct lower *l, struct fault *f);
 
 void lowers_forget(void); /* in a forked child: the parent's threads in one do not exist */
 
+bool token_has_serial(const CK_TOKEN_INFO *info, const char *serial); /* but for the blanks behind it */
 /* The slot that holds the token with this serial number, never by slot or label. E_ABSENT names what was seen. */
 enum outcome lower_find(const struct lower *l, const char *serial, CK_SLOT_ID *ret, struct fault *f);
 

@@ -103,21 +103,35 @@ out:
     return outcome;
 }
 
-static enum outcome link_log_in(struct site_link *s, enum site_login how, struct fault *f)
+static enum outcome link_logged_in(const struct site_link *s, bool *ret, struct fault *f)
 {
-    CK_SESSION_INFO info;
-    if (how == SITE_NOBODY)
-        return OK;
+    CK_SESSION_INFO info = {.state = CKS_RW_PUBLIC_SESSION};
     CK_RV rv = s->f->C_GetSessionInfo(s->session, &info);
     if (rv != CKR_OK)
         return site_fault(s, "C_GetSessionInfo", rv, f);
-    if (info.state == CKS_RW_USER_FUNCTIONS)
+    *ret = info.state == CKS_RW_USER_FUNCTIONS;
+    return OK;
+}
+
+static enum outcome link_log_in(struct site_link *s, enum site_login how, struct fault *f)
+{
+    bool in = false;
+    if (how == SITE_NOBODY)
         return OK;
+    enum outcome outcome = link_logged_in(s, &in, f);
+    if (outcome != OK || in)
+        return outcome;
     if (how == SITE_APPLICATION)
         return fault_set(f, E_REFUSED, "CKR_USER_NOT_LOGGED_IN: log in on %s first", s->token);
     CK_RV answered = CKR_GENERAL_ERROR;
-    enum outcome outcome = site_log_in(s, CKU_USER, &answered, f);
+    outcome = site_log_in(s, CKU_USER, &answered, f);
     s->log_out = outcome == OK && answered == CKR_OK;
+    /* Without a login private objects are not found, and that would be taken for their absence. */
+    if (outcome == OK)
+        outcome = link_logged_in(s, &in, f);
+    if (outcome == OK && !in)
+        outcome = fault_set(f, E_DEVICE, "%s at %s: the HSM says that it logged in, and its session is not", s->token,
+                            s->binding->site);
     return outcome;
 }
 
@@ -161,6 +175,11 @@ enum outcome site_link_open(const struct lower *lower, const char *token, const 
     CK_RV rv = s.f->C_GetTokenInfo(s.slot, &s.info);
     if (rv != CKR_OK) {
         outcome = site_fault(&s, "C_GetTokenInfo", rv, f);
+        goto out;
+    }
+    if (!token_has_serial(&s.info, binding->serial)) { /* what it says there is pinned at an enrolment */
+        outcome = fault_set(f, E_DEVICE, "%s at %s: the HSM does not say twice that its serial number is %s", token,
+                            binding->site, binding->serial);
         goto out;
     }
     rv = s.f->C_OpenSession(s.slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &s.session);
