@@ -111,8 +111,9 @@ CK_RV creation_carry(struct world *w, struct creation *c, struct creation_grants
         rv = object_add(&c->view, made, &facts, ret);
     /* A key that may be born by now is left to recovery, which finds it by the id that derives from the intent. */
     if (rv != CKR_OK && made != CK_INVALID_HANDLE && (g->self.open || g->base.grant.open || g->self.answer.plain) &&
-        !(g->self.unknown && is_key_of_log(c)))
-        c->view.below->C_DestroyObject(c->view.lower, made);
+        !(g->self.unknown && is_key_of_log(c)) && c->view.below->C_DestroyObject(c->view.lower, made) != CKR_OK &&
+        is_key_of_log(c))
+        g->self.open = false; /* so is one that will not go: its intent stays */
     grant_undo(w, &g->self, c->function, rv);
     grant_undo(w, &g->base.grant, c->function, rv);
     return rv;

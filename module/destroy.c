@@ -35,6 +35,19 @@ static CK_RV destroy_log(struct world *w, struct grant *g, const struct key_site
     return rv;
 }
 
+/* A key's end is logged when the HSM no longer knows it, not when it says so. */
+static CK_RV destroyed_look(const struct session_view *view, CK_OBJECT_HANDLE lower, const struct key_sites *key)
+{
+    CK_OBJECT_CLASS class = 0;
+    CK_ATTRIBUTE a = {CKA_CLASS, &class, sizeof class};
+    struct fault f = {0};
+
+    if (view->below->C_GetAttributeValue(view->lower, lower, &a, 1) != CKR_OK)
+        return CKR_OK;
+    fault_set(&f, E_DEVICE, "%s: the HSM says that it destroyed \"%s\", and still has it", key->token, key->label);
+    return gate_fault(&f);
+}
+
 /* The replicas first, by the CKA_ID; what a death leaves is finished by recovery. */
 static CK_RV destroy_carry(struct world *w, const struct session_view *view, CK_OBJECT_HANDLE object,
                            CK_OBJECT_HANDLE lower, struct grant *g, const struct key_sites *key)
@@ -52,6 +65,8 @@ static CK_RV destroy_carry(struct world *w, const struct session_view *view, CK_
     }
     if (rv == CKR_OK)
         rv = view->below->C_DestroyObject(view->lower, lower);
+    if (rv == CKR_OK && key->token)
+        rv = destroyed_look(view, lower, key);
     if (rv == CKR_OK)
         object_forget(object);
     if (rv == CKR_OK)
