@@ -238,9 +238,21 @@ static inline const struct state_request *asked(const char *operation)
     return NULL;
 }
 
+/* The one of them that nobody has answered yet. */
+static inline const struct state_request *unvoted(const char *operation)
+{
+    const struct state *s = &world_current()->estate->state;
+    for (size_t i = 0; i < s->request_count; i++)
+        if (strcmp(s->requests[i].operation, operation) == 0 && s->requests[i].state == REQUEST_PENDING &&
+            s->requests[i].vote_count == 0)
+            return &s->requests[i];
+    return NULL;
+}
+
 static inline void authorise(const char *operation)
 {
-    struct digest id = asked(operation)->id;
+    const struct state_request *r = unvoted(operation);
+    struct digest id = (r ? r : asked(operation))->id;
     depth_approve(world_current()->estate, &id, "authority");
 }
 

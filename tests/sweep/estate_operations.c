@@ -201,14 +201,9 @@ static int check(CK_RV (*call)(void), bool (*done)(void), const char *label)
 /* People are asked about each pair of keys, those too that an HSM lied about. */
 static CK_RV enrol_with_people(void)
 {
-    const struct state *s = &world_current()->estate->state;
     CK_RV rv = call_enrol();
-    for (size_t i = 0; rv != CKR_OK && i < s->request_count; i++) {
-        struct digest id = s->requests[i].id;
-        if (s->requests[i].state != REQUEST_PENDING || s->requests[i].vote_count > 0 ||
-            strcmp(s->requests[i].operation, "enrol-site") != 0)
-            continue;
-        depth_approve(world_current()->estate, &id, "authority");
+    while (rv != CKR_OK && unvoted("enrol-site")) {
+        authorise("enrol-site");
         rv = call_enrol();
     }
     return rv;

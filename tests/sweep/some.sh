@@ -19,6 +19,6 @@ sweep crash 4 1 append append-tile append-torn change-log-key publish create
 sweep crash 45 1 birth destroy modify import sign promote enrol-ask enrol
 sweep crash 60 3 retire drill move
 sweep fault 90 3
-sweep hang 0 15 birth destroy retire
+sweep hang 0 15 birth destroy
 sweep race 60 9 birth destroy
 sweep crowd 10 1
