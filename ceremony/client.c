@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "ceremony/person.h"
+#include "ceremony/tool.h"
 #include "core/bindings.h"
 #include "core/file.h"
 #include "core/limits.h"
@@ -200,4 +201,30 @@ out:
     buf_free(&question);
     json_decref(question_taken);
     return o;
+}
+
+enum outcome client_ask(const struct arguments *a, const char *verb, json_t *question_taken, json_t **ret,
+                        struct fault *f)
+{
+    struct client *c = NULL;
+    enum outcome o =
+        question_taken != NULL ? client_open(argument(a, "module"), argument(a, "bindings"), &c, f) : fault_memory(f);
+
+    if (o == OK)
+        o = client_call(c, verb, question_taken, ret, f);
+    else
+        json_decref(question_taken);
+    client_close(c);
+    return o;
+}
+
+json_t *client_place(const struct arguments *a)
+{
+    json_t *question = json_object();
+
+    if (question != NULL && (a->operand_count < 1 || json_put_string(question, "token", a->operands[0])) &&
+        (a->operand_count < 2 || json_put_string(question, "site", a->operands[1])))
+        return question;
+    json_decref(question);
+    return NULL;
 }

@@ -69,23 +69,11 @@ static enum outcome drill_tell(const struct arguments *a, json_t *answer, struct
 
 enum outcome run_drill(const struct arguments *a, struct fault *f)
 {
-    struct client *c = NULL;
-    json_t *question = json_object(), *answer = NULL;
-    enum outcome o = OK;
+    json_t *answer = NULL;
+    enum outcome o = client_ask(a, "drill", client_place(a), &answer, f);
 
-    if (question == NULL || (a->operand_count > 0 && !json_put_string(question, "token", a->operands[0])) ||
-        (a->operand_count > 1 && !json_put_string(question, "site", a->operands[1])))
-        o = fault_memory(f);
-    if (o == OK)
-        o = client_open(argument(a, "module"), argument(a, "bindings"), &c, f);
-    if (o == OK) {
-        o = client_call(c, "drill", question, &answer, f);
-        question = NULL; /* taken by client_call */
-    }
     if (o == OK)
         o = drill_tell(a, answer, f);
-    client_close(c);
     json_decref(answer);
-    json_decref(question);
     return o;
 }

@@ -76,18 +76,9 @@ static enum outcome inventory_tell(const struct arguments *a, json_t *answer, js
 
 enum outcome run_inventory(const struct arguments *a, struct fault *f)
 {
-    struct client *c = NULL;
-    json_t *question = json_object(), *answer = NULL;
-    enum outcome o = OK;
+    json_t *answer = NULL;
+    enum outcome o = client_ask(a, "inventory", client_place(a), &answer, f);
 
-    if (question == NULL || (a->operand_count > 0 && !json_put_string(question, "token", a->operands[0])))
-        o = fault_memory(f);
-    if (o == OK)
-        o = client_open(argument(a, "module"), argument(a, "bindings"), &c, f);
-    if (o == OK) {
-        o = client_call(c, "inventory", question, &answer, f);
-        question = NULL; /* taken by client_call */
-    }
     if (o == OK) {
         const json_t *counted = json_object_get(answer, "differences");
         json_int_t differences = json_is_integer(counted) ? json_integer_value(counted) : 1;
@@ -95,8 +86,6 @@ enum outcome run_inventory(const struct arguments *a, struct fault *f)
         if (o == OK && differences != 0)
             o = print_said(E_REFUSED, f);
     }
-    client_close(c);
     json_decref(answer);
-    json_decref(question);
     return o;
 }

@@ -45,22 +45,11 @@ static enum outcome promote_tell(const struct arguments *a, json_t *answer, enum
 
 enum outcome run_promote(const struct arguments *a, struct fault *f)
 {
-    struct client *c = NULL;
-    json_t *question = json_object(), *answer = NULL;
-    enum outcome o = OK;
+    json_t *answer = NULL;
+    enum outcome o = client_ask(a, "promote", client_place(a), &answer, f);
 
-    if (!json_put_string(question, "token", a->operands[0]) || !json_put_string(question, "site", a->operands[1]))
-        o = fault_memory(f);
-    if (o == OK)
-        o = client_open(argument(a, "module"), argument(a, "bindings"), &c, f);
-    if (o == OK) {
-        o = client_call(c, "promote", question, &answer, f);
-        question = NULL; /* taken by client_call */
-    }
     if (o == OK || o == E_PENDING)
         o = promote_tell(a, answer, o, f);
-    client_close(c);
     json_decref(answer);
-    json_decref(question);
     return o;
 }

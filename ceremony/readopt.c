@@ -52,15 +52,11 @@ static enum outcome readopt_tell(bool json, json_t *answer, enum outcome called,
 
 enum outcome run_readopt(const struct arguments *a, struct fault *f)
 {
-    struct client *c = NULL;
     json_t *answer = NULL;
-    enum outcome o = client_open(argument(a, "module"), argument(a, "bindings"), &c, f);
+    enum outcome o = client_ask(a, "readopt", json_object(), &answer, f);
 
-    if (o == OK)
-        o = client_call(c, "readopt", json_object(), &answer, f);
     if (o == OK || o == E_PENDING)
         o = readopt_tell(argument_flag(a, "json"), answer, o, f);
-    client_close(c);
     json_decref(answer);
     return o;
 }

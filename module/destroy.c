@@ -41,10 +41,12 @@ static CK_RV destroyed_look(const struct session_view *view, CK_OBJECT_HANDLE lo
     CK_OBJECT_CLASS class = 0;
     CK_ATTRIBUTE a = {CKA_CLASS, &class, sizeof class};
     struct fault f = {0};
+    CK_RV rv = view->below->C_GetAttributeValue(view->lower, lower, &a, 1);
 
-    if (view->below->C_GetAttributeValue(view->lower, lower, &a, 1) != CKR_OK)
+    if (rv == CKR_OBJECT_HANDLE_INVALID)
         return CKR_OK;
-    fault_set(&f, E_DEVICE, "%s: the HSM says that it destroyed \"%s\", and still has it", key->token, key->label);
+    fault_set(&f, E_DEVICE, "%s: the HSM says that it destroyed \"%s\", but not that it is gone (%s)", key->token,
+              key->label, rv_name(rv));
     return gate_fault(&f);
 }
 
@@ -65,6 +67,7 @@ static CK_RV destroy_carry(struct world *w, const struct session_view *view, CK_
     }
     if (rv == CKR_OK)
         rv = view->below->C_DestroyObject(view->lower, lower);
+    tried += rv == CKR_OK;
     if (rv == CKR_OK && key->token)
         rv = destroyed_look(view, lower, key);
     if (rv == CKR_OK)
