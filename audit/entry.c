@@ -1,5 +1,7 @@
 #include "audit/entry.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "audit/confidential.h"
@@ -7,6 +9,8 @@
 #include "core/encode.h"
 #include "core/limits.h"
 #include "core/yaml.h"
+
+#define ROOM 512 /* bytes: most entries are shorter */
 
 static const char *const names[ENTRY_TYPE_COUNT] = {
 #define X(name, text) [ENTRY_##name] = text,
@@ -33,30 +37,49 @@ static bool is_ceremony_name(const char *text)
     return len > 0 && len <= LIMIT_NAME && utf8_printable(span_of(text, len));
 }
 
-/* Its body, of which the object keeps a copy, since the caller's may change; or class and commitment in place of it. */
-static bool put_body(struct entry *e, const json_t *body)
+static void put_member(struct buf *b, const char *name, const char *plain)
 {
-    if (!e->class) {
-        e->body = json_deep_copy(body);
-        return json_put(e->json, "body", e->body);
-    }
-    if (!json_put_string(e->json, "class", e->class) || !json_put_digest(e->json, "commit", &e->commit))
-        return false;
-    e->class = json_string_or_null(e->json, "class");
-    return true;
+    buf_puts(b, name);
+    buf_puts(b, plain);
+    buf_puts(b, "\"");
 }
 
-/* Appends the bytes. */
+/* In the canonical order: body, ceremony, or ceremony, class, commit; then the others. */
+static enum outcome put_members(const struct entry *e, struct buf *b, struct fault *f)
+{
+    enum outcome rc = OK;
+    char seq[32];
+    if (e->seq > JSON_INTEGER_MAX)
+        return fault_set(f, E_INVALID, "its seq is not below 2^53");
+    buf_puts(b, e->body ? "{\"body\":" : "{");
+    if (e->body)
+        rc = json_canonical(e->body, b, f);
+    if (!rc && e->ceremony) {
+        buf_puts(b, e->body ? ",\"ceremony\":" : "\"ceremony\":");
+        rc = json_canonical_text(span_str(e->ceremony), b, f);
+    }
+    if (e->class) { /* a name, which stands for itself */
+        put_member(b, e->ceremony ? ",\"class\":\"" : "\"class\":\"", e->class);
+        put_member(b, ",\"commit\":\"", digest_hex(&e->commit).hex);
+    }
+    snprintf(seq, sizeof seq, ",\"seq\":%" PRIu64, e->seq);
+    buf_puts(b, seq);
+    put_member(b, ",\"time\":\"", moment_format(e->time).text);
+    put_member(b, ",\"type\":\"", names[e->type]);
+    buf_puts(b, "}");
+    return !rc && b->failed ? fault_memory(f) : rc;
+}
+
+/* Appends the bytes. The entry shares the caller's body. */
 static enum outcome compose(struct entry *e, const json_t *body, struct buf *ret, struct fault *f)
 {
     size_t before = ret->len;
-    e->json = json_object();
-    if (!put_body(e, body) || (e->ceremony && !json_put_string(e->json, "ceremony", e->ceremony)) ||
-        !json_put_integer(e->json, "seq", (int64_t)e->seq) || !json_put_moment(e->json, "time", e->time) ||
-        !json_put_string(e->json, "type", names[e->type]))
+    e->json = body ? json_incref((json_t *)(uintptr_t)body) : json_object(); /* counted alone, never changed */
+    e->body = body ? e->json : NULL;
+    if (!e->json)
         return fault_memory(f);
-    e->ceremony = json_string_or_null(e->json, "ceremony");
-    enum outcome rc = json_canonical(e->json, ret, f);
+    buf_room(ret, ROOM);
+    enum outcome rc = put_members(e, ret, f);
     if (!rc && ret->len - before > LIMIT_ENTRY)
         rc = fault_set(f, E_INVALID, "it has %zu bytes", ret->len - before);
     if (rc && ret->data) {
@@ -68,7 +91,7 @@ static enum outcome compose(struct entry *e, const json_t *body, struct buf *ret
 
 static enum outcome hash(struct entry *e, struct span bytes, struct fault *f)
 {
-    if (!digest_one(&e->digest, bytes))
+    if ((e->type == ENTRY_GENESIS || e->type == ENTRY_INTENT) && !digest_one(&e->digest, bytes))
         return fault_set(f, E_IO, "libcrypto cannot hash");
     merkle_leaf(bytes, &e->leaf);
     return OK;

@@ -35,17 +35,17 @@ struct entry {
     enum entry_type type;
     uint64_t seq; /* from 0: the genesis */
     moment time;
-    const char *ceremony; /* or NULL; borrowed from json */
+    const char *ceremony; /* or NULL; borrowed from json, or from who made the entry */
     json_t *body;         /* borrowed from json; NULL: confidential, and not opened */
-    const char *class;    /* of a confidential entry, borrowed from json; else NULL */
+    const char *class;    /* of a confidential entry, borrowed like its ceremony; else NULL */
     struct digest commit; /* to its body and salt */
-    json_t *json;         /* owned */
-    struct digest digest; /* SHA-256 of the bytes (that of the genesis names the estate) */
+    json_t *json;         /* owned: what holds the others */
+    struct digest digest; /* SHA-256 of the bytes of a genesis (it names the estate) or an intent; else zeros */
     struct digest leaf;   /* RFC 6962 leaf hash */
 };
 
 /* Appends the bytes; on failure the buffer holds no more than before. The entry is what entry_parse would make of
- * them. */
+ * them, but shares body, ceremony and class with the caller, who leaves them alone until entry_clear. */
 enum outcome entry_make(enum entry_type type, uint64_t seq, moment time, const char *ceremony, const json_t *body,
                         struct entry *ret, struct buf *ret_bytes, struct fault *f);
 /* A confidential one, not opened; E_INVALID where entries of that type are never confidential. */

@@ -80,8 +80,10 @@ void fold_intent(struct fold *x)
         .label = fold_copy(x, label),
         .state = INTENT_OPEN,
         .at = x->e->time,
-        .body = json_incref(x->e->body),
+        .body = json_deep_copy(x->e->body), /* the entry's may be that of who appends */
     };
+    if (!items[s->intent_count - 1].body)
+        fold_memory(x);
     r->state = REQUEST_INTENT;
     r->intent = x->e->seq;
 }

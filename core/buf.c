@@ -95,6 +95,12 @@ static bool reserve(struct buf *b, size_t more)
     return true;
 }
 
+void buf_room(struct buf *b, size_t more)
+{
+    if (more <= b->max - b->len)
+        (void)reserve(b, more);
+}
+
 void buf_put(struct buf *b, const void *data, size_t len)
 {
     if (!reserve(b, len))

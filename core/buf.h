@@ -32,6 +32,7 @@ struct buf {
 void buf_free(struct buf *b);  /* wipes, frees, leaves an empty buffer of the same max */
 void buf_clear(struct buf *b); /* wipes, keeps the memory, forgets a failure */
 void buf_put(struct buf *b, const void *data, size_t len);
+void buf_room(struct buf *b, size_t more); /* memory for so many more bytes, max allowing, in one piece */
 void buf_zeros(struct buf *b, size_t len); /* room that somebody else writes into */
 void buf_puts(struct buf *b, const char *text);
 void buf_putf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));

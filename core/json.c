@@ -6,8 +6,6 @@
 #include "core/encode.h"
 #include "core/limits.h"
 
-#define INTEGER_MAX 9007199254740991 /* 2^53 - 1, RFC 7493 section 2.2 */
-
 #define FEW_KEYS 16 /* of an object: as many as are sorted without memory of their own */
 
 struct key {
@@ -140,7 +138,7 @@ static enum outcome array_put(const json_t *array, unsigned depth, struct buf *b
 
 static enum outcome integer_put(int64_t value, struct buf *b, struct fault *f)
 {
-    if (value > INTEGER_MAX || value < -INTEGER_MAX)
+    if (value > JSON_INTEGER_MAX || value < -JSON_INTEGER_MAX)
         return fault_set(f, E_INVALID, "a number in a document is not between -(2^53-1) and 2^53-1");
     uint64_t rest = value < 0 ? (uint64_t)-value : (uint64_t)value;
     char digits[24];
@@ -168,6 +166,11 @@ static enum outcome value_put(const json_t *value, unsigned depth, struct buf *b
     if (json_is_integer(value))
         return integer_put(json_integer_value(value), b, f);
     return fault_set(f, E_INVALID, "a document holds something other than objects, arrays, strings and integers");
+}
+
+enum outcome json_canonical_text(struct span text, struct buf *ret, struct fault *f)
+{
+    return string_put((const char *)text.data, text.len, ret, f);
 }
 
 enum outcome json_canonical(const json_t *value, struct buf *ret, struct fault *f)

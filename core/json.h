@@ -11,8 +11,12 @@
 /* Canonical JSON by RFC 8785, narrowed: objects, arrays, strings and integers between -(2^53-1) and 2^53-1.
  * No reals, booleans or nulls (absence is absence), no U+0000, depth at most LIMIT_YAML_DEPTH. */
 
+#define JSON_INTEGER_MAX 9007199254740991 /* 2^53 - 1, RFC 7493 section 2.2 */
+
 /* Appends the canonical form. E_INVALID for a value outside the narrowed set. */
 enum outcome json_canonical(const json_t *value, struct buf *ret, struct fault *f);
+/* That of a string, in quotes. On failure a part of it may stand in the buffer. */
+enum outcome json_canonical_text(struct span text, struct buf *ret, struct fault *f);
 
 /* Parses bytes that must already be the canonical form of what they mean: anything else, a byte more included, is
  * E_INVALID. *ret is the caller's (json_decref). */

@@ -67,7 +67,7 @@ struct moment_text moment_format(moment t)
 {
     static const moment first = (moment)-719162 * DAY;    /* 0001-01-01T00:00:00Z */
     static const moment last = (moment)2932897 * DAY - 1; /* 9999-12-31T23:59:59Z */
-    struct moment_text ret = {"never"};
+    struct moment_text ret = {"never"}, shown = {"0000-00-00T00:00:00Z"};
     struct civil c;
     int64_t days, rest;
 
@@ -77,9 +77,15 @@ struct moment_text moment_format(moment t)
     days = (t - first) / DAY - 719162;
     rest = (t - first) % DAY;
     c = civil_of(days);
-    snprintf(ret.text, sizeof ret.text, "%04d-%02d-%02dT%02d:%02d:%02dZ", (int)(c.year % 10000), c.month % 100,
-             c.day % 100, (int)(rest / 3600 % 24), (int)(rest / 60 % 60), (int)(rest % 60));
-    return ret;
+    const struct {
+        unsigned at, count;
+        int64_t value;
+    } parts[] = {{0, 4, c.year},       {5, 2, c.month},         {8, 2, c.day},
+                 {11, 2, rest / 3600}, {14, 2, rest / 60 % 60}, {17, 2, rest % 60}};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        for (int64_t n = (int64_t)parts[i].count, left = parts[i].value; n-- > 0; left /= 10)
+            shown.text[parts[i].at + (unsigned)n] = (char)('0' + left % 10);
+    return shown;
 }
 
 /* `count` decimal digits at text, or -1. */

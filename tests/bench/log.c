@@ -14,8 +14,8 @@
 #include "core/limits.h"
 #include "estate/estate.h"
 
-/* The log against what it cannot do without (tests/bench/log.sh): `append N GROUP`, `bare N GROUP`, `make N`, `tree`, `full`,
- * `prove N`, `estate N`. Each prints one number: nanoseconds, of the clock where the disk is waited for. */
+/* The log against what it cannot do without (tests/bench/log.sh): `appends BLOCK GROUP ROUNDS`, `make N`, `tree`, `full`, `prove N`,
+ * `estate N`. Each prints nanoseconds, of the clock where the disk is waited for. */
 
 #define BARE_LINE 257 /* as long as those of the log that it is compared with */
 
@@ -78,29 +78,36 @@ static struct log *opened(log_visitor *visit)
     return l;
 }
 
-static void run_append(unsigned count, unsigned group)
+/* Ours: a log, and what is to be said, which is there before: the bare program's line is as well. */
+struct ours {
+    struct log *log;
+    json_t *bodies;
+};
+
+static struct ours ours_start(unsigned count)
+{
+    struct ours o = {.bodies = json_array()};
+    create();
+    o.log = opened(NULL);
+    for (unsigned i = 0; i < count; i++)
+        if (json_array_append_new(o.bodies, body_of(i)))
+            exit(1);
+    return o;
+}
+
+static void ours_run(const struct ours *o, unsigned from, unsigned count, unsigned group)
 {
     struct fault f;
-    create();
-    struct log *l = opened(NULL);
-    json_t *bodies = json_array(); /* what is to be said is there before: the bare program's line is as well */
-    for (unsigned i = 0; i < count; i++)
-        if (json_array_append_new(bodies, body_of(i)))
-            exit(1);
-    double start = now(CLOCK_MONOTONIC);
-    for (unsigned i = 0; i < count; i += group) {
-        must(log_begin(l, &f), &f);
+    for (unsigned i = from; i < from + count; i += group) {
+        must(log_begin(o->log, &f), &f);
         if (group > 1)
-            log_group(l);
-        for (unsigned n = 0; n < group && i + n < count; n++)
-            must(log_append(l, ENTRY_STEP, NULL, json_array_get(bodies, i + n), NULL, &f), &f);
+            log_group(o->log);
+        for (unsigned n = 0; n < group; n++)
+            must(log_append(o->log, ENTRY_STEP, NULL, json_array_get(o->bodies, i + n), NULL, &f), &f);
         if (group > 1)
-            must(log_group_end(l, &f), &f);
-        log_end(l);
+            must(log_group_end(o->log, &f), &f);
+        log_end(o->log);
     }
-    printf("%.0f\n", (now(CLOCK_MONOTONIC) - start) / count);
-    json_decref(bodies);
-    log_close(l);
 }
 
 /* Written beside, synced, renamed, the folder synced. */
@@ -114,33 +121,73 @@ static void bare_replace(int dir, const char *name, const void *bytes, size_t le
 
 /* A program that knows nothing, and writes and syncs what the log does: the lines; of each 256 a tile of hashes; a note that is
  * signed. */
-static void run_bare(unsigned count, unsigned group)
+struct bare {
+    EVP_PKEY *secret;
+    int fd, dir;
+};
+
+static struct bare bare_start(void)
 {
-    static uint8_t line[BARE_LINE], note[175], tile[256 * 32], secret_bytes[32] = {7};
-    EVP_PKEY *secret =
-        EVP_PKEY_new_raw_private_key_ex(crypto_context(), "ED25519", NULL, secret_bytes, sizeof secret_bytes);
+    static const uint8_t secret[32] = {7};
     mkdir(folder, 0700);
     char *entries = path_of("entries");
-    int fd = open(entries, O_WRONLY | O_CREAT, 0644), dir = open(folder, O_RDONLY | O_DIRECTORY);
-    double start = now(CLOCK_MONOTONIC);
-    for (unsigned i = 0; i < count; i += group) {
+    struct bare b = {
+        .secret = EVP_PKEY_new_raw_private_key_ex(crypto_context(), "ED25519", NULL, secret, sizeof secret),
+        .fd = open(entries, O_WRONLY | O_CREAT, 0644),
+        .dir = open(folder, O_RDONLY | O_DIRECTORY),
+    };
+    free(entries);
+    return b;
+}
+
+static void bare_run(const struct bare *b, unsigned from, unsigned count, unsigned group)
+{
+    static uint8_t line[BARE_LINE], note[175], tile[256 * 32];
+    for (unsigned i = from; i < from + count; i += group) {
         uint8_t signature[64];
         size_t len = sizeof signature;
         for (unsigned n = 0; n < group; n++)
-            if (write(fd, line, sizeof line) != sizeof line)
+            if (write(b->fd, line, sizeof line) != sizeof line)
                 exit(1);
         EVP_MD_CTX *c = EVP_MD_CTX_new();
-        if (fdatasync(fd) || !EVP_DigestSignInit_ex(c, NULL, NULL, crypto_context(), NULL, secret, NULL) ||
+        if (fdatasync(b->fd) || !EVP_DigestSignInit_ex(c, NULL, NULL, crypto_context(), NULL, b->secret, NULL) ||
             !EVP_DigestSign(c, signature, &len, note, 120))
             exit(1);
         EVP_MD_CTX_free(c);
         if ((i + group) / 256 != i / 256)
-            bare_replace(dir, "tile", tile, sizeof tile);
-        bare_replace(dir, "checkpoint", note, sizeof note);
+            bare_replace(b->dir, "tile", tile, sizeof tile);
+        bare_replace(b->dir, "checkpoint", note, sizeof note);
     }
-    printf("%.0f\n", (now(CLOCK_MONOTONIC) - start) / count);
-    free(entries);
-    EVP_PKEY_free(secret);
+}
+
+/* One block of appends after the other: ours, bare, bare, ours, so that a disk that gets slower or busier meets both alike. For
+ * each four the time of an entry, ours and bare. */
+static void run_appends(unsigned block, unsigned group, unsigned rounds)
+{
+    const char *top = folder;
+    mkdir(top, 0700);
+    folder = path_join(top, "ours");
+    const struct ours ours = ours_start(2 * block * rounds);
+    folder = path_join(top, "bare");
+    const struct bare bare = bare_start();
+    for (unsigned round = 0; round < rounds; round++) {
+        double took[2] = {0, 0};
+        unsigned at[2] = {2 * block * round, 2 * block * round};
+        for (unsigned i = 0; i < 4; i++) {
+            const unsigned who = i == 1 || i == 2;
+            double start = now(CLOCK_MONOTONIC);
+            if (who)
+                bare_run(&bare, at[who], block, group);
+            else
+                ours_run(&ours, at[who], block, group);
+            took[who] += now(CLOCK_MONOTONIC) - start;
+            at[who] += block;
+        }
+        printf("%.0f %.0f\n", took[0] / (2 * block), took[1] / (2 * block));
+    }
+    json_decref(ours.bodies);
+    log_close(ours.log);
+    EVP_PKEY_free(bare.secret);
 }
 
 /* A log of that many entries, its checkpoint signed once at the end; then its tiles and caches. */
@@ -290,10 +337,8 @@ int main(int argc, char **argv)
     if (argc < 3)
         return 2;
     folder = argv[1];
-    if (!strcmp(argv[2], "append"))
-        run_append(count, group);
-    else if (!strcmp(argv[2], "bare"))
-        run_bare(count, group);
+    if (!strcmp(argv[2], "appends"))
+        run_appends(count, group, argc > 5 ? (unsigned)strtoul(argv[5], NULL, 10) : 1);
     else if (!strcmp(argv[2], "make"))
         run_make(count);
     else if (!strcmp(argv[2], "tree"))

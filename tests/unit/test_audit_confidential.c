@@ -23,10 +23,10 @@ static void a_known_commitment(void **state)
     assert_null(e.body);
     assert_string_equal(digest_hex(&e.commit).hex, COMMIT);
     assert_string_equal(commit_show(&e.commit).text, "commit:" COMMIT);
-    struct digest before = e.digest;
+    struct digest before = e.leaf;
     assert_int_equal(confidential_open(&e, span_str(DOCUMENT), &f), OK);
     assert_string_equal(json_string_or_null(e.body, "value"), "TEB 1");
-    assert_true(digest_equal(&before, &e.digest));
+    assert_true(digest_equal(&before, &e.leaf));
     entry_clear(&e);
 
     struct buf again = BUF(LIMIT_ENTRY);
@@ -36,7 +36,7 @@ static void a_known_commitment(void **state)
     assert_int_equal(moment_parse("2026-11-22T13:03:00Z", &t, &f), OK);
     assert_int_equal(entry_make_committed(ENTRY_ANSWER, 3, t, NULL, "personal", &commit, &e, &again, &f), OK);
     assert_string_equal(buf_str(&again), ENTRY("answer"));
-    assert_true(digest_equal(&before, &e.digest) && !e.body && !strcmp(e.class, "personal"));
+    assert_true(digest_equal(&before, &e.leaf) && !e.body && !strcmp(e.class, "personal"));
     entry_clear(&e);
     buf_free(&again);
 }

@@ -14,17 +14,17 @@ static void known_entry(void **state)
     (void)state;
     static const char known[] =
         "{\"body\":{\"bytes\":7},\"ceremony\":\"c-1\",\"seq\":12,\"time\":\"2026-11-22T13:03:00Z\","
-        "\"type\":\"recovered\"}";
+        "\"type\":\"intent\"}";
     struct fault f;
     struct buf b = BUF(LIMIT_ENTRY);
     struct entry e;
     moment t = 0;
     json_t *body = json_quoted("{'bytes':7}");
     assert_int_equal(moment_parse("2026-11-22T13:03:00Z", &t, &f), OK);
-    assert_int_equal(entry_compose(ENTRY_RECOVERED, 12, t, "c-1", body, &b, &f), OK);
+    assert_int_equal(entry_compose(ENTRY_INTENT, 12, t, "c-1", body, &b, &f), OK);
     assert_string_equal(buf_str(&b), known);
     assert_int_equal(entry_parse(buf_span(&b), &e, &f), OK);
-    assert_int_equal(e.type, ENTRY_RECOVERED);
+    assert_int_equal(e.type, ENTRY_INTENT);
     assert_int_equal(e.seq, 12);
     assert_int_equal(e.time, t);
     assert_string_equal(e.ceremony, "c-1");
@@ -35,6 +35,71 @@ static void known_entry(void **state)
     entry_clear(&e);
     buf_free(&b);
     json_decref(body);
+}
+
+/* Its bytes are those of the canonical form, whatever stands in its ceremony's name. */
+static void composed_entries(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *ceremony, *class;
+        uint64_t seq;
+        moment time;
+    } rows[] = {
+        {NULL, NULL, 0, 0},
+        {"c-1", NULL, JSON_INTEGER_MAX, -1},
+        {"the \"first\" \\ \xC3\xA9", NULL, 255, 253402300799},
+        {NULL, "personal", 10, 1000},
+        {"a\"b", "personal", 7, 1000},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct fault f = {.text = ""};
+        struct buf b = BUF(LIMIT_ENTRY);
+        struct entry made = {.json = NULL}, read = {.json = NULL};
+        struct digest commit = digest_named("commit");
+        json_t *body = json_quoted("{'value':'x','name':'\\u00e9'}");
+        enum outcome rc =
+            rows[i].class ? entry_make_committed(ENTRY_ANSWER, rows[i].seq, rows[i].time, rows[i].ceremony,
+                                                 rows[i].class, &commit, &made, &b, &f)
+                          : entry_make(ENTRY_ANSWER, rows[i].seq, rows[i].time, rows[i].ceremony, body, &made, &b, &f);
+        if (rc || entry_parse(buf_span(&b), &read, &f))
+            fail_msg("row %zu: %s: %s", i, buf_str(&b), f.text);
+        assert_true(made.seq == read.seq && made.time == read.time && made.type == read.type);
+        assert_true(digest_equal(&made.leaf, &read.leaf) && digest_equal(&made.commit, &read.commit));
+        assert_true(json_equal(made.body, read.body) || rows[i].class);
+        assert_string_equal(rows[i].ceremony ? read.ceremony : "", rows[i].ceremony ? rows[i].ceremony : "");
+        assert_string_equal(rows[i].class ? read.class : "", rows[i].class ? rows[i].class : "");
+        entry_clear(&made);
+        entry_clear(&read);
+        json_decref(body);
+        buf_free(&b);
+    }
+}
+
+/* What cannot be written as an entry leaves nothing behind what stood there. */
+static void not_composed(void **state)
+{
+    (void)state;
+    struct fault f = {.text = ""};
+    struct buf b = BUF(LIMIT_ENTRY + 100);
+    json_t *body = json_quoted("{'value':1}"), *real = json_object(), *long_ = json_object();
+    char *text = calloc(1, LIMIT_ENTRY);
+    assert_non_null(text);
+    memset(text, 'x', LIMIT_ENTRY - 1);
+    assert_true(json_put(real, "value", json_real(1.5)) && json_put_string(long_, "value", text));
+    buf_puts(&b, "before");
+    assert_int_equal(entry_compose(ENTRY_STEP, JSON_INTEGER_MAX + UINT64_C(1), 0, NULL, body, &b, &f), E_INVALID);
+    assert_int_equal(entry_compose(ENTRY_STEP, 1, 0, NULL, real, &b, &f), E_INVALID);
+    assert_int_equal(entry_compose(ENTRY_STEP, 1, 0, NULL, long_, &b, &f), E_INVALID);
+    assert_int_equal(entry_compose(ENTRY_STEP, 1, 0, "two\nlines", body, &b, &f), E_INVALID);
+    assert_int_equal(entry_compose(ENTRY_STEP, 1, 0, NULL, NULL, &b, &f), E_INVALID);
+    assert_int_equal(entry_compose(ENTRY_TYPE_COUNT, 1, 0, NULL, body, &b, &f), E_INVALID);
+    assert_string_equal(buf_str(&b), "before");
+    json_decref(body);
+    json_decref(real);
+    json_decref(long_);
+    free(text);
+    buf_free(&b);
 }
 
 static void bad_entries(void **state)
@@ -201,8 +266,9 @@ static void genesis_names_its_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_of_types),   cmocka_unit_test(known_entry),           cmocka_unit_test(bad_entries),
-        cmocka_unit_test(signed_but_wrong), cmocka_unit_test(genesis_names_its_key),
+        cmocka_unit_test(names_of_types),        cmocka_unit_test(known_entry),  cmocka_unit_test(bad_entries),
+        cmocka_unit_test(composed_entries),      cmocka_unit_test(not_composed), cmocka_unit_test(signed_but_wrong),
+        cmocka_unit_test(genesis_names_its_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
