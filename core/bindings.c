@@ -112,7 +112,8 @@ static enum outcome serial_read(const struct yaml *node, char **ret, struct faul
     return OK;
 }
 
-static enum outcome pin_read(const char *folder, const struct yaml *node, struct binding *b, struct fault *f)
+static enum outcome pin_read(const char *folder, const struct yaml *node, enum pin_kind *ret, char **ret_path,
+                             struct fault *f)
 {
     char *text = NULL;
     enum outcome o = yaml_text(node, &text, f);
@@ -120,12 +121,12 @@ static enum outcome pin_read(const char *folder, const struct yaml *node, struct
     if (o != OK)
         return o;
     if (strncmp(text, "file:", 5) == 0 && text[5] != '\0') {
-        b->pin_kind = PIN_FILE;
-        o = path_read(folder, text + 5, &b->pin_path, f);
+        *ret = PIN_FILE;
+        o = path_read(folder, text + 5, ret_path, f);
     } else if (strcmp(text, "prompt") == 0)
-        b->pin_kind = PIN_PROMPT;
+        *ret = PIN_PROMPT;
     else if (strcmp(text, "protected-path") == 0)
-        b->pin_kind = PIN_PROTECTED_PATH;
+        *ret = PIN_PROTECTED_PATH;
     else if (strcmp(text, "sealed") == 0)
         o = not_yet(node, "a sealed PIN", f);
     else /* what stands here may be the PIN itself: it is not repeated */
@@ -186,7 +187,10 @@ static enum outcome module_read(const char *folder, const struct yaml *node, str
     if (o == OK)
         o = serial_read(yaml_get(node, "serial"), &b->serial, f);
     if (o == OK)
-        o = pin_read(folder, yaml_get(node, "pin"), b, f);
+        o = pin_read(folder, yaml_get(node, "pin"), &b->pin_kind, &b->pin_path, f);
+    b->so_pin = yaml_get(node, "so-pin") != NULL;
+    if (o == OK && b->so_pin)
+        o = pin_read(folder, yaml_get(node, "so-pin"), &b->so_pin_kind, &b->so_pin_path, f);
     if (o == OK && yaml_get(node, "login") != NULL)
         o = login_read(yaml_get(node, "login"), b, f);
     if (o == OK && yaml_get(node, "attach") != NULL)
@@ -231,7 +235,7 @@ static enum outcome binding_read(const char *folder, const struct yaml *key, con
     b->line = key->line;
     b->column = key->column;
     if (o == OK)
-        o = yaml_members(node, "?module ?serial ?pin ?courier ?carried ?cloned ?attach ?login ?remote", f);
+        o = yaml_members(node, "?module ?serial ?pin ?so-pin ?courier ?carried ?cloned ?attach ?login ?remote", f);
     if (o != OK)
         return o;
     module = yaml_get(node, "module");
@@ -245,10 +249,11 @@ static enum outcome binding_read(const char *folder, const struct yaml *key, con
     if (module != NULL)
         return module_read(folder, node, b, f);
     if (yaml_get(node, "serial") != NULL || yaml_get(node, "pin") != NULL || yaml_get(node, "login") != NULL ||
-        yaml_get(node, "remote") != NULL || yaml_get(node, "attach") != NULL)
-        return yaml_fault(node, f,
-                          "serial, pin, login, remote and attach belong to a site with a module; the far end has "
-                          "bindings of its own");
+        yaml_get(node, "remote") != NULL || yaml_get(node, "attach") != NULL || yaml_get(node, "so-pin") != NULL)
+        return yaml_fault(
+            node, f,
+            "serial, pin, so-pin, login, remote and attach belong to a site with a module; the far end has "
+            "bindings of its own");
     b->reach = courier != NULL ? REACH_COURIER : REACH_CARRIED;
     return courier != NULL ? courier_read(courier, &b->courier, f) : carried_read(carried, f);
 }
@@ -400,24 +405,22 @@ static size_t pin_length(struct span bytes)
     return len;
 }
 
-enum outcome binding_pin(const struct binding *b, struct buf *ret, struct fault *f)
+static enum outcome pin_from(const char *path, const char *site, struct buf *ret, struct fault *f)
 {
     struct buf bytes = BUF_SECRET(LIMIT_PIN + 1);
     enum outcome o = OK;
     size_t len;
 
-    if (b->reach != REACH_MODULE || b->pin_kind != PIN_FILE)
-        return fault_set(f, E_REFUSED, "the PIN of site \"%s\" is not in a file", b->site);
-    o = file_read(b->pin_path, true, &bytes, f);
+    o = file_read(path, true, &bytes, f);
     if (o != OK) {
-        fault_context(f, "the PIN of site \"%s\"", b->site);
+        fault_context(f, "the PIN of site \"%s\"", site);
         o = f->outcome = E_DEVICE;
         goto out;
     }
     len = pin_length(buf_span(&bytes));
     if (len == 0) {
-        o = fault_set(f, E_DEVICE, "the PIN of site \"%s\": %s must hold one line with the PIN and nothing else",
-                      b->site, b->pin_path);
+        o = fault_set(f, E_DEVICE, "the PIN of site \"%s\": %s must hold one line with the PIN and nothing else", site,
+                      path);
         goto out;
     }
     buf_clear(ret);
@@ -427,4 +430,18 @@ enum outcome binding_pin(const struct binding *b, struct buf *ret, struct fault 
 out:
     buf_free(&bytes);
     return o;
+}
+
+enum outcome binding_pin(const struct binding *b, struct buf *ret, struct fault *f)
+{
+    if (b->reach != REACH_MODULE || b->pin_kind != PIN_FILE)
+        return fault_set(f, E_REFUSED, "the PIN of site \"%s\" is not in a file", b->site);
+    return pin_from(b->pin_path, b->site, ret, f);
+}
+
+enum outcome binding_so_pin(const struct binding *b, struct buf *ret, struct fault *f)
+{
+    if (!b->so_pin || b->so_pin_kind != PIN_FILE)
+        return fault_set(f, E_REFUSED, "the security officer's PIN of site \"%s\" is not in a file", b->site);
+    return pin_from(b->so_pin_path, b->site, ret, f);
 }

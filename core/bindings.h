@@ -18,7 +18,10 @@ struct binding {
     char *module; /* REACH_MODULE: absolute path of the lower module */
     char *serial; /* CK_TOKEN_INFO.serialNumber without trailing blanks */
     enum pin_kind pin_kind;
-    char *pin_path;         /* PIN_FILE: absolute */
+    char *pin_path; /* PIN_FILE: absolute */
+    bool so_pin;    /* `so-pin:`: how its security officer's PIN is had; otherwise there is no way */
+    enum pin_kind so_pin_kind;
+    char *so_pin_path;
     bool one_at_a_time;     /* `attach: one-at-a-time`: a person attaches the HSM when it is wanted */
     bool login_by_module;   /* `login: module`: applications log in without the PIN, the module has it */
     enum remote remote;     /* REACH_MODULE */
@@ -57,5 +60,7 @@ void binding_clear(struct binding *b);
 /* The PIN by its file (one line, without its newline; E_DEVICE text names the path). The other kinds are the
  * caller's: E_REFUSED. */
 enum outcome binding_pin(const struct binding *b, struct buf *ret, struct fault *f);
+/* The same of its security officer's. */
+enum outcome binding_so_pin(const struct binding *b, struct buf *ret, struct fault *f);
 
 #endif

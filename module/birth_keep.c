@@ -6,7 +6,7 @@ static enum outcome copy_make(struct birth_work *k, CK_OBJECT_HANDLE from, bool 
     struct template t = {0};
     CK_RV rv = CKR_OK;
     enum outcome outcome = template_set_bool(&t, CKA_TOKEN, true, f);
-    if (outcome == OK && secret)
+    if (outcome == OK && secret && !template_bool(&k->b->template->secret, CKA_EXTRACTABLE, false))
         outcome = template_set_bool(&t, CKA_EXTRACTABLE, false, f);
     if (outcome == OK)
         outcome = template_set(&t, CKA_ID, k->id.data, (CK_ULONG)k->id.len, f);

@@ -4,6 +4,7 @@
 #include "core/encode.h"
 #include "module/birth_work.h"
 #include "module/head.h"
+#include "module/trusted.h"
 
 static enum outcome verdict_refuse(const struct verdict *v, struct fault *f)
 {
@@ -27,6 +28,19 @@ static enum outcome rule_keep(struct birth_work *k, const struct verdict *v, str
     k->while_suspended = v->rule->while_suspended;
     k->deferred = v->rule->replicas.deferred;
     return k->rule_id != NULL ? OK : fault_memory(f);
+}
+
+/* The keys that a key may leave under are there for every site that takes part. */
+static enum outcome trusted_ready(const struct birth_work *k, struct fault *f)
+{
+    CK_OBJECT_HANDLE wrapping = CK_INVALID_HANDLE, transport = CK_INVALID_HANDLE;
+    enum outcome outcome = OK;
+    if (!template_bool(&k->b->template->secret, CKA_WRAP_WITH_TRUSTED, false))
+        return OK;
+    for (size_t i = 0; i < k->replicas.count && outcome == OK; i++)
+        outcome = trusted_find(&k->primary, &k->estate->state.estate,
+                               buf_span(&k->replicas.items[i].visit->pinned.transport), &wrapping, &transport, f);
+    return outcome;
 }
 
 /* The HSM at the primary is the enrolled one, and says so. */
@@ -130,6 +144,8 @@ enum outcome birth_plan(struct birth_work *k, struct fault *f)
     /* What hangs in the library of a replica may have the primary's too. */
     if (outcome == OK)
         outcome = lower_answers(k->below, f);
+    if (outcome == OK)
+        outcome = trusted_ready(k, f);
 out:
     verdict_free(verdict);
     buf_free(&missing);

@@ -92,6 +92,7 @@ static enum outcome wrapping_prepare(const struct birth_work *k, struct visit *v
     buf_put(&v->id, k->id.data, k->id.len);
     v->key = k->session_secret;
     v->sha1_allowed = k->sha1_allowed;
+    v->trusted = template_bool(&k->b->template->secret, CKA_WRAP_WITH_TRUSTED, false);
     if (v->rule == NULL && asprintf(&v->rule, "rule \"%s\" (line %u)", k->rule_id, k->rule_line) < 0) {
         v->rule = NULL;
         return fault_memory(f);

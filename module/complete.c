@@ -155,7 +155,7 @@ static enum outcome ordinary_strip(struct template *t, struct fault *f)
         {CKA_DESTROYABLE, true, "a birth that fails is rolled back"},
         {CKA_TRUSTED, false, "only a security officer can make a key trusted"},
         {CKA_ALWAYS_AUTHENTICATE, false, "keys that ask for the PIN at each use are not yet born under a rule"},
-        {CKA_WRAP_WITH_TRUSTED, false, "keys with a trusted wrapping key are not yet born under a rule"},
+        {CKA_WRAP_WITH_TRUSTED, false, "only a rule with `extractable: trusted-wrap-only` makes such keys"},
     };
 
     for (size_t i = 0; i < sizeof(ordinary) / sizeof(*ordinary); i++) {
@@ -166,14 +166,33 @@ static enum outcome ordinary_strip(struct template *t, struct fault *f)
     return OK;
 }
 
-static enum outcome secret_complete(struct template *t, CK_OBJECT_CLASS class, struct fault *f)
+/* A key that may leave an HSM, under the trusted keys of its security officer alone: the HSM sees to it from the first moment. */
+static enum outcome trusted_complete(struct template *t, struct fault *f)
+{
+    static const char *const why = "a key under this rule leaves its HSM under trusted keys only";
+
+    if (bool_want(t, CKA_EXTRACTABLE, true, why, f) != OK || bool_want(t, CKA_WRAP_WITH_TRUSTED, true, why, f) != OK)
+        return f->outcome;
+    template_remove(t, CKA_WRAP_WITH_TRUSTED);
+    if (ordinary_strip(t, f) != OK || template_set_bool(t, CKA_EXTRACTABLE, true, f) != OK)
+        return f->outcome;
+    return template_set_bool(t, CKA_WRAP_WITH_TRUSTED, true, f);
+}
+
+static enum outcome closed_complete(struct template *t, struct fault *f)
+{
+    if (bool_want(t, CKA_EXTRACTABLE, false, "a key under this rule leaves an HSM only for its replicas", f) != OK ||
+        template_set_bool(t, CKA_EXTRACTABLE, false, f) != OK)
+        return f->outcome;
+    return ordinary_strip(t, f);
+}
+
+static enum outcome secret_complete(struct template *t, CK_OBJECT_CLASS class, bool trusted, struct fault *f)
 {
     if (bool_demand(t, CKA_TOKEN, "a key under this rule is born on the token, not in a session", f) != OK ||
         bool_demand(t, CKA_SENSITIVE, "a key under this rule never shows its value", f) != OK ||
         bool_demand(t, CKA_PRIVATE, "a key under this rule is used after login only", f) != OK ||
-        bool_want(t, CKA_EXTRACTABLE, false, "a key under this rule leaves an HSM only for its replicas", f) != OK)
-        return f->outcome;
-    if (template_set_bool(t, CKA_EXTRACTABLE, false, f) != OK || ordinary_strip(t, f) != OK)
+        (trusted ? trusted_complete(t, f) : closed_complete(t, f)) != OK)
         return f->outcome;
     return usages_complete(t, class, f);
 }
@@ -238,8 +257,8 @@ static enum outcome label_take(const struct key_template *t, char **ret, struct 
     return *ret ? OK : fault_memory(f);
 }
 
-static enum outcome half_complete(struct template *t, CK_OBJECT_CLASS class, CK_KEY_TYPE type, struct buf *id,
-                                  struct fault *f)
+static enum outcome half_complete(struct template *t, CK_OBJECT_CLASS class, CK_KEY_TYPE type, bool trusted,
+                                  struct buf *id, struct fault *f)
 {
     for (CK_ULONG i = 0; i < t->count; i++)
         if (attribute_check(class, type, &t->items[i], f) != OK)
@@ -247,7 +266,7 @@ static enum outcome half_complete(struct template *t, CK_OBJECT_CLASS class, CK_
     if (number_follow(t, CKA_CLASS, class, f) != OK || number_follow(t, CKA_KEY_TYPE, type, f) != OK ||
         id_take(t, id, f) != OK)
         return f->outcome;
-    return class == CKO_PUBLIC_KEY ? public_complete(t, type, f) : secret_complete(t, class, f);
+    return class == CKO_PUBLIC_KEY ? public_complete(t, type, f) : secret_complete(t, class, trusted, f);
 }
 
 static enum outcome mechanism_makes(const CK_MECHANISM *m, bool pair, CK_KEY_TYPE *ret, struct fault *f)
@@ -275,8 +294,8 @@ static enum outcome mechanism_makes(const CK_MECHANISM *m, bool pair, CK_KEY_TYP
 }
 
 enum outcome key_template_complete(const CK_MECHANISM *mechanism, const CK_ATTRIBUTE *public, CK_ULONG public_count,
-                                   const CK_ATTRIBUTE *private, CK_ULONG private_count, struct key_template *ret,
-                                   struct fault *f)
+                                   const CK_ATTRIBUTE *private, CK_ULONG private_count, bool trusted,
+                                   struct key_template *ret, struct fault *f)
 {
     struct key_template t = {.id = BUF(LIMIT_LABEL), .pair = public != NULL};
     CK_OBJECT_CLASS class = t.pair ? CKO_PRIVATE_KEY : CKO_SECRET_KEY;
@@ -288,9 +307,9 @@ enum outcome key_template_complete(const CK_MECHANISM *mechanism, const CK_ATTRI
     if (result == OK && t.pair)
         result = template_copy(public, public_count, &t.public, f);
     if (result == OK)
-        result = half_complete(&t.secret, class, type, &t.id, f);
+        result = half_complete(&t.secret, class, type, trusted, &t.id, f);
     if (result == OK && t.pair)
-        result = half_complete(&t.public, CKO_PUBLIC_KEY, type, &t.id, f);
+        result = half_complete(&t.public, CKO_PUBLIC_KEY, type, false, &t.id, f);
     if (result == OK && !t.pair && !template_find(&t.secret, CKA_VALUE_LEN))
         result = fault_set(f, E_INVALID, "CKA_VALUE_LEN is missing from the secret key's template");
     if (result == OK)
@@ -321,7 +340,7 @@ static enum outcome made_complete(struct template *t, CK_OBJECT_CLASS class, boo
     if (!template_find(t, CKA_KEY_TYPE))
         return fault_set(f, E_INVALID, "CKA_KEY_TYPE is missing from the template");
     if (on_token && class != CKO_PUBLIC_KEY)
-        return secret_complete(t, class, f);
+        return secret_complete(t, class, false, f);
     return usages_complete(t, class, f);
 }
 

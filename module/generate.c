@@ -179,7 +179,7 @@ static CK_RV generation_born(struct generation *g, const struct question *q, con
 }
 
 /* Under a rule that requires something: completed, judged, born at every site that the rule asks for. */
-static CK_RV generate_governed(struct generation *g, struct question *q)
+static CK_RV generate_governed(struct generation *g, struct question *q, const struct rule *rule)
 {
     struct key_template t = {0};
     struct answer answer = {0};
@@ -192,7 +192,9 @@ static CK_RV generate_governed(struct generation *g, struct question *q)
 
     if (rv != CKR_OK)
         return rv;
-    if (key_template_complete(&g->mechanism, public, g->public.count, g->secret.items, g->secret.count, &t, &f) != OK ||
+    bool trusted = rule && rule->trusted_wrap_only;
+    if (key_template_complete(&g->mechanism, public, g->public.count, g->secret.items, g->secret.count, trusted, &t,
+                              &f) != OK ||
         id_unused(g, &t, &f) != OK || templates_json(&t, &templates, &f) != OK) {
         if (f.outcome == E_INVALID)
             gate_log_finding(g->world, q, f.text);
@@ -249,8 +251,8 @@ static CK_RV generate(struct generation *g)
     rule = gate_rule(g->world, &q, &plain);
     rv = generation_plain_public(g, &plain_public);
     if (rv == CKR_OK && !(plain && plain_public))
-        rv =
-            plain || (rule && rule->effect == EFFECT_REQUIRE) ? generate_governed(g, &q) : gate_ask(g->world, &q, NULL);
+        rv = plain || (rule && rule->effect == EFFECT_REQUIRE) ? generate_governed(g, &q, rule)
+                                                               : gate_ask(g->world, &q, NULL);
     else if (rv == CKR_OK)
         rv = generation_plain_id(g, &q);
     below = rv == CKR_OK && plain && plain_public;

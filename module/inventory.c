@@ -8,6 +8,7 @@
 #include "module/objects.h"
 #include "module/recovery.h"
 #include "module/site_keys.h"
+#include "module/trusted.h"
 
 /* What lies on one site's HSM against what the log says of it. */
 struct shelf {
@@ -23,7 +24,7 @@ struct shelf {
 
 struct thing {
     CK_OBJECT_CLASS class;
-    CK_BBOOL on_token;
+    bool on_token, trusted;
     struct buf id, label; /* the id in hex */
 };
 
@@ -42,6 +43,8 @@ static enum outcome thing_read(const struct site_link *s, CK_OBJECT_HANDLE objec
     if (outcome == OK) {
         attribute_read(s, object, CKA_TOKEN, &raw);
         t->on_token = raw.len == sizeof(CK_BBOOL) && raw.data[0] != CK_FALSE;
+        attribute_read(s, object, CKA_TRUSTED, &raw);
+        t->trusted = raw.len == sizeof(CK_BBOOL) && raw.data[0] != CK_FALSE;
         attribute_read(s, object, CKA_ID, &raw);
         hex_put(&t->id, buf_span(&raw));
         attribute_read(s, object, CKA_LABEL, &t->label);
@@ -142,6 +145,8 @@ static const char *thing_kind(struct shelf *h, const struct thing *t, bool *ret_
         h->found_head = true;
         return "own";
     }
+    if (t->on_token && t->trusted && trusted_is_own(h->world, h->token, h->site, buf_str(&t->label), buf_str(&t->id)))
+        return "own";
     const struct state_intent *intent = intent_of(h, t);
     if (t->on_token && intent != NULL && intent->state == INTENT_PROVISIONAL)
         return "provisional";

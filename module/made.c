@@ -20,6 +20,9 @@ enum outcome asked_read(const struct template *t, CK_OBJECT_CLASS class_otherwis
             return fault_set(f, E_INVALID, "CKA_LABEL holds a NUL");
         memcpy(a.label, label->pValue, label->ulValueLen);
     }
+    /* Whatever it could wrap would leave the HSM for whoever knows it. */
+    if (template_bool(t, CKA_TRUSTED, false) && a.class != CKO_CERTIFICATE)
+        return fault_set(f, E_INVALID, "CKA_TRUSTED: Quorate alone makes keys that other keys may leave under");
     if (label_is_own(a.label))
         return fault_set(f, E_INVALID, "CKA_LABEL must not begin with \"" OWN_LABEL "\": that is Quorate's own");
     *ret = a;

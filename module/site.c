@@ -8,7 +8,10 @@
 #include "module/person.h"
 
 /* Serial numbers of tokens whose PIN was refused in this process: a second try could be the one that locks it. */
-static char refused[LIMIT_SITES * LIMIT_TOKENS][33];
+static struct {
+    char serial[33];
+    bool officer;
+} refused[2 * LIMIT_SITES * LIMIT_TOKENS];
 static size_t refused_count;
 static pthread_mutex_t refusing = PTHREAD_MUTEX_INITIALIZER; /* guards both */
 
@@ -17,21 +20,23 @@ void sites_forget(void)
     pthread_mutex_init(&refusing, NULL);
 }
 
-static bool pin_was_refused(const char *serial)
+static bool pin_was_refused(const char *serial, bool officer)
 {
     pthread_mutex_lock(&refusing);
     bool was = refused_count == sizeof refused / sizeof *refused;
     for (size_t i = 0; i < refused_count && !was; i++)
-        was = strcmp(refused[i], serial) == 0;
+        was = strcmp(refused[i].serial, serial) == 0 && refused[i].officer == officer;
     pthread_mutex_unlock(&refusing);
     return was;
 }
 
-static void pin_refused(const char *serial)
+static void pin_refused(const char *serial, bool officer)
 {
     pthread_mutex_lock(&refusing);
-    if (refused_count < sizeof refused / sizeof *refused)
-        snprintf(refused[refused_count++], sizeof *refused, "%s", serial);
+    if (refused_count < sizeof refused / sizeof *refused) {
+        refused[refused_count].officer = officer;
+        snprintf(refused[refused_count++].serial, sizeof refused->serial, "%s", serial);
+    }
     pthread_mutex_unlock(&refusing);
 }
 
@@ -57,49 +62,70 @@ static enum outcome keypad_there(const struct site_link *s, struct fault *f)
 }
 
 /* Left empty where the HSM asks for it itself. */
-static enum outcome pin_find(const struct site_link *s, struct buf *ret, struct fault *f)
+static enum outcome pin_find(const struct site_link *s, bool officer, struct buf *ret, struct fault *f)
 {
     enum outcome outcome = OK;
 
-    switch (s->binding->pin_kind) {
+    switch (officer ? s->binding->so_pin_kind : s->binding->pin_kind) {
     case PIN_PROTECTED_PATH:
         return keypad_there(s, f);
     case PIN_PROMPT:
-        return person_pin(s->token, s->binding, ret, f);
+        return person_pin(s->token, s->binding, officer, ret, f);
     case PIN_FILE:
         break;
     }
-    outcome = binding_pin(s->binding, ret, f);
+    outcome = officer ? binding_so_pin(s->binding, ret, f) : binding_pin(s->binding, ret, f);
     return outcome == OK ? OK : fault_context(f, "%s at %s", s->token, s->binding->site);
 }
 
-enum outcome site_log_in(const struct site_link *s, CK_USER_TYPE user, CK_RV *ret, struct fault *f)
+static enum outcome log_in(const struct site_link *s, CK_USER_TYPE user, bool officer, CK_RV *ret, struct fault *f)
 {
     const struct binding *b = s->binding;
     struct buf pin = BUF_SECRET(LIMIT_PIN);
     enum outcome outcome = OK;
 
-    if (pin_was_refused(b->serial)) {
+    const char *path = officer ? b->so_pin_path : b->pin_path;
+    if (pin_was_refused(b->serial, officer)) {
         outcome = fault_set(f, E_REFUSED,
                             "%s at %s: its PIN was refused before and is not tried again; correct %s and "
                             "start the program again",
-                            s->token, b->site, b->pin_path != NULL ? b->pin_path : "`pin:` in the bindings");
+                            s->token, b->site,
+                            path != NULL ? path
+                            : officer    ? "`so-pin:` in the bindings"
+                                         : "`pin:` in the bindings");
         goto out;
     }
-    outcome = pin_find(s, &pin, f);
+    outcome = pin_find(s, officer, &pin, f);
     if (outcome != OK)
         goto out;
     CK_RV rv = s->f->C_Login(s->session, user, pin.data, (CK_ULONG)pin.len);
     *ret = rv;
     if (rv == CKR_PIN_INCORRECT || rv == CKR_PIN_LEN_RANGE || rv == CKR_PIN_INVALID || rv == CKR_PIN_LOCKED) {
-        pin_refused(b->serial);
-        person_pin_refused(b->serial);
+        pin_refused(b->serial, officer);
+        person_pin_refused(b->serial, officer);
         outcome = site_fault(s, "the HSM refuses the PIN; it is not tried again", rv, f);
     } else if (rv != CKR_OK && rv != CKR_USER_ALREADY_LOGGED_IN) {
         outcome = site_fault(s, "C_Login", rv, f);
     }
 out:
     buf_free(&pin);
+    return outcome;
+}
+
+enum outcome site_log_in(const struct site_link *s, CK_USER_TYPE user, CK_RV *ret, struct fault *f)
+{
+    return log_in(s, user, false, ret, f);
+}
+
+enum outcome site_officer_in(struct site_link *s, struct fault *f)
+{
+    CK_RV answered = CKR_GENERAL_ERROR;
+    if (!s->binding->so_pin)
+        return fault_set(f, E_REFUSED,
+                         "%s at %s: only its security officer can do this, and the bindings have no `so-pin:`",
+                         s->token, s->binding->site);
+    enum outcome outcome = log_in(s, CKU_SO, true, &answered, f);
+    s->log_out = outcome == OK && answered == CKR_OK;
     return outcome;
 }
 

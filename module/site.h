@@ -43,6 +43,10 @@ void site_close(struct site_link *s); /* session objects end with it; an empty o
  * (E_DEVICE): it is then not tried again in this process, E_REFUSED. Being logged in already is no fault. */
 enum outcome site_log_in(const struct site_link *s, CK_USER_TYPE user, CK_RV *ret, struct fault *f);
 
+/* The same by its security officer with `so-pin:`, on a session that nobody is logged in on; E_REFUSED where the bindings have
+ * none. Logged out again by site_close. */
+enum outcome site_officer_in(struct site_link *s, struct fault *f);
+
 /* E_DEVICE "TOKEN at SITE: what: CKR_NAME". */
 enum outcome site_fault(const struct site_link *s, const char *what, CK_RV rv, struct fault *f);
 

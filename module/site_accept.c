@@ -18,10 +18,12 @@ static enum outcome offer_judge(const struct site_link *s, const struct digest *
         CK_ATTRIBUTE_TYPE type;
         CK_BBOOL value;
     } wanted[] = {{CKA_TOKEN, CK_TRUE}, {CKA_PRIVATE, CK_TRUE}, {CKA_SENSITIVE, CK_TRUE}, {CKA_EXTRACTABLE, CK_FALSE}};
+    /* What may leave under trusted keys alone is as good as closed. */
+    size_t count = sizeof wanted / sizeof *wanted - template_bool(t, CKA_WRAP_WITH_TRUSTED, false);
     if (!digest_equal(&o->estate, estate) || strcmp(o->token, s->token) != 0 || strcmp(o->site, s->binding->site) != 0)
         return fault_set(f, E_REFUSED, "%s at %s: the offer is for another estate, token or site", s->token,
                          s->binding->site);
-    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+    for (size_t i = 0; i < count; i++) {
         const CK_ATTRIBUTE *a = template_find(t, wanted[i].type);
         if (a == NULL || a->ulValueLen != sizeof(CK_BBOOL) || *(const CK_BBOOL *)a->pValue != wanted[i].value)
             return fault_set(f, E_REFUSED, "%s at %s: the offer wants a key whose %s is not %s", s->token,

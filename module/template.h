@@ -42,10 +42,11 @@ void key_template_clear(struct key_template *t);
 /* Completes: every usage left out false, class and key type by the mechanism, labels equal, printable, without NUL, not
  * beginning with "quorate:"; TOKEN true, SENSITIVE and PRIVATE true demanded by name for private and secret keys,
  * EXTRACTABLE false, MODIFIABLE not false; attributes without a name here are refused. E_INVALID with the attribute's
- * name and what is wanted. For a secret key pass private only, public NULL. */
+ * name and what is wanted. For a secret key pass private only, public NULL. trusted: the rule says `extractable:
+ * trusted-wrap-only`: EXTRACTABLE and WRAP_WITH_TRUSTED true. */
 enum outcome key_template_complete(const CK_MECHANISM *mechanism, const CK_ATTRIBUTE *public, CK_ULONG public_count,
-                                   const CK_ATTRIBUTE *private, CK_ULONG private_count, struct key_template *ret,
-                                   struct fault *f);
+                                   const CK_ATTRIBUTE *private, CK_ULONG private_count, bool trusted,
+                                   struct key_template *ret, struct fault *f);
 
 /* The same for one object that is imported, unwrapped, derived or copied under a rule; other objects than keys stay as
  * they are. The CKA_ID of a private or secret token key is taken out into id. */

@@ -15,6 +15,7 @@
 #include "module/person.h"
 #include "module/promote.h"
 #include "module/retire.h"
+#include "module/trusted.h"
 #include "module/vendor_table.h"
 
 typedef enum outcome verb_run(struct world *w, const json_t *question, json_t **ret, struct fault *f);
@@ -28,6 +29,16 @@ static enum outcome pending_or_ok(const json_t *answer, struct fault *f)
     return fault_set(f, E_PENDING, "%s", missing != NULL ? missing : "people have to approve");
 }
 
+/* The sites of a token have changed, and that was logged: what its keys may leave under follows. */
+static enum outcome trust_after(struct world *w, const char *token, struct fault *f)
+{
+    bool made = false;
+    enum outcome outcome = trusted_provide(w, token, &made, f);
+    return outcome == OK ? OK
+                         : fault_context(f, "it is done and logged, but the keys that others may leave under are not "
+                                            "as they should be; `quorate settle` tries again");
+}
+
 static enum outcome verb_enrol(struct world *w, const json_t *question, json_t **ret, struct fault *f)
 {
     const char *token = NULL, *site = NULL;
@@ -39,7 +50,9 @@ static enum outcome verb_enrol(struct world *w, const json_t *question, json_t *
     if (outcome == OK)
         outcome = introduction != NULL ? enrol_carried(w, token, site, elsewhere, span_str(introduction), ret, f)
                                        : enrol_run(w, token, site, elsewhere, ret, f);
-    return outcome == OK ? pending_or_ok(*ret, f) : outcome;
+    if (outcome == OK)
+        outcome = pending_or_ok(*ret, f);
+    return outcome == OK ? trust_after(w, token, f) : outcome;
 }
 
 static enum outcome answer_report(const struct buf *answer, const char *refused, json_t **ret, struct fault *f)
@@ -95,6 +108,8 @@ static enum outcome verb_settle(struct world *w, const json_t *question, json_t 
     enum outcome outcome = list != NULL ? settle_run(w, list, f) : fault_memory(f);
     if (outcome == OK)
         outcome = failover_settle(w, list, f);
+    if (outcome == OK)
+        outcome = trusted_settle(w, list, f);
     if (outcome == OK)
         outcome = heads_renew(w, NULL, f);
     if (outcome == OK && !json_put(report, "settled", json_incref(list)))
@@ -167,7 +182,9 @@ static enum outcome verb_retire(struct world *w, const json_t *question, json_t 
         outcome = json_want_string(question, "site", &site, f);
     if (outcome == OK)
         outcome = retire_run(w, token, site, ret, f);
-    return outcome == OK ? pending_or_ok(*ret, f) : outcome;
+    if (outcome == OK)
+        outcome = pending_or_ok(*ret, f);
+    return outcome == OK ? trust_after(w, token, f) : outcome;
 }
 
 static enum outcome verb_promote(struct world *w, const json_t *question, json_t **ret, struct fault *f)
@@ -178,7 +195,9 @@ static enum outcome verb_promote(struct world *w, const json_t *question, json_t
         outcome = json_want_string(question, "site", &site, f);
     if (outcome == OK)
         outcome = promote_run(w, token, site, ret, f);
-    return outcome == OK ? pending_or_ok(*ret, f) : outcome;
+    if (outcome == OK)
+        outcome = pending_or_ok(*ret, f);
+    return outcome == OK ? trust_after(w, token, f) : outcome;
 }
 
 static enum outcome verb_tokens(struct world *w, const json_t *question, json_t **ret, struct fault *f)

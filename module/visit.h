@@ -31,6 +31,7 @@ struct visit {
     CK_OBJECT_HANDLE key;        /* that is wrapped */
     enum wrapping wrapping_from; /* the strongest that is tried */
     bool sha1_allowed;
+    bool trusted;          /* it leaves under trusted keys alone (module/trusted.h) */
     char *rule;            /* that says so, for texts */
     bool takes_rsa_aes;    /* of visit_ready: the site says that it unwraps by CKM_RSA_AES_KEY_WRAP */
     bool wrapping_unknown; /* of visit_take: the site does not know the offer's mechanism; a weaker one may do */

@@ -29,6 +29,30 @@ static struct question wrap_question(const struct world *w, const struct wrappin
                              .key = key};
 }
 
+/* A key that was born to leave under trusted keys alone leaves for replicas, by Quorate's own hand. */
+static CK_RV wrap_trusted(struct world *w, const struct wrapping *g)
+{
+    const struct state_key *key = object_key(w, g->view.slot, &g->facts);
+    CK_BBOOL trusted = CK_FALSE;
+    CK_ATTRIBUTE a = {CKA_WRAP_WITH_TRUSTED, &trusted, sizeof(trusted)};
+    struct question q = wrap_question(w, g);
+    struct fault f = {0};
+    CK_RV rv;
+
+    if (!key || !key->intent)
+        return CKR_OK;
+    rv = g->view.below->C_GetAttributeValue(g->view.lower, g->lower_key, &a, 1);
+    if (rv == CKR_ATTRIBUTE_TYPE_INVALID || (rv == CKR_OK && a.ulValueLen == sizeof(trusted) && !trusted))
+        return CKR_OK;
+    if (rv != CKR_OK)
+        return rv_inner(rv);
+    fault_set(&f, E_REFUSED, "C_WrapKey: \"%s\" leaves its HSM for replica sites only, never for an application",
+              key->label);
+    gate_log_finding(w, &q, f.text);
+    gate_refuse(OP_WRAP, &f);
+    return CKR_KEY_NOT_WRAPPABLE;
+}
+
 /* Whether both may be, people's approval aside; asks nobody who could approve. */
 static CK_RV wrap_look(struct world *w, struct wrapping *g, const CK_MECHANISM *mechanism, bool use_governed)
 {
@@ -40,6 +64,9 @@ static CK_RV wrap_look(struct world *w, struct wrapping *g, const CK_MECHANISM *
         return CKR_KEY_HANDLE_INVALID;
     }
     struct question q = wrap_question(w, g);
+    CK_RV rv = wrap_trusted(w, g);
+    if (rv != CKR_OK)
+        return rv;
     rule = gate_rule(w, &q, &plain);
     g->governed = use_governed || !plain;
     if (!plain && (!rule || rule->effect != EFFECT_REQUIRE)) {

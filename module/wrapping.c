@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/limits.h"
+#include "module/trusted.h"
 #include "module/visit.h"
 #include "module/wrapping.h"
 
@@ -116,21 +117,18 @@ static CK_RV wrap_at_once(struct visit *v, CK_OBJECT_HANDLE transport)
     return wrap(&v->wrapping, &mechanism, transport, v->key, &v->offer.wrapped_key);
 }
 
-/* The key under a fresh AES key, that one under the transport key: by the better hash where the HSM has it. */
-static enum outcome wrap_in_two(struct visit *v, CK_OBJECT_HANDLE transport, struct fault *f)
+/* The key under an AES key, that one under the transport key: by the better hash where the HSM has it. */
+static enum outcome wrap_both(struct visit *v, CK_OBJECT_HANDLE courier, CK_OBJECT_HANDLE transport, struct fault *f)
 {
     const struct site_link *s = &v->wrapping;
     CK_MECHANISM kwp = {CKM_AES_KEY_WRAP_PAD, NULL, 0}, oaep;
-    CK_OBJECT_HANDLE courier = CK_INVALID_HANDLE;
     struct wrapping_parameters parameters;
     enum wrapping how = v->wrapping_from > WRAPPING_OAEP_SHA256 ? v->wrapping_from : WRAPPING_OAEP_SHA256;
     CK_RV rv = CKR_OK, better = CKR_OK;
 
-    enum outcome outcome = courier_make(s, &courier, f);
-    if (outcome == OK && (rv = wrap(s, &kwp, courier, v->key, &v->offer.wrapped_key)) != CKR_OK)
-        outcome = site_fault(s, "wrapping the key (CKM_AES_KEY_WRAP_PAD)", rv, f);
-    if (outcome != OK)
-        goto out;
+    enum outcome outcome = OK;
+    if ((rv = wrap(s, &kwp, courier, v->key, &v->offer.wrapped_key)) != CKR_OK)
+        return site_fault(s, "wrapping the key (CKM_AES_KEY_WRAP_PAD)", rv, f);
     wrapping_mechanism(how, &parameters, &oaep);
     rv = wrap(s, &oaep, transport, courier, &v->offer.wrapped_secret);
     if (rv != CKR_OK && how == WRAPPING_OAEP_SHA256 && v->sha1_allowed) {
@@ -148,16 +146,37 @@ static enum outcome wrap_in_two(struct visit *v, CK_OBJECT_HANDLE transport, str
     else if (rv != CKR_OK)
         outcome = site_fault(s, "wrapping for the transport key", better != CKR_OK ? better : rv, f);
     snprintf(v->offer.mechanism, sizeof v->offer.mechanism, "%s", names[how]);
-out:
+    return outcome;
+}
+
+/* The AES key is a fresh one. */
+static enum outcome wrap_in_two(struct visit *v, CK_OBJECT_HANDLE transport, struct fault *f)
+{
+    const struct site_link *s = &v->wrapping;
+    CK_OBJECT_HANDLE courier = CK_INVALID_HANDLE;
+    enum outcome outcome = courier_make(s, &courier, f);
+    if (outcome == OK)
+        outcome = wrap_both(v, courier, transport, f);
     if (courier != CK_INVALID_HANDLE && s->f->C_DestroyObject(s->session, courier) != CKR_OK && outcome == OK)
         outcome =
             fault_set(f, E_DEVICE, "%s at %s: the key that wraps could not be destroyed", s->token, s->binding->site);
     return outcome;
 }
 
+/* Both are the security officer's: the HSM lets the key leave under no other. */
+static enum outcome wrap_trusted(struct visit *v, struct fault *f)
+{
+    CK_OBJECT_HANDLE courier = CK_INVALID_HANDLE, transport = CK_INVALID_HANDLE;
+    enum outcome outcome =
+        trusted_find(&v->wrapping, &v->estate, buf_span(&v->pinned.transport), &courier, &transport, f);
+    return outcome == OK ? wrap_both(v, courier, transport, f) : outcome;
+}
+
 static enum outcome wrap_key(struct visit *v, struct fault *f)
 {
     CK_OBJECT_HANDLE transport = CK_INVALID_HANDLE;
+    if (v->trusted)
+        return wrap_trusted(v, f);
     enum outcome outcome = transport_import(&v->wrapping, buf_span(&v->pinned.transport), &transport, f);
     if (outcome != OK)
         return outcome;

@@ -146,6 +146,9 @@ static void judge_key(struct judge *j, const struct rule *rule, const struct sub
         judge_deny(j, "key", "a private key that may not sign cannot prove its replicas by signature");
     if (rule->extractable_closed && s->extractable)
         judge_deny(j, "key", "CKA_EXTRACTABLE is true, and the rule closes it");
+    if (rule->trusted_wrap_only && !s->wrap_with_trusted)
+        judge_deny(j, "key",
+                   "CKA_WRAP_WITH_TRUSTED is not true, and the rule lets the key leave under trusted keys only");
     if (rule->key.present && j->denied == was)
         judge_note(j, FINDING_MET, "key", "the key's type and usage are as the rule asks");
     j->failed = j->failed || types.failed;

@@ -151,7 +151,7 @@ static enum outcome parse_key_rule(const struct yaml *map, struct key_rule *k, s
     return OK;
 }
 
-/* `extractable: closed` and `transport: {allow: [oaep-sha1]}`. */
+/* `extractable: closed` or `trusted-wrap-only`, and `transport: {allow: [oaep-sha1]}`. */
 static enum outcome parse_wrapping(const struct yaml *extractable, const struct yaml *transport, struct rule *rule,
                                    struct fault *f)
 {
@@ -159,12 +159,10 @@ static enum outcome parse_wrapping(const struct yaml *extractable, const struct 
     const struct yaml *allow = NULL;
     enum outcome o = OK;
 
-    if (extractable != NULL && extractable->kind == YAML_SCALAR &&
-        strcmp(extractable->scalar, "trusted-wrap-only") == 0)
-        return yaml_fault(extractable, f, "not yet: trusted-wrap-only; this version only closes keys (closed)");
-    if (extractable != NULL && (o = yaml_choice(extractable, "closed", &choice, f)) != OK)
+    if (extractable != NULL && (o = yaml_choice(extractable, "closed trusted-wrap-only", &choice, f)) != OK)
         return o;
-    rule->extractable_closed = extractable != NULL;
+    rule->extractable_closed = extractable != NULL && choice == 0;
+    rule->trusted_wrap_only = extractable != NULL && choice == 1;
     if (transport == NULL)
         return OK;
     if ((o = yaml_members(transport, "allow", f)) != OK)

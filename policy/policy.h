@@ -96,7 +96,8 @@ struct rule {
     struct quorum quorum;
     struct replica_rule replicas;
     struct key_rule key;
-    bool extractable_closed;     /* extractable: closed (the only one carried out so far) */
+    bool extractable_closed;     /* extractable: closed */
+    bool trusted_wrap_only;      /* extractable: trusted-wrap-only */
     struct strings transport;    /* weaker ways allowed by name: oaep-sha1 */
     unsigned uses_at_most;       /* uses: how many an approval grants; 0: exactly the data that was signed */
     int64_t uses_within;         /* seconds */

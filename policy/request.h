@@ -38,7 +38,7 @@ struct subject {
     bool succession;
     char key_type[24];                                /* "EC:P-384", "RSA:3072", "AES:256", "" where not a generation */
     bool can_sign, can_decrypt, can_derive, can_wrap; /* either half of the usage is asked */
-    bool extractable;                                 /* a template says so */
+    bool extractable, wrap_with_trusted;              /* a template says so */
 };
 
 enum outcome subject_read(json_t *json_taken, struct subject **ret, struct fault *f); /* takes json even on failure */

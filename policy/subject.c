@@ -121,6 +121,7 @@ static void read_usage(struct subject *s, const json_t *template)
         {"CKA_WRAP", offsetof(struct subject, can_wrap)},
         {"CKA_UNWRAP", offsetof(struct subject, can_wrap)},
         {"CKA_EXTRACTABLE", offsetof(struct subject, extractable)},
+        {"CKA_WRAP_WITH_TRUSTED", offsetof(struct subject, wrap_with_trusted)},
     };
 
     for (size_t i = 0; i < sizeof usages / sizeof *usages; i++)

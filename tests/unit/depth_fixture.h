@@ -348,7 +348,7 @@ static inline void depth_template(struct depth_question *q, CK_MECHANISM_TYPE me
                                       aes   ? 0
                                       : rsa ? 6
                                             : 5,
-                                      secret, aes ? 7 : 6, &q->template, &f));
+                                      secret, aes ? 7 : 6, false, &q->template, &f));
 }
 
 /* Puts the question; *ret_decision is what comes out now. */

@@ -39,7 +39,7 @@ static void test_all_ways(void **state)
                     "  apps:\n"
                     "    slough: {module: lib/y.so, serial: \"1\", pin: prompt}\n"
                     "    cardiff: {module: lib/y.so, serial: \"2\", pin: protected-path, login: module, remote: true}\n"
-                    "    glasgow: {module: lib/y.so, serial: \"3\", pin: prompt, remote: false}\n";
+                    "    glasgow: {module: lib/y.so, serial: \"3\", pin: prompt, remote: false, so-pin: \"file:so\"}\n";
 
     (void)state;
     written(path, text);
@@ -78,7 +78,11 @@ static void test_all_ways(void **state)
     assert_false(bindings_site(b, "apps", "slough")->login_by_module);
     site = bindings_site(b, "apps", "slough");
     assert_int_equal(site->remote, REMOTE_LOOK);
+    assert_false(site->so_pin);
     assert_int_equal(bindings_site(b, "apps", "glasgow")->remote, REMOTE_NO);
+    assert_true(bindings_site(b, "apps", "glasgow")->so_pin);
+    snprintf(expected, sizeof expected, "%s/so", scratch);
+    assert_string_equal(bindings_site(b, "apps", "glasgow")->so_pin_path, expected);
     assert_int_equal(bindings_remote(b, site->module), REMOTE_YES); /* one of its sites says so */
     assert_int_equal(bindings_remote(b, bindings_site(b, "root", "slough")->module), REMOTE_LOOK);
     bindings_free(b);
@@ -157,7 +161,10 @@ static void test_wrong_documents(void **state)
         {HEAD "    a: {}\n", ":5:8: exactly one way"},
         {HEAD "    a: carried\n", ":5:8: a map was expected"},
         {HEAD "    a: {carried: true, courier: [x]}\n", ":5:8: exactly one way"},
-        {HEAD "    a: {carried: true, pin: prompt}\n", ":5:8: serial, pin, login, remote and attach belong to"},
+        {HEAD "    a: {carried: true, pin: prompt}\n", ":5:8: serial, pin, so-pin, login, remote and attach belong to"},
+        {HEAD "    a: {carried: true, so-pin: prompt}\n", ":5:8: serial, pin, so-pin, login, remote"},
+        {HEAD "    a: {module: m.so, serial: x, pin: prompt, so-pin: 12345678}\n",
+         ":5:55: a way to the PIN was expected"},
         {HEAD "    a: {courier: []}\n", ":5:18: the courier's command"},
         {HEAD "    a: {courier: ssh}\n", ":5:18: the courier's command"},
         {HEAD "    a: {courier: [ssh, [x]]}\n", ":5:24: text was expected, not a list"},
@@ -172,12 +179,12 @@ static void test_wrong_documents(void **state)
         {HEAD "    a: {module: m.so, serial: x, pin: sealed}\n", ":5:39: not yet: "},
         {HEAD "    a: {cloned: acme}\n", ":5:17: not yet: "},
         {HEAD "    a: {module: m.so, serial: x, pin: prompt, attach: all}\n", ":5:55: \"all\" is no way to attach"},
-        {HEAD "    a: {carried: true, attach: one-at-a-time}\n", ":5:8: serial, pin, login, remote and attach"},
+        {HEAD "    a: {carried: true, attach: one-at-a-time}\n", ":5:8: serial, pin, so-pin, login, remote and attach"},
         {HEAD "    a: {module: m.so, serial: x, pin: prompt, login: module}\n", ":5:54: login: module needs a PIN"},
         {HEAD "    a: {module: m.so, serial: x, pin: \"file:p\", login: me}\n", ":5:56: \"me\" is no way to log in"},
-        {HEAD "    a: {carried: true, remote: true}\n", ":5:8: serial, pin, login, remote and attach belong"},
+        {HEAD "    a: {carried: true, remote: true}\n", ":5:8: serial, pin, so-pin, login, remote and attach belong"},
         {HEAD "    a: {module: m.so, serial: x, pin: prompt, remote: far}\n", ":5:55: \"far\" is not known here"},
-        {HEAD "    a: {carried: true, login: module}\n", ":5:8: serial, pin, login, remote and attach belong"},
+        {HEAD "    a: {carried: true, login: module}\n", ":5:8: serial, pin, so-pin, login, remote and attach belong"},
         {"home-mirrors: []\n" HEAD "    a: {carried: true}\n", ":1:15: "},
         {"home-mirrors: ./estate\n" HEAD "    a: {carried: true}\n", ":1:15: a folder apart from "},
         {"home-mirrors: ./estate/log\n" HEAD "    a: {carried: true}\n", ":1:15: a folder apart from "},

@@ -77,7 +77,7 @@ static void what_pkcs11_tool_sends_is_completed(void **state)
     struct fault f = {0};
 
     (void)state;
-    assert_int_equal(key_template_complete(&ec, ITEMS(TOOL_EC_PUBLIC), ITEMS(TOOL_EC_PRIVATE), &t, &f), OK);
+    assert_int_equal(key_template_complete(&ec, ITEMS(TOOL_EC_PUBLIC), ITEMS(TOOL_EC_PRIVATE), false, &t, &f), OK);
     assert_true(t.pair);
     assert_string_equal(t.label, "app-1");
     assert_int_equal(t.id.len, 0);
@@ -91,6 +91,29 @@ static void what_pkcs11_tool_sends_is_completed(void **state)
     key_template_clear(&t);
 }
 
+#define TRUSTED(...)                                                                                                   \
+    key_template_complete(&ec, ITEMS(TOOL_EC_PUBLIC), ITEMS(TOOL_EC_PRIVATE, __VA_ARGS__), true, &t, &f)
+
+static void what_may_leave_leaves_under_trusted_keys(void **state)
+{
+    struct key_template t = {0};
+    struct fault f = {0};
+
+    (void)state;
+    assert_int_equal(TRUSTED(NO(CKA_UNWRAP)), OK);
+    assert_true(says(&t.secret, CKA_EXTRACTABLE, true) && says(&t.secret, CKA_WRAP_WITH_TRUSTED, true));
+    assert_null(template_find(&t.public, CKA_WRAP_WITH_TRUSTED));
+    key_template_clear(&t);
+    assert_int_equal(TRUSTED(YES(CKA_EXTRACTABLE), YES(CKA_WRAP_WITH_TRUSTED)), OK);
+    assert_true(says(&t.secret, CKA_EXTRACTABLE, true) && says(&t.secret, CKA_WRAP_WITH_TRUSTED, true));
+    key_template_clear(&t);
+    assert_int_equal(TRUSTED(NO(CKA_EXTRACTABLE)), E_INVALID);
+    assert_non_null(strstr(f.text, "CKA_EXTRACTABLE must be true"));
+    assert_int_equal(TRUSTED(NO(CKA_WRAP_WITH_TRUSTED)), E_INVALID);
+    assert_non_null(strstr(f.text, "CKA_WRAP_WITH_TRUSTED must be true"));
+    assert_int_equal(TRUSTED(YES(CKA_TRUSTED)), E_INVALID);
+}
+
 static void two_clients_that_mean_the_same_get_the_same(void **state)
 {
     struct key_template tool = {0}, gnutls = {0};
@@ -99,13 +122,14 @@ static void two_clients_that_mean_the_same_get_the_same(void **state)
 
     (void)state;
     /* Class and key type follow the mechanism; CKA_ID is kept apart. */
-    assert_int_equal(key_template_complete(&ec, ITEMS(GNUTLS_EC_PUBLIC), ITEMS(GNUTLS_EC_PRIVATE), &gnutls, &f), OK);
+    assert_int_equal(key_template_complete(&ec, ITEMS(GNUTLS_EC_PUBLIC), ITEMS(GNUTLS_EC_PRIVATE), false, &gnutls, &f),
+                     OK);
     assert_int_equal(key_template_complete(&ec,
                                            ITEMS(YES(CKA_VERIFY), TEXT(CKA_LABEL, label), YES(CKA_TOKEN),
                                                  TEXT(CKA_EC_PARAMS, p384), NO(CKA_WRAP), NO(CKA_TRUSTED)),
                                            ITEMS(YES(CKA_SENSITIVE), YES(CKA_SIGN), YES(CKA_PRIVATE), YES(CKA_TOKEN),
                                                  NO(CKA_DERIVE), TEXT(CKA_LABEL, label), YES(CKA_MODIFIABLE)),
-                                           &tool, &f),
+                                           false, &tool, &f),
                      OK);
     assert_int_equal(gnutls.id.len, 2);
     assert_int_equal(template_to_json(&gnutls.secret, &one, &f), OK);
@@ -134,7 +158,7 @@ static void secret_keys_and_rsa_too(void **state)
     struct fault f = {0};
 
     (void)state;
-    assert_int_equal(key_template_complete(&aes, NULL, 0, ITEMS(TOOL_AES), &t, &f), OK);
+    assert_int_equal(key_template_complete(&aes, NULL, 0, ITEMS(TOOL_AES), false, &t, &f), OK);
     assert_false(t.pair);
     assert_true(says(&t.secret, CKA_WRAP, false));
     assert_true(says(&t.secret, CKA_VERIFY, false));
@@ -146,7 +170,7 @@ static void secret_keys_and_rsa_too(void **state)
     key_template_clear(&t);
     assert_int_equal(key_template_complete(&rsa, ITEMS(YES(CKA_TOKEN), NUMBER(CKA_MODULUS_BITS, bits), YES(CKA_VERIFY)),
                                            ITEMS(YES(CKA_TOKEN), YES(CKA_PRIVATE), YES(CKA_SENSITIVE), YES(CKA_SIGN)),
-                                           &t, &f),
+                                           false, &t, &f),
                      OK);
     assert_string_equal(t.label, ""); /* two absent labels are equal */
     assert_memory_equal(template_find(&t.public, CKA_PUBLIC_EXPONENT)->pValue, f4, 3);
@@ -240,7 +264,7 @@ static void what_is_wrong_is_named(void **state)
         struct key_template t = {0};
         struct fault f = {0};
         enum outcome got = key_template_complete(table[i].mechanism, table[i].public, table[i].public_count,
-                                                 table[i].secret, table[i].secret_count, &t, &f);
+                                                 table[i].secret, table[i].secret_count, false, &t, &f);
 
         if (got != E_INVALID || !strstr(f.text, table[i].names))
             fail_msg("row %zu: wanted \"%s\", got %d \"%s\"", i, table[i].names, got, f.text);
@@ -256,11 +280,11 @@ static void a_parameter_or_too_many_attributes_are_refused(void **state)
     struct fault f = {0};
 
     (void)state;
-    assert_int_equal(key_template_complete(&with, NULL, 0, ITEMS(TOOL_AES), &t, &f), E_INVALID);
+    assert_int_equal(key_template_complete(&with, NULL, 0, ITEMS(TOOL_AES), false, &t, &f), E_INVALID);
     for (CK_ULONG i = 0; i <= LIMIT_TEMPLATE; i++)
         many[i] = (CK_ATTRIBUTE){CKA_VENDOR_DEFINED + i, &yes, 1};
-    assert_int_equal(key_template_complete(&aes, NULL, 0, many, LIMIT_TEMPLATE + 1, &t, &f), E_INVALID);
-    assert_int_equal(key_template_complete(&aes, NULL, 0, NULL, 3, &t, &f), E_INVALID);
+    assert_int_equal(key_template_complete(&aes, NULL, 0, many, LIMIT_TEMPLATE + 1, false, &t, &f), E_INVALID);
+    assert_int_equal(key_template_complete(&aes, NULL, 0, NULL, 3, false, &t, &f), E_INVALID);
 }
 
 static void a_copy_is_a_copy(void **state)
@@ -316,7 +340,7 @@ static void subjects_come_back_as_templates(void **state)
     struct fault f = {0};
 
     (void)state;
-    assert_int_equal(key_template_complete(&ec, ITEMS(TOOL_EC_PUBLIC), ITEMS(TOOL_EC_PRIVATE), &t, &f), OK);
+    assert_int_equal(key_template_complete(&ec, ITEMS(TOOL_EC_PUBLIC), ITEMS(TOOL_EC_PRIVATE), false, &t, &f), OK);
     assert_int_equal(template_to_json(&t.public, &json, &f), OK);
     assert_int_equal(template_from_json(json, &back, &f), OK);
     assert_int_equal(back.count, t.public.count);
@@ -380,6 +404,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_pkcs11_tool_sends_is_completed),
+        cmocka_unit_test(what_may_leave_leaves_under_trusted_keys),
         cmocka_unit_test(two_clients_that_mean_the_same_get_the_same),
         cmocka_unit_test(secret_keys_and_rsa_too),
         cmocka_unit_test(what_is_wrong_is_named),

@@ -159,7 +159,7 @@ static const struct refusal rule_refusals[] = {
     {NEEDS("replicas: {at-least: 1, prove: attest, deferred: 14 days, provisional-use: [self-sign]}"),
      "policy.yaml:29:110: not yet: provisional-use"},
     {NEEDS("replicas: {at-least: 1, prove: attest, deferred: soon}"), "policy.yaml:29:"},
-    {NEEDS("extractable: trusted-wrap-only"), "policy.yaml:29:65: not yet: trusted-wrap-only"},
+    {NEEDS("extractable: [closed, trusted-wrap-only]"), "policy.yaml:29:"},
     {NEEDS("extractable: open"), "policy.yaml:29:65: \"open\" is not known here"},
     {NEEDS("transport: {allow: [rot13]}"), "policy.yaml:29:72: \"rot13\" is not known here"},
     {NEEDS("transport: oaep-sha1"), "policy.yaml:29:63: a map was expected"},
@@ -291,6 +291,7 @@ static const char whole[] =
     "      key: {types: [EC:P-256, EC:P-384], usage: [sign], lifetime: 24 months}\n"
     "      extractable: closed\n"
     "      transport: {allow: [oaep-sha1]}\n"
+    "  - {id: travels, when: {operation: generate}, require: {extractable: trusted-wrap-only}}\n"
     "  - {id: use, when: {operation: [use, destroy]}, allow: true}\n";
 
 static void test_whole(void **state)
@@ -304,7 +305,8 @@ static void test_whole(void **state)
     assert_int_equal(r->operations, 1u << OP_GENERATE);
     assert_int_equal(r->object, 1);
     assert_int_equal(r->expires.seconds, 2 * 86400);
-    assert_true(r->while_suspended && r->has_quorum && r->extractable_closed);
+    assert_true(r->while_suspended && r->has_quorum && r->extractable_closed && !r->trusted_wrap_only);
+    assert_true(policy_rule(p, "travels")->trusted_wrap_only && !policy_rule(p, "travels")->extractable_closed);
     assert_int_equal(r->quorum.at_least, 3);
     assert_int_equal(r->quorum.organisations, 2);
     assert_int_equal(r->quorum.within, 900);
@@ -322,7 +324,7 @@ static void test_whole(void **state)
     assert_int_equal(policy_rule(p, "use")->expires.seconds, 86400);
     assert_int_equal(p->version, 3);
     assert_int_equal(p->succession.at_least, 5);
-    assert_int_equal(p->otherwise_line, FIXTURE_RULE_LINE + 12);
+    assert_int_equal(p->otherwise_line, FIXTURE_RULE_LINE + 13);
     assert_null(policy_rule(p, "none"));
     policy_free(p);
 }

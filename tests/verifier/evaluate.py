@@ -244,7 +244,10 @@ def check_key(rule, subject):
         more = asked_usages(subject) - set(rule.usage)
         need(not more, "the usage %s is not among those of the rule", ", ".join(sorted(more)))
     templates = subject.get("templates", {})
-    if rule.extractable:
+    if rule.extractable == "trusted-wrap-only":
+        need(any(template.get("CKA_WRAP_WITH_TRUSTED") == "true" for template in templates.values()),
+             "the key may leave under other keys than trusted ones")
+    elif rule.extractable:
         need(all(template.get("CKA_EXTRACTABLE") != "true" for template in templates.values()), "the key is extractable")
     if rule.replicas and rule.replicas.prove == "signature" and subject.get("class") != "secret-key":
         need("sign" in asked_usages(subject), "the key cannot prove itself: it does not sign")

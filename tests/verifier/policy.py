@@ -147,7 +147,7 @@ class Rule:
         self.cosigned = "cosigned" in value
         need(value.get("cosigned", "true") == "true" and (not self.cosigned or self.operations == ["use"]),
              "rule \"%s\": cosigned", self.id)
-        need(self.extractable in (None, "closed"), "rule \"%s\": extractable", self.id)
+        need(self.extractable in (None, "closed", "trusted-wrap-only"), "rule \"%s\": extractable", self.id)
         if "uses" in value:
             uses = members(value["uses"], "at-most within", "uses")
             need(self.operations == ["use"], "rule \"%s\": uses of another operation", self.id)
