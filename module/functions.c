@@ -4,9 +4,9 @@
 
 #include "module/failover.h"
 #include "module/life.h"
+#include "module/messages.h"
 #include "module/objects.h"
 #include "module/sessions.h"
-#include "module/use.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -99,7 +99,25 @@ static void ignore(int first, ...)
 #define ENTRY_3_0_ALWAYS(name, params, args) ENTRY_ALWAYS(name, params, args)
 #define ENTRY_3_0_OWN(name, params, args) ENTRY_OWN(name, params, args)
 #define ENTRY_3_0_GATE(name, params, args) ENTRY_OWN(name, params, args)
-#define ENTRY_3_0_PASS(name, params, args)                                                                             \
+#define ENTRY_3_0_MESSAGE(name, params, args)                                                                          \
+    EXPORT CK_RV name params                                                                                           \
+    {                                                                                                                  \
+        struct session_view view;                                                                                      \
+        const CK_FUNCTION_LIST_3_0 *below = session_view(session, &view) ? session_below_3_0(&view) : NULL;            \
+        CK_RV rv = CKR_OK;                                                                                             \
+                                                                                                                       \
+        if (!below)                                                                                                    \
+            return session_unknown();                                                                                  \
+        if (message_kept(&view, message_kind(#name)))                                                                  \
+            return our_##name args;                                                                                    \
+        rv = message_goes_on(&view, #name);                                                                            \
+        if (rv != CKR_OK)                                                                                              \
+            return rv;                                                                                                 \
+        session = view.lower;                                                                                          \
+        return below->name args;                                                                                       \
+    }
+
+#define ENTRY_3_0_PART(name, params, args)                                                                             \
     EXPORT CK_RV name params                                                                                           \
     {                                                                                                                  \
         struct session_view view;                                                                                      \
@@ -107,19 +125,8 @@ static void ignore(int first, ...)
                                                                                                                        \
         if (!below)                                                                                                    \
             return session_unknown();                                                                                  \
-        session = view.lower;                                                                                          \
-        return below->name args;                                                                                       \
-    }
-
-#define ENTRY_3_0_MESSAGE(name, params, args)                                                                          \
-    EXPORT CK_RV name params                                                                                           \
-    {                                                                                                                  \
-        struct session_view view;                                                                                      \
-        const CK_FUNCTION_LIST_3_0 *below = session_view(session, &view) ? session_below_3_0(&view) : NULL;            \
-        CK_RV rv = below ? message_goes_on(&view, #name) : session_unknown();                                          \
-                                                                                                                       \
-        if (rv != CKR_OK)                                                                                              \
-            return rv;                                                                                                 \
+        if (message_kept(&view, message_kind(#name)))                                                                  \
+            return our_##name args;                                                                                    \
         session = view.lower;                                                                                          \
         return below->name args;                                                                                       \
     }

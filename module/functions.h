@@ -10,7 +10,8 @@
 #define DECLARE_GATE(name, params) CK_RV our_##name params;
 #define DECLARE_PASS(name, params)
 #define DECLARE_OBJECT(name, params)
-#define DECLARE_MESSAGE(name, params)
+#define DECLARE_MESSAGE(name, params) CK_RV our_##name params;
+#define DECLARE_PART(name, params) CK_RV our_##name params;
 #define DECLARE_DENY(name, params)
 #define FUNCTION_2_40(name, kind, note, params, args) DECLARE_##kind(name, params)
 /* p11-kit's header declares the entry points of 2.40 alone. */

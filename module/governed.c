@@ -11,6 +11,7 @@ void governed_free(struct governed *g)
         g->below->C_CloseSession(g->own);
     mechanism_copy_clear(&g->mechanism);
     buf_free(&g->data);
+    buf_free(&g->associated);
     free(g);
 }
 
@@ -66,7 +67,10 @@ CK_RV governed_own(const struct world *w, const struct session_view *view, const
     rv = view->below->C_OpenSession(w->tokens[view->slot].lower_slot, CKF_SERIAL_SESSION, NULL, NULL, &session);
     if (rv != CKR_OK)
         return rv_inner(rv);
-    rv = below_init(view->below, session, g->kind, &mechanism, key);
+    if (g->kind < GOVERNED_ENCRYPT_MESSAGE)
+        rv = below_init(view->below, session, g->kind, &mechanism, key);
+    else
+        rv = below_message_init(session_below_3_0(view), session, g->kind, &mechanism, key);
     if (rv == CKR_OK)
         *ret = session;
     else
@@ -96,9 +100,8 @@ CK_RV governed_target(const struct world *w, const struct session_view *view, co
     return CKR_OK;
 }
 
-/* NULL with the reason. */
-static struct governed *governed_make(const struct session_view *view, enum governed_kind kind,
-                                      const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key, CK_RV *ret_rv)
+struct governed *governed_make(const struct session_view *view, enum governed_kind kind, const CK_MECHANISM *mechanism,
+                               CK_OBJECT_HANDLE key, CK_RV *ret_rv)
 {
     struct governed *g = calloc(1, sizeof(*g));
     struct fault f = {0};
@@ -106,7 +109,8 @@ static struct governed *governed_make(const struct session_view *view, enum gove
     *ret_rv = CKR_HOST_MEMORY;
     if (!g)
         return NULL;
-    *g = (struct governed){.kind = kind, .below = view->below, .key = key, .data = BUF(LIMIT_ARTIFACT)};
+    *g = (struct governed){
+        .kind = kind, .below = view->below, .key = key, .data = BUF(LIMIT_ARTIFACT), .associated = BUF(LIMIT_ARTIFACT)};
     if (mechanism_copy(mechanism, &g->mechanism, &f) != OK) {
         free(g);
         refusal_set(&f);
@@ -225,9 +229,7 @@ CK_RV governed_finish(CK_SESSION_HANDLE session, enum governed_kind kind, const 
     struct session_view view;
     struct governed *g = NULL;
     struct world *w = NULL;
-    CK_ULONG need = 0;
-    size_t before = 0;
-    bool done = false;
+    bool again = false;
     CK_RV rv = gate_open(&w);
 
     if (rv != CKR_OK)
@@ -237,20 +239,9 @@ CK_RV governed_finish(CK_SESSION_HANDLE session, enum governed_kind kind, const 
         goto out;
     if (g->own)
         return lease_finish(w, &view, g, end);
-    before = g->data.len;
-    buf_put(&g->data, end->data, end->data_len);
-    if (g->data.failed) {
-        rv = CKR_DATA_LEN_RANGE;
-    } else {
-        rv = approved_size(w, &view, g, end, &done, &need);
-        if (done && comes_again(rv, end)) {
-            g->data.len = before; /* the caller will pass it again */
-            goto out;
-        }
-        if (!done)
-            rv = approved_finish(w, &view, g, end, need);
-    }
-    governed_end(view.session);
+    rv = approved_finish(w, &view, g, end, &again);
+    if (!again)
+        governed_end(view.session);
 out:
     gate_close(w);
     return rv;

@@ -13,7 +13,11 @@ enum governed_kind {
     GOVERNED_RECOVER, /* C_SignRecover */
     GOVERNED_VERIFY,  /* of a MAC */
     GOVERNED_ENCRYPT,
-    GOVERNED_DECRYPT
+    GOVERNED_DECRYPT,
+    GOVERNED_ENCRYPT_MESSAGE, /* from here on one message of what C_MessageEncryptInit and its like began (messages.h) */
+    GOVERNED_DECRYPT_MESSAGE,
+    GOVERNED_SIGN_MESSAGE,
+    GOVERNED_VERIFY_MESSAGE
 };
 
 /* The function that does the work, as subjects name it: C_Sign. */

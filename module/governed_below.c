@@ -1,10 +1,12 @@
-#include "module/governed_below.h"
-
 #include <stdint.h>
+
+#include "module/governed_inner.h"
 
 const char *governed_function(enum governed_kind kind)
 {
-    static const char *const names[] = {"", "C_Sign", "C_SignRecover", "C_Verify", "C_Encrypt", "C_Decrypt"};
+    static const char *const names[] = {
+        "",          "C_Sign",           "C_SignRecover",    "C_Verify",      "C_Encrypt",
+        "C_Decrypt", "C_EncryptMessage", "C_DecryptMessage", "C_SignMessage", "C_VerifyMessage"};
 
     return names[kind];
 }
@@ -84,6 +86,50 @@ CK_RV below_final(CK_FUNCTION_LIST *f, CK_SESSION_HANDLE session, enum governed_
         return f->C_EncryptFinal(session, end->out, end->out_len);
     case GOVERNED_DECRYPT:
         return f->C_DecryptFinal(session, end->out, end->out_len);
+    default:
+        return CKR_GENERAL_ERROR;
+    }
+}
+
+CK_RV below_message_init(const CK_FUNCTION_LIST_3_0 *later, CK_SESSION_HANDLE session, enum governed_kind kind,
+                         CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
+{
+    if (!later)
+        return CKR_DEVICE_REMOVED;
+    switch (kind) {
+    case GOVERNED_ENCRYPT_MESSAGE:
+        return later->C_MessageEncryptInit(session, mechanism, key);
+    case GOVERNED_DECRYPT_MESSAGE:
+        return later->C_MessageDecryptInit(session, mechanism, key);
+    case GOVERNED_SIGN_MESSAGE:
+        return later->C_MessageSignInit(session, mechanism, key);
+    case GOVERNED_VERIFY_MESSAGE:
+        return later->C_MessageVerifyInit(session, mechanism, key);
+    default:
+        return CKR_GENERAL_ERROR;
+    }
+}
+
+CK_RV below_message(const CK_FUNCTION_LIST_3_0 *later, CK_SESSION_HANDLE session, const struct governed *g,
+                    const struct governed_end *end, struct message_parameter *parameter)
+{
+    CK_ULONG len = 0;
+    void *given = message_parameter_below(parameter, &len);
+    CK_BYTE_PTR data = in(end->data), associated = in(g->associated.data);
+
+    if (!later)
+        return CKR_DEVICE_REMOVED;
+    switch (g->kind) {
+    case GOVERNED_ENCRYPT_MESSAGE:
+        return later->C_EncryptMessage(session, given, len, associated, g->associated.len, data, end->data_len,
+                                       end->out, end->out_len);
+    case GOVERNED_DECRYPT_MESSAGE:
+        return later->C_DecryptMessage(session, given, len, associated, g->associated.len, data, end->data_len,
+                                       end->out, end->out_len);
+    case GOVERNED_SIGN_MESSAGE:
+        return later->C_SignMessage(session, given, len, data, end->data_len, end->out, end->out_len);
+    case GOVERNED_VERIFY_MESSAGE:
+        return later->C_VerifyMessage(session, given, len, data, end->data_len, in(end->signature), end->signature_len);
     default:
         return CKR_GENERAL_ERROR;
     }

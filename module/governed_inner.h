@@ -2,6 +2,7 @@
 #define QUORATE_MODULE_GOVERNED_INNER_H
 
 #include "module/governed_below.h"
+#include "module/message_parameter.h"
 #include "module/parameter.h"
 
 /* The parts of one governed use (internal to governed*.c). */
@@ -13,7 +14,14 @@ struct governed {
     struct buf data;       /* under approvals: what was fed */
     CK_SESSION_HANDLE own; /* on a lease: a session below with the operation begun, else 0 */
     uint64_t generation;   /* on a lease: of the estate, when last judged */
+    /* Of the message that is under way: */
+    bool begun; /* by C_SignMessageBegin or its like */
+    struct buf associated;
+    struct message_parameter parameter;
 };
+/* NULL with the reason. */
+struct governed *governed_make(const struct session_view *view, enum governed_kind kind, const CK_MECHANISM *mechanism,
+                               CK_OBJECT_HANDLE key, CK_RV *ret_rv);
 void governed_free(struct governed *g); /* NULL is fine */
 
 /* A session of its own below, with the operation begun. */
@@ -43,12 +51,10 @@ CK_RV lease_finish(struct world *w, const struct session_view *view, struct gove
 bool comes_again(CK_RV rv, const struct governed_end *end);
 void governed_attach(struct session *s, struct governed *g); /* takes it */
 
-/* Asks for exactly the data that were fed, and does it; at most `need` bytes come out. The world's lock is held. */
+/* Asks for exactly the data that were fed and what `end` adds, and does it. By the buffer conventions of PKCS#11 2.40,
+ * section 5.2, a question for the length leaves the operation as it is, and asks nobody: *ret_again. The world's lock is
+ * held. */
 CK_RV approved_finish(struct world *w, const struct session_view *view, struct governed *g,
-                      const struct governed_end *end, CK_ULONG need);
-/* The buffer conventions of PKCS#11 2.40, section 5.2: a question for the length leaves the operation as it is, and asks
- * nobody. *ret_done: that was all; else *ret_need bytes may come out. */
-CK_RV approved_size(const struct world *w, const struct session_view *view, const struct governed *g,
-                    const struct governed_end *end, bool *ret_done, CK_ULONG *ret_need);
+                      const struct governed_end *end, bool *ret_again);
 
 #endif

@@ -163,7 +163,7 @@ void mechanism_copy_clear(struct mechanism_copy *c)
     *c = (struct mechanism_copy){0};
 }
 
-static void number_put(struct buf *b, uint64_t n)
+void number_put(struct buf *b, uint64_t n)
 {
     uint8_t bytes[8];
 

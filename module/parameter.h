@@ -24,5 +24,6 @@ void mechanism_copy_clear(struct mechanism_copy *c); /* wipes */
  * strings with their length before them; where it holds no pointers its own bytes. False: b holds its bytes, and they
  * may hold pointers. */
 bool parameter_put(const CK_MECHANISM *m, struct buf *b);
+void number_put(struct buf *b, uint64_t n); /* 8 bytes, big-endian */
 
 #endif

@@ -35,6 +35,35 @@ typedef CK_ULONG CK_SESSION_VALIDATION_FLAGS_TYPE;
 #define CKM_SP800_108_FIRST_3_0 0x3acUL
 #define CKM_SP800_108_LAST_3_0 0x3aeUL
 
+/* 3.0, section 5.6.5 (C_SessionCancel) and 5.9.4 (flags of C_EncryptMessageNext) */
+#define CKF_MESSAGE_ENCRYPT 0x2UL
+#define CKF_MESSAGE_DECRYPT 0x4UL
+#define CKF_MESSAGE_SIGN 0x8UL
+#define CKF_MESSAGE_VERIFY 0x10UL
+#define CKF_END_OF_MESSAGE 0x1UL
+
+/* 3.0, mechanisms, section 2.13.5: parameters of single messages, and who makes their IV */
+typedef CK_ULONG CK_GENERATOR_FUNCTION;
+#define CKG_NO_GENERATE 0UL
+#define CKG_GENERATE_RANDOM 3UL
+typedef struct CK_GCM_MESSAGE_PARAMS {
+    CK_BYTE_PTR pIv;
+    CK_ULONG ulIvLen;
+    CK_ULONG ulIvFixedBits;
+    CK_GENERATOR_FUNCTION ivGenerator;
+    CK_BYTE_PTR pTag;
+    CK_ULONG ulTagBits;
+} CK_GCM_MESSAGE_PARAMS;
+typedef struct CK_CCM_MESSAGE_PARAMS {
+    CK_ULONG ulDataLen;
+    CK_BYTE_PTR pNonce;
+    CK_ULONG ulNonceLen;
+    CK_ULONG ulNonceFixedBits;
+    CK_GENERATOR_FUNCTION nonceGenerator;
+    CK_BYTE_PTR pMAC;
+    CK_ULONG ulMACLen;
+} CK_CCM_MESSAGE_PARAMS;
+
 /* 3.0, section 3.6: the functions of 2.40, then those of interfaces (5.4.5, 5.4.6), C_LoginUser (5.6.9),
  * C_SessionCancel (5.6.5), messages encrypted (5.9), decrypted (5.11), signed (5.14) and verified (5.16) */
 typedef struct CK_FUNCTION_LIST_3_0 {

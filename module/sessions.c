@@ -4,6 +4,7 @@
 #include "module/failover.h"
 #include "module/functions.h"
 #include "module/governed.h"
+#include "module/messages.h"
 #include "module/objects.h"
 #include "module/slots.h"
 
@@ -47,8 +48,13 @@ static struct session *session_take(void)
     return (struct session *)e;
 }
 
+/* With what it keeps. */
 static void session_drop(struct session *s)
 {
+    governed_end(s);
+    governed_idle_end(s);
+    messages_end(s, ~0U);
+    begun_drop(s);
     pthread_mutex_lock(&session_table.lock);
     table_drop(&session_table, &s->entry);
     pthread_mutex_unlock(&session_table.lock);
@@ -107,6 +113,7 @@ static CK_RV session_open_locked(struct world *w, CK_SLOT_ID slot, CK_FLAGS flag
     s->notify = notify;
     s->application = application;
     s->work = s->idle = NULL;
+    messages_new(s);
     s->flags = flags;
     rv = session_reopen(s, t->lower->f, t->lower_slot, &lower);
     if (rv == CKR_SESSION_COUNT) {
@@ -122,8 +129,6 @@ static CK_RV session_open_locked(struct world *w, CK_SLOT_ID slot, CK_FLAGS flag
     atomic_store(&s->lower, lower);
     atomic_store(&s->place, failover_place(w, slot));
     atomic_store(&s->governed, GOVERNED_NONE);
-    for (size_t i = 0; i < sizeof(s->messages) / sizeof(*s->messages); i++)
-        atomic_store(&s->messages[i], CK_INVALID_HANDLE);
     *ret = table_show(&s->entry);
     return CKR_OK;
 }
@@ -248,8 +253,6 @@ static CK_RV session_close_locked(struct world *w, struct session *s, bool must)
             below->C_Logout(spare);
             failover_logged(slot, false);
         }
-        governed_end(s);
-        begun_drop(s);
         session_drop(s);
         objects_forget_session(handle);
         if (last)
@@ -375,9 +378,6 @@ void sessions_leave(CK_SLOT_ID slot)
     uint32_t at = 0;
 
     while ((s = sessions_next(slot, &at))) {
-        governed_end(s);
-        governed_idle_end(s);
-        begun_drop(s);
         session_drop(s);
     }
     objects_forget_slot(slot);

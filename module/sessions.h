@@ -32,7 +32,9 @@ struct session {
     struct begun *begun;   /* on a watched session: what was begun on it; under failover.c's lock */
     CK_NOTIFY notify;
     void *application;
-    unsigned making; /* keys that are being made on it; under the table's lock */
+    unsigned making;                   /* keys that are being made on it; under the table's lock */
+    atomic_uint spoken;                /* bits by enum message_kind: such messages are under approvals */
+    struct governed *messages_kept[4]; /* those; under the world's lock */
 };
 extern struct table session_table;
 

@@ -26,10 +26,6 @@ struct use_grant {
 CK_RV use_ask(struct world *w, const struct session_view *view, CK_OBJECT_HANDLE key, const struct use_asked *asked,
               struct use_grant *ret);
 
-/* Whether the key that C_MessageSignInit and its like were given may be used for one message more: what is begun by them
- * has no end of its own. function: "C_SignMessage"; takes no lock where the last answer is young. */
-CK_RV message_goes_on(const struct session_view *view, const char *function);
-
 /* Lifetime and places of a born key count under every rule, also one that plainly allows. With the world's lock held. */
 CK_RV use_key_in_order(const struct world *w, const struct question *q, const struct state_key *key);
 

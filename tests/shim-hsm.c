@@ -1,4 +1,5 @@
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,111 @@ static CK_RV sign_message(CK_SESSION_HANDLE session, CK_VOID_PTR parameter, CK_U
 {
     (void)parameter;
     return parameter_len ? CKR_ARGUMENTS_BAD : softhsm->C_Sign(session, data, data_len, signature, signature_len);
+}
+
+/* Messages by what SoftHSM has: GCM's tag in the parameter is split from the cipher text. The last mechanism and key of a
+ * session are those of its messages. */
+static struct message {
+    CK_SESSION_HANDLE session;
+    CK_MECHANISM_TYPE mechanism;
+    CK_OBJECT_HANDLE key;
+} messages[64];
+static pthread_mutex_t messages_lock = PTHREAD_MUTEX_INITIALIZER;
+EXPORT unsigned shim_messages; /* encrypted or decrypted, not only asked for their length */
+
+static CK_RV crypt_init(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key)
+{
+    if (!mechanism)
+        return CKR_OK;
+    if (mechanism->mechanism != CKM_AES_GCM || mechanism->ulParameterLen)
+        return CKR_MECHANISM_PARAM_INVALID;
+    pthread_mutex_lock(&messages_lock);
+    messages[session % 64] = (struct message){session, mechanism->mechanism, key};
+    pthread_mutex_unlock(&messages_lock);
+    return CKR_OK;
+}
+
+static CK_OBJECT_HANDLE message_key(CK_SESSION_HANDLE session)
+{
+    struct message m;
+
+    pthread_mutex_lock(&messages_lock);
+    m = messages[session % 64];
+    pthread_mutex_unlock(&messages_lock);
+    return m.session == session ? m.key : CK_INVALID_HANDLE;
+}
+
+static CK_RV encrypt_message(CK_SESSION_HANDLE session, CK_VOID_PTR parameter, CK_ULONG parameter_len,
+                             CK_BYTE_PTR associated, CK_ULONG associated_len, CK_BYTE_PTR data, CK_ULONG data_len,
+                             CK_BYTE_PTR out, CK_ULONG_PTR out_len)
+{
+    CK_GCM_MESSAGE_PARAMS *p = parameter;
+    CK_BYTE whole[4096];
+    CK_ULONG len = sizeof(whole), room = *out_len, fixed;
+    CK_RV rv;
+
+    if (parameter_len != sizeof(*p) || data_len > sizeof(whole) - 16)
+        return CKR_MECHANISM_PARAM_INVALID;
+    *out_len = data_len;
+    if (!out || room < data_len)
+        return out ? CKR_BUFFER_TOO_SMALL : CKR_OK;
+    fixed = p->ulIvFixedBits / 8;
+    if (p->ivGenerator == CKG_GENERATE_RANDOM)
+        softhsm->C_GenerateRandom(session, p->pIv + fixed, p->ulIvLen - fixed);
+    CK_GCM_PARAMS gcm = {p->pIv, p->ulIvLen, p->ulIvLen * 8, associated, associated_len, p->ulTagBits};
+    CK_MECHANISM m = {CKM_AES_GCM, &gcm, sizeof(gcm)};
+
+    rv = softhsm->C_EncryptInit(session, &m, message_key(session));
+    if (rv == CKR_OK)
+        rv = softhsm->C_Encrypt(session, data, data_len, whole, &len);
+    if (rv != CKR_OK)
+        return rv;
+    memcpy(out, whole, data_len);
+    memcpy(p->pTag, whole + data_len, len - data_len);
+    shim_messages++;
+    return CKR_OK;
+}
+
+static CK_RV decrypt_message(CK_SESSION_HANDLE session, CK_VOID_PTR parameter, CK_ULONG parameter_len,
+                             CK_BYTE_PTR associated, CK_ULONG associated_len, CK_BYTE_PTR data, CK_ULONG data_len,
+                             CK_BYTE_PTR out, CK_ULONG_PTR out_len)
+{
+    CK_GCM_MESSAGE_PARAMS *p = parameter;
+    CK_BYTE whole[4096], open[4096];
+    CK_ULONG len = sizeof(open), room = *out_len, tag = parameter_len == sizeof(*p) ? p->ulTagBits / 8 : 0;
+    CK_RV rv;
+
+    if (parameter_len != sizeof(*p) || data_len > sizeof(whole) - 16)
+        return CKR_MECHANISM_PARAM_INVALID;
+    *out_len = data_len;
+    if (!out || room < data_len)
+        return out ? CKR_BUFFER_TOO_SMALL : CKR_OK;
+    CK_GCM_PARAMS gcm = {p->pIv, p->ulIvLen, p->ulIvLen * 8, associated, associated_len, p->ulTagBits};
+    CK_MECHANISM m = {CKM_AES_GCM, &gcm, sizeof(gcm)};
+
+    memcpy(whole, data, data_len);
+    memcpy(whole + data_len, p->pTag, tag);
+    rv = softhsm->C_DecryptInit(session, &m, message_key(session));
+    if (rv == CKR_OK)
+        rv = softhsm->C_Decrypt(session, whole, data_len + tag, open, &len);
+    if (rv == CKR_OK)
+        memcpy(out, open, len);
+    if (rv == CKR_OK)
+        *out_len = len;
+    shim_messages++;
+    return rv;
+}
+
+static CK_RV verify_init(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key)
+{
+    return mechanism ? softhsm->C_VerifyInit(session, mechanism, key) : CKR_OK;
+}
+
+static CK_RV verify_message(CK_SESSION_HANDLE session, CK_VOID_PTR parameter, CK_ULONG parameter_len, CK_BYTE_PTR data,
+                            CK_ULONG data_len, CK_BYTE_PTR signature, CK_ULONG signature_len)
+{
+    (void)parameter;
+    return parameter_len ? CKR_ARGUMENTS_BAD : softhsm->C_Verify(session, data, data_len, signature, signature_len);
 }
 
 /* SHIM=pipe: how often a call wrote, and what else happens during it. */
@@ -127,7 +233,13 @@ EXPORT CK_RV C_GetInterface(CK_UTF8CHAR_PTR name, CK_VERSION *version, CK_INTERF
                                    .C_LoginUser = login_user,
                                    .C_SessionCancel = session_cancel,
                                    .C_MessageSignInit = sign_init,
-                                   .C_SignMessage = sign_message};
+                                   .C_SignMessage = sign_message,
+                                   .C_MessageEncryptInit = crypt_init,
+                                   .C_EncryptMessage = encrypt_message,
+                                   .C_MessageDecryptInit = crypt_init,
+                                   .C_DecryptMessage = decrypt_message,
+                                   .C_MessageVerifyInit = verify_init,
+                                   .C_VerifyMessage = verify_message};
     if ((!shim_is("3.0") && !shim_is("3.2")) || flags || (name && strcmp((char *)name, "PKCS 11") != 0) ||
         (version && memcmp(version, &later.version, sizeof(*version)) != 0))
         return CKR_FUNCTION_FAILED;

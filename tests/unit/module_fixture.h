@@ -160,6 +160,21 @@ static inline CK_FUNCTION_LIST *below(CK_SLOT_ID *ret_slot)
     return t->lower->f;
 }
 
+/* Another process suspends or resumes; seen here as if the last look were long ago. */
+static inline void scope_log(enum entry_type type, const char *scope)
+{
+    json_t *body = json_object();
+    struct estate *e = NULL;
+    struct fault f = {0};
+
+    assert_good(estate_open(home.bindings, &e, &f));
+    assert_true(json_put_string(body, "scope", scope));
+    assert_good(estate_append(e, type, body, NULL, &f));
+    gate_forget();
+    estate_close(e);
+    json_decref(body);
+}
+
 /* Entries of a type in the log. */
 static inline size_t logged(enum entry_type type)
 {

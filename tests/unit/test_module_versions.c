@@ -2,15 +2,6 @@
 
 /* Lower modules of other versions of PKCS#11, by tests/shim-hsm.c: what they lack, what they have more. */
 
-static const CK_FUNCTION_LIST_3_0 *list_3_0(void)
-{
-    CK_UTF8CHAR name[] = "PKCS 11";
-    CK_VERSION version = {3, 0};
-    CK_INTERFACE *found = NULL;
-
-    return C_GetInterface(name, &version, &found, 0) == CKR_OK ? found->pFunctionList : NULL;
-}
-
 static void a_function_that_is_missing_is_not_supported(void **state)
 {
     CK_BYTE seed[4] = {0};
@@ -89,10 +80,9 @@ static void messages_are_judged_as_uses(void **state)
     assert_rv(three->C_SignMessageBegin(~0UL, NULL, 0), CKR_SESSION_HANDLE_INVALID);
     assert_ok(three->C_MessageSignInit(session, NULL, 0)); /* ends what was begun; asks nobody */
     assert_ok(make_pair(session, "gov-message", true, &public, &governed));
-    assert_rv(three->C_MessageSignInit(session, &mechanism, governed), CKR_FUNCTION_REJECTED);
-    assert_refusal("C_SignMessage under rule \"approved use\": this function is not carried out under approvals");
+    assert_ok(three->C_MessageSignInit(session, &mechanism, governed));
     assert_int_equal(world_current()->estate->state.requests[world_current()->estate->state.request_count - 1].state,
-                     REQUEST_SPENT); /* nobody is asked in vain: the last request is that for the policy */
+                     REQUEST_SPENT); /* nobody is asked yet: the last request is that for the policy */
     life_end(state);
     assert_rv(three->C_SignMessageBegin(session, NULL, 0), CKR_CRYPTOKI_NOT_INITIALIZED);
     assert_rv(three->C_MessageSignInit(session, &mechanism, private), CKR_CRYPTOKI_NOT_INITIALIZED);
@@ -106,31 +96,22 @@ static void messages_stop_at_a_suspension(void **state)
     CK_OBJECT_HANDLE public = 0, private = 0;
     unsigned char data[32] = {7}, signature[64] = {0};
     CK_ULONG len = sizeof(signature);
-    json_t *body = json_object();
-    struct estate *e = NULL;
-    struct fault f = {0};
 
     (void)state;
     begin("3.0");
     three = list_3_0();
     assert_ok(make_pair(session, "free-stopped", true, &public, &private));
     assert_ok(three->C_MessageSignInit(session, &mechanism, private));
-    assert_good(estate_open(home.bindings, &e, &f));
-    assert_true(json_put_string(body, "scope", "key:free-stopped@root"));
-    assert_good(estate_append(e, ENTRY_SUSPENDED, body, NULL, &f));
-    gate_forget(); /* as if the last look were long ago */
+    scope_log(ENTRY_SUSPENDED, "key:free-stopped@root");
     assert_rv(three->C_SignMessage(session, NULL, 0, data, sizeof(data), signature, &len), CKR_FUNCTION_REJECTED);
     assert_refusal("suspended");
     assert_rv(three->C_SignMessageBegin(session, NULL, 0), CKR_FUNCTION_REJECTED);
     assert_int_equal(signature[0] | signature[63], 0);
-    assert_good(estate_append(e, ENTRY_RESUMED, body, NULL, &f));
-    gate_forget();
+    scope_log(ENTRY_RESUMED, "key:free-stopped@root");
     assert_ok(three->C_SignMessage(session, NULL, 0, data, sizeof(data), signature, &len));
     assert_ok(q->C_DestroyObject(session, private));
     assert_rv(three->C_SignMessage(session, NULL, 0, data, sizeof(data), signature, &len),
               CKR_OPERATION_NOT_INITIALIZED);
-    estate_close(e);
-    json_decref(body);
     life_end(state);
 }
 
