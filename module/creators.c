@@ -99,7 +99,7 @@ CK_RV our_C_UnwrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_
     if (!mechanism || !wrapped || !key || (count && !items))
         return CKR_ARGUMENTS_BAD;
     once = *mechanism;
-    if (mechanism_carries_handles(once.mechanism))
+    if (mechanism_carries_handles(&once))
         return gate_unfit(c.view.slot, c.operation, c.function, STRAY_MECHANISM, CKR_MECHANISM_INVALID);
     buf_put(&blob, wrapped, wrapped_len);
     c.wrapped = buf_span(&blob);

@@ -5,6 +5,7 @@
 #include "module/birth.h"
 #include "module/functions.h"
 #include "module/made.h"
+#include "module/mechanisms.h"
 
 /* C_GenerateKey and C_GenerateKeyPair. `public` is all zero for a secret key. */
 struct generation {
@@ -24,6 +25,8 @@ static CK_RV generation_read(struct generation *g, const CK_ATTRIBUTE *public, C
     CK_OBJECT_CLASS class = g->pair ? CKO_PRIVATE_KEY : CKO_SECRET_KEY;
     struct fault f = {0};
 
+    if (mechanism_carries_handles(&g->mechanism))
+        return gate_unfit(g->view.slot, OP_GENERATE, g->function, STRAY_MECHANISM, CKR_MECHANISM_INVALID);
     if (template_snapshot(secret, secret_count, &g->secret, &f) != OK ||
         template_snapshot(public, public_count, &g->public, &f) != OK ||
         asked_read(&g->secret, class, &g->asked, &f) != OK)

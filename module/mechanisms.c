@@ -4,15 +4,18 @@
 
 #include "module/pkcs11_3.h"
 
-bool mechanism_carries_handles(CK_MECHANISM_TYPE m)
+bool mechanism_carries_handles(const CK_MECHANISM *m)
 {
-    if (m >= CKM_SP800_108_FIRST_3_0 && m <= CKM_SP800_108_LAST_3_0)
+    if (m->mechanism >= CKM_VENDOR_DEFINED)
+        return m->pParameter || m->ulParameterLen;
+    if (m->mechanism >= CKM_SP800_108_FIRST_3_0 && m->mechanism <= CKM_SP800_108_LAST_3_0)
         return true;
-    switch (m) {
+    switch (m->mechanism) {
     case CKM_CMS_SIG:    /* certificateHandle */
     case CKM_KIP_DERIVE: /* hKey */
     case CKM_KIP_WRAP:
     case CKM_KIP_MAC:
+    case CKM_GOSTR3410_KEY_WRAP:       /* hKey */
     case CKM_CONCATENATE_BASE_AND_KEY: /* the other key */
     case CKM_ECMQV_DERIVE:             /* hPrivateData, publicKey */
     case CKM_X9_42_DH_HYBRID_DERIVE:

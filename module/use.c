@@ -87,7 +87,7 @@ CK_RV use_judge(const struct session_view *view, CK_OBJECT_HANDLE key, const cha
     CK_RV rv;
 
     *ret_lower = key;
-    if (mechanism && mechanism_carries_handles(mechanism->mechanism))
+    if (mechanism && mechanism_carries_handles(mechanism))
         return gate_unfit(view->slot, OP_USE, function, STRAY_MECHANISM, CKR_MECHANISM_INVALID);
     if (!object_lower(ret_lower, view->place))
         return gate_unfit(view->slot, OP_USE, function, STRAY_HANDLE, CKR_KEY_HANDLE_INVALID);

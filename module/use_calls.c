@@ -1,6 +1,7 @@
 #include <stdint.h>
 
 #include "module/begun.h"
+#include "module/failover.h"
 #include "module/functions.h"
 #include "module/governed.h"
 #include "module/grant.h"
@@ -194,6 +195,35 @@ CK_RV our_C_VerifyFinal(CK_SESSION_HANDLE session, CK_BYTE_PTR signature, CK_ULO
     struct governed_end what = {.signature = signature, .signature_len = signature_len};
 
     USE_STEP(session, C_VerifyFinal, C_VerifyInit, GOVERNED_VERIFY, what, true);
+}
+
+static CK_RV digest_begin(const struct session_view *view, CK_MECHANISM *mechanism)
+{
+    CK_MECHANISM once;
+
+    if (!mechanism)
+        return view->below->C_DigestInit(view->lower, NULL);
+    once = *mechanism;
+    if (mechanism_carries_handles(&once))
+        return gate_unfit(view->slot, OP_USE, "C_DigestInit", STRAY_MECHANISM, CKR_MECHANISM_INVALID);
+    return view->below->C_DigestInit(view->lower, &once);
+}
+
+CK_RV our_C_DigestInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism)
+{
+    struct session_view view;
+    unsigned turns = 0;
+    CK_RV rv;
+
+    if (session_plain(session, &view))
+        return digest_begin(&view, mechanism);
+    do {
+        if (!session_enter(session, &view))
+            return session_unknown();
+        rv = digest_begin(&view, mechanism);
+        session_leave(&view);
+    } while (failover_again(&view, rv, &turns));
+    return rv;
 }
 
 /* The digest that the key flows into is the application's own; the approval is for the key, whatever else is digested. */

@@ -185,7 +185,7 @@ CK_RV our_C_WrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OB
     if (!mechanism || !wrapped_len)
         return CKR_ARGUMENTS_BAD;
     once = *mechanism;
-    if (mechanism_carries_handles(once.mechanism))
+    if (mechanism_carries_handles(&once))
         return gate_unfit(g.view.slot, OP_WRAP, "C_WrapKey", STRAY_MECHANISM, CKR_MECHANISM_INVALID);
     outcome = mechanism_copy(&once, &g.mechanism, &f);
     g.opaque = outcome == E_REFUSED;

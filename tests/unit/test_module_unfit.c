@@ -53,6 +53,7 @@ static void use_strays(void)
 static void use_hostile_templates(void)
 {
     CK_MECHANISM aes = {CKM_AES_KEY_GEN, NULL, 0}, carrying = {CKM_KIP_MAC, NULL, 0};
+    CK_MECHANISM vendors = {CKM_VENDOR_DEFINED | 1, &key, sizeof key};
     CK_OBJECT_HANDLE made = 0;
     CK_BBOOL token = CK_TRUE;
     CK_ATTRIBUTE moved[] = {{CKA_TOKEN, &token, 1}};
@@ -63,6 +64,12 @@ static void use_hostile_templates(void)
     assert_rv(q->C_SetAttributeValue(session, key, twice, 2), CKR_TEMPLATE_INCONSISTENT);
     assert_rv(q->C_SetAttributeValue(session, key, moved, 1), CKR_ATTRIBUTE_READ_ONLY);
     assert_rv(q->C_SignInit(session, &carrying, key), CKR_MECHANISM_INVALID);
+    assert_refusal("names further keys");
+    assert_rv(q->C_SignInit(session, &vendors, key), CKR_MECHANISM_INVALID);
+    assert_rv(q->C_DigestInit(session, &vendors), CKR_MECHANISM_INVALID);
+    assert_refusal("C_DigestInit");
+    assert_rv(q->C_GenerateKey(session, &vendors, NULL, 0, &made), CKR_MECHANISM_INVALID);
+    assert_refusal("C_GenerateKey");
     assert_refusal("names further keys");
 }
 
@@ -76,10 +83,10 @@ static void each_is_logged_once(void **state)
     use_strays();
     assert_int_equal(logged(ENTRY_REFUSED), before + 5);
     use_hostile_templates();
-    assert_int_equal(logged(ENTRY_REFUSED), before + 10);
+    assert_int_equal(logged(ENTRY_REFUSED), before + 12);
     use_strays();
     use_hostile_templates();
-    assert_int_equal(logged(ENTRY_REFUSED), before + 10);
+    assert_int_equal(logged(ENTRY_REFUSED), before + 12);
 }
 
 /* Every finding another one. */
