@@ -102,7 +102,10 @@ static enum outcome birth_await(struct birth_work *k, struct fault *f)
 /* Steps 4 to 8, up to the point of no return. */
 static enum outcome birth_carry(struct birth_work *k, struct fault *f)
 {
+    struct fault ignored = {0}; /* an older head is as good */
     enum outcome outcome = birth_intend(k, f);
+    if (outcome == OK)
+        outcome = birth_prepare(k, f);
     if (outcome == OK)
         outcome = birth_make(k, f);
     if (outcome == OK)
@@ -111,6 +114,8 @@ static enum outcome birth_carry(struct birth_work *k, struct fault *f)
         outcome = lower_answers(k->below, f);
     if (outcome == OK)
         outcome = birth_recheck(k, f);
+    if (outcome == OK)
+        heads_again(&k->heads, &ignored);
     if (outcome == OK)
         outcome = birth_keep(k, f);
     return outcome;
@@ -121,6 +126,9 @@ static void birth_withdraw(struct birth_work *k, struct fault *f)
 {
     struct fault also = {0};
     struct fault reason = *f;
+    enum outcome visit = OK;
+    while (replicas_next(&k->replicas, &visit, &also) != NULL)
+        ; /* what is still out, its site is not asked for anything else before */
     /* In a library that hangs it ends with its session. */
     if (k->session_secret != CK_INVALID_HANDLE && lower_answers(k->below, &also) == OK)
         k->primary.f->C_DestroyObject(k->primary.session, k->session_secret);
@@ -170,8 +178,11 @@ static void primary_leave(struct birth_work *k)
 
 static void work_clear(struct birth_work *k)
 {
-    replicas_end(&k->replicas);
+    replicas_close(&k->heads);
+    replicas_close(&k->replicas);
     primary_leave(k);
+    replicas_end(&k->heads);
+    replicas_end(&k->replicas);
     k->world->carried = NULL;
     lock_release(k->lock);
     buf_free(&k->id);
@@ -216,9 +227,10 @@ enum outcome birth_run(const struct birth *b, CK_OBJECT_HANDLE *ret_secret, CK_O
                            .spki = BUF(4096)};
     struct fault later = {0};
 
-    enum outcome outcome = site_open(b->world, k.token, b->token->primary, SITE_APPLICATION, &k.primary, f);
+    const struct binding *primary = NULL;
+    enum outcome outcome = site_bound(b->world, k.token, b->token->primary, &primary, f);
     if (outcome == OK)
-        outcome = world_lower_want(b->world, k.primary.binding->module, &k.below, f);
+        outcome = world_lower_want(b->world, primary->module, &k.below, f);
     if (outcome == OK)
         outcome = settle_token(b->world, k.token, NULL, f);
     if (outcome == OK)
@@ -240,8 +252,9 @@ enum outcome birth_run(const struct birth *b, CK_OBJECT_HANDLE *ret_secret, CK_O
         fault_context(f, "the key is made, but not yet in the log as born; `quorate settle` ends it");
     if (outcome == OK) {
         /* Born is born: sites that cannot be told now are told by recovery. */
+        heads_put(b->world, &k.heads, &later);
         intent_complete(b->world, k.intent, &k.replicas, &later);
-        heads_renew(b->world, k.token, &later);
+        heads_wait(b->world, &k.heads, &later);
         *ret_secret = k.secret;
         *ret_public = k.public;
     }

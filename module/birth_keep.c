@@ -28,10 +28,28 @@ static enum outcome original_destroy(struct birth_work *k, CK_OBJECT_HANDLE *han
     return OK;
 }
 
+/* What wrapped the key is tidied away beside the copying. All are waited for. */
+static enum outcome wrappings_end(struct birth_work *k, enum outcome so_far, struct fault *f)
+{
+    struct fault why = {0};
+    enum outcome outcome = so_far, one = OK;
+    while (replicas_next(&k->replicas, &one, &why) != NULL)
+        if (one != OK && outcome == OK) {
+            outcome = one;
+            *f = why;
+        }
+    return outcome;
+}
+
 enum outcome birth_keep(struct birth_work *k, struct fault *f)
 {
     const struct key_template *want = k->b->template;
     enum outcome outcome = OK;
+    for (size_t i = 0; i < k->replicas.count && outcome == OK; i++)
+        if (k->replicas.items[i].place != NULL)
+            outcome = replica_begin(&k->replicas.items[i], VISIT_WRAP_END, f);
+    if (outcome != OK)
+        return wrappings_end(k, outcome, f);
     /* The public half first: the private one is what recovery goes by. */
     if (want->pair)
         outcome = copy_make(k, k->session_public, false, &k->public, f);
@@ -43,7 +61,7 @@ enum outcome birth_keep(struct birth_work *k, struct fault *f)
         outcome = original_destroy(k, &k->session_secret, f);
     if (outcome == OK)
         outcome = original_destroy(k, &k->session_public, f);
-    if (outcome == OK)
-        k->held = true;
+    outcome = wrappings_end(k, outcome, f);
+    k->held = outcome == OK;
     return outcome;
 }

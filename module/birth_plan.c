@@ -53,6 +53,8 @@ static enum outcome primary_prepare(struct birth_work *k, struct fault *f)
         return fault_set(f, E_REFUSED, "site %s is not ready: %s at %s is not enrolled: run `quorate enrol`", site,
                          k->token, site);
     enum outcome outcome = site_keys_pinned(enrolled, &pinned, f);
+    if (outcome == OK && k->primary.binding == NULL)
+        outcome = site_open(k->world, k->token, site, SITE_APPLICATION, &k->primary, f);
     if (outcome == OK)
         outcome = site_ready(&k->primary, &k->estate->state.estate, enrolled->serial, &pinned, f);
     if (outcome != OK)
@@ -124,7 +126,6 @@ static enum outcome first_of(enum outcome first, enum outcome second, const stru
 enum outcome birth_plan(struct birth_work *k, struct fault *f)
 {
     struct verdict *verdict = NULL;
-    struct replicas heads = {.count = 0};
     struct buf missing = BUF(700);
     struct fault why = {0};
 
@@ -135,12 +136,12 @@ enum outcome birth_plan(struct birth_work *k, struct fault *f)
         outcome = rule_keep(k, verdict, f);
     if (outcome != OK)
         goto out;
-    outcome = heads_ask(k->world, k->token, NULL, &heads, f);
+    outcome = heads_ask(k->world, k->token, NULL, &k->heads, f);
     replicas_ask(k, &verdict->sites, &missing);
     if (outcome == OK)
         outcome = primary_prepare(k, f);
     outcome = first_of(outcome, replicas_count(k, &missing, &why), &why, f);
-    outcome = first_of(outcome, heads_asked(k->world, &heads, &why), &why, f);
+    outcome = first_of(outcome, heads_asked(k->world, &k->heads, &why), &why, f);
     /* What hangs in the library of a replica may have the primary's too. */
     if (outcome == OK)
         outcome = lower_answers(k->below, f);

@@ -85,9 +85,10 @@ static enum outcome offer_describe(const struct birth_work *k, struct visit *v, 
     return outcome;
 }
 
-/* What the visit to the primary needs besides; the link's texts name the primary. */
-static enum outcome wrapping_prepare(const struct birth_work *k, struct visit *v, struct fault *f)
+/* What the visit to the primary needs besides. */
+static enum outcome wrapping_prepare(const struct birth_work *k, struct replica *r, struct fault *f)
 {
+    struct visit *v = r->visit;
     buf_clear(&v->id);
     buf_put(&v->id, k->id.data, k->id.len);
     v->key = k->session_secret;
@@ -97,18 +98,9 @@ static enum outcome wrapping_prepare(const struct birth_work *k, struct visit *v
         v->rule = NULL;
         return fault_memory(f);
     }
-    if (v->wrapping_at.site == NULL) {
-        enum outcome outcome = binding_copy(k->primary.binding, &v->wrapping_at, f);
-        if (outcome != OK)
-            return outcome;
-    }
-    if (v->primary == NULL) {
-        v->primary = k->below;
-        lower_hold(k->below);
-    }
-    v->wrapping =
-        (struct site_link){.token = v->token, .binding = &v->wrapping_at, .f = k->primary.f, .slot = k->primary.slot};
-    return v->id.failed ? fault_memory(f) : OK;
+    if (v->id.failed)
+        return fault_memory(f);
+    return r->place != NULL ? OK : wrapping_place_make(&k->primary, k->below, &r->place, f);
 }
 
 static enum outcome wrap_prepare(const struct birth_work *k, struct replica *r, enum wrapping from, struct fault *f)
@@ -119,7 +111,7 @@ static enum outcome wrap_prepare(const struct birth_work *k, struct replica *r, 
     v->wrapping_from = from;
     r->wrap_within = site_answers_within(k->world, k->primary.binding->site);
     enum outcome outcome = offer_describe(k, v, f);
-    return outcome == OK ? wrapping_prepare(k, v, f) : outcome;
+    return outcome == OK ? wrapping_prepare(k, r, f) : outcome;
 }
 
 static enum outcome wrap_begin(const struct birth_work *k, struct replica *r, enum wrapping from, struct fault *f)
@@ -132,6 +124,18 @@ enum outcome birth_wrap(const struct birth_work *k, struct replica *r, struct fa
 {
     enum outcome outcome = wrap_prepare(k, r, WRAPPING_RSA_AES, f);
     return outcome == OK ? replica_visit(r, VISIT_WRAP, f) : outcome;
+}
+
+enum outcome birth_prepare(struct birth_work *k, struct fault *f)
+{
+    enum outcome outcome = OK;
+    for (size_t i = 0; i < k->replicas.count && outcome == OK; i++) {
+        struct replica *r = &k->replicas.items[i];
+        outcome = wrap_prepare(k, r, WRAPPING_RSA_AES, f);
+        if (outcome == OK)
+            outcome = replica_begin(r, VISIT_WRAP_OPEN, f);
+    }
+    return outcome;
 }
 
 /* First the entry: what leaves here is in the log before it can be anywhere else. */
@@ -170,6 +174,8 @@ static bool weaker_begin(const struct birth_work *k, struct replica *r)
 /* What follows a visit that went well. */
 static enum outcome birth_go_on(const struct birth_work *k, struct replica *r, struct fault *f)
 {
+    if (r->kind == VISIT_WRAP_OPEN)
+        return OK;
     if (r->kind == VISIT_WRAP)
         return take_begin(k, r, f);
     enum outcome outcome = receipt_check(k, r, f);
@@ -178,14 +184,12 @@ static enum outcome birth_go_on(const struct birth_work *k, struct replica *r, s
     return receipt_log(k->estate, k->intent, r->site, &r->visit->offer_digest, &r->visit->receipt, f);
 }
 
-enum outcome birth_send(struct birth_work *k, size_t from, size_t count, struct fault *f)
+/* Waits for visits that are out; what follows them is begun while nothing went wrong. */
+static enum outcome visits_follow(struct birth_work *k, enum outcome so_far, struct fault *f)
 {
-    enum outcome result = OK, outcome = OK;
+    enum outcome result = so_far, outcome = OK;
     struct fault why = {0};
     struct replica *r = NULL;
-
-    for (size_t i = from; i < from + count && result == OK; i++)
-        result = wrap_begin(k, &k->replicas.items[i], WRAPPING_RSA_AES, f);
     while ((r = replicas_next(&k->replicas, &outcome, &why)) != NULL) {
         if (result != OK || (outcome != OK && r->kind == VISIT_TAKE && weaker_begin(k, r)))
             continue;
@@ -197,4 +201,12 @@ enum outcome birth_send(struct birth_work *k, size_t from, size_t count, struct 
         }
     }
     return result;
+}
+
+enum outcome birth_send(struct birth_work *k, size_t from, size_t count, struct fault *f)
+{
+    enum outcome result = visits_follow(k, OK, f);
+    for (size_t i = from; i < from + count && result == OK; i++)
+        result = wrap_begin(k, &k->replicas.items[i], WRAPPING_RSA_AES, f);
+    return visits_follow(k, result, f);
 }

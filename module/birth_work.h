@@ -19,6 +19,7 @@ struct birth_work {
     struct span_of_time deferred; /* receipts of carried sites may come so late; zero: not at all */
 
     struct replicas replicas; /* those that take part */
+    struct replicas heads;    /* the token's HSMs, as far as the log's head on them goes */
     struct site_link primary;
     struct lower *below; /* its module */
     struct lock *lock;
@@ -33,10 +34,13 @@ struct birth_work {
     CK_OBJECT_HANDLE secret, public; /* permanent */
 };
 
-/* Steps 2 and 3: judges once more, and asks every site for a sign of life and for the log's head. E_REFUSED, E_PENDING, E_DEVICE: nothing was
+/* Steps 2 and 3: judges once more, opens the primary where it is not, and asks every site for a sign of life and for the log's
+ * head. E_REFUSED, E_PENDING, E_DEVICE: nothing was
  * made, the text names the sites. */
 enum outcome birth_plan(struct birth_work *k, struct fault *f);
 
+/* What wrapping takes but the key begins to be made ready at the primary, for each replica, while the key is made. */
+enum outcome birth_prepare(struct birth_work *k, struct fault *f);
 /* Step 5: generates the key as session objects on the primary. */
 enum outcome birth_make(struct birth_work *k, struct fault *f);
 /* Steps 6 and 7, for these of the replicas, side by side: offers, receipts, and the entries and documents around them. On
@@ -45,7 +49,8 @@ enum outcome birth_send(struct birth_work *k, size_t from, size_t count, struct 
 /* Step 6, for one: the offer alone, in its visit. */
 enum outcome birth_wrap(const struct birth_work *k, struct replica *r, struct fault *f);
 
-/* Step 8, up to the point of no return: the key is permanent on the primary, and nothing else of it is left there. */
+/* Step 8, up to the point of no return: the key is permanent on the primary, and nothing else of it is left there, nor of what
+ * wrapped it. */
 enum outcome birth_keep(struct birth_work *k, struct fault *f);
 
 #endif

@@ -18,8 +18,8 @@ enum outcome heads_look(struct world *w, const char *token, const char *site, js
 /* Before governed work: E_REFUSED names HSM and finding, and what people have to do (`quorate readopt`). */
 enum outcome heads_check(struct world *w, const char *token, const char *site, struct fault *f);
 
-/* heads_check in two halves, for who asks the same HSMs for something else meanwhile. heads_asked waits, judges, and ends
- * what the first began; it is called whatever that returned. */
+/* heads_check in two halves, for who asks the same HSMs for something else meanwhile. heads_asked waits and judges; it is
+ * called whatever the first returned. The caller ends `at`, or renews with it. */
 enum outcome heads_ask(struct world *w, const char *token, const char *site, struct replicas *at, struct fault *f);
 enum outcome heads_asked(struct world *w, struct replicas *at, struct fault *f);
 
@@ -28,6 +28,11 @@ enum outcome heads_asked(struct world *w, struct replicas *at, struct fault *f);
  * be touched without people (heads_look) stays. The first fault of an HSM is returned; the others were tried all the same. An
  * older head is as good as before: whoever has done something already need not fail for it. */
 enum outcome heads_renew(struct world *w, const char *token, struct fault *f);
+/* The same for HSMs that heads_ask has begun with, in three parts, other work between them: looks again what lies there; puts
+ * what the log's head is then; waits. Each is called whatever the one before returned. */
+enum outcome heads_again(struct replicas *at, struct fault *f);
+enum outcome heads_put(struct world *w, struct replicas *at, struct fault *f);
+enum outcome heads_wait(struct world *w, struct replicas *at, struct fault *f);
 
 /* `quorate readopt`: see estate/vendor.h. */
 enum outcome readopt_run(struct world *w, json_t **ret, struct fault *f);

@@ -2,8 +2,6 @@
 #include <string.h>
 #include <time.h>
 
-#include <time.h>
-
 #include "core/limits.h"
 #include "module/head.h"
 #include "module/head_object.h"
@@ -128,7 +126,7 @@ enum outcome heads_ask(struct world *w, const char *token, const char *site, str
 }
 
 /* Waits for what lies there. Those that answer are marked ready. */
-static enum outcome heads_wait(struct replicas *at, struct fault *f)
+static enum outcome heads_back(struct replicas *at, struct fault *f)
 {
     struct replica *r = NULL;
     struct fault why = {0};
@@ -145,11 +143,10 @@ static enum outcome heads_wait(struct replicas *at, struct fault *f)
 
 static enum outcome heads_judge(struct world *w, struct replicas *at, json_t *list, struct fault *f)
 {
-    enum outcome outcome = heads_wait(at, f);
+    enum outcome outcome = heads_back(at, f);
     for (size_t i = 0; i < at->count && outcome == OK; i++)
         if (at->items[i].ready)
             outcome = replica_look(w, &at->items[i], list, f);
-    replicas_end(at);
     return outcome;
 }
 
@@ -158,7 +155,7 @@ enum outcome heads_look(struct world *w, const char *token, const char *site, js
     struct replicas at = {.count = 0};
     enum outcome outcome = heads_ask(w, token, site, &at, f);
     if (outcome == OK)
-        return heads_judge(w, &at, list, f);
+        outcome = heads_judge(w, &at, list, f);
     replicas_end(&at);
     return outcome;
 }
@@ -200,6 +197,7 @@ enum outcome heads_check(struct world *w, const char *token, const char *site, s
     struct replicas at = {.count = 0};
     struct fault why = {0};
     enum outcome outcome = heads_ask(w, token, site, &at, f), asked = heads_asked(w, &at, &why);
+    replicas_end(&at);
     if (outcome == OK && asked != OK)
         *f = why;
     return outcome == OK ? asked : outcome;
@@ -238,19 +236,68 @@ static bool heads_spare(struct heads *h, struct span note)
 /* Where everything is as it should be, or people have pardoned what is not. */
 static enum outcome renew_begin(struct world *w, struct replica *r, struct fault *f)
 {
-    struct visit *v = r->visit;
+    struct visit *v = NULL;
     json_t *list = json_array();
     enum outcome outcome = list != NULL ? replica_look(w, r, list, f) : fault_memory(f);
     if (outcome == OK)
         outcome = findings_refuse(w, list, f);
+    if (outcome != OK)
+        goto out;
+    v = r->visit;
     buf_clear(&v->note);
-    if (outcome == OK)
-        outcome = log_checkpoint_bytes(w->estate->log, &v->note, f);
+    outcome = log_checkpoint_bytes(w->estate->log, &v->note, f);
     if (outcome == OK && heads_spare(&v->heads, buf_span(&v->note)))
         buf_clear(&v->note);
     if (outcome == OK)
         outcome = replica_begin(r, VISIT_HEAD_PUT, f);
+out:
     json_decref(list);
+    return outcome;
+}
+
+/* The first of several faults is the one that is told. */
+static enum outcome first_keep(enum outcome so_far, enum outcome now, const struct fault *why, struct fault *f)
+{
+    if (so_far == OK && now != OK)
+        *f = *why;
+    return so_far != OK ? so_far : now;
+}
+
+enum outcome heads_again(struct replicas *at, struct fault *f)
+{
+    struct fault why = {0};
+    enum outcome outcome = OK;
+    for (size_t i = 0; i < at->count; i++) {
+        struct replica *r = &at->items[i];
+        if (!r->ready)
+            continue;
+        enum outcome begun = replica_begin(r, VISIT_HEADS, &why);
+        r->ready = begun == OK;
+        outcome = first_keep(outcome, begun, &why, f);
+    }
+    return outcome;
+}
+
+enum outcome heads_put(struct world *w, struct replicas *at, struct fault *f)
+{
+    struct fault why = {0};
+    enum outcome outcome = heads_back(at, f);
+    for (size_t i = 0; i < at->count; i++)
+        if (at->items[i].ready)
+            outcome = first_keep(outcome, renew_begin(w, &at->items[i], &why), &why, f);
+    return outcome;
+}
+
+enum outcome heads_wait(struct world *w, struct replicas *at, struct fault *f)
+{
+    struct replica *r = NULL;
+    struct fault why = {0};
+    enum outcome outcome = OK, one = OK;
+    while ((r = replicas_next(at, &one, &why)) != NULL) {
+        if (one == OK)
+            one = head_tell(w, r, &why);
+        outcome = first_keep(outcome, one, &why, f);
+    }
     return outcome;
 }
 
@@ -258,26 +305,10 @@ static enum outcome renew_begin(struct world *w, struct replica *r, struct fault
 static enum outcome token_renew(struct world *w, const struct bound_token *t, struct fault *f)
 {
     struct replicas at = {.count = 0};
-    struct replica *r = NULL;
     struct fault why = {0};
-    enum outcome outcome = heads_ask(w, t->id, NULL, &at, f), one = OK;
-    if (outcome == OK)
-        outcome = heads_wait(&at, f);
-    for (size_t i = 0; i < at.count; i++) {
-        one = at.items[i].ready ? renew_begin(w, &at.items[i], &why) : OK;
-        if (one != OK && outcome == OK) {
-            outcome = one;
-            *f = why;
-        }
-    }
-    while ((r = replicas_next(&at, &one, &why)) != NULL) {
-        if (one == OK)
-            one = head_tell(w, r, &why);
-        if (one != OK && outcome == OK) {
-            outcome = one;
-            *f = why;
-        }
-    }
+    enum outcome outcome = heads_ask(w, t->id, NULL, &at, f);
+    outcome = first_keep(outcome, heads_put(w, &at, &why), &why, f);
+    outcome = first_keep(outcome, heads_wait(w, &at, &why), &why, f);
     replicas_end(&at);
     return outcome;
 }

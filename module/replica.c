@@ -8,7 +8,9 @@
 /* By way: a module here, a courier. */
 static visit_fn *const visits[][2] = {
     [VISIT_READY] = {visit_ready, courier_ready},
+    [VISIT_WRAP_OPEN] = {visit_wrap_open, visit_wrap_open},
     [VISIT_WRAP] = {visit_wrap, visit_wrap},
+    [VISIT_WRAP_END] = {visit_wrap_end, visit_wrap_end},
     [VISIT_TAKE] = {visit_take, courier_take},
     [VISIT_NAME] = {visit_name, courier_born},
     [VISIT_HOLDS] = {visit_holds, courier_ready},
@@ -19,6 +21,12 @@ static visit_fn *const visits[][2] = {
     [VISIT_CLOSE] = {visit_close, NULL},
     [VISIT_WITHDRAW] = {visit_withdraw, courier_withdraw},
 };
+
+/* These visits are for the site, and take place at the primary. */
+static bool at_primary(enum visit_kind kind)
+{
+    return kind == VISIT_WRAP_OPEN || kind == VISIT_WRAP || kind == VISIT_WRAP_END;
+}
 
 unsigned site_answers_within(const struct world *w, const char *site)
 {
@@ -81,6 +89,7 @@ static enum outcome visit_make(struct world *w, const char *token, const char *s
 static void replica_forget(struct replica *r)
 {
     visit_free(r->visit);
+    wrapping_place_free(r->place);
     free(r->token);
     free(r->site);
     *r = (struct replica){.token = NULL};
@@ -129,11 +138,11 @@ enum { COURIER_MARGIN = 10 };
 static enum outcome visit_begin(struct replica *r, enum visit_kind kind, struct fault *f)
 {
     struct visit *v = r->visit;
-    unsigned within = kind == VISIT_WRAP ? r->wrap_within : r->answer_within + (r->far ? COURIER_MARGIN : 0);
+    unsigned within = at_primary(kind) ? r->wrap_within : r->answer_within + (r->far ? COURIER_MARGIN : 0);
     enum outcome outcome = OK;
     if (v == NULL)
         return fault_set(f, E_DEVICE, "%s at %s: it did not answer in time before", r->token, r->site);
-    if (r->carried && kind != VISIT_WRAP)
+    if (r->carried && !at_primary(kind))
         return fault_set(f, E_REFUSED,
                          "%s at %s: files are carried there by people: `quorate offer export %s`, and `quorate receipt "
                          "import` what comes back",
@@ -142,18 +151,27 @@ static enum outcome visit_begin(struct replica *r, enum visit_kind kind, struct 
         return fault_set(f, E_REFUSED, "%s at %s is reached %s: not yet", r->token, r->site,
                          r->far ? "by a courier" : "as a module");
     v->run = visits[kind][r->far];
-    v->in = kind == VISIT_WRAP ? v->primary : v->lower;
+    v->in = v->lower;
+    if (at_primary(kind)) {
+        v->in = r->place->lower;
+        v->place = r->place;
+        r->place = NULL; /* taken by v */
+    }
     r->kind = kind;
-    if (r->far && kind != VISIT_WRAP)
+    if (r->far && !at_primary(kind))
         outcome = replica_message(r, kind, f);
     if (outcome == OK)
         outcome = errand_begin(visit_go, visit_late, v, within, &r->out, f);
+    if (outcome != OK && v->place != NULL) {
+        r->place = v->place;
+        v->place = NULL; /* taken by r */
+    }
     return outcome == OK ? OK : fault_context(f, "%s at %s", r->token, r->site);
 }
 
 enum outcome replica_begin(struct replica *r, enum visit_kind kind, struct fault *f)
 {
-    bool first = r->far && !r->known && kind != VISIT_READY && kind != VISIT_WRAP;
+    bool first = r->far && !r->known && kind != VISIT_READY && !at_primary(kind);
     enum outcome outcome = visit_begin(r, first ? VISIT_READY : kind, f);
     r->then = outcome == OK && first ? kind : VISIT_NONE;
     return outcome;
@@ -175,18 +193,17 @@ static enum outcome visit_over(struct replica *r, struct fault *f)
     if (errand_end(out)) {
         if (overdue)
             lower_overdue(in, false);
-        if (r->kind == VISIT_WRAP) {
-            lower_drop(in);
-            r->visit->primary = NULL;
-        }
+        if (v->place != NULL)
+            r->place = v->place;
+        v->place = NULL; /* taken by r */
         if (r->visit->outcome != OK)
             *f = r->visit->fault;
-        else if (r->far && r->kind != VISIT_WRAP)
+        else if (r->far && !at_primary(r->kind))
             return replica_seen(r, f);
         return r->visit->outcome;
     }
     r->visit = NULL; /* taken by its thread */
-    if (r->kind == VISIT_WRAP && in != NULL)
+    if (at_primary(r->kind) && in != NULL)
         return fault_set(f, E_DEVICE, "%s: the primary did not wrap the key for %s within %s (%s)", r->token, r->site,
                          duration_format(r->wrap_within).text, in->path);
     return fault_set(f, E_DEVICE, "%s at %s: no answer within %s (%s); it counts as absent", r->token, r->site,
@@ -241,15 +258,27 @@ enum outcome replica_visit(struct replica *r, enum visit_kind kind, struct fault
     return outcome;
 }
 
-void replicas_end(struct replicas *all)
+void replicas_close(struct replicas *all)
 {
     struct fault ignored = {0};
     enum outcome outcome = OK;
     while (replicas_next(all, &outcome, &ignored) != NULL)
         ;
     for (size_t i = 0; i < all->count; i++)
+        if (all->items[i].visit != NULL && all->items[i].place != NULL && all->items[i].place->open)
+            replica_begin(&all->items[i], VISIT_WRAP_END, &ignored);
+    while (replicas_next(all, &outcome, &ignored) != NULL)
+        ;
+    for (size_t i = 0; i < all->count; i++)
         if (all->items[i].visit != NULL && all->items[i].visit->link.binding != NULL)
             replica_begin(&all->items[i], VISIT_CLOSE, &ignored);
+}
+
+void replicas_end(struct replicas *all)
+{
+    struct fault ignored = {0};
+    enum outcome outcome = OK;
+    replicas_close(all);
     while (replicas_next(all, &outcome, &ignored) != NULL)
         ;
     for (size_t i = 0; i < all->count; i++)

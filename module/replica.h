@@ -12,7 +12,9 @@
 
 enum visit_kind {
     VISIT_READY,
+    VISIT_WRAP_OPEN,
     VISIT_WRAP,
+    VISIT_WRAP_END,
     VISIT_TAKE,
     VISIT_NAME,
     VISIT_WITHDRAW,
@@ -32,13 +34,14 @@ struct replica {
     bool known; /* far: how much of our log it has (`from`) is known, by an answer of this session */
     uint64_t from;
     enum visit_kind then;                /* far: what follows once that is known; VISIT_NONE */
-    unsigned answer_within, wrap_within; /* seconds: this site; the primary, for VISIT_WRAP */
-    struct visit *visit;  /* what goes in and comes out; not to be touched while a visit is out; NULL: absent */
-    struct errand *out;   /* NULL: none is */
-    enum visit_kind kind; /* of the last visit */
-    bool ready;           /* the caller's mark */
-    bool carried;         /* files are carried there by people: keys are wrapped for it, all other visits are refused */
-    unsigned offers;      /* the caller's count of those made to it */
+    unsigned answer_within, wrap_within; /* seconds: this site; the primary, where the visit is there */
+    struct visit *visit;          /* what goes in and comes out; not to be touched while a visit is out; NULL: absent */
+    struct errand *out;           /* NULL: none is */
+    struct wrapping_place *place; /* at the primary, for this site; NULL: none, or a visit is there with it */
+    enum visit_kind kind;         /* of the last visit */
+    bool ready;                   /* the caller's mark */
+    bool carried;    /* files are carried there by people: keys are wrapped for it, all other visits are refused */
+    unsigned offers; /* the caller's count of those made to it */
 };
 
 struct replicas {
@@ -55,7 +58,9 @@ enum outcome replicas_want(struct replicas *all, struct world *w, const char *to
                            struct replica **ret, struct fault *f);
 /* Takes one off the list, closing its link; those behind it move up. No visit of it is out. */
 void replica_drop(struct replicas *all, size_t i);
-/* Waits for visits that are out, closes all links side by side, forgets all. */
+/* Waits for visits that are out; the links begin to be closed, side by side. No other visit is begun after it. */
+void replicas_close(struct replicas *all);
+/* The same; waits, and forgets all. */
 void replicas_end(struct replicas *all);
 
 /* Whether the bindings reach this site by a courier. */

@@ -22,6 +22,8 @@ struct site_link {
     CK_SESSION_HANDLE session;
     CK_TOKEN_INFO info;
     bool log_out; /* we logged in */
+    /* As site_ready found them, for whoever goes on with the same keys; else CK_INVALID_HANDLE. */
+    CK_OBJECT_HANDLE identity, transport;
 };
 
 /* Whether files are carried there by people; ret: its binding. */
@@ -77,6 +79,8 @@ enum outcome spki_template(struct span spki, struct template *ret, struct fault 
 /* Signs a SHA-256 digest: ECDSA as raw r||s, RSA as PKCS#1 v1.5. */
 enum outcome site_sign(const struct site_link *s, CK_OBJECT_HANDLE key, const struct digest *digest, struct buf *ret,
                        struct fault *f);
+/* The (private) identity key, by its CKA_ID. */
+enum outcome site_identity(const struct site_link *s, struct span identity_id, CK_OBJECT_HANDLE *ret, struct fault *f);
 /* The identity key signs a challenge; it must verify under the key given (SPKI). ret_signature may be NULL. */
 enum outcome site_challenge(const struct site_link *s, const struct digest *estate, struct span identity_id,
                             struct span identity, const struct digest *challenge, struct buf *ret_signature,

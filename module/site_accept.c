@@ -49,7 +49,11 @@ static enum outcome transport_find(struct unwrapping *u, const struct site_keys 
         return fault_set(f, E_REFUSED, "%s at %s: offers by %s are not known", s->token, s->binding->site,
                          u->offer->mechanism);
     wrapping_mechanism(how, &u->parameters, &u->mechanism);
-    enum outcome outcome = site_find_one(s, CKO_PRIVATE_KEY, buf_span(&pinned->transport_id), &u->transport, f);
+    enum outcome outcome = OK;
+    if (s->transport != CK_INVALID_HANDLE)
+        u->transport = s->transport;
+    else
+        outcome = site_find_one(s, CKO_PRIVATE_KEY, buf_span(&pinned->transport_id), &u->transport, f);
     return outcome == OK ? OK : fault_context(f, "the transport key");
 }
 
@@ -177,7 +181,7 @@ static enum outcome receipt_make(const struct site_link *s, const struct site_ke
     if (outcome == OK)
         outcome = receipt_digest(r, &digest, f);
     if (outcome == OK)
-        outcome = site_find_one(s, CKO_PRIVATE_KEY, buf_span(&pinned->identity_id), &identity, f);
+        outcome = site_identity(s, buf_span(&pinned->identity_id), &identity, f);
     return outcome == OK ? site_sign(s, identity, &digest, &r->signature, f) : outcome;
 }
 

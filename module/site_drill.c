@@ -98,10 +98,8 @@ static enum outcome answer_sign(const struct site_link *s, const struct site_key
     struct digest digest = {0};
     enum outcome outcome = drill_digest(d, &digest, f);
     if (outcome == OK)
-        outcome = site_find_one(s, CKO_PRIVATE_KEY, buf_span(&pinned->identity_id), &identity, f);
-    if (outcome == OK)
-        outcome = site_sign(s, identity, &digest, &d->signature, f);
-    return outcome == OK ? OK : fault_context(f, "the identity key");
+        outcome = site_identity(s, buf_span(&pinned->identity_id), &identity, f);
+    return outcome == OK ? site_sign(s, identity, &digest, &d->signature, f) : outcome;
 }
 
 enum outcome site_drill(const struct site_link *s, const struct site_keys *pinned, const struct digest *estate,

@@ -254,7 +254,7 @@ enum outcome site_keys_pinned(const struct state_site *enrolled, struct site_key
     return outcome;
 }
 
-static enum outcome transport_check(const struct site_link *s, const struct site_keys *pinned, struct fault *f)
+static enum outcome transport_check(struct site_link *s, const struct site_keys *pinned, struct fault *f)
 {
     struct buf spki = BUF(4096);
     CK_OBJECT_HANDLE public = CK_INVALID_HANDLE, private = CK_INVALID_HANDLE;
@@ -265,13 +265,15 @@ static enum outcome transport_check(const struct site_link *s, const struct site
         outcome = site_spki(s, public, &spki, f);
     if (outcome == OK && !span_equal(buf_span(&spki), buf_span(&pinned->transport)))
         outcome = fault_set(f, E_DEVICE, "%s at %s: it is not the one that was enrolled", s->token, s->binding->site);
-    if (outcome != OK)
+    if (outcome == OK)
+        s->transport = private;
+    else
         fault_context(f, "the transport key");
     buf_free(&spki);
     return outcome;
 }
 
-enum outcome site_ready(const struct site_link *s, const struct digest *estate, const char *serial,
+enum outcome site_ready(struct site_link *s, const struct digest *estate, const char *serial,
                         const struct site_keys *pinned, struct fault *f)
 {
     struct digest challenge = {0};
@@ -280,8 +282,11 @@ enum outcome site_ready(const struct site_link *s, const struct digest *estate, 
                          s->binding->site, s->binding->serial, serial);
     if (!random_bytes(challenge.bytes, sizeof challenge.bytes))
         return fault_set(f, E_IO, "no random bytes from the system");
-    enum outcome outcome =
-        site_challenge(s, estate, buf_span(&pinned->identity_id), buf_span(&pinned->identity), &challenge, NULL, f);
+    s->identity = s->transport = CK_INVALID_HANDLE;
+    enum outcome outcome = site_identity(s, buf_span(&pinned->identity_id), &s->identity, f);
+    if (outcome == OK)
+        outcome =
+            site_challenge(s, estate, buf_span(&pinned->identity_id), buf_span(&pinned->identity), &challenge, NULL, f);
     return outcome == OK ? transport_check(s, pinned, f) : outcome;
 }
 

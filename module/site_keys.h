@@ -15,8 +15,9 @@ void site_keys_clear(struct site_keys *k);
 
 /* A copy of what the log has pinned. */
 enum outcome site_keys_pinned(const struct state_site *enrolled, struct site_keys *ret, struct fault *f);
-/* The HSM at the other end is the enrolled one: serial number, identity by a fresh challenge, transport key. */
-enum outcome site_ready(const struct site_link *s, const struct digest *estate, const char *serial,
+/* The HSM at the other end is the enrolled one: serial number, identity by a fresh challenge, transport key. The link keeps the
+ * handles of both. */
+enum outcome site_ready(struct site_link *s, const struct digest *estate, const char *serial,
                         const struct site_keys *pinned, struct fault *f);
 
 /* Opens the site, with the application's login or its own; the HSM there is the enrolled one and says so. */

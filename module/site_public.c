@@ -87,6 +87,24 @@ static enum outcome pkey_spki(EVP_PKEY *key, struct buf *ret)
     return ret->failed ? E_MEMORY : OK;
 }
 
+/* In one call. */
+static enum outcome two_attributes(const struct site_link *s, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE one,
+                                   struct buf *ret_one, CK_ATTRIBUTE_TYPE other, struct buf *ret_other, struct fault *f)
+{
+    CK_BYTE first[LIMIT_ATTRIBUTE], second[LIMIT_ATTRIBUTE];
+    CK_ATTRIBUTE a[] = {{one, first, sizeof first}, {other, second, sizeof second}};
+    CK_RV rv = s->f->C_GetAttributeValue(s->session, object, a, 2);
+    if (rv == CKR_OK && (a[0].ulValueLen > sizeof first || a[1].ulValueLen > sizeof second))
+        rv = CKR_DEVICE_ERROR;
+    if (rv != CKR_OK)
+        return site_fault(s, "reading the public key", rv, f);
+    buf_clear(ret_one);
+    buf_clear(ret_other);
+    buf_put(ret_one, first, a[0].ulValueLen);
+    buf_put(ret_other, second, a[1].ulValueLen);
+    return ret_one->failed || ret_other->failed ? fault_memory(f) : OK;
+}
+
 enum outcome site_spki(const struct site_link *s, CK_OBJECT_HANDLE public, struct buf *ret, struct fault *f)
 {
     CK_ULONG type = 0;
@@ -101,9 +119,8 @@ enum outcome site_spki(const struct site_link *s, CK_OBJECT_HANDLE public, struc
             fault_set(f, E_REFUSED, "%s at %s: a public key of type 0x%lX: not yet", s->token, s->binding->site, type);
         goto out;
     }
-    outcome = site_attribute(s, public, type == CKK_RSA ? CKA_MODULUS : CKA_EC_PARAMS, &first, f);
-    if (outcome == OK)
-        outcome = site_attribute(s, public, type == CKK_RSA ? CKA_PUBLIC_EXPONENT : CKA_EC_POINT, &second, f);
+    outcome = type == CKK_RSA ? two_attributes(s, public, CKA_MODULUS, &first, CKA_PUBLIC_EXPONENT, &second, f)
+                              : two_attributes(s, public, CKA_EC_PARAMS, &first, CKA_EC_POINT, &second, f);
     if (outcome != OK)
         goto out;
     key = type == CKK_RSA ? rsa_build(buf_span(&first), buf_span(&second))

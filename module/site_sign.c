@@ -38,6 +38,16 @@ enum outcome site_sign(const struct site_link *s, CK_OBJECT_HANDLE key, const st
     return ret->failed ? fault_memory(f) : OK;
 }
 
+enum outcome site_identity(const struct site_link *s, struct span identity_id, CK_OBJECT_HANDLE *ret, struct fault *f)
+{
+    enum outcome outcome = OK;
+    if (s->identity != CK_INVALID_HANDLE)
+        *ret = s->identity;
+    else
+        outcome = site_find_one(s, CKO_PRIVATE_KEY, identity_id, ret, f);
+    return outcome == OK ? OK : fault_context(f, "the identity key");
+}
+
 enum outcome site_challenge(const struct site_link *s, const struct digest *estate, struct span identity_id,
                             struct span identity, const struct digest *challenge, struct buf *ret_signature,
                             struct fault *f)
@@ -46,11 +56,9 @@ enum outcome site_challenge(const struct site_link *s, const struct digest *esta
     struct digest digest = {0};
     struct buf signature = BUF(2048);
 
-    enum outcome outcome = site_find_one(s, CKO_PRIVATE_KEY, identity_id, &key, f);
-    if (outcome != OK) {
-        fault_context(f, "the identity key");
+    enum outcome outcome = site_identity(s, identity_id, &key, f);
+    if (outcome != OK)
         goto out;
-    }
     if (!challenge_digest(estate, s->token, s->binding->site, challenge, &digest)) {
         outcome = fault_memory(f);
         goto out;

@@ -132,13 +132,11 @@ void visit_free(struct visit *v)
     if (v == NULL)
         return;
     site_close(&v->link);
+    wrapping_place_free(v->place);
     if (v->lower != NULL)
         lower_drop(v->lower);
-    if (v->primary != NULL)
-        lower_drop(v->primary);
     lock_release(v->lock);
     binding_clear(&v->bound);
-    binding_clear(&v->wrapping_at);
     site_keys_clear(&v->pinned);
     offer_clear(&v->offer);
     receipt_clear(&v->receipt);
@@ -163,6 +161,8 @@ void visit_late(void *visit)
     struct visit *v = visit;
     struct lower *in = v->in;
     struct fault ignored = {0};
+    if (v->place != NULL)
+        wrapping_place_close(v->place, &ignored);
     if (v->run == visit_take && v->link.binding != NULL)
         site_destroy(&v->link, buf_span(&v->id), &ignored);
     if (in == NULL) {

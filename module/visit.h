@@ -24,10 +24,8 @@ struct visit {
     enum site_login how;     /* it is opened so: SITE_MODULE where nobody says otherwise */
     struct lock *lock;       /* a share in what is being carried out: nobody takes it over while we are out */
 
-    /* For visit_wrap: the primary, where the key lies; a session of its own is opened there. */
-    struct lower *primary;       /* held while that visit is out; else NULL */
-    struct site_link wrapping;   /* token, slot and functions are given; open during the visit alone */
-    struct binding wrapping_at;  /* has a site's name alone */
+    /* For visit_wrap and those around it: the primary, where the key lies. */
+    struct wrapping_place *place;
     CK_OBJECT_HANDLE key;        /* that is wrapped */
     enum wrapping wrapping_from; /* the strongest that is tried */
     bool sha1_allowed;
@@ -73,16 +71,18 @@ struct visit {
 
 /* Opens the link where it is not open: what every visit but the last begins with. */
 enum outcome visit_open(struct visit *v, struct fault *f);
-visit_fn visit_ready;    /* the HSM is the enrolled one and answers a challenge */
-visit_fn visit_wrap;     /* at the primary: the offer's mechanism and blobs */
-visit_fn visit_take;     /* judges the offer, takes the key in: the receipt */
-visit_fn visit_name;     /* the key `label` gets the CKA_ID `wanted` */
-visit_fn visit_withdraw; /* destroys what has the CKA_ID `id`, and looks that nothing is left */
-visit_fn visit_holds;    /* E_ABSENT where no key of `class` has that id */
-visit_fn visit_change;   /* sets `attributes` on it and reads them back; it may have got the new CKA_ID already */
-visit_fn visit_compare;  /* E_REFUSED where it has them otherwise */
-visit_fn visit_heads;    /* E_ABSENT where the HSM cannot be reached */
-visit_fn visit_head_put; /* makes the new head, then deletes `heads` */
+visit_fn visit_ready;     /* the HSM is the enrolled one and answers a challenge */
+visit_fn visit_wrap_open; /* at the primary: a session with all that wrapping takes but the key */
+visit_fn visit_wrap;      /* there: the offer's mechanism and blobs */
+visit_fn visit_wrap_end;  /* there: the AES key is destroyed, the session closed */
+visit_fn visit_take;      /* judges the offer, takes the key in: the receipt */
+visit_fn visit_name;      /* the key `label` gets the CKA_ID `wanted` */
+visit_fn visit_withdraw;  /* destroys what has the CKA_ID `id`, and looks that nothing is left */
+visit_fn visit_holds;     /* E_ABSENT where no key of `class` has that id */
+visit_fn visit_change;    /* sets `attributes` on it and reads them back; it may have got the new CKA_ID already */
+visit_fn visit_compare;   /* E_REFUSED where it has them otherwise */
+visit_fn visit_heads;     /* E_ABSENT where the HSM cannot be reached */
+visit_fn visit_head_put;  /* makes the new head, then deletes `heads` */
 visit_fn visit_close;
 /* The same where a courier carries the message and the answer. */
 visit_fn courier_ready, courier_take, courier_born, courier_withdraw, courier_drill;

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/limits.h"
@@ -108,34 +109,48 @@ void wrapping_mechanism(enum wrapping w, struct wrapping_parameters *p, CK_MECHA
 }
 
 /* Both keys in one call, under an AES key that the HSM makes for it (PKCS#11 2.40, section 2.1.21). */
-static CK_RV wrap_at_once(struct visit *v, CK_OBJECT_HANDLE transport)
+static CK_RV wrap_at_once(struct visit *v)
 {
     struct wrapping_parameters parameters;
     CK_MECHANISM mechanism;
     wrapping_mechanism(WRAPPING_RSA_AES, &parameters, &mechanism);
     buf_clear(&v->offer.wrapped_secret);
-    return wrap(&v->wrapping, &mechanism, transport, v->key, &v->offer.wrapped_key);
+    return wrap(&v->place->link, &mechanism, v->place->transport, v->key, &v->offer.wrapped_key);
+}
+
+/* Each offer has an AES key of its own, but where the security officer's stays. */
+static enum outcome courier_end(struct wrapping_place *p, struct fault *f)
+{
+    CK_OBJECT_HANDLE courier = p->trusted ? CK_INVALID_HANDLE : p->courier;
+    p->courier = CK_INVALID_HANDLE;
+    p->courier_used = false;
+    if (courier != CK_INVALID_HANDLE && p->link.f->C_DestroyObject(p->link.session, courier) != CKR_OK)
+        return fault_set(f, E_DEVICE, "%s at %s: the key that wraps could not be destroyed", p->token, p->at.site);
+    return OK;
 }
 
 /* The key under an AES key, that one under the transport key: by the better hash where the HSM has it. */
-static enum outcome wrap_both(struct visit *v, CK_OBJECT_HANDLE courier, CK_OBJECT_HANDLE transport, struct fault *f)
+static enum outcome wrap_in_two(struct visit *v, struct fault *f)
 {
-    const struct site_link *s = &v->wrapping;
+    struct wrapping_place *p = v->place;
+    const struct site_link *s = &p->link;
     CK_MECHANISM kwp = {CKM_AES_KEY_WRAP_PAD, NULL, 0}, oaep;
     struct wrapping_parameters parameters;
     enum wrapping how = v->wrapping_from > WRAPPING_OAEP_SHA256 ? v->wrapping_from : WRAPPING_OAEP_SHA256;
     CK_RV rv = CKR_OK, better = CKR_OK;
 
-    enum outcome outcome = OK;
-    if ((rv = wrap(s, &kwp, courier, v->key, &v->offer.wrapped_key)) != CKR_OK)
-        return site_fault(s, "wrapping the key (CKM_AES_KEY_WRAP_PAD)", rv, f);
+    enum outcome outcome = p->courier == CK_INVALID_HANDLE ? courier_make(s, &p->courier, f) : OK;
+    if (outcome == OK && (rv = wrap(s, &kwp, p->courier, v->key, &v->offer.wrapped_key)) != CKR_OK)
+        outcome = site_fault(s, "wrapping the key (CKM_AES_KEY_WRAP_PAD)", rv, f);
+    if (outcome != OK)
+        return outcome;
     wrapping_mechanism(how, &parameters, &oaep);
-    rv = wrap(s, &oaep, transport, courier, &v->offer.wrapped_secret);
+    rv = wrap(s, &oaep, p->transport, p->courier, &v->offer.wrapped_secret);
     if (rv != CKR_OK && how == WRAPPING_OAEP_SHA256 && v->sha1_allowed) {
         how = WRAPPING_OAEP_SHA1;
         better = rv;
         wrapping_mechanism(how, &parameters, &oaep);
-        rv = wrap(s, &oaep, transport, courier, &v->offer.wrapped_secret);
+        rv = wrap(s, &oaep, p->transport, p->courier, &v->offer.wrapped_secret);
     }
     if (rv != CKR_OK && how == WRAPPING_OAEP_SHA256)
         outcome =
@@ -149,58 +164,94 @@ static enum outcome wrap_both(struct visit *v, CK_OBJECT_HANDLE courier, CK_OBJE
     return outcome;
 }
 
-/* The AES key is a fresh one. */
-static enum outcome wrap_in_two(struct visit *v, CK_OBJECT_HANDLE transport, struct fault *f)
+static bool at_once(const struct visit *v)
 {
-    const struct site_link *s = &v->wrapping;
-    CK_OBJECT_HANDLE courier = CK_INVALID_HANDLE;
-    enum outcome outcome = courier_make(s, &courier, f);
-    if (outcome == OK)
-        outcome = wrap_both(v, courier, transport, f);
-    if (courier != CK_INVALID_HANDLE && s->f->C_DestroyObject(s->session, courier) != CKR_OK && outcome == OK)
-        outcome =
-            fault_set(f, E_DEVICE, "%s at %s: the key that wraps could not be destroyed", s->token, s->binding->site);
-    return outcome;
+    return v->wrapping_from == WRAPPING_RSA_AES && v->takes_rsa_aes && v->place->rsa_aes && !v->trusted;
 }
 
-/* Both are the security officer's: the HSM lets the key leave under no other. */
-static enum outcome wrap_trusted(struct visit *v, struct fault *f)
+enum outcome visit_wrap_open(struct visit *v, struct fault *f)
 {
-    CK_OBJECT_HANDLE courier = CK_INVALID_HANDLE, transport = CK_INVALID_HANDLE;
-    enum outcome outcome =
-        trusted_find(&v->wrapping, &v->estate, buf_span(&v->pinned.transport), &courier, &transport, f);
-    return outcome == OK ? wrap_both(v, courier, transport, f) : outcome;
-}
-
-static enum outcome wrap_key(struct visit *v, struct fault *f)
-{
-    CK_OBJECT_HANDLE transport = CK_INVALID_HANDLE;
-    if (v->trusted)
-        return wrap_trusted(v, f);
-    enum outcome outcome = transport_import(&v->wrapping, buf_span(&v->pinned.transport), &transport, f);
-    if (outcome != OK)
-        return outcome;
-    if (v->wrapping_from == WRAPPING_RSA_AES && v->takes_rsa_aes && wrapping_offered(&v->wrapping, CKF_WRAP) &&
-        wrap_at_once(v, transport) == CKR_OK)
-        snprintf(v->offer.mechanism, sizeof v->offer.mechanism, "%s", names[WRAPPING_RSA_AES]);
-    else
-        outcome = wrap_in_two(v, transport, f);
-    v->wrapping.f->C_DestroyObject(v->wrapping.session, transport);
-    return outcome;
-}
-
-enum outcome visit_wrap(struct visit *v, struct fault *f)
-{
-    struct site_link *s = &v->wrapping;
-    enum outcome outcome = lower_answers(v->primary, f);
-    if (outcome != OK)
+    struct wrapping_place *p = v->place;
+    struct site_link *s = &p->link;
+    enum outcome outcome = lower_answers(p->lower, f);
+    if (outcome != OK || p->open)
         return outcome;
     CK_RV rv = s->f->C_OpenSession(s->slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &s->session);
     if (rv != CKR_OK)
         return site_fault(s, "C_OpenSession", rv, f);
-    outcome = wrap_key(v, f);
-    rv = s->f->C_CloseSession(s->session);
-    if (rv != CKR_OK && outcome == OK)
-        outcome = site_fault(s, "C_CloseSession", rv, f);
+    p->open = true;
+    p->courier = p->transport = CK_INVALID_HANDLE;
+    p->courier_used = false;
+    p->trusted = v->trusted;
+    /* Both are the security officer's: the HSM lets the key leave under no other. */
+    if (v->trusted)
+        return trusted_find(s, &v->estate, buf_span(&v->pinned.transport), &p->courier, &p->transport, f);
+    p->rsa_aes = v->takes_rsa_aes && wrapping_offered(s, CKF_WRAP);
+    outcome = transport_import(s, buf_span(&v->pinned.transport), &p->transport, f);
+    return outcome == OK && !at_once(v) ? courier_make(s, &p->courier, f) : outcome;
+}
+
+enum outcome visit_wrap(struct visit *v, struct fault *f)
+{
+    enum outcome outcome = visit_wrap_open(v, f);
+    if (outcome == OK && v->place->courier_used && !v->trusted)
+        outcome = courier_end(v->place, f);
+    if (outcome != OK)
+        return outcome;
+    if (at_once(v) && wrap_at_once(v) == CKR_OK) {
+        snprintf(v->offer.mechanism, sizeof v->offer.mechanism, "%s", names[WRAPPING_RSA_AES]);
+        return OK;
+    }
+    v->place->courier_used = true;
+    return wrap_in_two(v, f);
+}
+
+enum outcome visit_wrap_end(struct visit *v, struct fault *f)
+{
+    return wrapping_place_close(v->place, f);
+}
+
+enum outcome wrapping_place_make(const struct site_link *primary, struct lower *lower, struct wrapping_place **ret,
+                                 struct fault *f)
+{
+    struct wrapping_place *p = calloc(1, sizeof *p);
+    if (p == NULL || (p->token = strdup(primary->token)) == NULL) {
+        free(p);
+        return fault_memory(f);
+    }
+    enum outcome outcome = binding_copy(primary->binding, &p->at, f);
+    p->lower = lower;
+    lower_hold(lower);
+    p->link = (struct site_link){.token = p->token, .binding = &p->at, .f = primary->f, .slot = primary->slot};
+    if (outcome == OK)
+        *ret = p;
+    else
+        wrapping_place_free(p);
     return outcome;
+}
+
+/* The transport key goes with the session. */
+enum outcome wrapping_place_close(struct wrapping_place *p, struct fault *f)
+{
+    if (!p->open)
+        return OK;
+    enum outcome outcome = courier_end(p, f);
+    p->open = false;
+    CK_RV rv = p->link.f->C_CloseSession(p->link.session);
+    if (rv != CKR_OK && outcome == OK)
+        outcome = site_fault(&p->link, "C_CloseSession", rv, f);
+    return outcome;
+}
+
+void wrapping_place_free(struct wrapping_place *p)
+{
+    struct fault ignored = {0};
+    if (p == NULL)
+        return;
+    if (lower_answers(p->lower, &ignored) == OK)
+        wrapping_place_close(p, &ignored); /* in a library that hangs it ends with the process */
+    lower_drop(p->lower);
+    binding_clear(&p->at);
+    free(p->token);
+    free(p);
 }

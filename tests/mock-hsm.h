@@ -26,9 +26,11 @@
  * "real" (keys that are made from then on are keys, by libcrypto: they sign, wrap and unwrap; "reset" leaves it),
  * "lacks N WAY" and "refuses N WAY" (slot N does not wrap so; where it refuses, C_GetMechanismInfo says that it does; WAY is
  * rsa-aes, oaep-sha256, oaep-sha1, or private, whatever the way),
- * "count" (calls are counted from here on; steering of any kind counts too). */
-typedef bool (*mock_steer_fn)(const char *line);              /* false: not understood, nothing changed */
-typedef unsigned long (*mock_calls_fn)(const char *function); /* or "slot N": of all; "hanging": calls that hang now */
+ * "count" (calls are counted from here on; steering of any kind counts too), "trace N" (each of those is a line on file
+ * descriptor N: begin and end, with its delay, in milliseconds of CLOCK_MONOTONIC, slot, function; without N no more). */
+typedef bool (*mock_steer_fn)(const char *line); /* false: not understood, nothing changed */
+typedef unsigned long (*mock_calls_fn)(
+    const char *function); /* "all"; "slot N": of all; "hanging": calls that hang now */
 /* How often private and secret keys were used whose label begins so; counted while anything is steered. */
 typedef unsigned long (*mock_uses_fn)(const char *label);
 

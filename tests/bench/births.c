@@ -11,7 +11,10 @@
  *                            the time in the HSMs' own functions that make, wrap, unwrap, sign, copy and destroy keys,
  *                            begin sessions and log in, of a birth that asks one site after the other
  *                            then: keys a second of a drill of all three sites, in all and in those functions alone
- *   births mock ROUNDS MS    every call takes MS at its HSM; calls: of the site that was called most often, times MS
+ *   births mock ROUNDS MS    every call takes MS in its HSM's library, whatever else is asked of it meanwhile; calls: all that the
+ *                            library of the site got that was called most often, times MS, as if one waited for the other
+ *
+ *   births timeline MS       every call of a birth on those: when it began, and in the column of its site, what
  *
  * Medians in milliseconds, and what ours is of the other. */
 
@@ -178,20 +181,18 @@ static void on_softhsm(size_t rounds)
 static void on_mock(size_t rounds, unsigned ms)
 {
     double ours[MOST] = {0}, calls[MOST] = {0};
-    char line[64], name[32];
+    char line[64];
     mock_sites_make(&d, RULES);
     for (size_t i = 0; i < rounds; i++) {
         unsigned long before[3], most = 0;
         snprintf(line, sizeof line, "all delay=%u", ms * 1000);
         for (size_t k = 0; k < 3; k++) {
             hsm_steer(k, line);
-            snprintf(name, sizeof name, "slot %zu", k);
-            before[k] = hsm[k].calls(name);
+            before[k] = hsm[k].calls("all");
         }
         ours[i] = birth();
         for (size_t k = 0; k < 3; k++) {
-            snprintf(name, sizeof name, "slot %zu", k);
-            unsigned long made = hsm[k].calls(name) - before[k];
+            unsigned long made = hsm[k].calls("all") - before[k];
             if (i == 0)
                 printf("birth-two-replicas mock: %lu calls at %s\n", made, depth_sites[k]);
             most = made > most ? made : most;
@@ -203,15 +204,64 @@ static void on_mock(size_t rounds, unsigned ms)
            ms, a, b, a / b);
 }
 
+struct traced {
+    double begin, end;
+    unsigned long slot;
+    char function[40];
+};
+
+static int earlier(const void *a, const void *b)
+{
+    const struct traced *x = a, *y = b;
+    return (x->begin > y->begin) - (x->begin < y->begin);
+}
+
+/* Every call of one birth, in the order in which they began: when, how long, and in the column of its site what. */
+static void timeline(unsigned ms)
+{
+    static struct traced calls[1024];
+    char line[128];
+    size_t count = 0;
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    mock_sites_make(&d, RULES);
+    snprintf(line, sizeof line, "all delay=%u", ms * 1000);
+    for (size_t k = 0; k < 3; k++)
+        hsm_steer(k, line);
+    birth();
+    snprintf(line, sizeof line, "trace %d", fileno(file));
+    for (size_t k = 0; k < 3; k++)
+        hsm_steer(k, line);
+    double since = now_ms(), took_ms = birth();
+    assert_int_equal(fseek(file, 0, SEEK_SET), 0);
+    while (count < sizeof calls / sizeof *calls && fgets(line, sizeof line, file)) {
+        struct traced *c = &calls[count++];
+        char *rest = NULL;
+        c->begin = strtod(line, &rest);
+        c->end = strtod(rest, &rest);
+        c->slot = strtoul(rest, &rest, 10);
+        snprintf(c->function, sizeof c->function, "%.*s", (int)strcspn(rest + 1, "\n"), rest + 1);
+    }
+    fclose(file);
+    qsort(calls, count, sizeof *calls, earlier);
+    printf("%8s %6s   %-26s%-26s%s\n", "ms", "took", depth_sites[0], depth_sites[1], depth_sites[2]);
+    for (size_t i = 0; i < count; i++)
+        printf("%8.1f %6.1f   %*s%s\n", calls[i].begin - since, calls[i].end - calls[i].begin,
+               calls[i].slot < 3 ? (int)calls[i].slot * 26 : 0, "", calls[i].function);
+    printf("in all %.1f ms\n", took_ms);
+}
+
 int main(int argc, char **argv)
 {
     size_t rounds = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
     if (rounds == 0 || rounds > MOST || (argc != 3 && argc != 4)) {
-        fprintf(stderr, "usage: births softhsm ROUNDS | births mock ROUNDS MS\n");
+        fprintf(stderr, "usage: births softhsm ROUNDS | births mock ROUNDS MS | births timeline MS\n");
         return 2;
     }
     if (strcmp(argv[1], "softhsm") == 0)
         on_softhsm(rounds);
+    else if (strcmp(argv[1], "timeline") == 0)
+        timeline((unsigned)rounds);
     else
         on_mock(rounds, argc == 4 ? (unsigned)strtoul(argv[3], NULL, 10) : 50);
     depth_end(&d);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/mock/inner.h"
@@ -29,6 +30,7 @@ static unsigned long calls[ROWS], calls_at[MOCK_TOKENS + 1];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards them */
 static pthread_cond_t released = PTHREAD_COND_INITIALIZER;
 static unsigned long releases, hanging; /* under the lock */
+static int trace = -1;                  /* under the lock */
 atomic_bool mock_steered, mock_shows_3_0;
 
 static _Thread_local bool lying;
@@ -50,11 +52,20 @@ static void hang(void)
     hanging--;
 }
 
+static double now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
 bool mock_turn_begin(size_t row, CK_SLOT_ID slot, struct mock_turn *ret)
 {
     struct steering now = {0};
+    double began = now_ms();
 
     pthread_mutex_lock(&lock);
+    int tell = trace;
     calls[row]++;
     calls_at[slot]++;
     if (rows[row].there && rows[row].slot != slot) {
@@ -73,6 +84,8 @@ bool mock_turn_begin(size_t row, CK_SLOT_ID slot, struct mock_turn *ret)
         usleep(now.delay);
     if (now.die)
         kill(getpid(), now.die);
+    if (tell >= 0)
+        dprintf(tell, "%.3f %.3f %lu %s\n", began, now_ms(), slot, names[row]);
     lying = now.lies;
     lie = now.len;
     *ret = (struct mock_turn){.answer = now.answers, .rv = now.rv};
@@ -204,6 +217,12 @@ bool mock_steer(const char *line)
         const char *slot = strtok_r(NULL, " \t\n", &rest);
         return slot && mock_real_steer(what, strtoul(slot, NULL, 10), strtok_r(NULL, " \t\n", &rest));
     }
+    if (strcmp(what, "trace") == 0) {
+        pthread_mutex_lock(&lock);
+        trace = rest && *rest ? (int)strtol(rest, NULL, 10) : -1;
+        pthread_mutex_unlock(&lock);
+        return true;
+    }
     if (strcmp(what, "version") == 0) {
         atomic_store(&mock_shows_3_0, strcmp(rest, "3.0") == 0);
         return true;
@@ -227,7 +246,9 @@ unsigned long mock_calls(const char *function)
         if (strncmp(function, "slot ", 5) == 0 && strtoul(function + 5, NULL, 10) == i)
             count = calls_at[i];
     for (size_t i = 0; i < ROWS; i++)
-        if (strcmp(names[i], function) == 0)
+        if (strcmp(function, "all") == 0)
+            count += calls[i];
+        else if (strcmp(names[i], function) == 0)
             count = calls[i];
     pthread_mutex_unlock(&lock);
     return count;

@@ -40,6 +40,7 @@ static inline void depth_labour_begin(struct depth *d, const char *label, struct
 
 static inline void depth_labour_end(struct depth_labour *l)
 {
+    replicas_end(&l->k.heads);
     replicas_end(&l->k.replicas);
     site_close(&l->k.primary);
     buf_free(&l->k.id);
