@@ -1,13 +1,19 @@
 #!/bin/bash
-# Run by `make check`, with what it has built: unit tests of both trees, then the integration tests. Prints what failed and, last,
-# "N passed, N failed"; ends with 1 where anything failed.
+# Run by `make check`, with what it has built: unit tests of all trees, sweeps, integration tests. Prints what failed and, last,
+# "N passed, N failed"; ends with 1 where anything failed. As many at once as there are processors; what takes longest first.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 unset PKCS11_MODULE_PATH OPENSSL_CONF QUORATE_BINDINGS SOFTHSM2_CONF
 export LC_ALL=C CMOCKA_MESSAGE_OUTPUT=STDOUT
+# SoftHSM was not built with it: what two of its own calls do to each other is not looked at.
+TSAN_OPTIONS=suppressions=$(pwd)/tests/tsan.supp${TSAN_OPTIONS:+ $TSAN_OPTIONS}
+export TSAN_OPTIONS
 umask 022
 passed=0
 failed=0
+said=$(mktemp -d)
+export said
+trap 'rm -rf "$said"' EXIT
 
 # $1: program. Every test of it counts; one that dies counts as a failure of its own.
 unit() {
@@ -27,50 +33,79 @@ unit() {
         bad=1
         out+=$'\nno test ran'
     fi
-    passed=$((passed + good))
-    failed=$((failed + bad))
-    printf '%-44s %3d passed, %d failed\n' "$1" "$good" "$bad"
+    printf 'unit %s %d passed, %d failed\n' "$1" "$good" "$bad"
     [ "$bad" = 0 ] || printf '%s\n' "$out" | sed 's/^/    /'
 }
 
-# Every source has its program: one that was not built would be missed silently.
-for source in tests/unit/test_*.c; do
-    name=$(basename "$source" .c)
-    for tree in build build/asan; do
-        unit "$tree/tests/$name"
-    done
-done
-
-# SoftHSM was not built with it: what two of its own calls do to each other is not looked at.
-TSAN_OPTIONS=suppressions=$(pwd)/tests/tsan.supp${TSAN_OPTIONS:+ $TSAN_OPTIONS}
-export TSAN_OPTIONS
-for name in ${THREADS:?the tests that make threads builds}; do
-    unit "build/tsan/tests/$name"
-done
-
-# What the fuzzer once tried, with the address sanitizer.
-for corpus in tests/fuzz/corpus/*/; do
-    target=$(basename "$corpus")
-    if "build/asan/tests/fuzz_$target" "$corpus"*; then
-        passed=$((passed + 1))
+# $1: what the fuzzer once tried; with the address sanitizer.
+corpus() {
+    if "build/asan/tests/fuzz_$(basename "$1")" "$1"*; then
+        echo "ok   inputs of $1"
     else
-        failed=$((failed + 1))
-        echo "FAIL an input of $corpus (run them one by one)"
+        echo "FAIL an input of $1 (run them one by one)"
     fi
-done
+}
 
-while read -r verdict line; do
-    case $verdict in
-    ok) passed=$((passed + 1)) ;;
-    FAIL) failed=$((failed + 1)) ;;
-    esac
-    printf '%s %s\n' "$verdict" "$line"
-done < <(tests/sweep/some.sh
+# $1: tree.
+bypass() {
+    TREE=$1 tests/bypass/run.sh || echo "FAIL the bypass table of $1 did not run to its end"
+}
+parity() {
+    TREE=$1 tests/parity/run.sh || echo "FAIL the parity tests of $1 did not run to their end"
+}
+
+# $1: one of these functions, $2: its argument. What it says comes out in one piece.
+job() {
+    local file=$said/$1-${2//\//-}
+    "$1" "$2" >"$file" 2>&1 </dev/null || echo "FAIL $1 $2 ended with $?" >>"$file"
+    flock "$said" cat "$file"
+}
+export -f unit corpus bypass parity job
+
+# Those of the tests that take longest, of one tree.
+slow='mock_births|depth_faults|module_init_token|depth_crash|audit_tiles|module_governed|module_failover|depth_birth|depth_far|audit_log'
+
+# Every source has its program: one that was not built would be missed silently.
+jobs() {
+    local source name tree
+    {
+        for tree in build build/asan; do
+            for source in tests/unit/test_*.c; do
+                echo "unit $tree/tests/$(basename "$source" .c)"
+            done
+        done
+        for name in ${THREADS:?the tests that make threads builds}; do
+            echo "unit build/tsan/tests/$name"
+        done
+    } >"$said/units"
+    grep test_mock_births "$said/units"
+    printf 'bypass %s\n' build/tsan build/asan build
+    printf 'parity %s\n' build/tsan build/asan build
+    grep -E "test_($slow)\$" "$said/units" | grep -v test_mock_births
+    printf 'corpus %s\n' tests/fuzz/corpus/*/
+    grep -vE "test_($slow)\$" "$said/units"
+}
+
+run() {
+    # One more than there are processors, since many wait for disks and for time limits.
+    jobs | xargs -P $(($(nproc) + 1)) -L 1 bash -c 'job "$@"' job || echo 'FAIL not every test was run'
+    tests/sweep/some.sh
     tests/integration/run.sh || echo 'FAIL the integration tests did not run to their end'
-    for tree in build build/asan build/tsan; do
-        TREE=$tree tests/bypass/run.sh || echo "FAIL the bypass table of $tree did not run to its end"
-        TREE=$tree tests/parity/run.sh || echo "FAIL the parity tests of $tree did not run to their end"
-    done)
+}
+
+while IFS= read -r line; do
+    if [[ $line =~ ^unit\ (.*)\ ([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+        passed=$((passed + BASH_REMATCH[2]))
+        failed=$((failed + BASH_REMATCH[3]))
+        printf '%-44s %3d passed, %d failed\n' "${BASH_REMATCH[@]:1}"
+        continue
+    fi
+    case $line in
+    'ok '*) passed=$((passed + 1)) ;;
+    'FAIL '*) failed=$((failed + 1)) ;;
+    esac
+    printf '%s\n' "$line"
+done < <(run)
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
