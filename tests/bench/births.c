@@ -161,10 +161,7 @@ static void drills(size_t rounds)
 static void on_softhsm(size_t rounds)
 {
     double ours[MOST] = {0}, bare[MOST] = {0};
-    depth_make(&d, RULES);
-    for (size_t i = 0; i < 3; i++)
-        depth_enrol(&d, depth_sites[i]);
-    depth_login(&d);
+    depth_begin(&d, RULES);
     step_between();
     for (size_t i = 0; i < rounds; i++) {
         errands_without_threads(true);

@@ -42,3 +42,30 @@ transcript_holds() {
     says 'The transcript holds.'
     must tests/verify.py "$D/transcript" --trust "$D/trust.yaml"
 }
+
+# One of an administrator alone, who enters, does these steps and closes, as $D/short.yaml. $1: its id; $2: the answers; then a step
+# each: "WHAT, do: ACTION, with: …".
+short_ceremony() {
+    local id=$1
+    printf '%s\n' 'people: {administrator: administrator}' 'keys: {administrator: people/administrator.uri}' \
+        "answers: $2" >"$D/ceremony.answers.yaml"
+    shift 2
+    printf '%s\n' 'ceremony: A short one' "id: $id" 'roles: {administrator: {of: ceremony-administrator}}' 'acts:' \
+        '  - act: All of it' '    steps:' >"$D/short.yaml"
+    printf '      - {by: administrator, step: %s}\n' 'Enter, do: enter' "$@" 'Close, do: close' >>"$D/short.yaml"
+}
+short_holds() {
+    holds "$D/short.yaml"
+}
+
+# For stamps of time: an authority of the test's own, and its answer to a query.
+authority() { # name
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj "/CN=$1" \
+        -addext extendedKeyUsage=critical,timeStamping -keyout "$D/$1.key" -out "$D/$1.pem" 2>"$D/$1.err"
+    printf '01\n' >"$D/$1.serial"
+    printf '[tsa]\nserial=%s\ncrypto_device=builtin\ndigests=sha256\ndefault_policy=1.2.3.4\nsigner_digest=sha256\n' \
+        "$D/$1.serial" >"$D/$1.cnf"
+}
+stamp() { # name, query, response
+    openssl ts -reply -config "$D/$1.cnf" -section tsa -queryfile "$2" -signer "$D/$1.pem" -inkey "$D/$1.key" -out "$3"
+}

@@ -2,6 +2,8 @@
 # Cosigners: over HTTP and by files, before a key is used and before a ceremony closes; and that both verifiers ask.
 # shellcheck source=tests/integration/lib.sh
 . tests/integration/lib.sh
+# shellcheck source=tests/integration/ceremony.sh
+. tests/integration/ceremony.sh
 FROM=bare
 
 # At the port it had before, where it had one.
@@ -111,26 +113,9 @@ case_a_ceremony_closes_cosigned() {
 case_the_step_collects() {
     cosigned_estate one checkpoint
     estate_trust
-    cat >"$D/short.yaml" <<'END'
-ceremony: A short one
-id: short
-roles:
-  administrator: {of: ceremony-administrator}
-acts:
-  - act: All of it
-    steps:
-      - {step: Enter, by: administrator, do: enter}
-      - {step: Have the record cosigned, by: administrator, do: cosign}
-      - {step: Close, by: administrator, do: close}
-END
-    cat >"$D/short.answers.yaml" <<'END'
-people: {administrator: administrator}
-keys: {administrator: people/administrator.uri}
-answers: {}
-END
-    ends 1 client "$Q" run "$D/short.yaml" --answers "$D/short.answers.yaml"
-    approve "$(estate_newest)" authority-1 authority-2
-    must client "$Q" run "$D/short.yaml" --answers "$D/short.answers.yaml"
+    short_ceremony short '{}' 'Have the record cosigned, do: cosign'
+    opening_approved "$D/short.yaml"
+    must short_holds
     # The closing checkpoint too, which the policy asks for.
     [ "$(grep -c '"type":"cosigned"' "$D/estate/log/entries")" = 2 ] || fail 'the closing checkpoint is not cosigned'
     must "$Q" transcript short-1 "$D/transcript"
@@ -143,15 +128,14 @@ END
     # One that cannot be reached when it closes is carried to; there is no transcript before.
     kill "$SERVER"
     wait "$SERVER" 2>/dev/null || true
-    sed -i '/do: cosign}/d; s/id: short/id: shorter/' "$D/short.yaml"
-    ends 1 client "$Q" run "$D/short.yaml" --answers "$D/short.answers.yaml"
-    approve "$(estate_newest)" authority-1 authority-2
-    ends 1 client "$Q" run "$D/short.yaml" --answers "$D/short.answers.yaml"
+    short_ceremony shorter '{}'
+    opening_approved "$D/short.yaml"
+    ends 1 short_holds
     serve_one
     must "$Q" cosign collect
     kill "$SERVER"
     wait "$SERVER" 2>/dev/null || true
-    must client "$Q" run "$D/short.yaml" --answers "$D/short.answers.yaml"
+    must short_holds
     says closed 'quorate cosign collect --ceremony shorter-1'
     ends 1 "$Q" transcript shorter-1 "$D/early"
     says 'wants the closing checkpoint'
@@ -196,18 +180,6 @@ packed() {
     must tar -x -f "$D/one.tar" -C "$D/unpacked"
     diff -r "$D/again" "$D/unpacked" || fail 'the archive holds something else'
     must "$Q" verify "$D/unpacked" --trust "$D/trust.yaml"
-}
-
-# An authority of the test's own: its certificate, and its answer to a query.
-authority() { # name
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj "/CN=$1" \
-        -addext extendedKeyUsage=critical,timeStamping -keyout "$D/$1.key" -out "$D/$1.pem" 2>"$D/$1.err"
-    printf '01\n' >"$D/$1.serial"
-    printf '[tsa]\nserial=%s\ncrypto_device=builtin\ndigests=sha256\ndefault_policy=1.2.3.4\nsigner_digest=sha256\n' \
-        "$D/$1.serial" >"$D/$1.cnf"
-}
-stamp() { # name, query, response
-    openssl ts -reply -config "$D/$1.cnf" -section tsa -queryfile "$2" -signer "$D/$1.pem" -inkey "$D/$1.key" -out "$3"
 }
 
 # Brought back after the close, over the closing checkpoint only, and believed only from an authority that is trusted.

@@ -40,20 +40,9 @@ token_made_new() {
     must "$Q" readopt # the log's head went too, and was put there again
     says 'as it should be'
     must "$Q" log check
-    cat >"$D/short.yaml" <<'END'
-ceremony: What became of the token
-id: after-the-token
-roles:
-  administrator: {of: ceremony-administrator}
-acts:
-  - act: All
-    steps:
-      - {step: Enter., by: administrator, do: enter}
-      - {step: Close., by: administrator, do: close}
-END
-    printf 'people:\n  administrator: administrator\n' >"$D/ceremony.answers.yaml"
+    short_ceremony after-the-token '{}'
     opening_approved "$D/short.yaml"
-    must holds "$D/short.yaml"
+    must short_holds
     rm -rf "$D/transcript"
     transcript_holds after-the-token-1
 }

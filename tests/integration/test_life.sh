@@ -5,25 +5,17 @@
 # shellcheck source=tests/integration/ceremony.sh
 . tests/integration/ceremony.sh
 
-# A short ceremony closes the record, both verifiers read it, and every forgery of these kinds is refused. $1: the kinds.
+# A short ceremony closes the record, both verifiers read it, and every forgery of these kinds is refused. $1: the kinds; then
+# answers and steps as short_ceremony has them.
 recorded() {
-    cat >"$D/short.yaml" <<END
-ceremony: Nothing but an end
-id: root-oca-key-generation
-roles: {administrator: {of: ceremony-administrator}}
-acts:
-  - act: All of it
-    steps:
-      - {step: Enter, by: administrator, do: enter}
-${SHORT:-}      - {step: Close, by: administrator, do: close}
-END
-    printf 'people: {administrator: administrator}\nkeys: {administrator: people/administrator.uri}\n%s\n' \
-        "${ANSWERS:-answers: {\}}" >"$D/ceremony.answers.yaml"
-    asks holds "$D/short.yaml"
-    approve "$ID" authority-1 authority-2
-    must holds "$D/short.yaml"
+    local kinds=$1
+    shift
+    [ $# -gt 0 ] || set -- '{}'
+    short_ceremony root-oca-key-generation "$@"
+    opening_approved "$D/short.yaml"
+    must short_holds
     transcript_holds $CEREMONY
-    must tests/tamper.py "$D/transcript" --trust "$D/trust.yaml" --log-key "$D/estate/log/key" --quorate "$Q" --kinds "$1"
+    must tests/tamper.py "$D/transcript" --trust "$D/trust.yaml" --log-key "$D/estate/log/key" --quorate "$Q" --kinds "$kinds"
     printf '%s\n' "$OUT"
 }
 
@@ -177,8 +169,7 @@ case_an_hsm_moves() {
 # In a ceremony the arrival is a step.
 case_an_hsm_arrives_in_a_ceremony() {
     must "$Q" move root glasgow --bag TEB-1
-    SHORT='      - {step: Receive the HSM, by: administrator, do: arrive, with: {token: root, site: glasgow}}
-' ANSWERS='answers: {"1.2": [{bag: TEB-1, safe: GLA-1}]}' recorded moves
+    recorded moves '{"1.2": [{bag: TEB-1, safe: GLA-1}]}' 'Receive the HSM, do: arrive, with: {token: root, site: glasgow}'
     must "$Q" status
     matches 'root +glasgow +replica +enrolled +at home'
 }

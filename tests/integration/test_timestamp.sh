@@ -2,41 +2,14 @@
 # The step `timestamp` of a ceremony: the query, the authority's answer at once, later, or never, and what both verifiers say.
 # shellcheck source=tests/integration/lib.sh
 . tests/integration/lib.sh
-
-# An authority of the test's own, and its answer to a query.
-authority() { # name
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj "/CN=$1" \
-        -addext extendedKeyUsage=critical,timeStamping -keyout "$D/$1.key" -out "$D/$1.pem" 2>"$D/$1.err"
-    printf '01\n' >"$D/$1.serial"
-    printf '[tsa]\nserial=%s\ncrypto_device=builtin\ndigests=sha256\ndefault_policy=1.2.3.4\nsigner_digest=sha256\n' \
-        "$D/$1.serial" >"$D/$1.cnf"
-}
-stamp() { # name, query, response
-    openssl ts -reply -config "$D/$1.cnf" -section tsa -queryfile "$2" -signer "$D/$1.pem" -inkey "$D/$1.key" -out "$3"
-}
+# shellcheck source=tests/integration/ceremony.sh
+. tests/integration/ceremony.sh
 
 # The step waits where a response was promised; without one it is done with what was asked alone.
 prepared() { # answers
-    cat >"$D/stamped.yaml" <<'END'
-ceremony: One with a time stamp
-id: stamped
-roles:
-  administrator: {of: ceremony-administrator}
-acts:
-  - act: All of it
-    steps:
-      - {step: Enter, by: administrator, do: enter}
-      - {step: Have the record stamped, by: administrator, do: timestamp}
-      - {step: Close, by: administrator, do: close}
-END
-    cat >"$D/stamped.answers.yaml" <<END
-people: {administrator: administrator}
-keys: {administrator: people/administrator.uri}
-answers: $1
-END
+    short_ceremony stamped "$1" 'Have the record stamped, do: timestamp'
     estate_trust
-    ends 1 client "$Q" run "$D/stamped.yaml" --answers "$D/stamped.answers.yaml"
-    approve "$(estate_newest)" authority-1 authority-2
+    opening_approved "$D/short.yaml"
 }
 both_hold() { # transcript, trust
     must "$Q" verify "$1" --trust "$2"
@@ -54,17 +27,17 @@ case_answered_in_the_room() {
     authority stranger
     prepared '{"1.2": {response: response.tsr}}'
     # The authority has not answered yet: the ceremony stands at this step, and its query stays what it is.
-    ends 1 client "$Q" run "$D/stamped.yaml" --answers "$D/stamped.answers.yaml"
+    ends 1 short_holds
     says response.tsr
     must cp "$folder/1.2.tsq" "$D/query.tsq"
     openssl ts -query -digest "$(sha256sum <"$D/policy.yaml" | cut -d' ' -f1)" -sha256 -cert -out "$D/other.tsq"
     stamp tsa "$D/other.tsq" "$D/response.tsr"
-    ends 1 client "$Q" run "$D/stamped.yaml" --answers "$D/stamped.answers.yaml"
+    ends 1 short_holds
     says 'not over this checkpoint'
     must cmp "$folder/1.2.tsq" "$D/query.tsq"
     stamp tsa "$D/query.tsq" "$D/response.tsr"
     must openssl ts -verify -data "$folder/1.2.checkpoint" -in "$D/response.tsr" -CAfile "$D/tsa.pem"
-    must client "$Q" run "$D/stamped.yaml" --answers "$D/stamped.answers.yaml"
+    must short_holds
     must "$Q" transcript stamped-1 "$D/transcript"
     grep -q '"kind":"timestamp"' "$D/transcript/entries" || fail 'no artifact'
     both_hold "$D/transcript" "$D/trust.yaml"
@@ -80,7 +53,7 @@ case_answered_in_the_room() {
 
 case_never_answered() {
     prepared '{"1.2": {}}'
-    must client "$Q" run "$D/stamped.yaml" --answers "$D/stamped.answers.yaml"
+    must short_holds
     must "$Q" transcript stamped-1 "$D/transcript"
     both_hold "$D/transcript" "$D/trust.yaml"
     must "$Q" verify "$D/transcript" --trust "$D/trust.yaml"

@@ -134,42 +134,31 @@ altered() {
     both_refuse "$D/more" files
 }
 
-# Without keys: a bag, a value of a class and one without. $1: the bag that is opened, $2: the one that is sealed.
-short_ceremony() {
-    cat >"$D/short.yaml" <<'END'
-ceremony: A short one
-id: short
-roles:
-  administrator: {of: ceremony-administrator}
-acts:
-  - act: All of it
-    steps:
-      - {step: Enter, by: administrator, do: enter}
-      - {step: Open, by: administrator, do: open-bag, with: {item: box}, confidential: custody}
-      - {step: Note, by: administrator, do: record, with: {who: "^[a-z]+$", what: "^[a-z]+$"}, confidential: {who: personal}}
-      - {step: Seal, by: administrator, do: seal-bag, with: {item: box}, confidential: {bag: custody}}
-      - {step: Close, by: administrator, do: close}
-END
-    printf '%s\n' 'people: {administrator: administrator}' 'keys: {administrator: people/administrator.uri}' 'answers:' \
-        "  \"1.2\": {bag: $1}" '  "1.3": {who: mallory, what: nothing}' "  \"1.4\": {bag: $2}" >"$D/short.answers.yaml"
-    asks short_run
-    approve "$ID" authority-1 authority-2
-}
-short_run() {
-    "$Q" run "$D/short.yaml" --answers "$D/short.answers.yaml"
+# Without keys: a bag, a value of a class and one without. $1: the bag that is opened, $2: the one that is sealed; then
+# an answer more, and its step.
+custody_ceremony() {
+    short_ceremony short "
+  \"1.2\": {bag: $1}
+  \"1.3\": {who: mallory, what: nothing}
+  \"1.4\": {bag: $2}
+  ${3:-}" \
+        'Open, do: open-bag, with: {item: box}, confidential: custody' \
+        'Note, do: record, with: {who: "^[a-z]+$", what: "^[a-z]+$"}, confidential: {who: personal}' \
+        'Seal, do: seal-bag, with: {item: box}, confidential: {bag: custody}' "${@:4}"
+    opening_approved "$D/short.yaml"
 }
 
 # The next ceremony knows which bag was sealed, though the log's lines do not say; in a transcript without them nobody does.
 case_custody_goes_on() {
     prepare_ready
     estate_trust
-    short_ceremony one two
-    must short_run
-    short_ceremony one three
-    ends 1 short_run
+    custody_ceremony one two
+    must short_holds
+    custody_ceremony one three
+    ends 1 short_holds
     says 'box was last sealed in another bag than one'
-    sed -i 's/{bag: one}/{bag: two}/' "$D/short.answers.yaml"
-    must short_run
+    sed -i 's/{bag: one}/{bag: two}/' "$D/ceremony.answers.yaml"
+    must short_holds
     must "$Q" transcript short-2 "$D/whole"
     both_hold "$D/whole" 'custody: 5 shown'
     must "$Q" transcript short-2 "$D/withheld" --withhold custody
@@ -181,8 +170,8 @@ case_custody_goes_on() {
 # A body that is lost, or another than was committed to, is damage: named, and nothing goes on.
 case_lost_bodies() {
     prepare_ready
-    short_ceremony one two
-    must short_run
+    custody_ceremony one two
+    must short_holds
     must "$Q" log check
     local one
     one=$(grep -l mallory "$D"/estate/log/confidential/*.json)
@@ -213,12 +202,8 @@ case_arrivals_are_shown() {
     prepare_ready
     estate_trust
     must "$Q" move root glasgow --bag TEB-1
-    short_ceremony one two
-    sed -i 's/^ *- {step: Close/      - {step: Receive, by: administrator, do: arrive, with: {token: root, site: glasgow}}\n&/' "$D/short.yaml"
-    echo '  "1.5": {bag: TEB-1, safe: GLA-1}' >>"$D/short.answers.yaml"
-    asks short_run
-    approve "$ID" authority-1 authority-2
-    must short_run
+    custody_ceremony one two '"1.5": {bag: TEB-1, safe: GLA-1}' 'Receive, do: arrive, with: {token: root, site: glasgow}'
+    must short_holds
     must "$Q" transcript short-1 "$D/transcript" --withhold personal
     both_hold "$D/transcript" 'personal: 2 withheld' 'custody: 2 shown'
     grep -q '"bag":"TEB-1","safe":"GLA-1","site":"glasgow"' "$D/transcript/entries" || fail 'the arrival is not told'
@@ -228,13 +213,13 @@ case_arrivals_are_shown() {
 # However long the log is, and whatever is remembered of it: a check reads everything.
 case_a_check_forgets() {
     prepare_ready
-    short_ceremony one two
-    must short_run
-    short_ceremony two three
+    custody_ceremony one two
+    must short_holds
+    custody_ceremony two three
     awk '/"1.3"/ { printf "  \"1.3\": ["; for (i = 0; i < 110; i++) printf "{who: a, what: %d}, ", i; print "{who: a, what: b}]"; next }
-        { print }' "$D/short.answers.yaml" >"$D/many.yaml"
-    mv "$D/many.yaml" "$D/short.answers.yaml"
-    must short_run
+        { print }' "$D/ceremony.answers.yaml" >"$D/many.yaml"
+    mv "$D/many.yaml" "$D/ceremony.answers.yaml"
+    must short_holds
     must "$Q" log check
     must "$Q" status --offline
     [ -e "$D/estate/snapshot" ] || fail 'nothing is remembered'

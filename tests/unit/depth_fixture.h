@@ -302,6 +302,29 @@ static inline void depth_login(struct depth *d)
     assert_int_equal(t->lower->f->C_Login(d->session, CKU_USER, pin, sizeof pin - 1), CKR_OK);
 }
 
+static inline void depth_enrol_all(struct depth *d)
+{
+    for (size_t i = 0; i < 3; i++)
+        depth_enrol(d, depth_sites[i]);
+}
+
+/* With its three sites enrolled, and the application logged in on the primary. */
+static inline void depth_begin(struct depth *d, const char *rules)
+{
+    depth_make(d, rules);
+    depth_enrol_all(d);
+    depth_login(d);
+}
+
+/* With its three sites enrolled, and no world open: for an application of its own. */
+static inline void depth_begin_closed(struct depth *d, const char *rules)
+{
+    depth_make(d, rules);
+    depth_enrol_all(d);
+    world_close(d->world);
+    d->world = NULL;
+}
+
 /* One question for a key, as C_GenerateKeyPair and C_GenerateKey put it to the estate. */
 struct depth_question {
     CK_MECHANISM mechanism;

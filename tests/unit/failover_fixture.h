@@ -83,11 +83,7 @@ static inline int estate_make(void **state)
     lossy_load();
     depth_token_more = ", failover: use";
     depth_slough = "answer-within: 1 second, ";
-    depth_make(&home, FAILOVER_RULES);
-    for (size_t i = 0; i < 3; i++)
-        depth_enrol(&home, depth_sites[i]);
-    world_close(home.world);
-    home.world = NULL;
+    depth_begin_closed(&home, FAILOVER_RULES);
     if (C_GetFunctionList(&q) != CKR_OK)
         return -1;
     assert_ok(initialise());

@@ -20,11 +20,7 @@
 static inline int make_home(void **state)
 {
     (void)state;
-    depth_make(&home, RULES);
-    for (size_t i = 0; i < 3; i++)
-        depth_enrol(&home, depth_sites[i]);
-    world_close(home.world);
-    home.world = NULL;
+    depth_begin_closed(&home, RULES);
     return C_GetFunctionList(&q) == CKR_OK ? 0 : -1;
 }
 

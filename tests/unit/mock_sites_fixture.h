@@ -79,8 +79,7 @@ static inline void mock_sites_make(struct depth *d, const char *rules)
     assert_good(estate_create(d->bindings, "rehearsal", NULL, &f));
     depth_adopt(d);
     assert_good(world_open(d->bindings, &d->world, &f));
-    for (size_t i = 0; i < 3; i++)
-        depth_enrol(d, depth_sites[i]);
+    depth_enrol_all(d);
     mock_sites_login(d);
 }
 

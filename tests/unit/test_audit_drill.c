@@ -1,48 +1,16 @@
-#include <openssl/ecdsa.h>
 #include <openssl/evp.h>
-#include <openssl/x509.h>
 
 #include "audit/document.h"
 #include "audit/drill.h"
 #include "audit_fixture.h"
 #include "core/limits.h"
+#include "hsm_answers.h"
 
 /* A site's answer to a drill as a document, and what the state makes of its entry. */
 
 static EVP_PKEY *identity, *replica;
 static struct buf identity_spki, replica_spki;
 static struct digest fingerprint;
-
-static struct buf spki_of(EVP_PKEY *key)
-{
-    uint8_t *der = NULL;
-    struct buf b = BUF(4096);
-    int len = i2d_PUBKEY(key, &der);
-    assert_true(len > 0);
-    buf_put(&b, der, (size_t)len);
-    OPENSSL_free(der);
-    return b;
-}
-
-/* As an HSM answers CKM_ECDSA. */
-static struct buf signed_by(EVP_PKEY *key, const struct digest *d)
-{
-    struct buf b = BUF(LIMIT_ATTRIBUTE);
-    uint8_t out[256];
-    size_t len = sizeof out;
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(crypto_context(), key, NULL);
-    assert_int_equal(EVP_PKEY_sign_init(ctx), 1);
-    assert_int_equal(EVP_PKEY_sign(ctx, out, &len, d->bytes, 32), 1);
-    EVP_PKEY_CTX_free(ctx);
-    const uint8_t *p = out;
-    ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &p, (long)len);
-    assert_non_null(sig);
-    assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_r(sig), out, 32), 32);
-    assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_s(sig), out + 32, 32), 32);
-    ECDSA_SIG_free(sig);
-    buf_put(&b, out, 64);
-    return b;
-}
 
 static int keys_make(void **state)
 {

@@ -16,10 +16,7 @@ static struct replica *cardiff, *glasgow;
 static int setup(void **state)
 {
     (void)state;
-    depth_make(&d, RULES);
-    for (size_t i = 0; i < 3; i++)
-        depth_enrol(&d, depth_sites[i]);
-    depth_login(&d);
+    depth_begin(&d, RULES);
     depth_labour_begin(&d, "app-1", &l);
     cardiff = &l.k.replicas.items[0];
     glasgow = &l.k.replicas.items[1];

@@ -49,10 +49,7 @@ static void ceremony_open(void)
 static int setup(void **state)
 {
     (void)state;
-    depth_make(&d, RULES);
-    for (size_t i = 0; i < 3; i++)
-        depth_enrol(&d, depth_sites[i]);
-    depth_login(&d);
+    depth_begin(&d, RULES);
     ceremony_open();
     return 0;
 }

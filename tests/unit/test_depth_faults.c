@@ -112,10 +112,7 @@ static void step_between(void)
 static int setup(void **state)
 {
     (void)state;
-    depth_make(&d, RULES);
-    for (size_t i = 0; i < 3; i++)
-        depth_enrol(&d, depth_sites[i]);
-    depth_login(&d);
+    depth_begin(&d, RULES);
     step_between();
     return 0;
 }

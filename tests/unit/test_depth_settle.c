@@ -18,10 +18,7 @@ static char nowhere[] = "00000000deadbeef";
 static int setup(void **state)
 {
     (void)state;
-    depth_make(&d, RULES);
-    for (size_t i = 0; i < 3; i++)
-        depth_enrol(&d, depth_sites[i]);
-    depth_login(&d);
+    depth_begin(&d, RULES);
     return 0;
 }
 

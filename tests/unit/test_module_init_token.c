@@ -176,11 +176,7 @@ static void each_key_ends_in_the_record(void **state)
 static int plain_home(void **state)
 {
     (void)state;
-    depth_make(&home, PLAIN);
-    for (size_t i = 0; i < 3; i++)
-        depth_enrol(&home, depth_sites[i]);
-    world_close(home.world);
-    home.world = NULL;
+    depth_begin_closed(&home, PLAIN);
     return 0;
 }
 
