@@ -27,7 +27,9 @@ const char *fold_optional(struct fold *x, const char *name); /* NULL where absen
 struct digest fold_digest(struct fold *x, const char *name);
 moment fold_moment(struct fold *x, const char *name);
 uint64_t fold_count(struct fold *x, const char *name);
-void fold_hex(struct fold *x, const char *name, struct buf *ret);         /* ret->max is the bound */
+void fold_hex(struct fold *x, const char *name, struct buf *ret); /* ret->max is the bound */
+/* Members "public-key" and "fingerprint", which is its digest. */
+void fold_public_key(struct fold *x, struct buf *ret, struct digest *ret_fingerprint);
 void fold_strings(struct fold *x, const char *name, struct strings *ret); /* no repeats, none empty; the caller's */
 void fold_texts(struct fold *x, const char *name);                        /* a list of any texts */
 void fold_verdict(struct fold *x); /* member "verdict": {counted, decision, rule}, the decision must be allow */

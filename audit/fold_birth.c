@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "audit/fold.h"
+#include "core/limits.h"
 
 static bool is_vote(const struct state_request *r, uint64_t seq, bool rejection)
 {
@@ -152,11 +153,52 @@ void fold_receipt(struct fold *x)
     fold_site_add(x, &i->receipted, site);
 }
 
+/* The key stands at the primary alone; class and type are the intent's. */
+static void keep_awaited(struct fold *x, const struct state_intent *i, struct state_key *k)
+{
+    const char *primary = json_string_value(json_array_get(json_object_get(i->body, "sites"), 0));
+    struct state_key *items = fold_room(x, x->s->awaited, x->s->awaited_count, sizeof *items);
+    if (!items)
+        return;
+    x->s->awaited = items;
+    k->token = fold_copy(x, i->token);
+    k->label = fold_copy(x, i->label ? i->label : "");
+    k->type = fold_copy(x, json_string_or_null(i->body, "type"));
+    k->class_name = fold_copy(x, json_string_or_null(i->body, "class"));
+    k->id = fold_copy(x, fold_text(x, "id"));
+    k->born = x->e->time;
+    k->seq = x->e->seq;
+    k->intent = i->seq;
+    if (primary)
+        fold_site_add(x, &k->sites, primary);
+    items[x->s->awaited_count++] = *k;
+    *k = (struct state_key){.seq = 0}; /* taken by the state */
+}
+
+/* A key pair that the entry names; else no member of it stands there. */
+static bool read_awaited(struct fold *x, const struct state_intent *i, struct state_key *k)
+{
+    struct buf id = BUF(LIMIT_ATTRIBUTE);
+    const char *class_name = i ? json_string_or_null(i->body, "class") : NULL;
+    if (fold_has(x, "public-key") != fold_has(x, "fingerprint") || fold_has(x, "public-key") != fold_has(x, "id"))
+        fold_fail(x, "fingerprint, id and public-key stand together or not at all");
+    if (!fold_has(x, "public-key"))
+        return false;
+    k->public_key = BUF(LIMIT_ATTRIBUTE);
+    fold_public_key(x, &k->public_key, &k->fingerprint);
+    fold_hex(x, "id", &id);
+    buf_free(&id);
+    if (!class_name || strcmp(class_name, "private-key") != 0 || !json_string_or_null(i->body, "type"))
+        fold_fail(x, "its intent is for no key pair");
+    return true;
+}
+
 /* The key is permanent at the primary, and what these sites answer is awaited until then. */
 void fold_provisional(struct fold *x)
 {
     struct strings sites = {.items = NULL};
-    fold_members(x, "intent sites until");
+    struct state_key key = {.seq = 0};
+    fold_members(x, "?fingerprint ?id intent ?public-key sites until");
     fold_strings(x, "sites", &sites);
     moment until = fold_moment(x, "until");
     struct state_intent *i = want_intent(x);
@@ -167,10 +209,14 @@ void fold_provisional(struct fold *x)
     for (size_t n = 0; i && n < sites.count; n++)
         if (!strings_have(&i->offered, sites.items[n]) || strings_have(&i->receipted, sites.items[n]))
             fold_fail(x, "the site \"%s\" was offered nothing, or has answered", sites.items[n]);
+    bool named = read_awaited(x, i, &key);
     if (fold_goes(x)) {
         i->state = INTENT_PROVISIONAL;
         i->until = until;
+        if (named)
+            keep_awaited(x, i, &key);
     }
+    buf_free(&key.public_key);
     strings_free(&sites);
 }
 

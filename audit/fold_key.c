@@ -39,17 +39,30 @@ static void check_receipts(struct fold *x, const struct newborn *n)
         fold_fail(x, "the member \"public-key\" is missing");
 }
 
+void fold_public_key(struct fold *x, struct buf *ret, struct digest *ret_fingerprint)
+{
+    struct digest d, fingerprint = fold_digest(x, "fingerprint");
+    fold_hex(x, "public-key", ret);
+    if (!digest_one(&d, buf_span(ret)) || !digest_equal(&d, &fingerprint))
+        fold_fail(x, "the fingerprint is not that of the public key");
+    *ret_fingerprint = fingerprint;
+}
+
+/* What is born under a provisional entry is the key that it names. */
+static void check_awaited(struct fold *x, const struct newborn *n)
+{
+    const struct state_key *k = state_key_awaited(x->look, n->intent->seq);
+    if (k && !digest_equal(&k->fingerprint, &n->fingerprint))
+        fold_fail(x, "it is another key than the provisional one");
+}
+
 static void read_public_key(struct fold *x, struct newborn *n)
 {
-    struct digest d;
     if (fold_has(x, "public-key") != fold_has(x, "fingerprint"))
         fold_fail(x, "public-key and fingerprint stand together or not at all");
     if (!fold_has(x, "public-key"))
         return;
-    fold_hex(x, "public-key", &n->public_key);
-    n->fingerprint = fold_digest(x, "fingerprint");
-    if (!digest_one(&d, buf_span(&n->public_key)) || !digest_equal(&d, &n->fingerprint))
-        fold_fail(x, "the fingerprint is not that of the public key");
+    fold_public_key(x, &n->public_key, &n->fingerprint);
     if (strcmp(n->class_name, "private-key") != 0)
         fold_fail(x, "a secret key has no public half");
 }
@@ -72,8 +85,10 @@ static void read_newborn(struct fold *x, struct newborn *n)
         fold_fail(x, "it is born at no site");
     read_public_key(x, n);
     n->intent = open_intent(x);
-    if (n->intent)
+    if (n->intent) {
         check_receipts(x, n);
+        check_awaited(x, n);
+    }
     buf_free(&id);
 }
 

@@ -106,6 +106,9 @@ void state_clear(struct state *s)
         intent_clear(&s->intents[i]);
     for (size_t i = 0; i < s->key_count; i++)
         key_clear(&s->keys[i]);
+    for (size_t i = 0; i < s->awaited_count; i++)
+        key_clear(&s->awaited[i]);
+    free(s->awaited);
     for (size_t i = 0; i < s->cosigned_count; i++)
         strings_free(&s->cosigned[i].lines);
     free(s->cosigned);
@@ -192,6 +195,19 @@ struct state_key *state_key(const struct state *s, const char *token, const char
             (!label || !strcmp(k->label, label)))
             return k;
     }
+    return NULL;
+}
+
+const char *state_intent_ceremony(const struct state_intent *i)
+{
+    return json_string_or_null(json_object_get(i->body, "evidence"), "ceremony");
+}
+
+struct state_key *state_key_awaited(const struct state *s, uint64_t intent)
+{
+    for (size_t i = s->awaited_count; i-- > 0;)
+        if (s->awaited[i].intent == intent)
+            return &s->awaited[i];
     return NULL;
 }
 

@@ -157,6 +157,8 @@ struct state {
     size_t intent_count;
     struct state_key *keys;
     size_t key_count;
+    struct state_key *awaited; /* keys that `provisional` names, whatever became of them since: seq is that entry's */
+    size_t awaited_count;
     struct state_token *tokens; /* those that an entry named so far */
     size_t token_count;
     struct state_suspension *suspensions;
@@ -193,8 +195,11 @@ struct state_request *state_request(const struct state *s, const struct digest *
 struct state_request *state_request_by_subject(const struct state *s,
                                                const struct digest *subject); /* newest pending or in intent */
 struct state_intent *state_intent(const struct state *s, uint64_t seq);
+const char *state_intent_ceremony(const struct state_intent *i); /* in which it was written; NULL: none */
 struct state_key *state_key(const struct state *s, const char *token, const char *class_name, const char *id_hex,
-                            const char *label);                        /* living; label NULL: any */
+                            const char *label); /* living; label NULL: any */
+/* The key of that intent, as `provisional` names it; NULL: none. It lives while the intent's state is INTENT_PROVISIONAL. */
+struct state_key *state_key_awaited(const struct state *s, uint64_t intent);
 struct state_key *state_key_born(const struct state *s, uint64_t seq); /* of that `born` entry, living; or NULL */
 bool state_key_at(const struct state_key *k, const char *token, const char *site); /* living, and held there */
 /* The newest offer taken in for this intent (digest of the host's entry), or with this digest of its own; NULL: none. */

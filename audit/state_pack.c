@@ -7,7 +7,7 @@
 
 /* Who adds a member to the state packs it below, and says the new size here: one that is forgotten would be lost. */
 #if __SIZEOF_POINTER__ == 8
-_Static_assert(sizeof(struct state) == 392, "pack its new member");
+_Static_assert(sizeof(struct state) == 408, "pack its new member");
 _Static_assert(sizeof(struct state_site) == 272, "pack its new member");
 _Static_assert(sizeof(struct state_request) == 160, "pack its new member");
 _Static_assert(sizeof(struct state_vote) == 136, "pack its new member");
@@ -337,6 +337,7 @@ static void pack_state(struct packer *p, struct state *s)
     PACK_ARRAY(p, s->requests, s->request_count, pack_request);
     PACK_ARRAY(p, s->intents, s->intent_count, pack_intent);
     PACK_ARRAY(p, s->keys, s->key_count, pack_key);
+    PACK_ARRAY(p, s->awaited, s->awaited_count, pack_key);
     PACK_ARRAY(p, s->tokens, s->token_count, pack_token);
     PACK_ARRAY(p, s->moves, s->move_count, pack_move);
     PACK_ARRAY(p, s->suspensions, s->suspension_count, pack_suspension);

@@ -98,7 +98,7 @@ static enum outcome request_want(struct polling *p, struct fault *f)
     enum outcome o = request_ahead(p->runner, p->step->target, &p->request, f);
 
     if (o == OK)
-        o = runner_stand(p->runner, p->step, -1, f);
+        o = runner_stand(p->runner, p->step, -1, NULL, f);
     return o == OK ? replace_rejecters(p, f) : o;
 }
 

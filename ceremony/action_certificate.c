@@ -53,7 +53,8 @@ enum outcome artifact_log(struct runner *r, const struct step *s, const struct a
     buf_putf(&name, "%s%s", made->stem, made->suffix);
     good = !name.failed && json_put_digest(body, "digest", made->digest) && json_put_string(body, "kind", made->kind) &&
            json_put_string(body, "name", buf_str(&name)) && json_put_string(body, "step", s->id) &&
-           (made->canonical == NULL || json_put_digest(body, "canonical", made->canonical));
+           (made->canonical == NULL || json_put_digest(body, "canonical", made->canonical)) &&
+           (made->awaits == 0 || json_put_integer(body, "awaits", (int64_t)made->awaits));
     buf_free(&name);
     if (!good) {
         json_decref(body);
@@ -135,13 +136,13 @@ static enum outcome tbs_fix(struct signing *g, struct fault *f)
     if (o == OK)
         o = estate_keep(e, "artifacts", "", buf_span(&g->tbs), &g->tbs_digest, f);
     if (o == OK)
-        o = artifact_log(g->runner, g->step,
-                         &(struct artifact_made){"profile", g->profile->id, ".yaml", &profile, &g->profile->canonical},
-                         f);
+        o = artifact_log(
+            g->runner, g->step,
+            &(struct artifact_made){"profile", g->profile->id, ".yaml", &profile, &g->profile->canonical, 0}, f);
     return o == OK
-               ? artifact_log(g->runner, g->step,
-                              &(struct artifact_made){"tbs", step_with(g->step, "label"), ".tbs", &g->tbs_digest, NULL},
-                              f)
+               ? artifact_log(
+                     g->runner, g->step,
+                     &(struct artifact_made){"tbs", step_with(g->step, "label"), ".tbs", &g->tbs_digest, NULL, 0}, f)
                : o;
 }
 
@@ -212,8 +213,10 @@ static enum outcome hsm_sign(const struct signing *g, struct buf *ret_der, struc
     struct client *c = g->runner->client;
     struct hsm_key key = {0};
     struct fault refused = {.outcome = OK};
-    enum outcome o = hsm_key_open(c, g->runner->estate, g->key->token, g->key->id, &key, f);
+    enum outcome o = runner_stand(g->runner, g->step, OP_USE, &g->tbs_digest, f);
 
+    if (o == OK)
+        o = hsm_key_open(c, g->runner->estate, g->key->token, g->key->id, &key, f);
     if (o != OK)
         return o;
     o = signed_structure_make(key.private, buf_span(&g->key->public_key), g->profile->signature, buf_span(&g->tbs),
@@ -248,6 +251,29 @@ static enum outcome result_fill(const struct signing *g, const struct digest *ar
     return good ? OK : fault_memory(f);
 }
 
+/* The intent of the provisional key that signed in this step; 0: it was a born one. A key that has been born since was
+ * provisional then if the use stands before its birth. */
+static uint64_t use_awaits(const struct runner *r, const struct step *s)
+{
+    const struct state *state = &r->estate->state;
+
+    for (size_t i = json_array_size(r->record.entries); i-- > 0;) {
+        const json_t *entry = json_array_get(r->record.entries, i), *body = json_object_get(entry, "body");
+        const char *type = json_string_or_null(entry, "type");
+        uint64_t seq = (uint64_t)json_integer_value(json_object_get(entry, "seq"));
+        const struct state_key *key = NULL;
+
+        if (type == NULL || strcmp(type, entry_type_name(ENTRY_USED)) != 0)
+            continue;
+        key = key_awaited(r, step_with(s, "token"), step_with(s, "label"), seq);
+        for (size_t k = 0; key != NULL && k < state->key_count; k++)
+            if (state->keys[k].intent == key->intent && state->keys[k].seq < seq)
+                return 0;
+        return key != NULL && json_object_get(body, "operation") == NULL ? key->intent : 0;
+    }
+    return 0;
+}
+
 enum outcome certificate_sign(struct runner *r, const struct step *s, json_t *result, struct digest *ret_request,
                               struct fault *f)
 {
@@ -266,9 +292,11 @@ enum outcome certificate_sign(struct runner *r, const struct step *s, json_t *re
     if (o == OK)
         o = estate_keep(r->estate, "artifacts", "", buf_span(&der), &artifact, f);
     if (o == OK)
+        o = runner_follow(r, f);
+    if (o == OK)
         o = artifact_log(r, s,
                          &(struct artifact_made){g.certificate ? "certificate" : "csr", step_with(s, "label"),
-                                                 g.certificate ? ".crt" : ".csr", &artifact, NULL},
+                                                 g.certificate ? ".crt" : ".csr", &artifact, NULL, use_awaits(r, s)},
                          f);
     if (o == OK)
         o = result_fill(&g, &artifact, result, f);

@@ -7,17 +7,36 @@
 
 /* Requests for what steps do, and what surrounds a side effect. */
 
-const struct state_key *key_named(const struct runner *r, const char *token, const char *label)
+const struct state_key *key_awaited(const struct runner *r, const char *token, const char *label, uint64_t before)
 {
     const struct state *s = &r->estate->state;
 
+    for (size_t i = s->awaited_count; i-- > 0;) {
+        const struct state_key *k = &s->awaited[i];
+        const struct state_intent *intent = state_intent(s, k->intent);
+        const char *ceremony = intent != NULL ? state_intent_ceremony(intent) : NULL;
+
+        if (k->seq < before && ceremony != NULL && strcmp(ceremony, r->estate->ceremony) == 0 &&
+            strcmp(k->token, token) == 0 && strcmp(k->label, label) == 0)
+            return k;
+    }
+    return NULL;
+}
+
+const struct state_key *key_named(const struct runner *r, const char *token, const char *label)
+{
+    const struct state *s = &r->estate->state;
+    const struct state_key *awaited = key_awaited(r, token, label, UINT64_MAX);
+
+    if (awaited != NULL && state_intent(s, awaited->intent)->state != INTENT_PROVISIONAL)
+        awaited = NULL;
     for (size_t i = s->key_count; i-- > 0;) {
         const struct state_key *k = &s->keys[i];
 
         if (!k->destroyed && k->public_key.len > 0 && strcmp(k->token, token) == 0 && strcmp(k->label, label) == 0)
-            return k;
+            return awaited != NULL && awaited->seq > k->seq ? awaited : k;
     }
-    return NULL;
+    return awaited;
 }
 
 /* The rule that judges what the step does. */
@@ -95,7 +114,7 @@ enum outcome request_ahead(struct runner *r, const struct step *s, struct digest
         return fault_set(f, E_REFUSED, "nobody can approve step %s: %s%s%s", s->id,
                          rule == NULL ? "no rule of the policy allows it" : "the rule \"", rule != NULL ? rule->id : "",
                          rule != NULL ? "\" asks for no quorum" : "");
-    o = runner_stand(r, s, s->action->operation, f);
+    o = runner_stand(r, s, s->action->operation, NULL, f);
     if (o == OK)
         o = effect_try(r, s, &id, f);
     if (o == OK)
@@ -183,7 +202,7 @@ enum outcome effect_begin(struct runner *r, const struct step *s, effect_find *f
         return o;
     o = effect_allowed(r, s, f);
     if (o == OK)
-        o = runner_stand(r, s, s->action->operation, f);
+        o = runner_stand(r, s, s->action->operation, NULL, f);
     return o == OK ? begun_log(r, s, f) : o;
 }
 

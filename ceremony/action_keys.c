@@ -18,31 +18,54 @@ static bool born_is(const json_t *entry, const struct step *s)
            json_object_get(body, "fingerprint") != NULL && json_object_get(body, "intent") != NULL;
 }
 
+static enum outcome generated_put(const char *fingerprint, int64_t intent, const struct step *s, json_t *result,
+                                  struct fault *f)
+{
+    char text[24];
+
+    snprintf(text, sizeof text, "%" PRId64, intent);
+    return json_put_string(result, "fingerprint", fingerprint) && json_put_string(result, "intent", text) &&
+                   json_put_string(result, "label", step_with(s, "label")) &&
+                   json_put_string(result, "token", step_with(s, "token"))
+               ? OK
+               : fault_memory(f);
+}
+
+/* Made, and not born before the last receipts come. */
+static bool provisional_is(const struct runner *r, const struct step *s, uint64_t begun, const struct state_key **ret)
+{
+    const struct state_key *k = key_awaited(r, step_with(s, "token"), step_with(s, "label"), UINT64_MAX);
+
+    *ret = k;
+    return k != NULL && k->seq > begun && state_intent(&r->estate->state, k->intent)->state != INTENT_ROLLED_BACK;
+}
+
 static enum outcome generated_find(struct runner *r, const struct step *s, uint64_t begun, json_t *result,
                                    bool *ret_found, struct fault *f)
 {
+    const struct state_key *awaited = NULL;
+
     for (size_t i = json_array_size(r->record.entries); i-- > 0;) {
         const json_t *entry = json_array_get(r->record.entries, i), *body = json_object_get(entry, "body");
-        char intent[24];
 
         if ((uint64_t)json_integer_value(json_object_get(entry, "seq")) <= begun)
             break;
         if (!born_is(entry, s))
             continue;
-        snprintf(intent, sizeof intent, "%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(body, "intent")));
-        if (!json_put_string(result, "fingerprint", json_string_or_null(body, "fingerprint")) ||
-            !json_put_string(result, "intent", intent) || !json_put_string(result, "label", step_with(s, "label")) ||
-            !json_put_string(result, "token", step_with(s, "token")))
-            return fault_memory(f);
         *ret_found = true;
-        return OK;
+        return generated_put(json_string_or_null(body, "fingerprint"),
+                             json_integer_value(json_object_get(body, "intent")), s, result, f);
     }
-    return OK;
+    if (!provisional_is(r, s, begun, &awaited))
+        return OK;
+    *ret_found = true;
+    return generated_put(digest_hex(&awaited->fingerprint).hex, (int64_t)awaited->intent, s, result, f);
 }
 
 static enum outcome generate_once(struct runner *r, const struct step *s, json_t *result, struct fault *f)
 {
     struct digest request;
+    struct fault why;
     uint64_t begun = 0;
     bool found = false;
     enum outcome o = effect_begin(r, s, generated_find, result, &found, f);
@@ -51,20 +74,47 @@ static enum outcome generate_once(struct runner *r, const struct step *s, json_t
         return o;
     o = pkcs11_generate(r->client, r->estate, step_with(s, "token"), step_with(s, "label"), step_with(s, "type"),
                         &request, f);
-    if (o == OK)
-        o = runner_follow(r, f);
+    if (o != OK && o != E_REFUSED)
+        return o;
+    /* A birth that waits for receipts ends in a refusal, too. */
+    why = *f;
+    o = runner_follow(r, f);
     if (o == OK && record_begun(&r->record, s->id, &begun))
         o = generated_find(r, s, begun, result, &found, f);
-    if (o == OK && !found)
+    if (o == OK && !found && why.outcome == E_REFUSED)
+        o = fault_set(f, E_REFUSED, "%s", why.text);
+    else if (o == OK && !found)
         o = fault_set(f, E_DEVICE, "the module made a key pair, but the log of this ceremony does not show its birth");
     return o;
+}
+
+/* Which receipts are awaited, and until when: also of a run that nobody follows. */
+static void awaited_tell(const struct runner *r, const struct state_key *key)
+{
+    const struct state_intent *i = state_intent(&r->estate->state, key->intent);
+    struct buf names = BUF(4096);
+
+    for (size_t n = 0; n < i->offered.count; n++)
+        if (!strings_have(&i->receipted, i->offered.items[n]))
+            buf_putf(&names, "%s%s", names.len > 0 ? ", " : "", i->offered.items[n]);
+    talk_note(TONE_WAIT,
+              "Provisional: %s, public key %s. The receipt of %s is awaited until %s (quorate offer export); what this "
+              "key signs before is unreleased",
+              key->label, digest_hex(&key->fingerprint).hex, buf_str(&names), moment_format(i->until).text);
+    buf_free(&names);
 }
 
 enum outcome perform_generate(struct runner *r, const struct step *s, json_t *result, bool *ret_undone, struct fault *f)
 {
     enum outcome o = effect_repeat(r, s, generate_once, result, ret_undone, f);
+    const struct state_key *awaited = NULL;
 
-    if (o == OK && r->answers == NULL)
+    if (o == OK && *ret_undone)
+        return OK;
+    if (o == OK && provisional_is(r, s, 0, &awaited) &&
+        state_intent(&r->estate->state, awaited->intent)->state == INTENT_PROVISIONAL)
+        awaited_tell(r, awaited);
+    else if (o == OK && r->answers == NULL)
         talk_note(TONE_GOOD, "Born: %s, public key %s", step_with(s, "label"),
                   json_string_or_null(result, "fingerprint"));
     return o;

@@ -45,10 +45,13 @@ bool artifact_find(const struct runner *r, const struct step *s, const char *kin
 struct artifact_made {
     const char *kind, *stem, *suffix;
     const struct digest *digest, *canonical;
+    uint64_t awaits; /* the intent of the provisional key that signed it: released when that is born; 0: none */
 };
 enum outcome artifact_log(struct runner *r, const struct step *s, const struct artifact_made *made, struct fault *f);
 
-/* The living key of the log. */
+/* The key of the log that signs now: born, or provisional and of this ceremony, whichever came last. */
 const struct state_key *key_named(const struct runner *r, const char *token, const char *label);
+/* The last key that was provisional in this ceremony before that entry, whatever became of it; NULL: none. */
+const struct state_key *key_awaited(const struct runner *r, const char *token, const char *label, uint64_t before);
 
 #endif

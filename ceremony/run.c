@@ -58,7 +58,8 @@ enum outcome runner_deviate(struct runner *r, const struct step *s, const char *
     return fault_memory(f);
 }
 
-enum outcome runner_stand(struct runner *r, const struct step *s, int operation, struct fault *f)
+enum outcome runner_stand(struct runner *r, const struct step *s, int operation, const struct digest *tbs,
+                          struct fault *f)
 {
     json_t *question = json_object(), *answer = NULL;
     bool good = json_put_string(question, "step", s->id);
@@ -67,6 +68,8 @@ enum outcome runner_stand(struct runner *r, const struct step *s, int operation,
     if (good && operation >= 0)
         good = json_put_string(question, "operation", operation_name((enum operation)operation)) &&
                json_put_string(question, "actor", cast_holder(&r->cast, s->role->id, 0));
+    if (good && tbs != NULL)
+        good = json_put_digest(question, "tbs", tbs);
     o = good ? client_call(r->client, "step", json_incref(question), &answer, f) : fault_memory(f);
     json_decref(answer);
     json_decref(question);
@@ -105,7 +108,7 @@ static enum outcome step_run(struct runner *r, const struct step *s, struct faul
     if (o == OK && !open && r->answers == NULL)
         o = talk_step(r, s, f);
     if (o == OK)
-        o = runner_stand(r, s, s->action->operation, f);
+        o = runner_stand(r, s, s->action->operation, NULL, f);
     if (o == OK)
         o = step_perform(r, s, &result, f);
     if (o == OK) {

@@ -30,8 +30,9 @@ enum outcome runner_append(struct runner *r, enum entry_type type, json_t *body_
 enum outcome runner_deviate(struct runner *r, const struct step *s, const char *cause, const char *accepted_by,
                             struct fault *f);
 
-/* Tells the module where the ceremony is: `operation` -1 none. */
-enum outcome runner_stand(struct runner *r, const struct step *s, int operation, struct fault *f);
+/* Tells the module where the ceremony is: `operation` -1 none. tbs: what the step signs, kept in home/artifacts; NULL: none. */
+enum outcome runner_stand(struct runner *r, const struct step *s, int operation, const struct digest *tbs,
+                          struct fault *f);
 
 /* Does the step at hand, whose actors are known. *ret_result: an object of strings, the caller's; empty where it was
  * left undone under a deviation. */

@@ -10,6 +10,7 @@
 #include "ceremony/describe.h"
 #include "core/file.h"
 #include "core/limits.h"
+#include "estate/to_be_signed.h"
 
 #define NAME "tbs.der"
 /* ecdsa-with-SHA256 (RFC 5758, section 3.2): stands where the signature's algorithm will. */
@@ -55,53 +56,14 @@ enum outcome tbs_export(const char *folder, const char *to, struct fault *f)
     return o;
 }
 
-/* DigestInfo of RFC 8017, section 9.2, note 1, up to the digest. */
-static const struct {
-    const char *name;
-    uint8_t info[19];
-} hashes[] = {
-    {"SHA2-256",
-     {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0, 4, 32}},
-    {"SHA2-384",
-     {0x30, 0x41, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02, 0x05, 0, 4, 48}},
-    {"SHA2-512",
-     {0x30, 0x51, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03, 0x05, 0, 4, 64}},
-};
-
-static bool is_data(const struct digest *data, struct span a, struct span b)
-{
-    struct digest d;
-
-    return digest_of(&d, 2, a, b) && digest_equal(&d, data);
-}
-
-static bool matches_by(const struct digest *data, size_t hash, struct span tbs)
-{
-    uint8_t md[EVP_MAX_MD_SIZE];
-    size_t len = 0;
-    struct span digest;
-
-    if (EVP_Q_digest(crypto_context(), hashes[hash].name, NULL, tbs.data, tbs.len, md, &len) != 1)
-        return false;
-    digest = (struct span){md, len};
-    return is_data(data, (struct span){NULL, 0}, digest) ||
-           is_data(data, (struct span){hashes[hash].info, sizeof hashes[hash].info}, digest);
-}
-
 bool tbs_matches(const struct request *r, struct span tbs)
 {
     struct fault ignored = {OK, ""};
     json_t *data = NULL;
     struct digest approved;
-    bool matches = false;
 
-    if (json_want_object(r->subject->json, "data", &data, &ignored) != OK ||
-        json_want_digest(data, "sha256", &approved, &ignored) != OK)
-        return false;
-    matches = is_data(&approved, (struct span){NULL, 0}, tbs);
-    for (size_t i = 0; i < sizeof hashes / sizeof *hashes; i++)
-        matches = matches || matches_by(&approved, i, tbs);
-    return matches;
+    return json_want_object(r->subject->json, "data", &data, &ignored) == OK &&
+           json_want_digest(data, "sha256", &approved, &ignored) == OK && to_be_signed_is(tbs, &approved);
 }
 
 /* The algorithm that a TBSCertificate or a TBSCertList names inside must stand outside, too. */

@@ -132,6 +132,16 @@ bool verified_withheld(const struct verified_ceremony *c, const struct step *s, 
            (type == ENTRY_ARTIFACT || same_text(json_string_or_null(what, "step"), s->id));
 }
 
+bool verified_withheld_artifacts(const struct verified_ceremony *c)
+{
+    const char *shown = NULL;
+    json_t *what = NULL;
+
+    json_object_foreach(c->withheld, shown, what) if (same_text(json_string_or_null(what, "type"),
+                                                                entry_type_name(ENTRY_ARTIFACT))) return true;
+    return false;
+}
+
 bool verified_withheld_answer(const struct verifier *v, const struct verified_ceremony *c, const struct step *s,
                               const char *name, const char *shown)
 {

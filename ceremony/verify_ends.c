@@ -61,7 +61,7 @@ void verify_use(struct verifier *v, const struct entry *e)
         good = strcmp(entry_text(e, "function"), s->function) == 0 &&
                same(json_object_get(e->body, "mechanism"), json_object_get(s->json, "mechanism")) &&
                (data == NULL || approved == NULL ? data == approved : strcmp(data, approved) == 0) &&
-               use_count_holds(v, e, request->request);
+               use_count_holds(v, e, request->request) && verified_provisional_use(v, e, request->request);
     if (good)
         claim_holds(&v->claims, CLAIM_USES);
     else

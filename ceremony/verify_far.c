@@ -52,35 +52,3 @@ void verify_taken(struct verifier *v, const struct entry *e)
     receipt_clear(&r);
     buf_free(&bytes);
 }
-
-void verify_provisional(struct verifier *v, const struct entry *e)
-{
-    struct fault f = {OK, ""};
-    const struct verified_request *request = verified_end(v, e, OP_GENERATE);
-    const struct rule *rule =
-        request != NULL && v->judge != NULL ? policy_rule(v->judge, request->request->rule) : NULL;
-    const struct state_intent *intent = NULL;
-    moment until = 0;
-    int64_t seq = 0;
-
-    if (json_want_integer(e->body, "intent", &seq, &f) == OK && seq >= 0)
-        intent = state_intent(&v->state, (uint64_t)seq);
-    if (rule == NULL || intent == NULL || json_want_moment(e->body, "until", &until, &f) != OK ||
-        until != moment_add(intent->at, rule->replicas.deferred))
-        claim_fails(&v->claims, CLAIM_BIRTHS, "entry %llu waits for receipts as no rule lets it",
-                    (unsigned long long)e->seq);
-    else
-        claim_holds(&v->claims, CLAIM_BIRTHS);
-}
-
-void verify_awaited(struct verifier *v)
-{
-    for (size_t i = 0; i < v->state.intent_count; i++) {
-        const struct state_intent *t = &v->state.intents[i];
-
-        if (t->state == INTENT_PROVISIONAL)
-            claim_evidence(&v->claims, CLAIM_BIRTHS,
-                           "the key \"%s\" (entry %llu) is provisional until %s: not born yet",
-                           t->label != NULL ? t->label : "", (unsigned long long)t->seq, moment_format(t->until).text);
-    }
-}

@@ -23,7 +23,7 @@ struct artifact_record { /* an `artifact` entry of a ceremony whose body is here
     struct digest digest;
     struct commit_text shown; /* as results name it: its digest, or its commitment */
     char *kind, *step;
-    uint64_t seq;
+    uint64_t seq, awaits; /* the intent of the provisional key that signed it; 0: none */
 };
 
 struct offer_record { /* an `offer` entry and what became of it */
@@ -37,7 +37,8 @@ struct offer_record { /* an `offer` entry and what became of it */
 struct verified_use { /* a `used` entry */
     char *label;
     struct digest data, signature; /* of what the HSM was given, of what it returned */
-    uint64_t seq;
+    uint64_t seq, intent;          /* of the use */
+    uint64_t awaits;               /* the intent of the provisional key that it is of; 0: of a born one */
 };
 
 struct verified_signed { /* what a make-csr or issue-certificate step says it made */
@@ -145,8 +146,14 @@ bool verified_arrival(const struct verified_ceremony *c, const json_t *result);
 void verify_receipt(struct verifier *v, const struct entry *e);
 void verify_offer(struct verifier *v, const struct entry *e);
 void verify_provisional(struct verifier *v, const struct entry *e);
-/* After all entries: which births have not come to their end, and until when they may. */
+/* After all entries: which births have not come to their end, until when they may, and what that means for certificates. */
 void verify_awaited(struct verifier *v);
+/* The last key with this label that a `provisional` named, whatever became of it; NULL: none. */
+const struct state_key *verified_awaited(const struct verifier *v, const char *token, const char *label);
+/* A use of a provisional key signs its own certificate, in a step that issues it. True of every use of a born key. */
+bool verified_provisional_use(struct verifier *v, const struct entry *e, const struct request *r);
+/* The intent of the provisional key that a `used` entry is of; 0: of a born one. */
+uint64_t verified_use_awaits(const struct verifier *v, const struct entry *e);
 void verify_birth(struct verifier *v, const struct entry *e);
 void verify_drill(struct verifier *v, const struct entry *e);
 void verify_drill_noted(struct verifier *v, struct verified_ceremony *c, const struct entry *e);
@@ -186,7 +193,8 @@ void verify_withheld(struct verifier *v, struct verified_ceremony *c, const stru
  * may have been made ready before. */
 bool verified_withheld(const struct verified_ceremony *c, const struct step *s, enum entry_type type,
                        const char *shown);
-/* The same of an answer of this name, which must be of the class that this name has. */
+bool verified_withheld_artifacts(const struct verified_ceremony *c); /* some artifact of it is withheld */
+/* The same as verified_withheld of an answer of this name, which must be of the class that this name has. */
 bool verified_withheld_answer(const struct verifier *v, const struct verified_ceremony *c, const struct step *s,
                               const char *name, const char *shown);
 /* What somebody said, by the step's result. *ret NULL: it is withheld, and the claim says that it is not verifiable here.
@@ -198,7 +206,7 @@ bool deviation_note(struct verified_ceremony *c, const char *step, uint64_t seq,
 /* The artifact of that kind that a member of the result names. False: there is none in the record. *ret NULL: withheld. */
 bool verified_artifact(const struct verified_ceremony *c, const struct step *s, const char *kind, const json_t *result,
                        const char *name, const struct artifact_record **ret);
-/* The key that was born last with this label; NULL: none. */
+/* The key with this label that was born last, or became provisional since; NULL: none. */
 const struct state_key *verified_key(const struct verifier *v, const char *token, const char *label);
 void verify_step_result(struct verifier *v, struct verified_ceremony *c, const struct step *s, const struct entry *e);
 /* Exactly the members that an entry of a ceremony has. */

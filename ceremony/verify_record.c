@@ -131,6 +131,25 @@ static void verify_profile_artifact(struct verifier *v, const struct entry *e, c
     buf_free(&bytes);
 }
 
+/* A certificate says that a provisional key signed it, and nothing else does. */
+static bool awaits_holds(struct verifier *v, const struct verified_ceremony *c, const struct entry *e,
+                         const struct artifact_record *a)
+{
+    const json_t *said = json_object_get(e->body, "awaits");
+    uint64_t awaits = 0;
+
+    for (size_t i = c->use_count; strcmp(a->kind, "certificate") == 0 && i-- > 0;) {
+        const struct state_intent *use = state_intent(&v->state, c->uses[i].intent);
+        const char *step = use != NULL ? json_string_or_null(json_object_get(use->body, "evidence"), "step") : NULL;
+
+        if (step == NULL || strcmp(step, a->step) != 0)
+            continue;
+        awaits = c->uses[i].awaits;
+        break;
+    }
+    return awaits != 0 ? json_is_integer(said) && a->awaits == awaits : said == NULL;
+}
+
 void verify_artifact(struct verifier *v, struct verified_ceremony *c, const struct entry *e)
 {
     struct fault f = {OK, ""};
@@ -149,7 +168,11 @@ void verify_artifact(struct verifier *v, struct verified_ceremony *c, const stru
         .digest = digest, .kind = strdup(entry_text(e, "kind")), .step = strdup(entry_text(e, "step")), .seq = e->seq};
     if (!commit_shown(e->json, &a->shown))
         snprintf(a->shown.text, sizeof a->shown.text, "%s", digest_hex(&digest).hex);
+    a->awaits = (uint64_t)json_integer_value(json_object_get(e->body, "awaits"));
     c->artifact_count++;
+    if (a->kind != NULL && a->step != NULL && !awaits_holds(v, c, e, a))
+        claim_fails(&v->claims, CLAIM_CERTIFICATES, "artifact %llu hides, or makes up, that its key is not born",
+                    (unsigned long long)e->seq);
     if (a->kind == NULL || a->step == NULL) {
         claim_fails(&v->claims, CLAIM_ARTIFACTS, "out of memory");
         return;
@@ -182,7 +205,10 @@ void verify_use_noted(struct verifier *v, struct verified_ceremony *c, const str
         return;
     }
     u = &c->uses[c->use_count];
-    *u = (struct verified_use){.label = strdup(entry_text(e, "label")), .seq = e->seq};
+    *u = (struct verified_use){.label = strdup(entry_text(e, "label")),
+                               .seq = e->seq,
+                               .intent = (uint64_t)json_integer_value(json_object_get(e->body, "intent")),
+                               .awaits = verified_use_awaits(v, e)};
     if (u->label == NULL || json_want_digest(e->body, "data", &u->data, &f) != OK ||
         json_want_digest(e->body, "signature", &u->signature, &f) != OK)
         claim_fails(&v->claims, CLAIM_USES, "use %llu cannot be read", (unsigned long long)e->seq);

@@ -19,12 +19,13 @@ static bool result_digest(const json_t *result, const char *name, struct digest 
 
 const struct state_key *verified_key(const struct verifier *v, const char *token, const char *label)
 {
-    const struct state_key *found = NULL;
+    const struct state_key *found = NULL, *awaited = NULL;
 
     for (size_t i = 0; token != NULL && label != NULL && i < v->state.key_count; i++)
         if (strcmp(v->state.keys[i].token, token) == 0 && strcmp(v->state.keys[i].label, label) == 0)
             found = &v->state.keys[i];
-    return found;
+    awaited = token != NULL && label != NULL ? verified_awaited(v, token, label) : NULL;
+    return awaited != NULL && (found == NULL || awaited->seq > found->seq) ? awaited : found;
 }
 
 static bool result_key(struct verifier *v, const json_t *result)

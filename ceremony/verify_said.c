@@ -20,7 +20,7 @@ bool verify_members(struct verifier *v, const struct entry *e)
         {ENTRY_ANSWER, CLAIM_STEPS, "name person step value"},
         {ENTRY_DEVIATION, CLAIM_STEPS, "accepted-by cause step"},
         {ENTRY_EXHIBIT, CLAIM_ARTIFACTS, "?device digest ?end ?gaps kind person ?start step"},
-        {ENTRY_ARTIFACT, CLAIM_ARTIFACTS, "?canonical digest kind name ?person ?signature ?step"},
+        {ENTRY_ARTIFACT, CLAIM_ARTIFACTS, "?awaits ?canonical digest kind name ?person ?signature ?step"},
         {ENTRY_CEREMONY_CLOSED, CLAIM_CLOSING, "ceremony deviations steps"},
     };
     struct fault f = {OK, ""};

@@ -26,6 +26,27 @@ static void site_fact_fill(const struct state *s, const char *token, const char 
     ret->at_home = strcmp(known->place, site) == 0;
 }
 
+/* A provisional key: the request names it by its fingerprint, which no other has. */
+static void awaited_fill(const struct state *s, const struct subject *subject, struct evidence_base *ret)
+{
+    const char *named = subject->operation == OP_USE ? json_string_or_null(subject->json, "key") : NULL;
+
+    for (size_t i = 0; named != NULL && subject->token != NULL && i < s->awaited_count; i++) {
+        const struct state_key *k = &s->awaited[i];
+        const struct state_intent *intent = state_intent(s, k->intent);
+
+        if (intent == NULL || intent->state != INTENT_PROVISIONAL || strcmp(k->token, subject->token) != 0 ||
+            strcmp(k->label, subject->label) != 0 || strcmp(digest_hex(&k->fingerprint).hex, named) != 0)
+            continue;
+        ret->key = (struct key_fact){.born = k->born,
+                                     .seq = k->seq,
+                                     .sites = &k->sites,
+                                     .provisional = true,
+                                     .ceremony = state_intent_ceremony(intent)};
+        ret->has_key = true;
+    }
+}
+
 enum outcome evidence_gather(const struct state *s, const struct policy *p, const struct subject *subject,
                              struct evidence_base *ret, struct fault *f)
 {
@@ -52,6 +73,7 @@ enum outcome evidence_gather(const struct state *s, const struct policy *p, cons
         base.key = (struct key_fact){.born = k->born, .seq = k->seq, .sites = &k->sites};
         base.has_key = true;
     }
+    awaited_fill(s, subject, &base);
     base.suspended = state_suspended(s, subject->token, subject->label);
     base.cosigned = cosigned_size(s, &p->cosigners);
     *ret = base;

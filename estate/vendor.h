@@ -33,8 +33,9 @@ struct quorate_vendor {
      *   "settle"   {} -> {"settled": [{"intent", "outcome"} or {"outcome", "token"} or {"key", "outcome"}...]}: of births
      *              and grants, of tokens that a replica serves, of what destroyed keys left
      *   "ceremony" {"ceremony"} -> {}: takes that ceremony's lock (it must be open); {} alone gives it back
-     *   "step"     {"actor"?, "operation"?, "step"} -> {}: where the ceremony is: rules with `ceremony:` hold for
-     *              `operation` from now on, and `actor` is who asks
+     *   "step"     {"actor"?, "operation"?, "step", "tbs"?} -> {}: where the ceremony is: rules with `ceremony:` hold for
+     *              `operation` from now on, and `actor` is who asks; tbs is the digest of what the step signs, kept in
+     *              home/artifacts: a provisional key signs nothing else, and it only where it is its own certificate
      *   "heads"    {} -> {}: puts the log's head of now on every HSM that answers
      *   "readopt"  {} -> {"heads": [{"found", "note"?, "root"?, "site", "size"?, "token"}...], "missing"?, "request"?, "status":
      *              "pending"|"readopted"|"as it should be"}: found is missing, newer or differs (docs/FORMAT.md)

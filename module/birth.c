@@ -86,7 +86,7 @@ static enum outcome birth_await(struct birth_work *k, struct fault *f)
             outcome = fault_memory(f);
     }
     if (outcome == OK && awaited.count > 0) {
-        outcome = intent_provisional(k->estate, k->intent, &awaited, until, f);
+        outcome = intent_provisional(k->estate, k->intent, &awaited, until, buf_span(&k->spki), f);
         k->awaited = outcome == OK;
         if (outcome == OK)
             outcome = fault_set(f, E_PENDING,

@@ -2,6 +2,7 @@
 
 #include "module/governed_inner.h"
 #include "module/lease.h"
+#include "module/provisional.h"
 
 void governed_free(struct governed *g)
 {
@@ -78,14 +79,13 @@ CK_RV governed_own(const struct world *w, const struct session_view *view, const
     return rv;
 }
 
-CK_RV governed_target(const struct world *w, const struct session_view *view, const struct governed *g,
+CK_RV governed_target(struct world *w, const struct session_view *view, const struct governed *g,
                       struct governed_target *ret)
 {
     struct governed_target t = {.key = NULL};
+    CK_RV rv;
 
-    if (gate_object(w, view, g->key, &t.facts, NULL))
-        t.key = object_key(w, view->slot, &t.facts);
-    if (!t.key)
+    if (!use_object(w, view, g->key, &t.facts, NULL, &t.key) || !t.key)
         return CKR_KEY_HANDLE_INVALID;
     t.question = (struct question){.operation = OP_USE,
                                    .slot = view->slot,
@@ -96,8 +96,10 @@ CK_RV governed_target(const struct world *w, const struct session_view *view, co
                                    .object = 1,
                                    .key = t.key};
     t.rule = gate_rule(w, &t.question, &t.plain);
-    *ret = t;
-    return CKR_OK;
+    rv = provisional_judge(w, &t.question, t.rule);
+    if (rv == CKR_OK)
+        *ret = t;
+    return rv;
 }
 
 struct governed *governed_make(const struct session_view *view, enum governed_kind kind, const CK_MECHANISM *mechanism,

@@ -4,6 +4,7 @@
 #include "module/governed_inner.h"
 #include "module/grant.h"
 #include "module/lease.h"
+#include "module/provisional.h"
 #include "module/use.h"
 
 /* Mechanisms that sign what they are given without hashing it. */
@@ -153,6 +154,9 @@ static CK_RV approved_ask(struct world *w, const struct governed *g, struct gove
         ret->answer.plain = true;
         return lease_use(w, &t->question, t->rule, &want);
     }
+    rv = provisional_data(w, &t->question, buf_span(&g->data));
+    if (rv != CKR_OK)
+        return rv;
     data = data_json(g);
     t->question.data = data;
     rv = data ? grant_ask(w, &t->question, ret) : CKR_HOST_MEMORY;
@@ -184,7 +188,7 @@ CK_RV approved_finish(struct world *w, const struct session_view *view, struct g
     }
     rv = governed_target(w, view, g, &t);
     if (rv != CKR_OK)
-        return rv_inner(rv);
+        return rv == CKR_FUNCTION_REJECTED ? rv : rv_inner(rv);
     rv = approved_ask(w, g, &t, &grant);
     if (rv == CKR_OK)
         rv = approved_do(w, view, g, &grant, end, need);

@@ -36,7 +36,7 @@ struct governed_target {
     bool plain;
     struct question question; /* without data; borrows from g and key */
 };
-CK_RV governed_target(const struct world *w, const struct session_view *view, const struct governed *g,
+CK_RV governed_target(struct world *w, const struct session_view *view, const struct governed *g,
                       struct governed_target *ret);
 /* An operation on a lease may go on; judged again where the estate has changed. */
 CK_RV lease_goes_on(struct world *w, const struct session_view *view, struct governed *g);

@@ -117,6 +117,27 @@ const struct state_key *object_key(const struct world *w, CK_SLOT_ID slot, const
     return key;
 }
 
+const struct state_key *object_key_awaited(const struct world *w, CK_SLOT_ID slot, const struct object_facts *o)
+{
+    const struct state *s = &w->estate->state;
+    const struct ceremony_fact *c = w->context.ceremony;
+    const struct binding *serving = w->tokens[slot].serving;
+
+    if (c == NULL || c->operation != OP_USE || o->class != CKO_PRIVATE_KEY || !o->on_token || o->label_bad)
+        return NULL;
+    for (size_t i = 0; i < s->awaited_count; i++) {
+        const struct state_key *k = &s->awaited[i];
+        const struct state_intent *intent = state_intent(s, k->intent);
+        const char *ceremony = intent != NULL ? state_intent_ceremony(intent) : NULL;
+
+        if (ceremony != NULL && intent->state == INTENT_PROVISIONAL && strcmp(ceremony, c->id) == 0 &&
+            strcmp(k->id, o->id) == 0 && strcmp(k->token, w->tokens[slot].bound->id) == 0 &&
+            (serving == NULL || strings_have(&k->sites, serving->site)))
+            return k;
+    }
+    return NULL;
+}
+
 static bool id_is_own(const struct world *w, CK_SLOT_ID slot, const char *id)
 {
     const struct state *s = &w->estate->state;

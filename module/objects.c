@@ -213,7 +213,8 @@ static CK_RV object_show(const struct session_view *view, CK_OBJECT_HANDLE lower
     if (object_read(view, lower, &facts) != CKR_OK)
         return CKR_OK; /* gone meanwhile, or of a kind that does not say what it is */
     pthread_mutex_lock(&w->lock);
-    shown = object_shown(w, view->slot, &facts) && (facts.on_token || !object_is_secret(&facts));
+    shown = (object_shown(w, view->slot, &facts) && (facts.on_token || !object_is_secret(&facts))) ||
+            object_key_awaited(w, view->slot, &facts);
     pthread_mutex_unlock(&w->lock);
     return shown ? object_add(view, lower, &facts, ret) : CKR_OK;
 }

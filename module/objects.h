@@ -69,6 +69,10 @@ bool object_shown(const struct world *w, CK_SLOT_ID slot, const struct object_fa
 /* The living key of the log that it is, or NULL; the world's lock is held. */
 const struct state_key *object_key(const struct world *w, CK_SLOT_ID slot, const struct object_facts *o);
 
+/* The provisional key that it is, where this process is at a step that uses keys, of the ceremony in which its birth began;
+ * NULL: none. It is found then, but nothing except a use of its own (module/provisional.h) takes its handle. */
+const struct state_key *object_key_awaited(const struct world *w, CK_SLOT_ID slot, const struct object_facts *o);
+
 /* A handle for an object that was made, unwrapped or derived through this module. */
 CK_RV object_add(const struct session_view *view, CK_OBJECT_HANDLE lower, const struct object_facts *facts,
                  CK_OBJECT_HANDLE *ret);

@@ -42,9 +42,11 @@ char *told_path(const struct estate *e, uint64_t intent, const char *site);
 /* Keeps a receipt that was verified, and logs it. */
 enum outcome receipt_log(struct estate *e, uint64_t intent, const char *site, const struct digest *offer,
                          const struct receipt *r, struct fault *f);
-/* Logs `provisional`: the receipts of these sites are awaited until then. */
+/* As a list of texts; NULL on memory. */
+json_t *strings_json(const struct strings *s);
+/* Logs `provisional`: the receipts of these sites are awaited until then. spki: the key's, empty for secret keys. */
 enum outcome intent_provisional(struct estate *e, uint64_t intent, const struct strings *sites, moment until,
-                                struct fault *f);
+                                struct span spki, struct fault *f);
 
 /* Logs `born` from what the intent says and the public key (empty for secret keys). */
 enum outcome intent_born(struct estate *e, uint64_t intent, struct span spki, struct fault *f);

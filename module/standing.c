@@ -6,6 +6,7 @@
 static void step_clear(struct world *w)
 {
     w->context.ceremony = NULL;
+    w->tbs = (struct digest){{0}};
     w->fact = (struct ceremony_fact){.operation = -1};
     free(w->step);
     w->step = NULL;
@@ -90,7 +91,8 @@ enum outcome world_ceremony(struct world *w, const char *ceremony, struct fault 
     return outcome;
 }
 
-enum outcome world_step(struct world *w, const char *step, int operation, const char *actor, struct fault *f)
+enum outcome world_step(struct world *w, const char *step, int operation, const char *actor, const struct digest *tbs,
+                        struct fault *f)
 {
     if (w->ceremony_lock == NULL)
         return fault_set(f, E_REFUSED, "this process runs no ceremony");
@@ -102,6 +104,7 @@ enum outcome world_step(struct world *w, const char *step, int operation, const 
         return fault_memory(f);
     }
     w->fact = (struct ceremony_fact){.id = w->ceremony, .script = w->script, .step = w->step, .operation = operation};
+    w->tbs = tbs != NULL ? *tbs : (struct digest){{0}};
     w->context.ceremony = &w->fact;
     return OK;
 }

@@ -3,6 +3,7 @@
 #include "estate/evidence.h"
 #include "module/lease.h"
 #include "module/mechanisms.h"
+#include "module/provisional.h"
 
 CK_RV use_key_in_order(const struct world *w, const struct question *q, const struct state_key *key)
 {
@@ -40,8 +41,9 @@ static CK_RV use_decide(struct world *w, const struct session_view *view, CK_OBJ
     struct object_facts facts;
     struct fault f = {0};
     bool plain = false;
+    CK_RV rv;
 
-    if (!gate_object(w, view, handle, &facts, NULL)) {
+    if (!use_object(w, view, handle, &facts, NULL, &key)) {
         gate_log_unfit(w, view->slot, OP_USE, function, STRAY_HANDLE);
         return CKR_KEY_HANDLE_INVALID;
     }
@@ -52,7 +54,6 @@ static CK_RV use_decide(struct world *w, const struct session_view *view, CK_OBJ
         fault_set(&f, E_REFUSED, "%s: the key's label is too long or holds a NUL, so no rule can name it", function);
         return gate_refuse(OP_USE, &f);
     }
-    key = object_key(w, view->slot, &facts);
     struct question q = {.operation = OP_USE,
                          .slot = view->slot,
                          .function = function,
@@ -62,6 +63,9 @@ static CK_RV use_decide(struct world *w, const struct session_view *view, CK_OBJ
                          .object = facts.on_token,
                          .key = key};
     rule = gate_rule(w, &q, &plain);
+    rv = provisional_judge(w, &q, rule);
+    if (rv != CKR_OK)
+        return rv;
     if (plain)
         return key ? use_key_in_order(w, &q, key) : CKR_OK;
     if (governable && key && rule && rule->effect == EFFECT_REQUIRE) {

@@ -140,11 +140,15 @@ static enum outcome verb_step(struct world *w, const json_t *question, json_t **
 {
     const char *step = NULL, *name = json_string_or_null(question, "operation");
     int operation = name != NULL ? operation_parse(name) : -1;
+    bool named = json_object_get(question, "tbs") != NULL;
+    struct digest tbs = {{0}};
     enum outcome outcome = json_want_string(question, "step", &step, f);
+    if (outcome == OK && named)
+        outcome = json_want_digest(question, "tbs", &tbs, f);
     if (outcome == OK && name != NULL && operation < 0)
         outcome = fault_set(f, E_INVALID, "\"%s\" is no operation", name);
     if (outcome == OK)
-        outcome = world_step(w, step, operation, json_string_or_null(question, "actor"), f);
+        outcome = world_step(w, step, operation, json_string_or_null(question, "actor"), named ? &tbs : NULL, f);
     return empty_answer(outcome, ret, f);
 }
 
@@ -234,7 +238,7 @@ static const struct {
     {"import", "answer", true, verb_import},
     {"settle", "", true, verb_settle},
     {"ceremony", "?ceremony", true, verb_ceremony},
-    {"step", "?actor ?operation step", true, verb_step},
+    {"step", "?actor ?operation step ?tbs", true, verb_step},
     {"tokens", "", true, verb_tokens},
     {"inventory", "?token", true, verb_inventory},
     {"heads", "", true, verb_heads},

@@ -43,6 +43,7 @@ struct world {
     char *requester;                /* the person at the step, NULL: uid:N */
     struct ceremony_fact fact;      /* what context.ceremony points to */
     char *ceremony, *script, *step; /* the fact's texts */
+    struct digest tbs;              /* what the step signs, kept in home/artifacts; all zero: not said */
     struct lock *ceremony_lock;
     /* Of the birth that is carried out or settled; its visits to sites take a share of it. NULL: none. */
     struct lock *carried;
@@ -71,8 +72,10 @@ void world_set_current(struct world *w);
 
 /* Takes the lock of an open ceremony; E_BUSY where another process runs it. NULL gives it back. */
 enum outcome world_ceremony(struct world *w, const char *ceremony, struct fault *f);
-/* Where that ceremony is: its rules hold for `operation` (-1: none) from now on, asked for by `actor` (NULL: uid:N). */
-enum outcome world_step(struct world *w, const char *step, int operation, const char *actor, struct fault *f);
+/* Where that ceremony is: its rules hold for `operation` (-1: none) from now on, asked for by `actor` (NULL: uid:N). tbs: what
+ * the step signs, kept in home/artifacts (NULL: not said); a provisional key signs nothing else. */
+enum outcome world_step(struct world *w, const char *step, int operation, const char *actor, const struct digest *tbs,
+                        struct fault *f);
 
 /* Why the calling thread's last call was refused, for the vendor verb "refusal". */
 void refusal_set(const struct fault *f);         /* NULL: it was not; forgets the request */

@@ -84,6 +84,31 @@ bool policy_key_in_order(const struct policy *p, const char *token, const char *
     return true;
 }
 
+/* Until it is born a key does no more than its rule says, in the ceremony that made it; whoever knows the bytes sees to it
+ * that they are its own certificate's. */
+static void judge_provisional(struct judge *j, const struct request *r)
+{
+    const struct key_fact *key = j->evidence->key;
+    const struct ceremony_fact *c = j->evidence->ceremony;
+    const struct subject *s = r->subject;
+    const struct rule *birth = NULL;
+
+    if (s->operation != OP_USE || key == NULL || !key->provisional)
+        return;
+    if (rule_find(j->policy, OP_GENERATE, s->token, s->label, s->class_name, 1, &birth) != LABEL_MATCHES ||
+        birth->effect != EFFECT_REQUIRE || !birth->replicas.self_signs || key->ceremony == NULL)
+        judge_deny(j, "provisional", "the key is provisional, and nothing lets it be used before it is born");
+    else if (j->verdict->rule->effect != EFFECT_REQUIRE || j->verdict->rule->uses_at_most > 0)
+        judge_deny(j, "provisional", "the key is provisional: until it is born each use has to be approved by itself");
+    else if (c == NULL || strcmp(c->id, key->ceremony) != 0 || c->operation != OP_USE || r->ceremony == NULL ||
+             strcmp(r->ceremony, c->id) != 0 || r->step == NULL || c->step == NULL || strcmp(r->step, c->step) != 0)
+        judge_wait(j, "provisional",
+                   "the key is provisional: until it is born it signs its own certificate alone, in %s", key->ceremony);
+    else
+        judge_note(j, FINDING_MET, "provisional", "the key is provisional, and may sign its own certificate in %s",
+                   key->ceremony);
+}
+
 static void judge_key_age(struct judge *j, const struct subject *s)
 {
     const char *code = NULL;
@@ -160,7 +185,7 @@ static void judge_cosigned(struct judge *j)
 {
     const struct key_fact *key = j->evidence->key;
 
-    if (key == NULL)
+    if (key == NULL || key->provisional)
         judge_wait(j, "cosigned", "needs a key whose birth is in the log and cosigned");
     else if (j->evidence->cosigned <= key->seq)
         judge_wait(j, "cosigned",
@@ -228,8 +253,10 @@ static void judge_request(struct judge *j, const struct request *r)
     } else if (rule->effect == EFFECT_REQUIRE) {
         judge_requirements(j, rule, r);
         judge_key_age(j, r->subject);
+        judge_provisional(j, r);
     } else if (rule->effect == EFFECT_ALLOW) {
         judge_note(j, FINDING_MET, "rule", "the rule allows it");
+        judge_provisional(j, r);
         judge_key_age(j, r->subject);
     } else {
         judge_deny(j, "rule", "the rule denies it");

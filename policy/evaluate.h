@@ -45,6 +45,8 @@ struct key_fact { /* of the key that a `use` names */
     moment born;
     uint64_t seq;                /* of its `born` */
     const struct strings *sites; /* that hold it */
+    bool provisional;            /* not born yet: born and seq are of its `provisional` */
+    const char *ceremony;        /* of a provisional one: in which its birth began; NULL: none */
 };
 
 struct evidence {

@@ -60,18 +60,35 @@ static enum outcome parse_replica_sites(const struct policy *p, const struct yam
     return o;
 }
 
+/* `provisional-use: [self-sign]`: what a key may do before its last receipts have come. */
+static enum outcome parse_provisional_use(const struct yaml *node, const struct yaml *deferred, struct replica_rule *r,
+                                          struct fault *f)
+{
+    struct strings uses = {0};
+    unsigned choice = 0;
+    enum outcome o = yaml_strings(node, &uses, f);
+
+    if (o == OK && deferred == NULL)
+        o = yaml_fault(node, f, "without `deferred` no key is ever provisional; leave provisional-use out");
+    for (size_t i = 0; i < uses.count && o == OK; i++)
+        o = yaml_choice(parse_item(node, i), "self-sign", &choice, f);
+    r->self_signs = o == OK;
+    strings_free(&uses);
+    return o;
+}
+
 static enum outcome parse_replica_rule(const struct policy *p, const struct yaml *map, struct replica_rule *r,
                                        struct fault *f)
 {
     const struct yaml *apart = NULL, *tagged = NULL, *countries = NULL, *sites = NULL, *placed = NULL;
-    const struct yaml *hardware = NULL, *fresh = NULL, *deferred = NULL;
+    const struct yaml *hardware = NULL, *fresh = NULL, *deferred = NULL, *use = NULL;
     unsigned choice = 0;
     enum outcome o = OK;
 
     if ((o = parse_not_yet(map, f)) != OK ||
         (o = yaml_members(map,
                           "at-least prove ?apart-km ?tagged ?countries ?sites ?placed-within ?hardware "
-                          "?fresh ?deferred",
+                          "?fresh ?deferred ?provisional-use",
                           f)) != OK)
         return o;
     r->present = true;
@@ -83,6 +100,7 @@ static enum outcome parse_replica_rule(const struct policy *p, const struct yaml
     hardware = yaml_get(map, "hardware");
     fresh = yaml_get(map, "fresh");
     deferred = yaml_get(map, "deferred");
+    use = yaml_get(map, "provisional-use");
     if ((o = yaml_count(yaml_get(map, "at-least"), 1, LIMIT_SITES - 1, &r->at_least, f)) != OK ||
         (o = yaml_choice(yaml_get(map, "prove"), "attest signature", &choice, f)) != OK)
         return o;
@@ -93,7 +111,8 @@ static enum outcome parse_replica_rule(const struct policy *p, const struct yaml
         (sites != NULL && (o = parse_replica_sites(p, sites, r, f)) != OK) ||
         (placed != NULL && (o = yaml_duration(placed, &r->placed_within, f)) != OK) ||
         (fresh != NULL && (o = yaml_duration(fresh, &r->fresh, f)) != OK) ||
-        (deferred != NULL && (o = yaml_duration(deferred, &r->deferred, f)) != OK) || hardware == NULL)
+        (deferred != NULL && (o = yaml_duration(deferred, &r->deferred, f)) != OK) ||
+        (use != NULL && (o = parse_provisional_use(use, deferred, r, f)) != OK) || hardware == NULL)
         return o;
     if ((o = yaml_choice(hardware, "attested-by-people attested-by-vendor", &choice, f)) != OK)
         return o;

@@ -7,7 +7,7 @@
 #include "core/json.h"
 #include "policy/parse.h"
 
-static const char *const not_yet[] = {"wait", "provisional-use", "sealed"};
+static const char *const not_yet[] = {"wait", "sealed"};
 
 enum outcome parse_not_yet(const struct yaml *map, struct fault *f)
 {

@@ -67,6 +67,7 @@ struct replica_rule {
     char *hardware;                    /* NULL, "attested-by-people" or "attested-by-vendor" */
     struct span_of_time fresh;         /* zero: any */
     struct span_of_time deferred;      /* receipts of carried sites may come so late; zero: within the birth */
+    bool self_signs;                   /* provisional-use: until then the key may sign its own certificate */
 };
 
 struct key_rule {
@@ -129,7 +130,7 @@ struct policy {
 };
 
 /* Parses and checks the document by itself: known keys, references, two people with one fingerprint, expressions
- * (no back-references), ranges. What the code does not carry out yet (wait, provisional-use, a quorum for wrap, …) is an
+ * (no back-references), ranges. What the code does not carry out yet (wait, a quorum for wrap, …) is an
  * error that says "not yet". *ret is the caller's. */
 enum outcome policy_parse(const char *file, struct span bytes, struct policy **ret, struct fault *f);
 /* The canonical JSON form is YAML too: parsed, it gives the same policy but for positions and `digest`. */

@@ -108,6 +108,76 @@ case_too_late() {
     provisional app-2
 }
 
+# A ceremony in which the key $2 is made and does $3 (issue-certificate or make-csr, by profile $4). $1: the script.
+key_script() {
+    mkdir -p "$D/profiles"
+    cp ceremonies/profiles/*.yaml "$D/profiles"
+    cat >"$1" <<SCRIPT
+ceremony: A key and its certificate
+id: root-oca-key-generation
+roles:
+  administrator: {of: ceremony-administrator}
+  custodian: {of: key-custodian, at-least: 3}
+acts:
+  - act: All of it
+    steps:
+      - {step: Enter., by: administrator, do: enter}
+      - {step: Enter., by: each custodian, do: enter}
+      - {step: Approve., by: 3 custodian, do: approve, for: key}
+      - {step: Generate., by: administrator, do: generate-key-pair, saves: key, with: {token: root, label: $2, type: "EC:P-256"}}
+      - {step: Approve., by: 3 custodian, do: approve, for: signed}
+      - {step: Sign., by: administrator, do: $3, saves: signed, with: {token: root, label: $2, profile: $4}}
+      - {step: Attest., by: administrator, do: attest, with: {statement: I was here.}}
+      - {step: Close., by: administrator, do: close}
+SCRIPT
+    {
+        printf 'people: {administrator: administrator, custodian: [custodian-1, custodian-2, custodian-3]}\nkeys:\n'
+        printf '  %s: people/%s.uri\n' administrator administrator custodian-1 custodian-1 custodian-2 custodian-2 \
+            custodian-3 custodian-3
+        printf 'answers: {}\n'
+    } >"$D/key.answers.yaml"
+    asks "$Q" run "$1" --answers "$D/key.answers.yaml"
+    approve "$ID" authority-1 authority-2
+}
+
+# A provisional key signs its own certificate in the ceremony that made it, and nothing else; what it signed is unreleased
+# until it is born.
+case_self_signed() {
+    far_policy() {
+        sed -i '/^  - id: birth of a CA key$/,/extractable/ s/prove: signature/&, deferred: 1 hour, provisional-use: [self-sign]/' \
+            "$D/policy.yaml"
+    }
+    prepare_far '{carried: true}'
+    key_script "$D/first.yaml" root-g1 issue-certificate root-oca
+    must "$Q" run "$D/first.yaml" --answers "$D/key.answers.yaml"
+    says 'Provisional: root-g1, public key' 'The receipt of glasgow'
+    must "$Q" log show --type artifact
+    [ "$("$Q" log show --type artifact --json | grep -c '"awaits":')" = 1 ] || fail 'the certificate does not say what it awaits'
+    ! p11 --list-objects --type privkey | grep -q root-g1 || fail 'a provisional key is shown'
+    transcript_of 1 'is provisional until' 'is unreleased: its key'
+    must "$Q" offer export glasgow "$D/out"
+    must far "$Q" accept "$D"/out/offer-*-1.message --out "$D/receipt"
+    must "$Q" receipt import "$D/receipt"
+    says born
+    small_ceremony after host 'is released: its key' '!is unreleased'
+    # A CSR is no certificate of its own: the HSM is not asked, and nobody to approve it.
+    key_script "$D/second.yaml" root-g2 make-csr root-oca
+    ends 1 "$Q" run "$D/second.yaml" --answers "$D/key.answers.yaml"
+    says 'the key is provisional, and what is to be signed is no certificate'
+    [ "$("$Q" log show --type used | grep -c root-g2)" = 0 ] || fail 'the key was used'
+}
+
+transcript_of() {
+    local n=$1 text
+    shift
+    estate_trust
+    must "$Q" transcript "root-oca-key-generation-$n" "$D/transcript-$n"
+    must "$Q" verify "$D/transcript-$n" --trust "$D/trust.yaml"
+    small_says "$@"
+    must tests/verify.py "$D/transcript-$n" --trust "$D/trust.yaml"
+    small_says "$@"
+}
+
 # No rule that says `deferred`: a site that files are carried to takes no part.
 case_not_deferred() {
     far_policy() { :; }

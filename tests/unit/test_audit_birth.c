@@ -208,6 +208,49 @@ static void provisional_first(void **context)
     state_clear(&s);
 }
 
+/* The key that it names: whole, of a pair, and the one that is born later. */
+static void provisional_key(void **context)
+{
+    (void)context;
+    struct state s;
+    found(&s);
+    enrol(&s);
+    intend(&s);
+#define AWAITED "{'intent':14,'sites':['cardiff'],'until':'2026-01-02T00:00:00Z'"
+    static const struct row rows[] = {
+        {1, ENTRY_ROLLED_BACK, "{'intent':12,'reason':'without a class'}"},
+        {1, ENTRY_INTENT,
+         "{'evidence':{'approvals':[11],'at':'2026-01-01T00:00:00Z','rejections':[]}," BIRTH ",'request':'$r'," VERDICT
+         ",'class':'private-key','sites':['slough','cardiff'],'type':'EC:P-256'}"},
+        {1, ENTRY_OFFER, "{'intent':14,'offer':'$o','public-key':'00','site':'cardiff'," OFFER "}"},
+        {0, ENTRY_PROVISIONAL, AWAITED ",'fingerprint':'$key','public-key':'6b6579'}"},
+        {0, ENTRY_PROVISIONAL, AWAITED ",'fingerprint':'$key','id':'0a'}"},
+        {0, ENTRY_PROVISIONAL, AWAITED ",'fingerprint':'$x','id':'0a','public-key':'6b6579'}"},
+        {0, ENTRY_PROVISIONAL, AWAITED ",'fingerprint':'$key','id':'0','public-key':'6b6579'}"},
+        {1, ENTRY_PROVISIONAL, AWAITED ",'fingerprint':'$key','id':'0a','public-key':'6b6579'}"},
+        {1, ENTRY_RECEIPT, "{'intent':14,'offer':'$o','receipt':'$x','site':'cardiff'}"},
+    };
+    TELL(&s, rows);
+    const struct state_key *k = state_key_awaited(&s, 14);
+    assert_non_null(k);
+    assert_string_equal(k->id, "0a");
+    assert_string_equal(k->label, "app-1");
+    assert_string_equal(k->sites.items[0], "slough");
+    assert_null(state_key(&s, "root", "private-key", "0a", NULL));
+    assert_null(state_key_awaited(&s, 12));
+    static const struct row later[] = {
+        {0, ENTRY_BORN,
+         "{" KEY ",'intent':14,'fingerprint':'$other','public-key':'6f74686572','sites':['slough','cardiff'],'type':'"
+         "EC:P-256'}"},
+        {1, ENTRY_BORN,
+         "{" KEY
+         ",'intent':14,'fingerprint':'$key','public-key':'6b6579','sites':['slough','cardiff'],'type':'EC:P-256'}"},
+    };
+    TELL(&s, later);
+    assert_non_null(state_key(&s, "root", "private-key", "0a", NULL));
+    state_clear(&s);
+}
+
 static void provisional_in_vain(void **context)
 {
     (void)context;
@@ -324,6 +367,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_birth),
         cmocka_unit_test(provisional_first),
+        cmocka_unit_test(provisional_key),
         cmocka_unit_test(provisional_in_vain),
         cmocka_unit_test(rolled_back_and_tried_again),
         cmocka_unit_test(policies_void_requests),

@@ -93,12 +93,12 @@ static void outside_its_step_nothing_holds(void **state)
     assert_int_equal(depth_ask(&d, &q, CKM_EC_KEY_PAIR_GEN, "root-g0", ""), DECISION_PENDING);
     depth_forget(&q);
     assert_good(world_ceremony(d.world, "c-1", &f));
-    assert_good(world_step(d.world, "1.1", OP_DESTROY, NULL, &f));
+    assert_good(world_step(d.world, "1.1", OP_DESTROY, NULL, NULL, &f));
     assert_int_equal(depth_ask(&d, &q, CKM_EC_KEY_PAIR_GEN, "root-g0", ""), DECISION_PENDING);
     assert_int_equal(depth_birth(&d, &q, &secret, &public, &f), E_PENDING);
     depth_forget(&q);
     assert_good(world_ceremony(d.world, NULL, &f));
-    assert_int_equal(world_step(d.world, "1.1", OP_GENERATE, NULL, &f), E_REFUSED);
+    assert_int_equal(world_step(d.world, "1.1", OP_GENERATE, NULL, NULL, &f), E_REFUSED);
 }
 
 static void born_in_its_step(void **state)
@@ -110,7 +110,7 @@ static void born_in_its_step(void **state)
     CK_OBJECT_HANDLE secret = 0, public = 0;
     (void)state;
     assert_good(world_ceremony(d.world, "c-1", &f));
-    assert_good(world_step(d.world, "2.1", OP_GENERATE, "authority-1", &f));
+    assert_good(world_step(d.world, "2.1", OP_GENERATE, "authority-1", NULL, &f));
     assert_string_equal(d.world->requester, "authority-1");
     depth_ask_approved(&d, &q, CKM_EC_KEY_PAIR_GEN, "root-g1", "");
     assert_good(depth_birth(&d, &q, &secret, &public, &f));

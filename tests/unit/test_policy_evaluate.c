@@ -14,6 +14,7 @@ struct scene {
     size_t site_count;
     struct ceremony_fact ceremony;
     struct key_fact key;
+    char made_in[32];
     struct strings held;
     struct evidence e;
     struct request_frame frame;
@@ -130,6 +131,10 @@ static void world_word(struct scene *s, const struct policy *p, const char *word
     else if (strncmp(word, "born=", 5) == 0) {
         s->key = (struct key_fact){.born = T0 + number(value) * 86400, .sites = &s->held};
         s->e.key = &s->key;
+    } else if (strncmp(word, "provisional=", 12) == 0) {
+        s->key.provisional = true;
+        snprintf(s->made_in, sizeof s->made_in, "%s", value);
+        s->key.ceremony = strcmp(value, "-") == 0 ? NULL : s->made_in;
     } else
         fail_msg("unknown word %s", word);
 }

@@ -37,6 +37,12 @@
     "  - {id: birth, when: {operation: generate, label: \"^app-\"}, require: {replicas: {at-least: 2, prove: "         \
     "attest" replicas "}, key: {types: [EC:P-384]" key "}}}\n  - {id: r, when: {operation: use}, allow: true}\n"
 
+#define MADE(more, use)                                                                                                \
+    "  - {id: birth, when: {operation: generate, label: \"^app-\"}, require: {replicas: {at-least: 2, prove: "         \
+    "signature" more "}}}\n  - {id: r, when: {operation: use}, " use "}\n"
+#define SELF_SIGNS                                                                                                     \
+    MADE(", deferred: 14 days, provisional-use: [self-sign]", "require: {quorum: {of: key-custodian, at-least: 1}}")
+
 struct row {
     const char *name, *rules, *subject;
     const char *votes; /* "c1@10 -c2@20 c3=c1@30 ?@0": seconds after T0; - rejects; = with the key of; ? unusable */
@@ -355,6 +361,30 @@ static const struct row rows[] = {
      "c1", "key quorum"},
 
     /* use of a born key */
+    /* a key that is not born yet */
+    {"its own certificate, where it was made", SELF_SIGNS, USE("app-1"), "c1@1",
+     "born=-1d provisional=ceremony-1 ceremony=any/s1/use framed", A, "r", "c1", "provisional quorum"},
+    {"nothing lets it", MADE(", deferred: 14 days", "require: {quorum: {of: key-custodian, at-least: 1}}"),
+     USE("app-1"), "c1@1", "born=-1d provisional=ceremony-1 ceremony=any/s1/use framed", D, "r", "c1", "provisional"},
+    {"a rule for other keys", SELF_SIGNS, USE("tls-1"), "c1@1",
+     "born=-1d provisional=ceremony-1 ceremony=any/s1/use framed", D, "r", "c1", "provisional"},
+    {"in another ceremony", SELF_SIGNS, USE("app-1"), "c1@1",
+     "born=-1d provisional=ceremony-0 ceremony=any/s1/use framed", P, "r", "c1", "provisional"},
+    {"in none", SELF_SIGNS, USE("app-1"), "c1@1", "born=-1d provisional=ceremony-1", P, "r", "c1", "provisional"},
+    {"made in none", SELF_SIGNS, USE("app-1"), "c1@1", "born=-1d provisional=- ceremony=any/s1/use framed", D, "r",
+     "c1", "provisional"},
+    {"asked for outside of it", SELF_SIGNS, USE("app-1"), "c1@1", "born=-1d provisional=ceremony-1 ceremony=any/s1/use",
+     P, "r", "c1", "provisional"},
+    {"asked for at another step", SELF_SIGNS, USE("app-1"), "c1@1",
+     "born=-1d provisional=ceremony-1 ceremony=any/s2/use framed", P, "r", "c1", "provisional"},
+    {"at a step that uses nothing", SELF_SIGNS, USE("app-1"), "c1@1",
+     "born=-1d provisional=ceremony-1 ceremony=any/s1/generate framed", P, "r", "c1", "provisional"},
+    {"plainly allowed", MADE(", deferred: 14 days, provisional-use: self-sign", "allow: true"), USE("app-1"), "",
+     "born=-1d provisional=ceremony-1 ceremony=any/s1/use framed", D, "r", "", "provisional"},
+    {"many at once",
+     MADE(", deferred: 14 days, provisional-use: self-sign",
+          "require: {quorum: {of: key-custodian, at-least: 1}, uses: {at-most: 2, within: 1 hour}}"),
+     USE("app-1"), "c1@1", "born=-1d provisional=ceremony-1 ceremony=any/s1/use framed", D, "r", "c1", "provisional"},
     {"use within the lifetime", BORN("", ", lifetime: 24 months"), USE("app-1"), "", "born=-700d", A, "r", "", "rule"},
     {"use past the lifetime", BORN("", ", lifetime: 24 months"), USE("app-1"), "", "born=-731d", D, "r", "",
      "lifetime"},

@@ -65,7 +65,7 @@ class Births:
              "%s: the replica's signature over its statement does not hold", entry.what)
 
     def provisional(self, entry):
-        body = members(entry.body, "intent sites until", entry.what)
+        body = members(entry.body, "?fingerprint ?id intent ?public-key sites until", entry.what)
         intent = self.estate.closing(entry, "generate", body["intent"])
         rule = self.estate.policy.rules[intent.verdict["rule"]]
         need(rule.replicas is not None and rule.replicas.deferred is not None
@@ -75,6 +75,21 @@ class Births:
         need(body["sites"] and set(body["sites"]) <= offered - set(intent.receipts) and intent.until is None,
              "%s: nothing is awaited from these sites", entry.what)
         intent.until = body["until"]
+        need(("public-key" in body) == ("fingerprint" in body) == ("id" in body), "%s: half a key", entry.what)
+        if "public-key" in body:
+            self._awaited(entry, body, intent)
+
+    def _awaited(self, entry, body, intent):
+        spki, began = unhex(body["public-key"], entry.what), intent.entry.body
+        unhex(body["id"], entry.what)
+        need(sha256_hex(spki) == body["fingerprint"] and crypto.key_type(spki)[0] == began.get("type"),
+             "%s: not the key's fingerprint or type", entry.what)
+        need(began.get("class") == "private-key" and all(offer.get("public-key") == body["public-key"]
+                                                         for offer in intent.offers.values()),
+             "%s: not the key that the sites were offered", entry.what)
+        self.estate.provisional.append(dict(
+            body, label=began.get("label", ""), token=began["token"], type=began["type"], time=entry.time_text,
+            seq=entry.seq, sites=[intent.primary], ceremony=began["evidence"].get("ceremony")))
 
     def born(self, entry):
         body = members(entry.body, "class ?fingerprint ?function id ?intent label ?public-key sites token type", entry.what)
@@ -101,6 +116,9 @@ class Births:
             need(site in intent.receipts, "%s: without a receipt from %s", entry.what, site)
             offer = intent.offers[intent.receipts[site]["offer"]]
             need(offer.get("public-key") == body.get("public-key"), "%s: %s holds another key", entry.what, site)
+        for key in self.estate.provisional:
+            need(key["intent"] != body["intent"] or key["fingerprint"] == body.get("fingerprint"),
+                 "%s: another key than the provisional one", entry.what)
         intent.born = body
         self.estate.spent(intent)
 
@@ -217,6 +235,10 @@ class Births:
             need(body.get(member) == value, "%s: %s is not what was approved", entry.what, member)
         if "signature" in body:
             digest(body["signature"], entry.what)
+        awaited = self.estate.awaited(subject) if operation == "use" else None
+        if awaited is not None:
+            self.signs_itself(entry, body, intent, awaited)
+        intent.awaited = awaited
         self.estate.spent(intent)
         self.used.append((entry, body, intent))
 

@@ -42,10 +42,23 @@ class Ceremonies:
         self.unseen, self.certificates = [], []
         self.steps = 0
         estate.place = self.place
+        births.signs_itself = self.signs_itself
 
     def place(self):
         step = self.open.step if self.open else None
         return (self.open.script.id, step.id, step.operation) if step else (None, None, None)
+
+    def signs_itself(self, entry, body, intent, key):
+        """A provisional key signs its own certificate, in a step that issues it."""
+        one, step = self.open, self.step_at_hand(entry)
+        need(step is not None and step.action == "issue-certificate" and step.id == intent.entry.body["evidence"].get("step"),
+             "%s: a provisional key is used outside of a step that issues its certificate", entry.what)
+        fixed = [data for other, data in one.artifacts if (other.body["kind"], other.body.get("step")) == ("tbs", step.id)]
+        if any(certificate.is_own(data, bytes.fromhex(key["public-key"]), body.get("data")) for data in fixed):
+            return
+        need(any(kind == "artifact" for _, kind in one.withheld), "%s: what a provisional key signed is not its certificate",
+             entry.what)
+        self.estate.report.unseen("that the provisional key of %s signed its own certificate", entry.what)
 
     # ---- opening and closing
 
@@ -174,7 +187,7 @@ class Ceremonies:
         one.exhibits.append(entry)
 
     def artifact(self, entry):
-        body = members(entry.body, "?canonical digest kind name ?person ?signature ?step", entry.what)
+        body = members(entry.body, "?awaits ?canonical digest kind name ?person ?signature ?step", entry.what)
         if body["kind"] == "profile":
             data = self.folder.document("profiles", body)
         else:
@@ -189,8 +202,15 @@ class Ceremonies:
                 crypto.cms(signature, data, self.folder.take("people/%s.der" % person.fingerprint))
             except Refused as why:
                 raise Refused("%s: %s" % (entry.what, why)) from None
+        need(body.get("awaits") == self._awaits(entry, body), "%s: hides, or makes up, that its key is not born", entry.what)
         if self.open is not None and entry.ceremony == self.open.id:
             self.open.artifacts.append((entry, data))
+
+    def _awaits(self, entry, body):
+        """The intent of the provisional key that signed a certificate; None: it is of a born one, or no certificate."""
+        used = [intent for other, _, intent in self.births.used if body["kind"] == "certificate" and "step" in body
+                and other.ceremony == entry.ceremony and intent.entry.body["evidence"].get("step") == body["step"]]
+        return used[-1].awaited["intent"] if used and used[-1].awaited else None
 
     # ---- steps
 
@@ -299,7 +319,7 @@ class Ceremonies:
 
     def r_generate(self, entry, one, step, result, deviated):
         self._exact(entry, result, "fingerprint intent label token")
-        found = [key for key in self.estate.keys if str(key.get("intent")) == result["intent"]]
+        found = [key for key in self.estate.keys + self.estate.provisional if str(key.get("intent")) == result["intent"]][:1]
         need(len(found) == 1 and found[0]["seq"] < entry.seq, "%s: no such key was born", entry.what)
         key = found[0]
         intent = self.estate.intents[key["intent"]].entry
@@ -329,7 +349,8 @@ class Ceremonies:
                 if other.ceremony == one.id and other.seq > one.begun.get(step.id, other.seq) and intent.entry.body["evidence"].get("step") == step.id]
         need(len(used) == 1, "%s: the key was used %d times", entry.what, len(used))
         body, intent = used[0]
-        key = [key for key in self.estate.keys if key.get("fingerprint") == intent.request.subject.get("key")]
+        key = [key for key in self.estate.keys + self.estate.provisional
+               if key.get("fingerprint") == intent.request.subject.get("key")]
         need(key and key[-1]["label"] == result["label"] and key[-1]["token"] == step.with_["token"], "%s: another key signed",
              entry.what)
         if hidden:

@@ -145,6 +145,21 @@ def algorithm(made_by, spki):
     return sequence(der.encode_oid("1.2.840.113549.1.1.%d" % (9 + last)), b"\x05\x00")
 
 
+def is_own(tbs, spki, data):
+    """The TBS of a certificate whose issuer is its subject and whose key is spki; data: SHA-256 of what the HSM was given."""
+    try:
+        fields = der.parse(tbs, "what was signed").sequence("what was signed")
+    except Refused:
+        return False
+    if len(fields) < 7 or fields[0].tag != 0xA0 or fields[3].whole != fields[5].whole or fields[6].whole != spki:
+        return False
+    given = [tbs]
+    for hashing, oid, _ in HASHES.values():
+        hashed = hashing(tbs).digest()
+        given += [hashed, sequence(sequence(der.encode_oid(oid), b"\x05\x00"), der.encode(der.OCTETS, hashed))]
+    return data in [sha256_hex(one) for one in given]
+
+
 def check(whole, tbs, made_by, spki, issued, used):
     """A signed structure: its fields, its signature, and that just these bytes went to the HSM and came back."""
     parts = der.parse(whole, "the certificate").sequence("the certificate")

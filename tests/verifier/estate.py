@@ -41,6 +41,7 @@ class Estate:
         self.folder, self.tree, self.trust, self.report = folder, tree, trust, report
         self.policy, self.policies = None, []
         self.requests, self.intents, self.keys = {}, {}, []
+        self.provisional = []  # keys that `provisional` named, whatever became of them
         self.sites, self.enrolled, self.serving, self.suspensions = {}, {}, {}, set()
         self.moves = []  # (origin before, size of the first checkpoint that has another one)
         self.promotions = {}  # token: its primary by the last promotion
@@ -180,9 +181,21 @@ class Estate:
             need(said.get("step") == step, "%s: the ceremony was at step %s", entry.what, step)
         evidence.suspended = self.is_suspended(request.subject)
         if request.subject["operation"] == "use":
-            evidence.key, evidence.key_seq = self._key_of(request.subject, entry)
+            awaited = self.awaited(request.subject)
+            if awaited is not None:
+                evidence.key, evidence.key_seq = (moment(awaited["time"]), awaited["sites"]), awaited["seq"]
+                evidence.provisional = awaited["ceremony"], entry.ceremony
+            else:
+                evidence.key, evidence.key_seq = self._key_of(request.subject, entry)
         evidence.cosigned = self.cosigned.size(self.policy.cosigners) if self.policy else 0
         return evidence
+
+    def awaited(self, subject):
+        """The provisional key that the request names, while its receipts are awaited; None: it is another."""
+        for key in self.provisional:
+            if key["fingerprint"] == subject.get("key") and self.intents[key["intent"]].open:
+                return key
+        return None
 
     def _key_of(self, subject, entry):
         for key in reversed(self.keys):

@@ -34,6 +34,7 @@ class Evidence:
         self.script = self.step_operation = None
         self.key = None  # (born, sites)
         self.key_seq, self.cosigned = None, 0
+        self.provisional = None  # of a key that is not born: (ceremony of its birth, that in which it is used)
         self.suspended = False
 
 
@@ -269,6 +270,17 @@ def check_use(policy, subject, evidence):
         need(in_place(policy, wanted, subject["token"], evidence, held), "the key's HSMs are not where they have to be by now")
 
 
+def check_provisional(policy, request, rule, evidence):
+    """A key that is not born signs its own certificate, in the ceremony that made it; each time people approve it."""
+    subject, (birth, now) = request["subject"], evidence.provisional
+    made = match(policy, "generate", subject["token"], subject.get("label"), subject.get("class"), "token")
+    need(made is not None and made.effect == "require" and made.replicas and made.replicas.self_signs,
+         "the key is provisional, and nothing lets it be used")
+    need(rule.effect == "require" and rule.uses is None, "the key is provisional, and this use was not approved by itself")
+    need(birth is not None and birth == now == request.get("ceremony") and "step" in request
+         and evidence.step_operation == "use", "the key is provisional, and of another ceremony")
+
+
 def evaluate(policy, request, evidence, held=None):
     """(rule id, counted) of what is allowed. held: the sites that a birth's intent names."""
     subject = request["subject"]
@@ -287,6 +299,8 @@ def evaluate(policy, request, evidence, held=None):
     need(rule.effect != "deny", "rule \"%s\" denies it", rule.id)
     if operation == "use":
         check_use(policy, subject, evidence)
+        if evidence.provisional is not None:
+            check_provisional(policy, request, rule, evidence)
     if rule.effect == "allow":
         return rule.id, []
     if rule.ceremony:
@@ -297,7 +311,7 @@ def evaluate(policy, request, evidence, held=None):
     if rule.replicas:
         replica_sites(policy, rule, subject["token"], evidence, held or policy.tokens[subject["token"]].replicas)
     if rule.cosigned:
-        need(evidence.key_seq is not None and evidence.cosigned > evidence.key_seq,
+        need(evidence.provisional is None and evidence.key_seq is not None and evidence.cosigned > evidence.key_seq,
              "the record of the key's birth was not cosigned")
     counted = []
     if rule.quorum:

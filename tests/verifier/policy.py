@@ -91,7 +91,8 @@ class Quorum:
 
 class Replicas:
     def __init__(self, value):
-        members(value, "at-least prove ?apart-km ?tagged ?countries ?sites ?placed-within ?hardware ?fresh ?deferred", "replicas")
+        members(value, "at-least prove ?apart-km ?tagged ?countries ?sites ?placed-within ?hardware ?fresh ?deferred ?provisional-use",
+                "replicas")
         self.at_least = count(value["at-least"], 1, 16, "at-least")
         need(value["prove"] in ("signature", "attest"), "prove is neither signature nor attest")
         self.prove = value["prove"]
@@ -101,6 +102,10 @@ class Replicas:
         self.placed_within = duration(value["placed-within"], "placed-within") if "placed-within" in value else None
         self.hardware = value.get("hardware")
         self.deferred = duration(value["deferred"], "deferred") if "deferred" in value else None
+        self.self_signs = "provisional-use" in value
+        if self.self_signs:
+            need(listed(value["provisional-use"], "provisional-use") == ["self-sign"] and self.deferred is not None,
+                 "provisional-use is not self-sign, or nothing is deferred")
         self.fresh = duration(value["fresh"], "fresh") if "fresh" in value else None
 
 

@@ -161,8 +161,23 @@ def _conclude(report, world, keys, ceremonies):
                                 deviation.body["accepted-by"])
     for label, name, artifact in ceremonies.certificates:
         report.proven("%s… of key %s fits profile %s in every field, and its TBS was approved", artifact[:16], label, name)
+    for one in ceremonies.all.values():
+        for entry, _ in one.artifacts:
+            if "awaits" in entry.body:
+                released(report, entry, world.intents[entry.body["awaits"]])
     for what in ceremonies.unseen:
         report.attested("%s: the log never saw it sealed", what)
+
+
+def released(report, entry, birth):
+    """A certificate that a provisional key signed counts from the key's birth on."""
+    what, label = "certificate %s…" % confidential.shown(entry, entry.body["digest"])[:16], birth.entry.body.get("label", "")
+    if birth.born is not None:
+        report.proven("%s is released: its key %s was born", what, label)
+    elif birth.open:
+        report.proven("%s is unreleased: its key %s is provisional until %s", what, label, birth.until)
+    else:
+        report.proven("%s is void: its key %s was undone unborn", what, label)
 
 
 def verify_folder(path, trust_path):
