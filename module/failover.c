@@ -48,8 +48,10 @@ bool failover_away(const struct world *w, CK_SLOT_ID slot)
     return t->lower && t->serving && strcmp(t->serving->site, t->primary) != 0;
 }
 
-/* Whether the enrolled HSM answers there, in the time that the policy gives the site: whoever hangs is left to itself. */
-static enum outcome site_soon(struct world *w, const char *token, const char *site, struct fault *f)
+/* Whether the enrolled HSM answers there, in the time that the policy gives the site: whoever hangs is left to itself. Where
+ * nobody is logged in (in: false) it is only looked for. */
+static enum outcome site_soon(struct world *w, const char *token, const char *site, bool in, CK_SLOT_ID *ret_slot,
+                              struct fault *f)
 {
     const struct binding *bound = NULL;
     struct replicas one = {.count = 0};
@@ -58,8 +60,12 @@ static enum outcome site_soon(struct world *w, const char *token, const char *si
 
     if (outcome == OK)
         outcome = replicas_want(&one, w, token, site, &r, f);
+    if (outcome == OK) {
+        r->visit->how = in ? SITE_MODULE : SITE_NOBODY;
+        outcome = replica_visit(r, in ? VISIT_READY : VISIT_THERE, f);
+    }
     if (outcome == OK)
-        outcome = replica_visit(r, VISIT_READY, f);
+        *ret_slot = r->visit->link.slot;
     replicas_end(&one);
     return outcome;
 }
@@ -85,12 +91,13 @@ static enum outcome failover_to(struct world *w, CK_SLOT_ID slot, const char *si
 {
     struct shown_token *t = &w->tokens[slot];
     struct site_link link = {0};
+    CK_SLOT_ID there = 0;
     char name[LIMIT_NAME + 1] = "";
     enum outcome outcome = OK;
 
     strncat(name, site, LIMIT_NAME); /* the state moves */
     left_close(t, name);
-    outcome = site_soon(w, t->bound->id, name, f);
+    outcome = site_soon(w, t->bound->id, name, true, &there, f);
     if (outcome == OK)
         outcome = site_answers(w, t->bound->id, name, &link, f);
     if (outcome == OK && reason)
@@ -217,7 +224,7 @@ static bool may_be_loss(CK_RV rv)
     }
 }
 
-/* The HSM does not answer, or no longer for this session. Where nobody is logged in it is only looked for. */
+/* The HSM does not answer, or no longer for this session. */
 static bool is_lost(struct world *w, const struct session_view *view)
 {
     struct shown_token *t = &w->tokens[view->slot];
@@ -228,9 +235,7 @@ static bool is_lost(struct world *w, const struct session_view *view)
 
     if (!t->lower || lower_answers(t->lower, &ignored) != OK)
         return true;
-    if (in && site_soon(w, t->bound->id, t->serving->site, &ignored) != OK)
-        return true;
-    if (lower_find(t->lower, t->serving->serial, &slot, &ignored) != OK || slot != t->lower_slot ||
+    if (site_soon(w, t->bound->id, t->serving->site, in, &slot, &ignored) != OK || slot != t->lower_slot ||
         view->below->C_GetSessionInfo(view->lower, &info) != CKR_OK)
         return true;
     return in && (info.state == CKS_RO_PUBLIC_SESSION || info.state == CKS_RW_PUBLIC_SESSION);

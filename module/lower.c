@@ -261,6 +261,18 @@ out:
     return outcome;
 }
 
+CK_SESSION_HANDLE lower_spare(const struct lower *l, CK_SLOT_ID slot)
+{
+    static const CK_FLAGS kinds[] = {CKF_SERIAL_SESSION | CKF_RW_SESSION, CKF_SERIAL_SESSION};
+    CK_SESSION_HANDLE spare = CK_INVALID_HANDLE;
+
+    /* With the SO logged in there is no R/O session, on a token that is write-protected no other. */
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (l->f->C_OpenSession(slot, kinds[i], NULL, NULL, &spare) == CKR_OK)
+            return spare;
+    return CK_INVALID_HANDLE;
+}
+
 static const struct {
     CK_RV rv;
     const char *name;

@@ -45,6 +45,9 @@ bool token_has_serial(const CK_TOKEN_INFO *info, const char *serial); /* but for
 /* The slot that holds the token with this serial number, never by slot or label. E_ABSENT names what was seen. */
 enum outcome lower_find(const struct lower *l, const char *serial, CK_SLOT_ID *ret, struct fault *f);
 
+/* A session for a moment, R/W or else R/O, as a login or a write-protected token allows; CK_INVALID_HANDLE: none. */
+CK_SESSION_HANDLE lower_spare(const struct lower *l, CK_SLOT_ID slot);
+
 /* "CKR_PIN_INCORRECT", or "0x…" */
 const char *rv_name(CK_RV rv);
 /* What an application is told of a call below that was not its own: an answer that every function may give (PKCS#11 2.40,

@@ -7,6 +7,7 @@
 
 /* By way: a module here, a courier. */
 static visit_fn *const visits[][2] = {
+    [VISIT_THERE] = {visit_open, NULL},
     [VISIT_READY] = {visit_ready, courier_ready},
     [VISIT_WRAP_OPEN] = {visit_wrap_open, visit_wrap_open},
     [VISIT_WRAP] = {visit_wrap, visit_wrap},

@@ -11,6 +11,7 @@
  * back, and it ends what it began. Estate and log are the caller's alone; the world's lock is held throughout. */
 
 enum visit_kind {
+    VISIT_THERE,
     VISIT_READY,
     VISIT_WRAP_OPEN,
     VISIT_WRAP,

@@ -214,15 +214,9 @@ static bool slot_has_other(CK_SLOT_ID slot, const struct session *than)
 /* A session of ours for a moment, to log out on when the application's last is closed. */
 static CK_SESSION_HANDLE session_spare(const struct world *w, const struct session *s)
 {
-    static const CK_FLAGS kinds[] = {CKF_SERIAL_SESSION | CKF_RW_SESSION, CKF_SERIAL_SESSION};
     const struct shown_token *t = &w->tokens[session_slot(s)];
-    CK_SESSION_HANDLE spare = CK_INVALID_HANDLE;
 
-    /* With the SO logged in there is no R/O session, on a token that is write-protected no other. */
-    for (size_t i = 0; t->lower && i < 2; i++)
-        if (t->lower->f->C_OpenSession(t->lower_slot, kinds[i], NULL, NULL, &spare) == CKR_OK)
-            return spare;
-    return CK_INVALID_HANDLE;
+    return t->lower ? lower_spare(t->lower, t->lower_slot) : CK_INVALID_HANDLE;
 }
 
 /* With the last one the application is logged out (PKCS#11 2.40, section 5.6, C_CloseSession): the lower module would not
@@ -334,17 +328,6 @@ CK_RV our_C_CloseAllSessions(CK_SLOT_ID slot)
     return rv == CKR_OK ? closed : rv;
 }
 
-static void sessions_end(struct world *w, bool any, CK_SLOT_ID slot)
-{
-    struct session *s;
-
-    for (uint32_t i = 1, n = sessions_used(); i <= n; i++) {
-        s = session_at(i);
-        if (s && (any || session_slot(s) == slot))
-            session_close_locked(w, s, true);
-    }
-}
-
 struct session *sessions_next(CK_SLOT_ID slot, uint32_t *at)
 {
     struct session *s;
@@ -360,16 +343,21 @@ struct session *sessions_next(CK_SLOT_ID slot, uint32_t *at)
 
 void sessions_close_all(struct world *w)
 {
+    struct session *s;
+
     pthread_mutex_lock(&w->lock);
     for (size_t i = 0; i < w->token_count; i++)
         making_wait(w, CK_INVALID_HANDLE, i);
-    sessions_end(w, true, 0);
+    for (uint32_t i = 1, n = sessions_used(); i <= n; i++)
+        if ((s = session_at(i)))
+            session_close_locked(w, s, true);
     pthread_mutex_unlock(&w->lock);
 }
 
 void sessions_lost(struct world *w, CK_SLOT_ID slot)
 {
-    sessions_end(w, false, slot);
+    sessions_leave(slot);
+    w->tokens[slot].left_in = true;
 }
 
 void sessions_leave(CK_SLOT_ID slot)

@@ -132,8 +132,11 @@ struct session *sessions_next(CK_SLOT_ID slot, uint32_t *at);
 /* Opens a session below as this one was opened. */
 CK_RV session_reopen(struct session *s, CK_FUNCTION_LIST *below, CK_SLOT_ID slot, CK_SESSION_HANDLE *ret);
 
-void sessions_close_all(struct world *w);             /* C_Finalize: takes the world's lock */
-void sessions_lost(struct world *w, CK_SLOT_ID slot); /* the HSM was taken away: with the world's lock held */
+void sessions_close_all(struct world *w); /* C_Finalize: takes the world's lock */
+/* The HSM was taken away, and its sessions with it (PKCS#11 2.40, section 5.5): their handles die. Nothing is closed below,
+ * where a thread may be in a call; a login that the library keeps ends before the token is shown again. With the world's
+ * lock held. */
+void sessions_lost(struct world *w, CK_SLOT_ID slot);
 void sessions_idle_end(CK_SLOT_ID slot); /* what sessions keep below for later: with the world's lock held */
 void sessions_leave(
     CK_SLOT_ID slot);       /* another HSM is meant: their handles die, what a thread may be in stays open below */

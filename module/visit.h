@@ -69,8 +69,7 @@ struct visit {
     struct fault fault;
 };
 
-/* Opens the link where it is not open: what every visit but the last begins with. */
-enum outcome visit_open(struct visit *v, struct fault *f);
+visit_fn visit_open;      /* opens the link where it is not open: what every visit but the last begins with */
 visit_fn visit_ready;     /* the HSM is the enrolled one and answers a challenge */
 visit_fn visit_wrap_open; /* at the primary: a session with all that wrapping takes but the key */
 visit_fn visit_wrap;      /* there: the offer's mechanism and blobs */

@@ -87,6 +87,16 @@ void world_name(const struct world *w, struct shown_token *t)
         t->binding = NULL;
 }
 
+static void login_end(const struct lower *l, CK_SLOT_ID slot)
+{
+    CK_SESSION_HANDLE spare = lower_spare(l, slot);
+
+    if (spare == CK_INVALID_HANDLE)
+        return;
+    l->f->C_Logout(spare);
+    l->f->C_CloseSession(spare);
+}
+
 enum outcome world_look(struct world *w, struct shown_token *t, struct fault *f)
 {
     const char *serving = token_serving(w->estate, t->bound->id);
@@ -110,6 +120,9 @@ enum outcome world_look(struct world *w, struct shown_token *t, struct fault *f)
         outcome = lower_find(lower, t->binding->serial, &slot, f);
     if (outcome != OK)
         return fault_context(f, "%s, the primary of %s", t->primary, t->bound->id);
+    if (t->left_in)
+        login_end(lower, slot);
+    t->left_in = false;
     t->lower = lower;
     t->lower_slot = slot;
     t->serving = t->binding;

@@ -18,6 +18,7 @@ struct shown_token { /* a logical token, shown in one slot (its index) by its pr
     const struct binding *serving; /* of the site whose HSM this is: the primary, or a replica (module/failover.h) */
     struct lower *lower;           /* NULL: not there; the slot is then empty */
     CK_SLOT_ID lower_slot;
+    bool left_in;                      /* sessions were lost with it: a login may have stayed below */
     bool noticed;                      /* that it is there: C_WaitForSlotEvent's last answer */
     char primary_name[LIMIT_NAME + 1]; /* what `primary` points to */
     /* Of module/failover.c: how often the slot went over to another HSM; the application is logged in; when no site answered

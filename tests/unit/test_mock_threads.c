@@ -139,9 +139,63 @@ static void everybody_does_as_they_like(void **state)
     assert_int_equal(find_label(session, "afterwards", found), 2);
 }
 
+static CK_OBJECT_HANDLE signing;
+
+static void *sign_and_wait(void *context)
+{
+    struct worker *w = context;
+
+    w->bad = signature(w, signing);
+    return NULL;
+}
+
+static CK_ULONG tokens_there(void)
+{
+    CK_ULONG count = 0;
+
+    assert_ok(q->C_GetSlotList(CK_TRUE, NULL, &count));
+    return count;
+}
+
+/* The token goes while a call is in its library: that session's handle dies, and nothing of it is closed below under the call.
+ * When it is there again, nobody is logged in. */
+static void a_token_goes_under_a_call(void **state)
+{
+    struct worker w = {.session = open_session(CKF_RW_SESSION)};
+    CK_OBJECT_HANDLE public;
+    CK_SESSION_INFO info;
+    unsigned long closed, out;
+    pthread_t id;
+
+    (void)state;
+    session = w.session;
+    assert_ok(mock_login(session));
+    assert_ok(make_pair(session, "under", false, &public, &signing));
+    steer("C_Sign hang");
+    assert_int_equal(pthread_create(&id, NULL, sign_and_wait, &w), 0);
+    while (mock_calls_below("hanging") == 0)
+        usleep(1000);
+    closed = mock_calls_below("C_CloseSession");
+    out = mock_calls_below("C_Logout");
+    steer("absent 0");
+    assert_int_equal(tokens_there(), 0);
+    assert_rv(q->C_GetSessionInfo(session, &info), CKR_SESSION_HANDLE_INVALID);
+    assert_int_equal(mock_calls_below("C_CloseSession"), closed);
+    assert_int_equal(mock_calls_below("C_Logout"), out);
+    steer("release");
+    pthread_join(id, NULL);
+    steer("present 0");
+    assert_int_equal(tokens_there(), 1);
+    session = open_session(CKF_RW_SESSION);
+    assert_ok(q->C_GetSessionInfo(session, &info));
+    assert_int_equal(info.state, CKS_RW_PUBLIC_SESSION);
+    assert_ok(mock_login(session));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {IN_MOCK_LIFE(everybody_does_as_they_like)};
+    const struct CMUnitTest tests[] = {IN_MOCK_LIFE(everybody_does_as_they_like),
+                                       IN_MOCK_LIFE(a_token_goes_under_a_call)};
 
     return cmocka_run_group_tests(tests, mock_home_make, home_end);
 }

@@ -87,9 +87,24 @@ static void a_hang_holds_its_own_call(void **state)
     assert_int_equal(t.bad, CKR_OK);
 }
 
+/* What fails and then hangs has the site's time to be found again, also where nobody is logged in. */
+static void a_lost_hsm_hangs_where_nobody_is_logged_in(void **state)
+{
+    unsigned char random[8];
+
+    (void)state;
+    assert_ok(q->C_Logout(session));
+    cut(CKR_DEVICE_ERROR);
+    hang("C_GetSlotList");
+    assert_ok(q->C_GenerateRandom(session, random, sizeof(random)));
+    assert_string_equal(world_current()->tokens[0].serving->site, "cardiff");
+    hang(NULL);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(threads_go_over_together), TEST(a_hang_holds_its_own_call)};
+    const struct CMUnitTest tests[] = {TEST(threads_go_over_together), TEST(a_hang_holds_its_own_call),
+                                       TEST(a_lost_hsm_hangs_where_nobody_is_logged_in)};
 
     return cmocka_run_group_tests(tests, estate_make, home_end);
 }
