@@ -103,7 +103,11 @@ CK_RV use_judge(const struct session_view *view, CK_OBJECT_HANDLE key, const cha
     rv = gate_open(&w);
     if (rv != CKR_OK)
         return rv;
-    rv = use_decide(w, view, key, function, mechanism, governable, ret_way);
+    known = object_use_known(key, gate_generation()); /* it looked, and nothing has changed */
+    if (known == USE_FREE || (known == USE_GOVERNED && governable))
+        *ret_way = known == USE_FREE ? USE_WAY_PLAIN : USE_WAY_GOVERNED;
+    else
+        rv = use_decide(w, view, key, function, mechanism, governable, ret_way);
     if (rv == CKR_OK)
         object_judged(key, gate_generation(), *ret_way == USE_WAY_PLAIN ? USE_FREE : USE_GOVERNED);
     gate_close(w);
