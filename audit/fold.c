@@ -235,6 +235,7 @@ static fold_handler *const handlers[ENTRY_TYPE_COUNT] = {
     [ENTRY_ACCEPTED] = fold_accepted,
     [ENTRY_PROVISIONAL] = fold_provisional,
     [ENTRY_BORN] = fold_born,
+    [ENTRY_REPLICATED] = fold_replicated,
     [ENTRY_ROLLED_BACK] = fold_rolled_back,
     [ENTRY_ORPHAN] = fold_orphan,
     [ENTRY_USED] = fold_used,

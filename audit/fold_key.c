@@ -128,6 +128,43 @@ out:
     strings_free(&n.sites);
 }
 
+/* What the intent said of key and site; the key's CKA_ID is still the one that the site gives it. */
+static void check_replicated(struct fold *x, const struct state_intent *i, const struct state_key *k, const char *site)
+{
+    const json_t *sites = json_object_get(i->body, "sites"), *born = json_object_get(i->body, "born");
+    const char *named = json_string_value(json_array_get(sites, 1)), *id = json_string_or_null(i->body, "caller-id");
+
+    if (strcmp(i->operation, "replicate") != 0 || json_array_size(sites) != 2 || !named || strcmp(named, site) != 0 ||
+        !json_is_integer(born) || (uint64_t)json_integer_value(born) != k->seq || !id || strcmp(id, k->id) != 0)
+        fold_fail(x, "its intent was not to bring this key to the site \"%s\"", site);
+    if (!strings_have(&i->receipted, site))
+        fold_fail(x, "the site \"%s\" gave no receipt", site);
+    if (strings_have(&k->sites, site) || strings_have(&k->retired, site))
+        fold_fail(x, "the site \"%s\" holds the key already, or what it held before is not destroyed", site);
+}
+
+/* A living key came to one site more. */
+void fold_replicated(struct fold *x)
+{
+    fold_members(x, "born intent label site token");
+    uint64_t born = fold_count(x, "born");
+    const char *label = fold_label(x, "label"), *token = fold_text(x, "token"), *site = fold_text(x, "site");
+    struct state_intent *i = open_intent(x);
+    struct state_request *r = i ? state_request(x->look, &i->request) : NULL;
+    struct state_key *k = x->rc ? NULL : state_key_born(x->look, born);
+
+    if (!k || strcmp(k->label, label) != 0 || strcmp(k->token, token) != 0)
+        fold_fail(x, "no living key \"%s\" of the token \"%s\" was born in entry %" PRIu64, label, token, born);
+    fold_site(x, token, site);
+    if (!x->rc && i && k)
+        check_replicated(x, i, k, site);
+    if (!fold_goes(x) || !r || !k)
+        return;
+    fold_site_add(x, &k->sites, site);
+    i->state = INTENT_BORN;
+    r->state = REQUEST_SPENT;
+}
+
 /* The request that this entry is the end of: its own, or its intent's. NULL: none, a rule plainly allowed it. */
 static struct state_request *ended_request(struct fold *x, const char *operation)
 {

@@ -305,6 +305,13 @@ const struct command commands[] = {
      "where\n"
      "its HSM is not there, by `quorate settle`; until then `quorate status` lists them.",
      module_options, run_retire},
+    {"replicate", "TOKEN KEY SITE", 3, 3, true, "Bring a key to a site, once enough people have approved it",
+     "KEY is the label of a key that was born under `extractable: trusted-wrap-only`. The first time this leaves a "
+     "request; the\n"
+     "same command again, when they have approved, wraps the key at the primary for that site alone, which takes it in "
+     "and\n"
+     "proves that it holds it. Where the site holds it already nothing is done.",
+     module_options, run_replicate},
     {"promote", "TOKEN SITE", 2, 2, true, "Make a replica site the primary, once enough people have approved it",
      "The first time this leaves a request; the same command again, when they have approved, writes the entry. The "
      "site\n"

@@ -253,7 +253,7 @@ static enum outcome words_fit(const struct question *q, struct fault *f)
         return fault_set(f, E_INVALID, "--type and --usage go with generate");
     if (q->succession && q->operation != OP_ADOPT_POLICY)
         return fault_set(f, E_INVALID, "--succession goes with adopt-policy");
-    if ((q->label || q->class_name) && q->operation > OP_SET_PIN)
+    if ((q->label || q->class_name) && q->operation > OP_SET_PIN && q->operation != OP_REPLICATE)
         return fault_set(f, E_INVALID, "--label and --class do not go with %s", operation_name(q->operation));
     return OK;
 }

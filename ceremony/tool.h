@@ -79,6 +79,7 @@ enum outcome run_readopt(const struct arguments *a, struct fault *f);
 enum outcome run_move(const struct arguments *a, struct fault *f);
 enum outcome run_arrive(const struct arguments *a, struct fault *f);
 enum outcome run_promote(const struct arguments *a, struct fault *f);
+enum outcome run_replicate(const struct arguments *a, struct fault *f);
 enum outcome run_retire(const struct arguments *a, struct fault *f);
 enum outcome run_drill(const struct arguments *a, struct fault *f);
 enum outcome run_status(const struct arguments *a, struct fault *f);

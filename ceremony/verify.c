@@ -33,6 +33,7 @@ static entry_visitor *const visitors[ENTRY_TYPE_COUNT] = {
     [ENTRY_RECEIPT] = verify_receipt,
     [ENTRY_PROVISIONAL] = verify_provisional,
     [ENTRY_BORN] = verify_birth,
+    [ENTRY_REPLICATED] = verify_replicated,
     [ENTRY_DRILL] = verify_drill,
     [ENTRY_USED] = verify_use,
     [ENTRY_MODIFIED] = verify_key_end,

@@ -81,7 +81,7 @@ static bool plainly_allowed(const struct verifier *v, const struct entry *e, enu
 }
 
 /* The key is the one that the request names: by the fingerprint, or by the entry that it was born with. */
-static bool same_key(const struct subject *s, const struct state_key *key)
+bool verified_same_key(const struct subject *s, const struct state_key *key)
 {
     const char *fingerprint = json_string_or_null(s->json, "key");
     const json_t *born = json_object_get(s->json, "born");
@@ -143,7 +143,7 @@ void verify_key_end(struct verifier *v, const struct entry *e)
     } else if (good && (op != OP_DESTROY || !ended_with_token(v, e))) {
         request = verified_end(v, e, op);
         good = request != NULL && same_label(e, request->request->subject) &&
-               same_key(request->request->subject, key) &&
+               verified_same_key(request->request->subject, key) &&
                (op == OP_DESTROY || change_holds(e, request->request->subject));
     }
     if (good && op == OP_DESTROY)

@@ -155,6 +155,7 @@ bool verified_provisional_use(struct verifier *v, const struct entry *e, const s
 /* The intent of the provisional key that a `used` entry is of; 0: of a born one. */
 uint64_t verified_use_awaits(const struct verifier *v, const struct entry *e);
 void verify_birth(struct verifier *v, const struct entry *e);
+void verify_replicated(struct verifier *v, const struct entry *e);
 void verify_drill(struct verifier *v, const struct entry *e);
 void verify_drill_noted(struct verifier *v, struct verified_ceremony *c, const struct entry *e);
 /* The result is that of a drill in this step; a key that failed has a deviation. */
@@ -164,6 +165,8 @@ void verify_use(struct verifier *v, const struct entry *e);
 void verify_key_end(struct verifier *v, const struct entry *e); /* modified, destroyed */
 /* The request that an entry carries out, of that operation, through its open intent; NULL where there is none. */
 const struct verified_request *verified_end(struct verifier *v, const struct entry *e, enum operation op);
+/* The subject names this key. */
+bool verified_same_key(const struct subject *s, const struct state_key *key);
 void verify_suspension(struct verifier *v, const struct entry *e); /* and its end */
 void verify_cosigned(struct verifier *v, const struct entry *e);
 void verify_close_cosigned(struct verifier *v, const struct verified_ceremony *c);

@@ -27,6 +27,19 @@ static struct offer_record *offer_find(struct verifier *v, uint64_t intent, cons
     return NULL;
 }
 
+/* It was wrapped as the rule lets a key travel. */
+static bool transport_holds(struct verifier *v, const struct entry *e, const struct state_intent *intent)
+{
+    const struct verified_request *request = verified_request(v, &intent->request);
+    const struct rule *rule =
+        request != NULL && v->judge != NULL ? policy_rule(v->judge, request->request->rule) : NULL;
+    const char *mechanism = entry_text(e, "mechanism");
+
+    if (strcmp(mechanism, "oaep-sha256+aes-kwp") == 0 || strcmp(mechanism, "rsa-aes-key-wrap-sha256") == 0)
+        return true;
+    return strcmp(mechanism, "oaep-sha1+aes-kwp") == 0 && rule != NULL && strings_have(&rule->transport, "oaep-sha1");
+}
+
 void verify_offer(struct verifier *v, const struct entry *e)
 {
     struct fault f = {OK, ""};
@@ -47,6 +60,9 @@ void verify_offer(struct verifier *v, const struct entry *e)
     }
     if (!good)
         claim_fails(&v->claims, CLAIM_BIRTHS, "offer %llu cannot be read", (unsigned long long)e->seq);
+    else if (!transport_holds(v, e, intent))
+        claim_fails(&v->claims, CLAIM_BIRTHS, "offer %llu travels by %s, which its rule does not allow",
+                    (unsigned long long)e->seq, entry_text(e, "mechanism"));
 }
 
 /* The receipt answers the offer: identity, fields, the replica's own signature. */
@@ -213,6 +229,29 @@ void verify_birth(struct verifier *v, const struct entry *e)
     }
     rule = policy_rule(v->judge, request->request->rule);
     if (birth_key(v, e, intent) && birth_replicas(v, e, intent, rule))
+        claim_holds(&v->claims, CLAIM_BIRTHS);
+}
+
+void verify_replicated(struct verifier *v, const struct entry *e)
+{
+    struct fault f = {OK, ""};
+    int64_t born = 0;
+    const struct verified_request *request = verified_end(v, e, OP_REPLICATE);
+    const struct subject *s = request != NULL ? request->request->subject : NULL;
+    const struct state_intent *intent = intent_of(v, e);
+    const struct state_key *key =
+        json_want_integer(e->body, "born", &born, &f) == OK ? state_key_born(&v->state, (uint64_t)born) : NULL;
+    const struct offer_record *o = intent != NULL ? offer_find(v, intent->seq, entry_text(e, "site"), NULL) : NULL;
+
+    if (s == NULL || key == NULL || strcmp(entry_text(e, "label"), s->label) != 0 ||
+        strcmp(entry_text(e, "token"), s->token) != 0 || s->site == NULL ||
+        strcmp(entry_text(e, "site"), s->site) != 0 || !verified_same_key(s, key))
+        claim_fails(&v->claims, CLAIM_BIRTHS, "key %s of entry %llu was not to come to %s", entry_text(e, "label"),
+                    (unsigned long long)e->seq, entry_text(e, "site"));
+    else if (o == NULL || !span_equal(buf_span(&o->public_key), buf_span(&key->public_key)))
+        claim_fails(&v->claims, CLAIM_BIRTHS, "%s did not prove that it holds the key %s of entry %llu",
+                    entry_text(e, "site"), entry_text(e, "label"), (unsigned long long)e->seq);
+    else
         claim_holds(&v->claims, CLAIM_BIRTHS);
 }
 

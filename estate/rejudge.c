@@ -177,14 +177,15 @@ static enum outcome verdict_again(const struct state *s, const struct policy *ju
     return result;
 }
 
-/* A birth begins where the primary is then. */
+/* A birth begins where the primary is then, and from there a key is brought elsewhere. */
 static enum outcome primary_check(const struct policy *judge, const struct entry *e, const struct request *r,
                                   struct fault *f)
 {
     const char *first = json_string_value(json_array_get(json_object_get(e->body, "sites"), 0));
     const struct token *token = r->subject->token != NULL ? policy_token(judge, r->subject->token) : NULL;
 
-    if (r->subject->operation != OP_GENERATE || json_object_get(e->body, "sites") == NULL)
+    bool travels = r->subject->operation == OP_GENERATE || r->subject->operation == OP_REPLICATE;
+    if (!travels || json_object_get(e->body, "sites") == NULL)
         return OK;
     if (first != NULL && token != NULL && strcmp(first, token->primary) == 0)
         return OK;

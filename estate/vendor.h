@@ -53,6 +53,8 @@ struct quorate_vendor {
      *              there and answers a challenge; bag is the one that it left in
      *   "promote"  {"site", "token"} -> {"missing"?, "missing-keys": labels of keys that the site does not hold, "request"?,
      *              "status": "pending"|"promoted"}
+     *   "replicate" {"key": its label, "site", "token"} -> {"missing"?, "request"?, "status": "pending"|"replicated"|"held"}: held:
+     *              the site holds it already
      *   "retire"   {"site", "token"} -> {"drills", "left"?, "missing"?, "request"?, "status": "pending"|"retired"}: drills as
      *              the sites of "drill"; left: why the retired site's replicas are not destroyed yet
      *   "drill"    {"site"?, "token"?} -> {"sites": [{"attested", "failed": [{"born", "label", "why"}...], "proven", "site",

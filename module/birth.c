@@ -42,7 +42,7 @@ static enum outcome birth_intend(struct birth_work *k, struct fault *f)
 }
 
 /* Sites may have been suspended, or the policy changed, while keys travelled (design, section 7, step 8). */
-static enum outcome birth_recheck(struct birth_work *k, struct fault *f)
+enum outcome birth_recheck(struct birth_work *k, struct fault *f)
 {
     enum outcome outcome = estate_refresh(k->estate, f);
     if (outcome != OK)

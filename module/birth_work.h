@@ -41,6 +41,10 @@ enum outcome birth_plan(struct birth_work *k, struct fault *f);
 
 /* What wrapping takes but the key begins to be made ready at the primary, for each replica, while the key is made. */
 enum outcome birth_prepare(struct birth_work *k, struct fault *f);
+
+/* Before step 8: nothing has changed since the intent that ends it. E_REFUSED, E_IO. */
+enum outcome birth_recheck(struct birth_work *k, struct fault *f);
+
 /* Step 5: generates the key as session objects on the primary. */
 enum outcome birth_make(struct birth_work *k, struct fault *f);
 /* Steps 6 and 7, for these of the replicas, side by side: offers, receipts, and the entries and documents around them. On

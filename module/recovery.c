@@ -346,7 +346,7 @@ static enum outcome sites_name_key(struct world *w, const struct state_intent *i
         if (outcome == OK && !r->carried)
             outcome = name_begin(r, i, id, wanted, f);
     }
-    if (outcome == OK && wanted.len > 0 && sites->count > 0)
+    if (outcome == OK && wanted.len > 0 && sites->count > 0 && strcmp(i->operation, operation_name(OP_REPLICATE)) != 0)
         outcome = primary_name_key(w, i, sites->items[0], id, wanted, f);
     while ((r = replicas_next(at, &visit, &why)) != NULL)
         if (visit != OK && outcome == OK) {

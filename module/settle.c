@@ -31,6 +31,12 @@ static enum outcome outcome_report(json_t *report, uint64_t intent, const char *
     return fault_memory(f);
 }
 
+/* A key is wrapped and offered under it: a birth, or one that is brought to a site. */
+static bool intent_travels(const struct state_intent *i)
+{
+    return intent_is(i, OP_GENERATE) || intent_is(i, OP_REPLICATE);
+}
+
 /* Every site that the birth was for has answered with a receipt that is in the log (the primary needs none). */
 static bool receipts_complete(const struct state_intent *i, const struct strings *sites)
 {
@@ -101,6 +107,12 @@ static enum outcome birth_settle(struct world *w, uint64_t intent, struct replic
     enum outcome outcome = intent_sites(i, &sites, f);
     if (outcome != OK)
         goto out;
+    if (i->state == INTENT_OPEN && intent_is(i, OP_REPLICATE)) {
+        *ret_text = "rolled back";
+        outcome =
+            intent_withdraw(w, intent, "it was interrupted before the log said that the site holds the key", at, f);
+        goto out;
+    }
     if (i->state == INTENT_OPEN || i->state == INTENT_PROVISIONAL) {
         outcome = primary_holds(w, i, sites.items[0], &holds, &spki, f);
         if (outcome == E_DEVICE || outcome == E_ABSENT)
@@ -228,8 +240,8 @@ static enum outcome intents_list(const struct state *s, const char *token, uint6
         return fault_memory(f);
     for (size_t k = 0; k < s->intent_count; k++) {
         const struct state_intent *i = &s->intents[k];
-        bool birth = intent_is(i, OP_GENERATE) && (i->state == INTENT_OPEN || i->state == INTENT_BORN ||
-                                                   provisional_ended(i) || i->orphans.count > 0);
+        bool birth = intent_travels(i) && (i->state == INTENT_OPEN || i->state == INTENT_BORN || provisional_ended(i) ||
+                                           i->orphans.count > 0);
         bool enrolment = token == NULL && intent_is(i, OP_ENROL_SITE) && i->state == INTENT_OPEN;
         bool retirement =
             token == NULL && intent_is(i, OP_RETIRE_SITE) && (i->state == INTENT_OPEN || i->orphans.count > 0);
@@ -264,7 +276,7 @@ static enum outcome promotion_end(struct world *w, uint64_t intent, json_t *repo
 static enum outcome settle_one(struct world *w, uint64_t intent, json_t *report, struct fault *f)
 {
     const struct state_intent *i = state_intent(&w->estate->state, intent);
-    if (intent_is(i, OP_GENERATE))
+    if (intent_travels(i))
         return intent_settle(w, intent, report, f);
     if (intent_is(i, OP_RETIRE_SITE))
         return retirement_end(w, intent, report, f);

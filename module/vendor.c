@@ -14,6 +14,7 @@
 #include "module/inventory.h"
 #include "module/person.h"
 #include "module/promote.h"
+#include "module/replicate.h"
 #include "module/retire.h"
 #include "module/trusted.h"
 #include "module/vendor_table.h"
@@ -204,6 +205,19 @@ static enum outcome verb_promote(struct world *w, const json_t *question, json_t
     return outcome == OK ? trust_after(w, token, f) : outcome;
 }
 
+static enum outcome verb_replicate(struct world *w, const json_t *question, json_t **ret, struct fault *f)
+{
+    const char *token = NULL, *key = NULL, *site = NULL;
+    enum outcome outcome = json_want_string(question, "token", &token, f);
+    if (outcome == OK)
+        outcome = json_want_string(question, "key", &key, f);
+    if (outcome == OK)
+        outcome = json_want_string(question, "site", &site, f);
+    if (outcome == OK)
+        outcome = replicate_run(w, token, key, site, ret, f);
+    return outcome == OK ? pending_or_ok(*ret, f) : outcome;
+}
+
 static enum outcome verb_tokens(struct world *w, const json_t *question, json_t **ret, struct fault *f)
 {
     (void)question;
@@ -246,6 +260,7 @@ static const struct {
     {"depart", "bag ?carrier site token", true, depart_run},
     {"arrive", "?bag ?elsewhere ?received-by ?safe site token", true, arrive_run},
     {"promote", "site token", true, verb_promote},
+    {"replicate", "key site token", true, verb_replicate},
     {"retire", "site token", true, verb_retire},
     {"drill", "?site ?token", true, verb_drill},
     {"refusal", "", false, verb_refusal},

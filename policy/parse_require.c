@@ -195,18 +195,19 @@ static enum outcome parse_wrapping(const struct yaml *extractable, const struct 
     return OK;
 }
 
-/* What is asked of a new key says nothing about any other operation. */
+/* What is asked of a new key says nothing about any other operation; how it travels, of one that is brought to a site too. */
 static enum outcome check_births_only(const struct yaml *map, const struct rule *rule, struct fault *f)
 {
-    static const char *const births[] = {"replicas", "key", "extractable", "transport"};
+    static const char *const births[] = {"transport", "replicas", "key", "extractable"};
+    const uint32_t birth = UINT32_C(1) << OP_GENERATE, travels = birth | UINT32_C(1) << OP_REPLICATE;
 
-    if (rule->operations == UINT32_C(1) << OP_GENERATE)
+    if (rule->operations == birth)
         return OK;
     for (size_t i = 0; i < map->count; i++)
-        for (size_t k = 0; k < sizeof births / sizeof *births; k++)
+        for (size_t k = (rule->operations & ~travels) == 0; k < sizeof births / sizeof *births; k++)
             if (strcmp(map->keys[i]->scalar, births[k]) == 0)
-                return yaml_fault(map->keys[i], f, "%s can only be required of generate; give it a rule of its own",
-                                  births[k]);
+                return yaml_fault(map->keys[i], f, "%s can only be required of generate%s; give it a rule of its own",
+                                  births[k], k == 0 ? " and replicate" : "");
     return OK;
 }
 

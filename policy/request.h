@@ -22,7 +22,7 @@
  * succession?}; enrol-site {token, site, serial,
  * manufacturer, model, firmware, hardware, identity, transport (SPKI, hex)}; open-ceremony {ceremony, script
  * {canonical, digest, id}, bindings, people}; suspend {scope, reason?}; resume {scope}; retire-site, promote {token, site}; replicate
- * {token, site, label?, class?, key?}; change-log-key {log-key}; readopt-log {heads}. succession is "true".
+ * {token, site, label?, class?, key? or born?}; change-log-key {log-key}; readopt-log {heads}. succession is "true".
  *
  * Attribute values in templates: booleans "true"/"false", numbers as integers, classes, key types and mechanisms by
  * their PKCS#11 names, labels as text, everything else "hex:…", secrets "sha256:…" (with the nonce). */

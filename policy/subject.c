@@ -18,7 +18,7 @@ static const char *subject_members(enum operation op)
     case OP_PROMOTE:
         return COMMON "token site";
     case OP_REPLICATE:
-        return COMMON "token site ?label ?class ?key";
+        return COMMON "token site ?label ?class ?key ?born";
     case OP_OPEN_CEREMONY:
         return COMMON "ceremony script bindings people";
     case OP_SUSPEND:

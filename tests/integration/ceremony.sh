@@ -69,3 +69,17 @@ authority() { # name
 stamp() { # name, query, response
     openssl ts -reply -config "$D/$1.cnf" -section tsa -queryfile "$2" -signer "$D/$1.pem" -inkey "$D/$1.key" -out "$3"
 }
+
+# A short ceremony closes the record, both verifiers read it, and every forgery of these kinds is refused. $1: the kinds; then
+# answers and steps as short_ceremony has them.
+recorded() {
+    local kinds=$1
+    shift
+    [ $# -gt 0 ] || set -- '{}'
+    short_ceremony root-oca-key-generation "$@"
+    opening_approved "$D/short.yaml"
+    must short_holds
+    transcript_holds $CEREMONY
+    must tests/tamper.py "$D/transcript" --trust "$D/trust.yaml" --log-key "$D/estate/log/key" --quorate "$Q" --kinds "$kinds"
+    printf '%s\n' "$OUT"
+}

@@ -5,20 +5,6 @@
 # shellcheck source=tests/integration/ceremony.sh
 . tests/integration/ceremony.sh
 
-# A short ceremony closes the record, both verifiers read it, and every forgery of these kinds is refused. $1: the kinds; then
-# answers and steps as short_ceremony has them.
-recorded() {
-    local kinds=$1
-    shift
-    [ $# -gt 0 ] || set -- '{}'
-    short_ceremony root-oca-key-generation "$@"
-    opening_approved "$D/short.yaml"
-    must short_holds
-    transcript_holds $CEREMONY
-    must tests/tamper.py "$D/transcript" --trust "$D/trust.yaml" --log-key "$D/estate/log/key" --quorate "$Q" --kinds "$kinds"
-    printf '%s\n' "$OUT"
-}
-
 # $1: site
 retired() {
     asks "$Q" retire root "$1"

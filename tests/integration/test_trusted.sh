@@ -2,6 +2,8 @@
 # Keys that leave an HSM under trusted keys only: born, and wrapped by nobody.
 # shellcheck source=tests/integration/lib.sh
 . tests/integration/lib.sh
+# shellcheck source=tests/integration/ceremony.sh
+. tests/integration/ceremony.sh
 
 # An estate whose policy has such a rule, and where the primary's security officer can be asked.
 trusting() {
@@ -14,8 +16,11 @@ trusting() {
       replicas: {at-least: 1, prove: signature}
       extractable: trusted-wrap-only
       transport: {allow: [oaep-sha1]}
+  - id: how it travels
+    when: {operation: replicate, token: root, label: "^tw-"}
+    require: {quorum: {of: authority, at-least: 2}, transport: {allow: [oaep-sha1]}}
   - {id: all else with it, when: {operation: [use, wrap, copy, modify, import, derive], token: root}, allow: true}' awk '
-        /^  - id: birth of an application key pair$/ { print ENVIRON["RULES"] } { print }' "$D/policy.yaml" >"$D/policy.new"
+        /^rules:$/ { print; print ENVIRON["RULES"]; next } { print }' "$D/policy.yaml" >"$D/policy.new"
     mv "$D/policy.new" "$D/policy.yaml"
     (umask 077; echo 12345678 >"$D/pins/officer")
     sed -i.plain '/slough:/s/}$/, so-pin: "file:pins\/officer"}/' "$D/bindings.yaml"
@@ -94,6 +99,108 @@ case_not_without_the_security_officer() {
     must "$Q" retire root glasgow
     [ "$(trusted_there)" = 2 ] || fail 'the retired site is trusted still'
     must "$Q" inventory
+}
+
+# Enrolled after the others.
+glasgow_comes() {
+    asks "$Q" enrol glasgow
+    approve "$ID" authority-1 authority-2
+    must "$Q" enrol glasgow
+}
+
+# A key that was born while two sites were enrolled comes to a third.
+case_brought_to_a_new_site() {
+    trusting
+    SITES='slough cardiff' prepare_ready
+    asks generate EC:prime256v1 tw-1 --id 0a0b
+    local birth=$ID
+    approve "$birth" custodian-1 custodian-2 custodian-3
+    must generate EC:prime256v1 tw-1 --id 0a0b
+    asks p11 --keygen --key-type aes:32 --label tw-2 --sensitive --private --extractable --usage-decrypt
+    approve "$ID" custodian-1 custodian-2 custodian-3
+    must p11 --keygen --key-type aes:32 --label tw-2 --sensitive --private --extractable --usage-decrypt
+    ends 1 "$Q" replicate root tw-1 glasgow
+    says 'not enrolled'
+    glasgow_comes
+    [ "$(count_on_hsms tw-1 privkey)" = '1 1 0' ] || fail 'it is there already'
+    ends 1 "$Q" replicate root nobody glasgow
+    says 'no living key "nobody"'
+    ends 1 "$Q" replicate root tw-1 leeds
+    says 'no replica site'
+    ends 2 "$Q" replicate root tw-1
+    must "$Q" replicate root tw-1 cardiff
+    says 'held already'
+    asks "$Q" replicate root tw-1 glasgow
+    approve "$ID" authority-1
+    ends 1 "$Q" replicate root tw-1 glasgow
+    approve "$ID" authority-2
+    # Nothing goes out where the trusted keys are gone and nobody can make them.
+    cp "$D/bindings.yaml" "$D/bindings.officer"
+    cp "$D/bindings.yaml.plain" "$D/bindings.yaml"
+    must pkcs11-tool --module "$SOFTHSM" --token-label root-slough --login --pin "$(pin slough)" --delete-object \
+        --type secrkey --label quorate:trusted-wrapping
+    ends 1 "$Q" replicate root tw-1 glasgow
+    says 'no trusted wrapping key is there'
+    cp "$D/bindings.officer" "$D/bindings.yaml"
+    must "$Q" replicate root tw-1 glasgow
+    says 'tw-1 of root at glasgow: replicated'
+    [ "$(count_on_hsms tw-1 privkey)" = '1 1 1' ] || fail 'not at the new site'
+    [ "$(count_on_hsms tw-1 pubkey)" = '1 1 1' ] || fail 'no public half at the new site'
+    one_key tw-1
+    must "$Q" replicate root tw-1 glasgow --json
+    says '"status":"held"'
+    must "$Q" inventory
+    must "$Q" drill root glasgow
+    says 'root at glasgow: proven'
+    # It counts there: the others may go.
+    asks "$Q" retire root cardiff
+    approve "$ID" authority-1 authority-2
+    must "$Q" retire root cardiff
+    [ "$(count_on_hsms tw-1 privkey)" = '1 0 1' ] || fail 'not as it should be'
+    # So does a secret key, on the site's word.
+    asks "$Q" replicate root tw-2 glasgow
+    approve "$ID" authority-1 authority-2
+    must "$Q" replicate root tw-2 glasgow
+    must "$Q" inventory
+    must "$Q" drill
+    recorded replications
+}
+
+# Killed at each durable step: the key is there and in the log, or nowhere; what is asked again goes through.
+case_killed_while_it_travels() {
+    trusting
+    SITES='slough cardiff' prepare_ready
+    born EC:prime256v1 tw-1 --id 0a0b
+    glasgow_comes
+    asks "$Q" replicate root tw-1 glasgow
+    approve "$ID" authority-1 authority-2
+    local step rc=137 finished=0
+    for step in $(seq 1 3 200); do
+        cp -a "$D" "$D.before"
+        rc=0
+        QUORATE_CRASH_AT=$step "$Q" replicate root tw-1 glasgow --module build/crash/quorate-pkcs11.so >"$D.step" 2>&1 || rc=$?
+        [ "$rc" != 0 ] || break
+        [ "$rc" = 137 ] || fail "step $step: ended with $rc instead of being killed: $(cat "$D.step")"
+        must "$Q" settle
+        must "$Q" inventory
+        case $(count_on_hsms tw-1 privkey) in
+        '1 1 0') ;; # rolled back: the same approvals hold
+        '1 1 1')
+            finished=$((finished + 1))
+            must "$Q" replicate root tw-1 glasgow
+            says 'held already'
+            rm -rf "$D"
+            mv "$D.before" "$D"
+            ;;
+        *) fail "step $step: private keys at the sites: $(count_on_hsms tw-1 privkey)" ;;
+        esac
+        rm -rf "$D.before"
+    done
+    rm -rf "$D.before" "$D.step"
+    [ "$rc" = 0 ] || fail "it never came to its end"
+    [ "$step" -gt 20 ] && [ "$finished" -gt 0 ] || fail "$step steps, $finished finished: was it killed at all?"
+    [ "$(count_on_hsms tw-1 privkey)" = '1 1 1' ] || fail 'not at the new site in the end'
+    must "$Q" log check
 }
 
 cases

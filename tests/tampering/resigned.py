@@ -313,6 +313,25 @@ def ends(forger):
     yield forger.change("nothing cleared", _set(cleared, sites=[]), "left")
 
 
+def replications(forger):
+    """Of transcripts in which two keys were brought to a site."""
+    place = forger.find("replicated")
+    entry = forger.entries[place]
+    other = next(e for e in forger.entries if e["type"] == "replicated" and e["body"]["born"] != entry["body"]["born"])["body"]
+    intent, offered = entry["body"]["intent"], forger.find("offer", intent=entry["body"]["intent"])
+    receipt = forger.find("receipt", intent=intent)
+    yield forger.change("brought to another site", _set(place, site="cardiff"), None)
+    yield forger.change("another key brought", _set(place, born=other["born"], label=other["label"]), None)
+    yield forger.change("brought under another name", _set(place, label="root-g9"), None)
+    yield forger.change("brought without a receipt", _drop(receipt), "receipt")
+    yield forger.change("brought in a way that the rule does not allow", _set(offered, mechanism="rsa-pkcs+aes-kwp"), None)
+    yield forger.change("brought twice", lambda changed: changed.insert(place + 1, copy.deepcopy(changed[place])), None)
+    yield forger.change("brought and not said", _drop(place), None)
+    yield forger.change("brought under another intent", _set(place, intent=other["intent"]), "intent")
+    yield forger.change("from elsewhere than the primary", _set(intent, sites=["cardiff", entry["body"]["site"]]), "primary")
+    yield forger.change("begun for another key", _set(intent, born=other["born"]), None)
+
+
 def _steps(forger, action):
     return [place for place, entry in enumerate(forger.entries)
             if entry["type"] == "step" and entry["body"]["action"] == action and "begun" not in entry["body"]]

@@ -197,12 +197,84 @@ static void left_until_cleared(void **state)
     state_clear(&s);
 }
 
+#define REPLICATED "'label':'a','token':'root'"
+
+/* A key comes to one site more: what people decided, once the site gave its receipt, and not twice. */
+static void brought_to_a_site(void **state)
+{
+    (void)state;
+    struct state s;
+    held(&s);
+    static const struct row rows[] = {
+        {1, ENTRY_REQUEST,
+         "{'label':'a','operation':'replicate','request':'$t','rule':'r','subject':'$ts','token':'root'," LATER "}"},
+        {0, ENTRY_REPLICATED, "{'born':10,'intent':13,'site':'cardiff'," REPLICATED "}"},
+        {1, ENTRY_INTENT,
+         "{'born':10,'caller-id':'01','evidence':{'approvals':[],'at':'2026-01-01T00:00:00Z','rejections':[]},"
+         "'label':'a','operation':'replicate','request':'$t','sites':['slough','cardiff'],'token':'root'," VERDICT "}"},
+        {1, ENTRY_OFFER, "{'intent':14,'offer':'$o','site':'cardiff'," OFFER "}"},
+        {0, ENTRY_REPLICATED, "{'born':10,'intent':14,'site':'cardiff'," REPLICATED "}"}, /* no receipt */
+        {1, ENTRY_RECEIPT, "{'intent':14,'offer':'$o','receipt':'$x','site':'cardiff'}"},
+        {0, ENTRY_REPLICATED, "{'born':10,'intent':14,'site':'slough'," REPLICATED "}"},
+        {0, ENTRY_REPLICATED, "{'born':11,'intent':14,'label':'b','site':'cardiff','token':'root'}"},
+        {0, ENTRY_REPLICATED, "{'born':10,'intent':14,'label':'b','site':'cardiff','token':'root'}"},
+        {0, ENTRY_REPLICATED, "{'born':9,'intent':14,'site':'cardiff'," REPLICATED "}"},
+        {0, ENTRY_REPLICATED, "{'born':10,'intent':13,'site':'cardiff'," REPLICATED "}"},
+        {0, ENTRY_REPLICATED, "{'born':10,'site':'cardiff'," REPLICATED "}"},
+        {0, ENTRY_REPLICATED, "{'born':10,'intent':14,'more':'x','site':'cardiff'," REPLICATED "}"},
+        {1, ENTRY_REPLICATED, "{'born':10,'intent':14,'site':'cardiff'," REPLICATED "}"},
+        {0, ENTRY_REPLICATED, "{'born':10,'intent':14,'site':'cardiff'," REPLICATED "}"},
+        {0, ENTRY_ROLLED_BACK, "{'intent':14,'reason':'too late'}"},
+    };
+    TELL(&s, rows);
+    assert_true(state_key_at(&s.keys[0], "root", "cardiff") && s.keys[0].sites.count == 2);
+    assert_int_equal(s.intents[0].state, INTENT_BORN);
+    assert_int_equal(request_named(&s, "t")->state, REQUEST_SPENT);
+    static const struct row after[] = {
+        {0, ENTRY_ACCEPTED, "{'intent':14,'sites':['slough']}"},
+        {1, ENTRY_ACCEPTED, "{'intent':14,'sites':['slough','cardiff']}"},
+    };
+    TELL(&s, after);
+    assert_int_equal(s.intents[0].state, INTENT_SETTLED);
+    state_clear(&s);
+}
+
+/* Neither a key that changed meanwhile, nor one whose end there is not known. */
+static void not_brought_as_another(void **state)
+{
+    (void)state;
+    struct state s;
+    held(&s);
+    static const struct row rows[] = {
+        {1, ENTRY_REQUEST,
+         "{'label':'a','operation':'replicate','request':'$t','rule':'r','subject':'$ts','token':'root'," LATER "}"},
+        {1, ENTRY_INTENT,
+         "{'born':10,'caller-id':'01','evidence':{'approvals':[],'at':'2026-01-01T00:00:00Z','rejections':[]},"
+         "'label':'a','operation':'replicate','request':'$t','sites':['slough','cardiff'],'token':'root'," VERDICT "}"},
+        {1, ENTRY_OFFER, "{'intent':14,'offer':'$o','site':'cardiff'," OFFER "}"},
+        {1, ENTRY_RECEIPT, "{'intent':14,'offer':'$o','receipt':'$x','site':'cardiff'}"},
+        {1, ENTRY_MODIFIED, "{'class':'secret-key','id':'01','label':'a','new-id':'0101','token':'root'}"},
+        {0, ENTRY_REPLICATED, "{'born':10,'intent':14,'site':'cardiff'," REPLICATED "}"},
+        {1, ENTRY_MODIFIED, "{'class':'secret-key','id':'0101','label':'a','new-id':'01','token':'root'}"},
+    };
+    TELL(&s, rows);
+    assert_true(strings_add(&s.keys[0].retired, "cardiff"));
+    static const struct row there[] = {
+        {0, ENTRY_REPLICATED, "{'born':10,'intent':14,'site':'cardiff'," REPLICATED "}"},
+        {1, ENTRY_ROLLED_BACK, "{'intent':14,'reason':'too late'}"},
+    };
+    TELL(&s, there);
+    assert_int_equal(s.keys[0].sites.count, 1);
+    state_clear(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fresh_when_all_is_proven),  cmocka_unit_test(retired_when_others_hold_all),
         cmocka_unit_test(not_with_the_only_replica), cmocka_unit_test(from_place_to_place),
-        cmocka_unit_test(left_until_cleared),
+        cmocka_unit_test(left_until_cleared),        cmocka_unit_test(brought_to_a_site),
+        cmocka_unit_test(not_brought_as_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

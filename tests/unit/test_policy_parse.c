@@ -194,6 +194,10 @@ static const struct refusal rule_refusals[] = {
      "policy.yaml:29:59: replicas can only be required of generate"},
     {"  - {id: r, when: {operation: use}, require: {transport: {allow: oaep-sha1}}}\n",
      "policy.yaml:29:47: transport can only be required of generate"},
+    {"  - {id: r, when: {operation: [replicate, use]}, require: {transport: {allow: oaep-sha1}}}\n",
+     "policy.yaml:29:60: transport can only be required of generate and replicate"},
+    {"  - {id: r, when: {operation: replicate}, require: {extractable: trusted-wrap-only}}\n",
+     "policy.yaml:29:53: extractable can only be required of generate;"},
     {"  - {id: r, when: {operation: use}, require: {extractable: closed}}\n",
      "policy.yaml:29:47: extractable can only be required of generate"},
     {"  - {id: r, when: {operation: open-ceremony}, require: {ceremony: x}}\n",
@@ -295,6 +299,7 @@ static const char whole[] =
     "      extractable: closed\n"
     "      transport: {allow: [oaep-sha1]}\n"
     "  - {id: travels, when: {operation: generate}, require: {extractable: trusted-wrap-only}}\n"
+    "  - {id: brought, when: {operation: [generate, replicate]}, require: {transport: {allow: oaep-sha1}}}\n"
     "  - {id: use, when: {operation: [use, destroy]}, allow: true}\n";
 
 static void test_whole(void **state)
@@ -309,6 +314,7 @@ static void test_whole(void **state)
     assert_int_equal(r->object, 1);
     assert_int_equal(r->expires.seconds, 2 * 86400);
     assert_true(r->while_suspended && r->has_quorum && r->extractable_closed && !r->trusted_wrap_only);
+    assert_int_equal(policy_rule(p, "brought")->transport.count, 1);
     assert_true(policy_rule(p, "travels")->trusted_wrap_only && !policy_rule(p, "travels")->extractable_closed);
     assert_int_equal(r->quorum.at_least, 3);
     assert_int_equal(r->quorum.organisations, 2);
@@ -327,7 +333,7 @@ static void test_whole(void **state)
     assert_int_equal(policy_rule(p, "use")->expires.seconds, 86400);
     assert_int_equal(p->version, 3);
     assert_int_equal(p->succession.at_least, 5);
-    assert_int_equal(p->otherwise_line, FIXTURE_RULE_LINE + 13);
+    assert_int_equal(p->otherwise_line, FIXTURE_RULE_LINE + 14);
     assert_null(policy_rule(p, "none"));
     policy_free(p);
 }

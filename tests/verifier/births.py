@@ -14,7 +14,7 @@ class Births:
 
     def offer(self, entry):
         body = members(entry.body, "attributes-digest blobs challenge intent mechanism offer ?public-key site", entry.what)
-        intent = self.estate.closing(entry, "generate", body["intent"])
+        intent = self._travelling(entry, body)
         need(body["site"] in intent.entry.body["sites"] and body["site"] != self._primary(intent),
              "%s: to a site that the intent does not name", entry.what)
         weak = {"oaep-sha1+aes-kwp": "oaep-sha1"}.get(body["mechanism"])
@@ -25,12 +25,26 @@ class Births:
             digest(body[member], entry.what)
         intent.offers[body["offer"]] = body
 
+    def _travelling(self, entry, body):
+        """The open birth, or the bringing of a key to a site, that an offer or a receipt is of."""
+        known = self.estate.intents.get(body["intent"])
+        replicate = known is not None and known.entry.body["operation"] == "replicate"
+        return self.estate.closing(entry, "replicate" if replicate else "generate", body["intent"])
+
+    def _templates(self, intent):
+        """Of a birth what was asked; of a key that is brought elsewhere what was asked at its birth."""
+        if intent.entry.body["operation"] == "replicate":
+            keys = [key for key in self.estate.keys if key["seq"] == intent.entry.body["born"]]
+            need(keys and "intent" in keys[0], "%s: the key was born without an intent", intent.entry.what)
+            intent = self.estate.intents[keys[0]["intent"]]
+        return intent.request.subject["templates"]
+
     def _primary(self, intent):
         return intent.primary
 
     def receipt(self, entry):
         body = members(entry.body, "intent offer receipt site", entry.what)
-        intent = self.estate.closing(entry, "generate", body["intent"])
+        intent = self._travelling(entry, body)
         offer = intent.offers.get(body["offer"])
         need(offer is not None and offer["site"] == body["site"], "%s: no such offer went to the site", entry.what)
         need(body["site"] not in intent.receipts, "%s: the site has answered already", entry.what)
@@ -52,7 +66,7 @@ class Births:
         intent.receipts[body["site"]] = said
 
     def _proof(self, entry, intent, offer, said):
-        signs = intent.request.subject["templates"].get("private", {}).get("CKA_SIGN") == "true"
+        signs = self._templates(intent).get("private", {}).get("CKA_SIGN") == "true"
         if said["proof"] == "attested":
             need("proof-signature" not in said and not signs, "%s: the replica did not prove itself", entry.what)
             return
@@ -127,6 +141,27 @@ class Births:
             need(body.get(member) == intent.request.subject.get(member, ""), "%s: %s is not what was approved", entry.what, member)
         need(body["sites"] == [self._primary(intent)], "%s: at another site than the primary", entry.what)
         intent.born = body
+        self.estate.spent(intent)
+
+    def replicated(self, entry):
+        body = members(entry.body, "born intent label site token", entry.what)
+        intent = self.estate.closing(entry, "replicate", body["intent"])
+        asked = intent.request.subject
+        for member in ("label", "site", "token"):
+            need(body[member] == asked[member], "%s: %s is not what was approved", entry.what, member)
+        found = [key for key in self.estate.keys if key["seq"] == body["born"]]
+        need(found and body["born"] == intent.entry.body["born"], "%s: of another key than the intent's", entry.what)
+        key, site = found[0], body["site"]
+        need(key["token"] == body["token"] and key["label"] == body["label"] and key["id"] == intent.entry.body["caller-id"],
+             "%s: of another key", entry.what)
+        need(asked["key"] == key.get("fingerprint") if "key" in asked else asked.get("born") == key["seq"],
+             "%s: not the key that was approved", entry.what)
+        need(site not in key["sites"] and (key["token"], site) in self.estate.enrolled, "%s: not to that site", entry.what)
+        need(site in intent.receipts, "%s: without a receipt from %s", entry.what, site)
+        offer = intent.offers[intent.receipts[site]["offer"]]
+        need(offer.get("public-key") == key.get("public-key"), "%s: %s holds another key", entry.what, site)
+        key["sites"] = key["sites"] + [site]
+        intent.born = {"sites": intent.entry.body["sites"]}
         self.estate.spent(intent)
 
     def _born_freely(self, entry, body):

@@ -12,7 +12,7 @@ SUBJECTS = {
     "adopt-policy": "?host policy ?succession",
     "enrol-site": "firmware hardware identity manufacturer model serial site token transport",
     "open-ceremony": "bindings ceremony people script", "suspend": "reason scope", "resume": "scope",
-    "retire-site": "site token", "promote": "site token",
+    "retire-site": "site token", "promote": "site token", "replicate": "?born ?class ?key ?label site token",
     "change-log-key": "log-key", "readopt-log": "heads",
 }
 PKCS11_SUBJECT = "?born ?class ?data ?function ?key ?label ?mechanism ?object ?templates token ?with"
@@ -140,7 +140,8 @@ class Estate:
         need({"evidence", "operation", "request", "verdict"} <= set(body), "%s lacks a member", entry.what)
         request = self.requests.get(body["request"])
         need(request is not None and request.state == "pending", "%s: the request is not pending", entry.what)
-        for member in set(body) - {"evidence", "request", "verdict", "sites", "type", "id", "caller-id"}:
+        more = {"born"} if body["operation"] == "replicate" else set()
+        for member in set(body) - {"evidence", "request", "verdict", "sites", "type", "id", "caller-id"} - more:
             need(member in request.subject and body[member] == request.subject[member],
                  "%s: %s is not the subject's", entry.what, member)
         verdict = members(body["verdict"], "counted decision rule", entry.what)
@@ -163,6 +164,8 @@ class Estate:
         token = self.policy and self.policy.tokens.get(body.get("token"))
         self.intents[entry.seq].primary = token.primary if token else None
         need(held is None or held[0] == token.primary, "%s: its first site is not the primary", entry.what)
+        need(not more or (token and body["sites"] == [token.primary, request.subject["site"]]),
+             "%s: its sites are not the primary and the one that was asked", entry.what)
         self.verdicts += 1
 
     def _evidence(self, entry, request):

@@ -55,7 +55,7 @@ def handlers(world, keys, ceremonies):
         "promoted": world.promoted, "moved": world.moved,
         "request": world.request, "approval": lambda entry: world.vote(entry, False),
         "rejection": lambda entry: world.vote(entry, True), "refused": world.refused, "intent": world.intent,
-        "offer": keys.offer, "receipt": keys.receipt, "born": keys.born, "provisional": keys.provisional, "drill": keys.drill, "accepted": keys.accepted,
+        "offer": keys.offer, "receipt": keys.receipt, "born": keys.born, "replicated": keys.replicated, "provisional": keys.provisional, "drill": keys.drill, "accepted": keys.accepted,
         "log-key": world.log_key, "head": world.head, "readopted": world.readopted, "suspended": world.suspended, "resumed": world.resumed, "rolled-back": keys.rolled_back,
         "orphan": keys.orphan, "used": keys.use, "modified": keys.modified, "destroyed": keys.destroyed, "cleared": keys.cleared,
         "cosigned": world.cosigned.entry, "timestamp": timestamp.entry,
