@@ -39,7 +39,7 @@ struct entry {
     json_t *body;         /* borrowed from json; NULL: confidential, and not opened */
     const char *class;    /* of a confidential entry, borrowed like its ceremony; else NULL */
     struct digest commit; /* to its body and salt */
-    json_t *json;         /* owned: what holds the others */
+    json_t *json;         /* owned: of a parsed one all of it, else what holds its body */
     struct digest digest; /* SHA-256 of the bytes of a genesis (it names the estate) or an intent; else zeros */
     struct digest leaf;   /* RFC 6962 leaf hash */
 };

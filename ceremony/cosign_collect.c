@@ -86,7 +86,7 @@ static enum outcome note_choose(struct round *r, uint64_t at_least, struct fault
     else
         o = path != NULL ? file_read(path, false, &r->note, f) : fault_memory(f);
     if (o == E_ABSENT)
-        fault_set(f, E_ABSENT, "ceremony %s is not closed: finish it with `quorate run`", r->ceremony);
+        o = fault_set(f, E_REFUSED, "ceremony %s is not closed: finish it with `quorate run`", r->ceremony);
     if (o == OK && !note_fits(r, at_least))
         o = fault_set(f, E_REFUSED, "%s of the log does not hold",
                       r->ceremony != NULL ? "the closing checkpoint" : "the newest checkpoint");

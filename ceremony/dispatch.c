@@ -13,10 +13,10 @@ int exit_status(enum outcome o)
         return 0;
     case E_REFUSED:
     case E_PENDING:
-    case E_ABSENT:
     case E_BUSY:
         return 1;
     case E_INVALID:
+    case E_ABSENT:
     case E_DEVICE:
     case E_IO:
     case E_MEMORY:

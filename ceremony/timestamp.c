@@ -23,7 +23,7 @@ static enum outcome closing_digest(const struct estate *e, const char *ceremony,
     path = estate_path(e, "ceremonies", name);
     o = path != NULL ? file_read(path, true, &note, f) : fault_memory(f);
     if (o == E_ABSENT)
-        fault_set(f, E_ABSENT, "ceremony %s is not closed: finish it with `quorate run`", ceremony);
+        o = fault_set(f, E_REFUSED, "ceremony %s is not closed: finish it with `quorate run`", ceremony);
     if (o == OK && !digest_one(ret, buf_span(&note)))
         o = fault_set(f, E_IO, "libcrypto cannot hash");
     free(path);

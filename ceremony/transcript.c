@@ -270,7 +270,7 @@ static enum outcome closing_checkpoint(struct writer *w, struct buf *ret_note, s
     path = estate_path(w->estate, "ceremonies", name);
     result = path != NULL ? file_read(path, true, ret_note, f) : fault_memory(f);
     if (result == E_ABSENT)
-        fault_set(f, E_ABSENT, "ceremony %s is not closed: finish it with `quorate run`", w->ceremony);
+        result = fault_set(f, E_REFUSED, "ceremony %s is not closed: finish it with `quorate run`", w->ceremony);
     if (result == OK)
         result = log_checkpoint_open(w->estate->log, buf_span(ret_note), &c, f);
     if (result == OK)

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "ceremony/print.h"
 #include "ceremony/tool.h"
@@ -245,6 +246,16 @@ static enum outcome verify_tell(const struct verifier *v, const struct differenc
     return result;
 }
 
+/* What is not there at all, or is no folder, does not fail to hold: nobody looked at it. */
+static enum outcome folder_there(const char *folder, struct fault *f)
+{
+    struct stat s;
+
+    if (stat(folder, &s) != 0)
+        return fault_errno(f, "cannot read the transcript", folder);
+    return S_ISDIR(s.st_mode) ? OK : fault_set(f, E_INVALID, "%s is no folder: a transcript is one", folder);
+}
+
 /* The other transcript is verified too, as its own trust file wants it. */
 static enum outcome rehearsal_run(struct verifier *v, const struct arguments *a, struct differences *ret_differences,
                                   struct fault *f)
@@ -259,6 +270,8 @@ static enum outcome rehearsal_run(struct verifier *v, const struct arguments *a,
     result = argument_want(a, "rehearsal-trust", &trust, f);
     if (result == OK)
         result = trust_load(trust, &other.trust, f);
+    if (result == OK)
+        result = folder_there(other.folder, f);
     if (result == OK) {
         verifier_run(&other);
         verify_rehearsal(v, &other, &ret_differences->allowed, &ret_differences->refused);
@@ -277,6 +290,8 @@ enum outcome run_verify(const struct arguments *a, struct fault *f)
     state_init(&v.state);
     if (result == OK)
         result = trust_load(trust, &v.trust, f);
+    if (result == OK)
+        result = folder_there(v.folder, f);
     if (result == OK) {
         verifier_run(&v);
         result = rehearsal_run(&v, a, &differences, f);

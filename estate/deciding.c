@@ -14,7 +14,7 @@ static enum outcome request_open(const struct estate *e, const struct request *r
     struct digest_text id = digest_hex(&r->id);
 
     if (known == NULL)
-        return fault_set(f, E_ABSENT, "the log knows no request %.12s", id.hex);
+        return fault_set(f, E_REFUSED, "the log knows no request %.12s", id.hex);
     switch (known->state) {
     case REQUEST_PENDING:
         break;

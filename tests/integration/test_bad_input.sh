@@ -99,7 +99,7 @@ case_usage() {
     ends 2 "$Q" init --environment moonbase
     says production test rehearsal
     ends 2 "$Q" policy check
-    ends 1 "$Q" policy check "$D/absent.yaml"
+    ends 2 "$Q" policy check "$D/absent.yaml"
     says absent.yaml
     ends 2 "$Q" approve
     must "$Q" --help
@@ -108,7 +108,7 @@ case_usage() {
 }
 
 case_no_estate_yet() {
-    ends 1 "$Q" status
+    ends 2 "$Q" status
     says 'quorate init'
     ! generate EC:secp384r1 app-1 >/dev/null 2>&1 || fail 'a birth without an estate'
 }

@@ -16,7 +16,7 @@ case_every_replica_proves_itself() {
     must "$Q" status
     matches 'root +glasgow .*ready, drilled 20'
     must "$Q" log check
-    ends 1 "$Q" drill root leeds
+    ends 2 "$Q" drill root leeds
     says 'no such site is enrolled'
     ends 2 "$Q" drill root glasgow twice
 }

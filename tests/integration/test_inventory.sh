@@ -11,7 +11,7 @@ case_all_as_the_log_says() {
     [ "$(grep -cE 'key +private-key +app-1' <<<"$OUT")" = 3 ] || fail 'not three replicas'
     must "$Q" inventory root --json
     says '"differences":0'
-    ends 1 "$Q" inventory leaf
+    ends 2 "$Q" inventory leaf
     says 'no token "leaf"'
 }
 

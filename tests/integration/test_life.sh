@@ -14,7 +14,7 @@ retired() {
 
 case_a_site_retires() {
     born EC:secp384r1 app-1
-    ends 1 "$Q" retire root leeds
+    ends 2 "$Q" retire root leeds
     says 'not enrolled'
     ends 1 "$Q" retire root slough
     says 'primary'
@@ -140,7 +140,7 @@ case_an_hsm_moves() {
     # Nothing but its own answer will do.
     cp "$D/bindings.yaml" "$D/bindings.kept"
     sed -i "s/$(estate_serial root-glasgow)/0123456789abcdef/" "$D/bindings.yaml"
-    ends 1 "$Q" arrive root glasgow --bag TEB-1
+    ends 2 "$Q" arrive root glasgow --bag TEB-1
     cp "$D/bindings.kept" "$D/bindings.yaml"
     must "$Q" arrive root glasgow --bag TEB-1 --received-by custodian-2 --safe GLA-1 --elsewhere 48.86,2.35
     must "$Q" status

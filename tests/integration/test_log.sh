@@ -23,7 +23,7 @@ case_one_entry_is_proven() {
     says holds
     printf ' ' >>"$D/entry"
     ends 1 "$Q" log check-proof "$D/proof" "$D/entry" --log-key "$(cat "$D/estate/log/vkey")"
-    ends 1 "$Q" log prove 99999
+    ends 2 "$Q" log prove 99999
 }
 
 case_the_public_folder_follows() {

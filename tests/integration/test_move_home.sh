@@ -46,7 +46,7 @@ case_the_home_moves() {
     rm -rf "$D"
     estate_copy "$old"
     rm "$D/estate/log/key"
-    ends 1 "$Q" suspend estate --reason test
+    ends 2 "$Q" suspend estate --reason test
     cp "$old/new.key" "$D/estate/log/key.new"
     chmod 600 "$D/estate/log/key.new"
     must "$Q" log check

@@ -61,7 +61,7 @@ case_with_the_approvals_of_a_twin() {
     # With the request that it is for: no request of this log.
     cp -a "$D-twin/estate/requests/$theirs" "$D/estate/requests/"
     refused_birth app-1
-    ends 1 "$Q" approve "$theirs" --as custodian-4 --key "$(cat "$D/people/custodian-4.uri")" --yes
+    ends 2 "$Q" approve "$theirs" --as custodian-4 --key "$(cat "$D/people/custodian-4.uri")" --yes
     # Nor in the place of its own.
     mv "$D/estate/requests/$ours/request.json" "$D/request.json"
     cp "$D-twin/estate/requests/$theirs/request.json" "$D/estate/requests/$ours/"

@@ -148,7 +148,8 @@ static void test_exit_status(void **state)
     assert_int_equal(exit_status(OK), 0);
     assert_int_equal(exit_status(E_REFUSED), 1);
     assert_int_equal(exit_status(E_PENDING), 1);
-    assert_int_equal(exit_status(E_ABSENT), 1);
+    assert_int_equal(exit_status(E_BUSY), 1);
+    assert_int_equal(exit_status(E_ABSENT), 2);
     assert_int_equal(exit_status(E_INVALID), 2);
     assert_int_equal(exit_status(E_IO), 2);
     assert_int_equal(exit_status(E_DEVICE), 2);
