@@ -163,6 +163,7 @@ static void verify_opening(struct verifier *v, const struct entry *e)
     *c = (struct verified_ceremony){.id = strdup(entry_text(e, "ceremony")),
                                     .script = script,
                                     .done = e->time,
+                                    .done_seq = e->seq,
                                     .people = json_incref(json_object_get(e->body, "people"))};
     good = c->id != NULL && json_want_digest(json_object_get(e->body, "bindings"), "digest", &c->bindings, &f) == OK &&
            people_well_formed(c->people, script) &&
@@ -398,6 +399,7 @@ void verify_ceremony(struct verifier *v, const struct entry *e)
         verify_close(v, c, e);
     if (e->type == ENTRY_STEP && json_object_get(e->body, "result") != NULL) {
         c->done = e->time;
+        c->done_seq = e->seq;
         json_array_clear(c->drills);
         json_array_clear(c->arrivals);
     }

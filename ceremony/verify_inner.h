@@ -72,7 +72,8 @@ struct verified_ceremony {
     size_t signed_count;
     json_t *drills, *arrivals; /* such entries since the last step was done; NULL: none yet */
     struct digest bindings;
-    moment done;        /* when the last step was */
+    moment done;        /* when the last step was; before the first, the opening */
+    uint64_t done_seq;  /* its entry */
     uint64_t to_cosign; /* so many entries have to be cosigned before it may close */
     bool closed;
 };

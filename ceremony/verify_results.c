@@ -38,13 +38,14 @@ static bool result_key(struct verifier *v, const json_t *result)
            digest_equal(&fingerprint, &key->fingerprint);
 }
 
-/* The log as it was before this entry. */
-static bool result_checkpoint(struct verifier *v, const struct entry *e, const json_t *result, struct checkpoint *ret)
+/* The log as it was before this entry, the step before in it. */
+static bool result_checkpoint(struct verifier *v, const struct verified_ceremony *c, const struct entry *e,
+                              const json_t *result, struct checkpoint *ret)
 {
     const char *text = json_string_or_null(result, "size");
 
-    return text != NULL && decimal_parse(span_str(text), &ret->size) && ret->size > 0 && ret->size <= e->seq &&
-           result_digest(result, "root", &ret->root) && verify_root(v, ret->size, &ret->root);
+    return text != NULL && decimal_parse(span_str(text), &ret->size) && ret->size > c->done_seq &&
+           ret->size <= e->seq && result_digest(result, "root", &ret->root) && verify_root(v, ret->size, &ret->root);
 }
 
 static bool result_stamped(struct verifier *v, const struct verified_ceremony *c, const struct step *s,
@@ -53,7 +54,7 @@ static bool result_stamped(struct verifier *v, const struct verified_ceremony *c
     const struct artifact_record *made = NULL;
     struct checkpoint of = {.size = 0};
 
-    if (!result_checkpoint(v, e, result, &of))
+    if (!result_checkpoint(v, c, e, result, &of))
         return false;
     if (json_object_get(result, "stamp") == NULL)
         return true;
@@ -65,16 +66,16 @@ static bool result_stamped(struct verifier *v, const struct verified_ceremony *c
     return true;
 }
 
-static bool result_root(struct verifier *v, const struct entry *e, const json_t *result)
+static bool result_root(struct verifier *v, const struct verified_ceremony *c, const struct entry *e,
+                        const json_t *result)
 {
     const char *words = json_string_or_null(result, "words");
     struct buf expected = BUF(1024);
-    struct checkpoint c = {.size = 0};
-    bool good = words != NULL && result_checkpoint(v, e, result, &c);
-    const struct digest root = c.root;
+    struct checkpoint of = {.size = 0};
+    bool good = words != NULL && result_checkpoint(v, c, e, result, &of);
 
     if (good) {
-        words_put(&expected, (struct span){root.bytes, sizeof root.bytes});
+        words_put(&expected, (struct span){of.root.bytes, sizeof of.root.bytes});
         good = strcmp(buf_str(&expected), words) == 0;
     }
     buf_free(&expected);
@@ -217,7 +218,7 @@ void verify_step_result(struct verifier *v, struct verified_ceremony *c, const s
         good = result_key(v, result);
         break;
     case ACTION_READ_ALOUD:
-        good = result_root(v, e, result);
+        good = result_root(v, c, e, result);
         break;
     case ACTION_TIMESTAMP:
         good = result_stamped(v, c, s, e, result);

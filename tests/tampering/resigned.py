@@ -10,6 +10,7 @@ import tempfile
 
 from verifier.log import Tree, VerifierKey
 from verifier.strict import canonical_bytes, sha256
+from verifier.words import WORDS
 
 from . import tokens
 from .change import Change
@@ -30,6 +31,12 @@ class Forger:
             if entry["type"] == kind and all(entry.get("body", {}).get(name.replace("_", "-")) == value for name, value in body.items()):
                 return place
         raise LookupError("the transcript has no entry %s %s" % (kind, body))
+
+    def root_at(self, size):
+        tree = Tree()
+        for line in self.files["entries"].split(b"\n")[:size]:
+            tree.push(sha256(b"\x00" + line))
+        return tree.roots[size]
 
     def signed(self, entries):
         """{entries, checkpoint} under the real log key."""
@@ -382,6 +389,11 @@ def steps(forger):
     aloud = _steps(forger, "read-aloud")[0]
     yield forger.change("other words read aloud", _set(aloud, result=dict(entries[aloud]["body"]["result"], words="acid")),
                         "words")
+    before = [place for place, entry in enumerate(entries[:aloud]) if entry["type"] == "step" and "result" in entry["body"]][-1]
+    size = entries[before]["seq"]  # so many entries came before it
+    root = forger.root_at(size)
+    yield forger.change("a root read aloud of before the step before", _set(aloud, result={
+        "root": root, "size": str(size), "words": " ".join(WORDS[byte] for byte in bytes.fromhex(root))}), "its size")
     bag = _steps(forger, "open-bag")[0]
     yield forger.change("another bag than was answered", _set(bag, result=dict(entries[bag]["body"]["result"], bag="X")),
                         "answered")

@@ -28,7 +28,7 @@ static void test_nothing_is_there(void **state)
         if (quorate(line) != 2)
             fail_msg("%s: ended otherwise than with 2", line);
         says("quorate: ");
-        len = snprintf(line, sizeof line, "quorate %s --no-such-option", c->name);
+        snprintf(line, sizeof line, "quorate %s --no-such-option", c->name);
         if (quorate(line) != 2)
             fail_msg("%s: ended otherwise than with 2", line);
         says("--no-such-option");
