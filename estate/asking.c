@@ -276,7 +276,7 @@ enum outcome estate_ask(struct estate *e, json_t *subject, const struct asking_c
     }
     if (!s->succession)
         rule = policy_match(judge, s->operation, s->token, s->label, s->class_name, s->object);
-    if (rule != NULL && rule->effect == EFFECT_ALLOW &&
+    if (rule != NULL && rule->effect == EFFECT_ALLOW && !(c != NULL && c->written) &&
         (rule->while_suspended || !state_suspended(&e->state, s->token, s->label))) {
         *ret = (struct answer){.plain = true};
         goto out;

@@ -13,6 +13,7 @@ json_t *asking_subject(const struct estate *e, enum operation op, const char *re
 struct asking_context {
     const struct ceremony_fact *ceremony; /* NULL: none that this process holds */
     const struct policy *judge;           /* NULL: the policy in force; the first adoption is judged by its own */
+    bool written; /* what a rule plainly allows gets a request too, which nobody need approve: an intent is to follow */
 };
 
 struct answer {

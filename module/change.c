@@ -45,7 +45,26 @@ static enum outcome change_read(struct change *c, struct fault *f)
     return key ? id_check(c->world, c->view.slot, c->facts.class, buf_str(&c->new_id), key, f) : OK;
 }
 
-/* One of the two questions. */
+/* A key with replicas is changed at all its sites together, which only an intent makes safe. */
+static CK_RV change_sites(struct change *c)
+{
+    const struct state_key *key = object_key(c->world, c->view.slot, &c->facts);
+    struct fault f = {0};
+
+    if (!key || c->key.token)
+        return CKR_OK; /* no key of the log; done before the question */
+    if (key_sites_of(c->world, key, &c->key, &f) != OK)
+        return gate_fault(&f);
+    if (c->key.left.count) {
+        fault_set(&f, E_REFUSED, "C_SetAttributeValue: %s holds a replica of \"%s\" and is not reached from here",
+                  c->key.left.items[0], c->key.label);
+        return gate_refuse(OP_MODIFY, &f);
+    }
+    return key_sites_ready(c->world, &c->key, &f) == OK ? CKR_OK : gate_fault(&f);
+}
+
+/* One of the two questions. Where nobody need approve, a key with replicas gets its request all the same, under the label that
+ * it has: without an intent a death would leave the sites different. */
 static CK_RV change_ask_label(struct change *c, const char *label, struct grant *ret)
 {
     const struct state_key *key = object_key(c->world, c->view.slot, &c->facts);
@@ -57,7 +76,8 @@ static CK_RV change_ask_label(struct change *c, const char *label, struct grant 
                                         : c->facts.label,
                          .class_name = class_name(c->facts.class),
                          .object = c->facts.on_token,
-                         .key = key};
+                         .key = key,
+                         .written = !label && key && !key_alone(key)};
     const struct rule *rule = NULL;
     json_t *templates = NULL;
     struct fault f = {0};
@@ -65,9 +85,12 @@ static CK_RV change_ask_label(struct change *c, const char *label, struct grant 
     CK_RV rv;
 
     rule = gate_rule(c->world, &q, &plain);
-    if (plain)
+    q.written = q.written && plain;
+    if (q.written && (rv = change_sites(c)) != CKR_OK)
+        return rv; /* before anything is asked */
+    if (plain && !q.written)
         return CKR_OK;
-    if (!rule || rule->effect != EFFECT_REQUIRE)
+    if (!plain && (!rule || rule->effect != EFFECT_REQUIRE))
         return gate_ask(c->world, &q, NULL);
     if (creation_templates(c->world->estate, &c->template, c->facts.class, &templates, &f) != OK) {
         gate_log_finding(c->world, &q, f.text);
@@ -77,31 +100,6 @@ static CK_RV change_ask_label(struct change *c, const char *label, struct grant 
     rv = grant_ask(c->world, &q, ret);
     json_decref(templates);
     return rv;
-}
-
-/* A key with replicas is changed at all its sites together, which only an intent makes safe. */
-static CK_RV change_sites(struct change *c)
-{
-    const struct state_key *key = object_key(c->world, c->view.slot, &c->facts);
-    struct fault f = {0};
-
-    if (!key)
-        return CKR_OK;
-    if (!key_alone(key) && c->old.answer.plain) {
-        fault_set(&f, E_REFUSED,
-                  "C_SetAttributeValue: \"%s\" on %s has replicas at other sites; to change all together its rule must "
-                  "require something",
-                  key->label, key->token);
-        return gate_refuse(OP_MODIFY, &f);
-    }
-    if (key_sites_of(c->world, key, &c->key, &f) != OK)
-        return gate_fault(&f);
-    if (c->key.left.count) {
-        fault_set(&f, E_REFUSED, "C_SetAttributeValue: %s holds a replica of \"%s\" and is not reached from here",
-                  c->key.left.items[0], c->key.label);
-        return gate_refuse(OP_MODIFY, &f);
-    }
-    return c->old.answer.plain || key_sites_ready(c->world, &c->key, &f) == OK ? CKR_OK : gate_fault(&f);
 }
 
 static CK_RV change_ask(struct change *c)

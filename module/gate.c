@@ -225,6 +225,7 @@ static CK_RV answer_refuse(const struct world *w, const struct question *q, cons
 
 CK_RV gate_ask(struct world *w, const struct question *q, struct answer *ret)
 {
+    struct asking_context context = w->context;
     struct answer answer = {0};
     struct fault f = {0};
     json_t *subject = NULL;
@@ -234,7 +235,7 @@ CK_RV gate_ask(struct world *w, const struct question *q, struct answer *ret)
     if (rv != CKR_OK)
         return rv;
     gate_rule(w, q, &plain);
-    if (plain) {
+    if (plain && !q->written) {
         if (ret)
             *ret = (struct answer){.plain = true};
         return CKR_OK;
@@ -245,7 +246,8 @@ CK_RV gate_ask(struct world *w, const struct question *q, struct answer *ret)
                   q->function, question_token(w, q));
         return gate_refuse(q->operation, &f);
     }
-    if (estate_ask(w->estate, subject, &w->context, &answer, &f) != OK)
+    context.written = q->written;
+    if (estate_ask(w->estate, subject, &context, &answer, &f) != OK)
         return gate_fault(&f);
     if (answer.plain || (ret && answer.verdict->decision == DECISION_ALLOW))
         rv = CKR_OK;

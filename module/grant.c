@@ -13,7 +13,7 @@ CK_RV grant_ask(struct world *w, const struct question *q, struct grant *ret)
     CK_RV rv;
 
     gate_rule(w, q, &plain);
-    if (!plain)
+    if (!plain || q->written)
         grants_settle(w, w->tokens[q->slot].bound->id, NULL, &ignored);
     rv = gate_ask(w, q, &g.answer);
     if (rv == CKR_OK)

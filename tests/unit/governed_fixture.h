@@ -14,6 +14,7 @@
     "  - {id: sessions, when: {operation: [import, derive, use, destroy], object: session}, allow: true}\n"            \
     "  - {id: numbered, when: {operation: use, label: \"^num-\"}, require: {quorum: {of: key-custodian, at-least: "    \
     "2}, uses: {at-most: 3, within: 1 hour}}}\n"                                                                       \
+    "  - {id: free change, when: {operation: modify, label: \"^rep-free-\"}, allow: true}\n"                           \
     "  - {id: governed, when: {operation: [use, import, derive, copy, modify, wrap, destroy, initialise, "             \
     "set-pin]}, " TWO "}\n"
 
