@@ -35,7 +35,7 @@ static void must_equal(struct comparison *c, bool equal, const char *what, const
     }
     claim_fails(&c->real->claims, CLAIM_REHEARSAL, "%s %s: not as it was rehearsed", what, name);
     snprintf(text, sizeof text, "%s %s", what, name);
-    if (!strings_add(c->refused, text))
+    if (!strings_have(c->refused, text) && !strings_add(c->refused, text))
         claim_fails(&c->real->claims, CLAIM_REHEARSAL, "out of memory");
 }
 
@@ -86,25 +86,38 @@ static void sites_compare(struct comparison *c)
     }
 }
 
-/* Keys of the ceremony: the births of both runs, in their order. */
+static void key_compare(struct comparison *c, const char *token, const char *label)
+{
+    const struct state_key *k = verified_key(c->real, token, label), *l = verified_key(c->rehearsal, token, label);
+
+    must_equal(c,
+               k != NULL && l != NULL && strcmp(k->type, l->type) == 0 && strcmp(k->class_name, l->class_name) == 0 &&
+                   k->sites.count == l->sites.count,
+               "the key", label);
+}
+
+/* What the ceremony made: keys, whether a certificate is made of them or not, and certificates, in their order. */
 static void keys_compare(struct comparison *c, const struct verified_ceremony *a, const struct verified_ceremony *b)
 {
+    for (size_t i = 0; i < a->script->step_count; i++) {
+        const struct step *s = &a->script->steps[i];
+
+        if (s->action->kind == ACTION_GENERATE_KEY_PAIR)
+            key_compare(c, step_with(s, "token"), step_with(s, "label"));
+    }
     must_equal(c, a->signed_count == b->signed_count, "the number of", "certificates");
     for (size_t i = 0; i < a->signed_count && i < b->signed_count; i++) {
         const struct verified_signed *s = &a->signed_things[i], *t = &b->signed_things[i];
-        const struct state_key *k = verified_key(c->real, s->token, s->label),
-                               *l = verified_key(c->rehearsal, t->token, t->label);
+        bool same_key = strcmp(s->label, t->label) == 0 && strcmp(s->token, t->token) == 0;
 
         if (s->withheld || t->withheld)
             claim_unseen(&c->real->claims, CLAIM_REHEARSAL, "the certificate profile of %s is withheld", s->label);
         else
             must_equal(c, s->certificate == t->certificate && digest_equal(&s->profile, &t->profile),
                        "the certificate profile of", s->label);
-        must_equal(c,
-                   k != NULL && l != NULL && strcmp(k->label, l->label) == 0 && strcmp(k->token, l->token) == 0 &&
-                       strcmp(k->type, l->type) == 0 && strcmp(k->class_name, l->class_name) == 0 &&
-                       k->sites.count == l->sites.count,
-                   "the key", s->label);
+        must_equal(c, same_key, "the key", s->label);
+        if (same_key)
+            key_compare(c, s->token, s->label);
     }
 }
 
