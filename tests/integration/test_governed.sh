@@ -12,6 +12,7 @@ GOVERNED='  - id: governed key
   - id: numbered key
     when: {operation: use, token: root, label: "^app-num", class: private-key}
     require: {quorum: {of: key-custodian, at-least: 2}, uses: {at-most: 2, within: 1 hour}}
+  - {id: a free change, when: {operation: modify, token: root, label: "^app-num"}, allow: true}
   - {id: token made new, when: {operation: initialise, token: root}, require: {quorum: {of: key-custodian, at-least: 2}}}'
 
 prepare() {
@@ -70,9 +71,13 @@ case_from_birth_to_end() {
     approve "$ID" authority-1 authority-2
     must "$Q" resume token:root
     approved p11 --set-id 0103 --type privkey --id 0101
+    must p11 --set-id 0203 --type privkey --id 0202 # nobody is asked, and the record says it all the same
     for site in $SITES; do
-        direct "$site" --list-objects --type privkey | grep -q 'ID: *0103' || fail "not renamed at $site"
+        for id in 0103 0203; do
+            direct "$site" --list-objects --type privkey | grep -q "ID: *$id" || fail "not $id at $site"
+        done
     done
+    [ "$("$Q" log show --type modified --json | grep -c '"intent"')" = 2 ] || fail 'a change without its intent'
     approved p11 --delete-object --type privkey --id 0103
     [ "$(count_on_hsms app-gov-1 privkey)" = '0 0 0' ] || fail 'not destroyed everywhere'
     must "$Q" log check
