@@ -12,6 +12,7 @@
 /* Prefixes of what is signed; each is followed by a newline in the hash input. */
 #define PROOF_PREFIX "quorate proof v1"         /* by a replica: a statement */
 #define RECEIPT_PREFIX "quorate receipt v1"     /* by a site's identity key: a receipt */
+#define TRANSPORT_PREFIX "quorate transport v1" /* by a site's identity key: its next transport key */
 #define SETTLED_PREFIX "quorate settled v1"     /* by a site's identity key: what became of an offered key */
 #define CHALLENGE_PREFIX "quorate challenge v1" /* by a site's identity key: readiness, enrolment, arrival */
 
@@ -64,6 +65,11 @@ bool challenge_digest(const struct digest *estate, const char *token, const char
  * or destroyed; intent: digest of the entry of the birth. Withdrawn and destroyed say that nothing of it is left there. */
 bool settled_digest(const struct digest *estate, const char *token, const char *site, const struct digest *intent,
                     const char *outcome, struct digest *ret);
+
+/* SHA-256(TRANSPORT_PREFIX "\n" || estate || SHA-256(token "/" site) || SHA-256(before) || SHA-256(next)): the transport key that
+ * a site puts in the place of the one before, as SPKI both. */
+bool transport_digest(const struct digest *estate, const char *token, const char *site, struct span before,
+                      struct span next, struct digest *ret);
 
 /* Verifies a signature over a SHA-256 digest by a public key (SPKI DER): EC raw r||s, RSA PKCS#1 v1.5 with SHA-256. */
 enum outcome digest_signature_verify(struct span spki, const struct digest *digest, struct span signature,

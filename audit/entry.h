@@ -19,7 +19,7 @@
     X(SITE_RETIRED, "site-retired") X(ROSTER_CONFIRMED, "roster-confirmed") X(TIMESTAMP, "timestamp")                  \
     X(CEREMONY_CLOSED, "ceremony-closed") X(HEAD, "head") X(READOPTED, "readopted")                                    \
     X(INTRODUCED, "introduced") X(SITE_KEYS, "site-keys") X(SEEN, "seen") X(TAKEN, "taken") X(SETTLED, "settled") \
-    X(FAILOVER, "failover") X(REPLICATED, "replicated")
+    X(FAILOVER, "failover") X(REPLICATED, "replicated") X(TRANSPORT_RENEWED, "transport-renewed")
 /* clang-format on */
 
 enum entry_type {

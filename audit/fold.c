@@ -259,6 +259,7 @@ static fold_handler *const handlers[ENTRY_TYPE_COUNT] = {
     [ENTRY_CEREMONY_CLOSED] = fold_ceremony_closed,
     [ENTRY_INTRODUCED] = fold_introduced,
     [ENTRY_SITE_KEYS] = fold_site_keys,
+    [ENTRY_TRANSPORT_RENEWED] = fold_transport_renewed,
     [ENTRY_SEEN] = fold_seen,
     [ENTRY_TAKEN] = fold_taken,
     [ENTRY_SETTLED] = fold_settled,

@@ -63,7 +63,7 @@ fold_handler fold_head, fold_readopted;
 fold_handler fold_request, fold_approval, fold_rejection, fold_refused;
 fold_handler fold_intent, fold_offer, fold_receipt, fold_accepted, fold_rolled_back, fold_orphan;
 fold_handler fold_introduced, fold_site_keys, fold_seen, fold_taken, fold_settled;
-fold_handler fold_provisional;
+fold_handler fold_provisional, fold_transport_renewed;
 fold_handler fold_born, fold_replicated, fold_used, fold_modified, fold_destroyed, fold_key_cleared;
 
 #endif

@@ -50,6 +50,19 @@ static struct state_host *want_host(struct fold *x)
     return x->look->host;
 }
 
+/* What was wrapped for the transport key before may be on its way still; with another identity nothing was. */
+static void keep_before(struct state_host *h, bool renewed)
+{
+    buf_free(&h->transport_before);
+    free(h->transport_before_id);
+    h->transport_before = renewed ? h->transport : BUF(0);
+    h->transport_before_id = renewed ? h->transport_id : NULL;
+    if (!renewed)
+        return;
+    h->transport = BUF(0); /* taken by transport_before, as is its id */
+    h->transport_id = NULL;
+}
+
 void fold_site_keys(struct fold *x)
 {
     struct buf identity = BUF(LIMIT_ATTRIBUTE), transport = BUF(LIMIT_ATTRIBUTE);
@@ -61,6 +74,8 @@ void fold_site_keys(struct fold *x)
     if (identity.len == 0 || transport.len == 0 || span_equal(buf_span(&identity), buf_span(&transport)))
         fold_fail(x, "identity and transport must be two public keys");
     if (fold_goes(x)) {
+        bool renewed = span_equal(buf_span(&h->identity), buf_span(&identity));
+        keep_before(h, renewed && !span_equal(buf_span(&h->transport), buf_span(&transport)));
         buf_free(&h->identity);
         buf_free(&h->transport);
         free(h->identity_id);

@@ -79,6 +79,40 @@ out:
     buf_free(&transport);
 }
 
+static void replace(struct fold *x, char **where, const char *text)
+{
+    free(*where);
+    *where = fold_copy(x, text);
+}
+
+/* The signature is for whoever judges. */
+void fold_transport_renewed(struct fold *x)
+{
+    struct buf transport = BUF(LIMIT_ATTRIBUTE), raw = BUF(LIMIT_ATTRIBUTE);
+    fold_members(x, "signature site token transport transport-id");
+    const char *id = fold_text(x, "transport-id");
+    struct state_site *site = fold_site(x, fold_text(x, "token"), fold_text(x, "site"));
+    fold_hex(x, "transport", &transport);
+    fold_hex(x, "signature", &raw);
+    buf_clear(&raw);
+    fold_hex(x, "transport-id", &raw);
+    for (size_t i = 0; !x->rc && i < x->look->site_count; i++)
+        if (span_equal(buf_span(&x->look->sites[i].transport), buf_span(&transport)) ||
+            span_equal(buf_span(&x->look->sites[i].identity), buf_span(&transport)))
+            fold_fail(x, "a transport key is one that no site has yet");
+    if (transport.len == 0)
+        fold_fail(x, "the member \"transport\" is empty");
+    if (fold_goes(x) && site) {
+        buf_free(&site->transport);
+        site->transport = transport;
+        transport = BUF(0); /* taken by the site */
+        replace(x, &site->transport_id, id);
+        site->renewed = x->e->seq;
+    }
+    buf_free(&transport);
+    buf_free(&raw);
+}
+
 /* Decimal degrees up to a limit: "-3.18". By hand, for strtod follows the host's locale. */
 static bool is_degrees(const char *text, int limit)
 {
@@ -104,12 +138,6 @@ static const char *read_degrees(struct fold *x, const char *name, int limit)
     if (!is_degrees(text, limit))
         fold_fail(x, "the member \"%s\" is not in decimal degrees from -%d to %d", name, limit, limit);
     return text;
-}
-
-static void replace(struct fold *x, char **where, const char *text)
-{
-    free(*where);
-    *where = fold_copy(x, text);
 }
 
 /* Where it left from it is no more, and it is in the bag that it left in until it has answered at another place. */

@@ -35,6 +35,17 @@ bool settled_digest(const struct digest *estate, const char *token, const char *
                      span_of(what.bytes, sizeof what.bytes));
 }
 
+bool transport_digest(const struct digest *estate, const char *token, const char *site, struct span before,
+                      struct span next, struct digest *ret)
+{
+    struct digest where, old, new;
+    return digest_of(&where, 3, span_str(token), span_str("/"), span_str(site)) && digest_one(&old, before) &&
+           digest_one(&new, next) &&
+           digest_of(ret, 5, span_str(TRANSPORT_PREFIX "\n"), span_of(estate->bytes, sizeof estate->bytes),
+                     span_of(where.bytes, sizeof where.bytes), span_of(old.bytes, sizeof old.bytes),
+                     span_of(new.bytes, sizeof new.bytes));
+}
+
 static json_t *receipt_json(const struct receipt *r)
 {
     json_t *json = json_object();

@@ -81,6 +81,8 @@ static void host_clear(struct state_host *h)
     free(h->site);
     free(h->identity_id);
     free(h->transport_id);
+    free(h->transport_before_id);
+    buf_free(&h->transport_before);
     buf_free(&h->identity);
     buf_free(&h->transport);
     free(h);

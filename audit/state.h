@@ -13,6 +13,7 @@ struct state_site {
     struct buf identity, transport;   /* SubjectPublicKeyInfo, DER */
     char *identity_id, *transport_id; /* CKA_ID of the pairs, hex */
     uint64_t seq;                     /* of site-enrolled */
+    uint64_t renewed;                 /* of the last transport-renewed; 0: none */
     bool retired;
     bool headed; /* its HSM carries the log's head: from now on one must be there */
     struct strings
@@ -129,7 +130,9 @@ struct state_host {
     char *environment, *origin, *log_key, *token, *site;
     struct buf identity, transport;   /* of the site's keys, SubjectPublicKeyInfo; empty before they are made */
     char *identity_id, *transport_id; /* CKA_ID, hex */
-    uint64_t size;                    /* so many entries of the host's log were taken in */
+    struct buf transport_before;      /* the one that the last renewal replaced; empty: none */
+    char *transport_before_id;
+    uint64_t size; /* so many entries of the host's log were taken in */
     struct digest root;
 };
 enum taken_state { TAKEN_PENDING, TAKEN_BORN, TAKEN_WITHDRAWN, TAKEN_DESTROYED };

@@ -8,7 +8,7 @@
 /* Who adds a member to the state packs it below, and says the new size here: one that is forgotten would be lost. */
 #if __SIZEOF_POINTER__ == 8
 _Static_assert(sizeof(struct state) == 408, "pack its new member");
-_Static_assert(sizeof(struct state_site) == 272, "pack its new member");
+_Static_assert(sizeof(struct state_site) == 280, "pack its new member");
 _Static_assert(sizeof(struct state_request) == 160, "pack its new member");
 _Static_assert(sizeof(struct state_vote) == 136, "pack its new member");
 _Static_assert(sizeof(struct state_intent) == 192, "pack its new member");
@@ -19,7 +19,7 @@ _Static_assert(sizeof(struct state_move) == 16, "pack its new member");
 _Static_assert(sizeof(struct state_suspension) == 16, "pack its new member");
 _Static_assert(sizeof(struct state_cosigned) == 64, "pack its new member");
 _Static_assert(sizeof(struct state_ceremony) == 32, "pack its new member");
-_Static_assert(sizeof(struct state_host) == 208, "pack its new member");
+_Static_assert(sizeof(struct state_host) == 256, "pack its new member");
 _Static_assert(sizeof(struct state_taken) == 144, "pack its new member");
 #endif
 
@@ -171,6 +171,7 @@ static void pack_site(struct packer *p, struct state_site *s)
     pack_blob(p, &s->identity);
     pack_blob(p, &s->transport);
     pack_number(p, &s->seq);
+    pack_number(p, &s->renewed);
     pack_flag(p, &s->retired);
     pack_flag(p, &s->headed);
     pack_strings(p, &s->pardoned);
@@ -288,13 +289,14 @@ static void pack_ceremony(struct packer *p, struct state_ceremony *c)
 
 static void pack_host(struct packer *p, struct state_host *h)
 {
-    char **const texts[] = {&h->environment, &h->origin,      &h->log_key,     &h->token,
-                            &h->site,        &h->identity_id, &h->transport_id};
+    char **const texts[] = {&h->environment, &h->origin,      &h->log_key,      &h->token,
+                            &h->site,        &h->identity_id, &h->transport_id, &h->transport_before_id};
     pack_digest(p, &h->estate);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         pack_text(p, texts[i]);
     pack_blob(p, &h->identity);
     pack_blob(p, &h->transport);
+    pack_blob(p, &h->transport_before);
     pack_number(p, &h->size);
     pack_digest(p, &h->root);
 }

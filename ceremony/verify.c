@@ -27,6 +27,7 @@ static entry_visitor *const visitors[ENTRY_TYPE_COUNT] = {
     [ENTRY_POLICY] = verify_policy,
     [ENTRY_SITE_ENROLLED] = verify_enrolment,
     [ENTRY_SITE_RETIRED] = verify_retirement,
+    [ENTRY_TRANSPORT_RENEWED] = verify_renewal,
     [ENTRY_ARRIVED] = verify_arrival,
     [ENTRY_FAILOVER] = verify_failover,
     [ENTRY_PROMOTED] = verify_promotion,

@@ -186,6 +186,16 @@ void verify_enrolment(struct verifier *v, const struct entry *e)
     buf_free(&identity);
 }
 
+void verify_renewal(struct verifier *v, const struct entry *e)
+{
+    struct fault f = {OK, ""};
+
+    if (rejudge_renewal(&v->state, e->body, entry_text(e, "token"), entry_text(e, "site"), &f) != OK)
+        claim_fails(&v->claims, CLAIM_SITES, "entry %llu: %s", (unsigned long long)e->seq, f.text);
+    else
+        claim_holds(&v->claims, CLAIM_SITES);
+}
+
 /* That the others were drilled since is part of the fold. */
 void verify_retirement(struct verifier *v, const struct entry *e)
 {

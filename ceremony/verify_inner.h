@@ -139,6 +139,7 @@ void verify_introduced(struct verifier *v, const struct entry *e);
 void verify_taken(struct verifier *v, const struct entry *e);
 void verify_log_key(struct verifier *v, const struct entry *e);
 void verify_readoption(struct verifier *v, const struct entry *e);
+void verify_renewal(struct verifier *v, const struct entry *e);
 void verify_retirement(struct verifier *v, const struct entry *e);
 void verify_arrival(struct verifier *v, const struct entry *e);
 void verify_arrival_noted(struct verifier *v, struct verified_ceremony *c, const struct entry *e);

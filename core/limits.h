@@ -9,6 +9,7 @@
 #define LIMIT_CONFIDENTIAL (LIMIT_ENTRY + 128u) /* bytes: the body of a confidential entry with its salt */
 #define LIMIT_TAIL (1024u * 1024u)              /* bytes: what a crash may leave behind the signed log entries */
 #define LIMIT_SIGNATURE 65535u                  /* bytes: one CMS approval */
+#define LIMIT_TRANSPORT_BITS 3072               /* of the RSA key that offers are wrapped for, at least */
 #define LIMIT_CERTIFICATE 16384u                /* bytes: one certificate, DER or PEM */
 #define LIMIT_MIRRORS 4                         /* of one home */
 #define LIMIT_MIRRORED (64u * 1024u * 1024u)    /* bytes: one file of a home but its entries */

@@ -179,6 +179,9 @@ enum outcome follower_judge(struct follower *w, const struct entry *e, struct fa
     const char *operation = NULL, *const *names = repeated(e->type);
     struct digest id;
 
+    if (e->type == ENTRY_TRANSPORT_RENEWED)
+        return rejudge_renewal(&w->copy->state, e->body, json_string_or_null(e->body, "token"),
+                               json_string_or_null(e->body, "site"), f);
     if (e->type != ENTRY_REQUEST && e->type != ENTRY_APPROVAL && e->type != ENTRY_REJECTION &&
         e->type != ENTRY_INTENT && names == NULL)
         return OK;

@@ -1,8 +1,13 @@
 #include "estate/rejudge.h"
 
+#include <openssl/err.h>
+#include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/document.h"
+#include "core/encode.h"
+#include "core/limits.h"
 #include "estate/evidence.h"
 #include "policy/signature.h"
 
@@ -208,6 +213,47 @@ enum outcome rejudge_intent(const struct state *s, const struct policy *judge, c
     if (result == OK)
         result = verdict_again(s, judge, e, r, &evidence, ret, f);
     free(votes);
+    return result;
+}
+
+/* Nobody looks at it again: it must be as good as the one that people saw. */
+static bool transport_fits(struct span spki)
+{
+    const unsigned char *at = spki.data;
+    EVP_PKEY *key = spki.len <= INT32_MAX ? d2i_PUBKEY_ex(NULL, &at, (long)spki.len, crypto_context(), NULL) : NULL;
+    bool fits = key != NULL && at == spki.data + spki.len && EVP_PKEY_is_a(key, "RSA") == 1 &&
+                EVP_PKEY_get_bits(key) >= LIMIT_TRANSPORT_BITS;
+
+    EVP_PKEY_free(key);
+    ERR_clear_error();
+    return fits;
+}
+
+enum outcome rejudge_renewal(const struct state *s, const json_t *body, const char *token, const char *site,
+                             struct fault *f)
+{
+    const struct state_site *pinned = token != NULL && site != NULL ? state_site(s, token, site) : NULL;
+    const char *next_hex = json_string_or_null(body, "transport"), *signed_hex = json_string_or_null(body, "signature");
+    struct buf next = BUF(LIMIT_ATTRIBUTE), signature = BUF(LIMIT_ATTRIBUTE);
+    struct digest digest;
+    enum outcome result = OK;
+
+    if (pinned == NULL || next_hex == NULL || signed_hex == NULL)
+        return fault_set(f, E_REFUSED, "it is no transport key of an enrolled site");
+    result = hex_parse_buf(next_hex, &next, f);
+    if (result == OK)
+        result = hex_parse_buf(signed_hex, &signature, f);
+    if (result == OK && !transport_fits(buf_span(&next)))
+        result = fault_set(f, E_REFUSED, "it is no RSA key of at least %d bits", LIMIT_TRANSPORT_BITS);
+    if (result == OK &&
+        !transport_digest(&s->estate, token, site, buf_span(&pinned->transport), buf_span(&next), &digest))
+        result = fault_memory(f);
+    if (result == OK)
+        result = digest_signature_verify(buf_span(&pinned->identity), &digest, buf_span(&signature), f);
+    if (result != OK)
+        fault_context(f, "the next transport key of %s at %s", token, site);
+    buf_free(&next);
+    buf_free(&signature);
     return result;
 }
 

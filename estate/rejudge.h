@@ -26,6 +26,11 @@ enum outcome rejudge_vote(const struct policy *judge, const struct entry *e, str
 enum outcome rejudge_intent(const struct state *s, const struct policy *judge, const struct entry *e,
                             const struct request *r, const struct ceremony_fact *fact, json_t **ret, struct fault *f);
 
+/* `transport-renewed`, or the same members in an answer: signed by the identity key that the site was enrolled with, over the
+ * transport key that it has now and the next one. */
+enum outcome rejudge_renewal(const struct state *s, const json_t *body, const char *token, const char *site,
+                             struct fault *f);
+
 /* These members of the body are equal to the subject's (names: ended by NULL): E_REFUSED names the first that is not. */
 enum outcome rejudge_members(const json_t *body, const json_t *subject, const char *const *names, struct fault *f);
 

@@ -58,7 +58,8 @@ enum outcome birth_recheck(struct birth_work *k, struct fault *f)
     for (size_t n = 0; n < k->replicas.count; n++) {
         const struct replica *r = &k->replicas.items[n];
         const struct state_site *site = state_site(s, k->token, r->site);
-        if (site == NULL || !span_equal(buf_span(&site->identity), buf_span(&r->visit->pinned.identity)))
+        if (site == NULL || !span_equal(buf_span(&site->identity), buf_span(&r->visit->pinned.identity)) ||
+            !span_equal(buf_span(&site->transport), buf_span(&r->visit->pinned.transport)))
             return fault_set(f, E_REFUSED, "%s is no longer the site that the birth began with", r->site);
     }
     size_t answered = i->receipted.count;

@@ -6,6 +6,7 @@
 
 #include "core/encode.h"
 #include "estate/message.h"
+#include "estate/rejudge.h"
 #include "module/birth.h"
 #include "module/recovery.h"
 
@@ -165,6 +166,37 @@ static enum outcome outcome_verify(struct import *n, const char *what, struct fa
     return outcome;
 }
 
+/* The site's next transport key, which its identity key vouches for: from here on nothing is wrapped for the one before. One that
+ * is pinned already came with an answer before this one. */
+static enum outcome renewal_import(struct import *n, struct fault *f)
+{
+    json_t *renewal = json_object_get(n->answer.json, "renewal"), *body = NULL;
+    const struct state_site *site = state_site(&n->estate->state, n->token, n->site);
+    const char *next = NULL, *id = NULL, *signature = NULL;
+    struct buf spki = BUF(4096);
+    enum outcome outcome = json_members(renewal, "signature transport transport-id", f);
+    if (outcome == OK)
+        outcome = json_want_string(renewal, "transport", &next, f);
+    if (outcome == OK)
+        outcome = json_want_string(renewal, "transport-id", &id, f);
+    if (outcome == OK)
+        outcome = json_want_string(renewal, "signature", &signature, f);
+    if (outcome == OK)
+        outcome = hex_parse_buf(next, &spki, f);
+    if (outcome != OK || (site != NULL && span_equal(buf_span(&site->transport), buf_span(&spki))))
+        goto out;
+    outcome = rejudge_renewal(&n->estate->state, renewal, n->token, n->site, f);
+    body = json_deep_copy(renewal);
+    if (outcome == OK && (!json_put_string(body, "site", n->site) || !json_put_string(body, "token", n->token)))
+        outcome = fault_memory(f);
+    if (outcome == OK)
+        outcome = estate_append(n->estate, ENTRY_TRANSPORT_RENEWED, body, NULL, f);
+out:
+    json_decref(body);
+    buf_free(&spki);
+    return outcome;
+}
+
 static enum outcome told_import(struct import *n, struct fault *f)
 {
     char *path = NULL;
@@ -173,6 +205,8 @@ static enum outcome told_import(struct import *n, struct fault *f)
     if (outcome == OK && (i->state != INTENT_BORN || !strings_have(&i->receipted, n->site)))
         outcome = fault_set(f, E_REFUSED, "that %s knows of the birth of entry %llu is known already", n->site,
                             (unsigned long long)n->intent);
+    if (outcome == OK && json_object_get(n->answer.json, "renewal") != NULL)
+        outcome = renewal_import(n, f);
     path = outcome == OK ? told_path(n->estate, n->intent, n->site) : NULL;
     if (outcome == OK)
         outcome = path != NULL ? file_replace(path, span_of(NULL, 0), 0600, f) : fault_memory(f);

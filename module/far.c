@@ -44,6 +44,14 @@ enum outcome far_log(struct far *x, enum entry_type type, const struct digest *i
     return outcome;
 }
 
+static enum outcome transport_take(struct far *x, struct span spki, const char *id, struct fault *f)
+{
+    buf_clear(&x->keys.transport);
+    buf_clear(&x->keys.transport_id);
+    buf_put(&x->keys.transport, spki.data, spki.len);
+    return x->keys.transport.failed ? fault_memory(f) : hex_parse_buf(id, &x->keys.transport_id, f);
+}
+
 enum outcome far_enrolled(struct far *x, struct fault *f)
 {
     const struct state_host *h = x->own->state.host;
@@ -51,10 +59,13 @@ enum outcome far_enrolled(struct far *x, struct fault *f)
 
     if (enrolled == NULL)
         return fault_set(f, E_REFUSED, "the host's log has not enrolled %s at %s", h->token, h->site);
+    bool next = span_equal(buf_span(&enrolled->transport), buf_span(&h->transport));
     if (!span_equal(buf_span(&enrolled->identity), buf_span(&h->identity)) ||
-        !span_equal(buf_span(&enrolled->transport), buf_span(&h->transport)))
+        (!next && !span_equal(buf_span(&enrolled->transport), buf_span(&h->transport_before))))
         return fault_set(f, E_REFUSED, "the host's log has enrolled %s at %s with other keys than those made here",
                          h->token, h->site);
+    if (!next && transport_take(x, buf_span(&h->transport_before), h->transport_before_id, f) != OK)
+        return f->outcome;
     return site_ready(&x->link, &h->estate, enrolled->serial, &x->keys, f);
 }
 
@@ -81,7 +92,7 @@ static enum outcome challenge_answer(struct far *x, const struct digest *challen
     return outcome == OK && !good ? fault_memory(f) : outcome;
 }
 
-static enum outcome keys_log(struct far *x, struct fault *f)
+enum outcome far_keys_log(struct far *x, struct fault *f)
 {
     json_t *body = json_object();
     bool good = json_put_bytes_hex(body, "identity", buf_span(&x->keys.identity)) &&
@@ -110,7 +121,7 @@ static enum outcome keys_provide(struct far *x, struct fault *f)
     outcome = site_keys_sweep(&x->link, &h->estate, f);
     if (outcome == OK)
         outcome = site_keys_make(&x->link, &h->estate, &x->keys, f);
-    return outcome == OK ? keys_log(x, f) : outcome;
+    return outcome == OK ? far_keys_log(x, f) : outcome;
 }
 
 static enum outcome answer_put(struct far *x, enum message_kind kind, const json_t *more, struct buf *ret,
@@ -178,6 +189,8 @@ static enum outcome message_act(struct far *x, const struct message *m, json_t *
         outcome = far_link(x, f);
     if (outcome == OK && m->kind != MESSAGE_CHALLENGE)
         outcome = far_enrolled(x, f);
+    if (outcome == OK && m->kind != MESSAGE_CHALLENGE)
+        outcome = far_transport_retire(x, f);
     if (outcome != OK)
         return outcome;
     switch (m->kind) {

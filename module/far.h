@@ -35,7 +35,20 @@ enum outcome far_withdraw(struct far *x, const struct state_taken *t, struct fau
 /* An entry of our own log about an intent: names it and what was seen of the host's log; `more` is taken. */
 enum outcome far_log(struct far *x, enum entry_type type, const struct digest *intent, json_t *more_taken,
                      struct fault *f);
-/* The HSM is the one that the host's log has enrolled for this site. */
+/* The HSM is the one that the host's log has enrolled for this site; x->keys are those that it has pinned. */
 enum outcome far_enrolled(struct far *x, struct fault *f);
+/* site-keys: what x->keys holds. */
+enum outcome far_keys_log(struct far *x, struct fault *f);
+/* Signs with the identity key; `name` of `more` gets the signature. */
+enum outcome far_sign(struct far *x, const struct digest *digest, const char *name, json_t *more, struct fault *f);
+
+/* The transport key (module/far_transport.c): after a carried birth the HSM makes the next one, which the identity key vouches
+ * for; the host's log pins it, and what was wrapped for the one before is still taken in. */
+/* With the answer that the birth is known here: member `renewal`, where its receipts were awaited. */
+enum outcome far_renew(struct far *x, const struct state_intent *birth, json_t *more, struct fault *f);
+/* Destroys the key before once the host's log has pinned the next, and no birth that is under way may need it. */
+enum outcome far_transport_retire(struct far *x, struct fault *f);
+/* The key that an offer of this birth was wrapped for. */
+enum outcome far_transport_for(struct far *x, const struct state_intent *birth, struct fault *f);
 
 #endif

@@ -174,6 +174,8 @@ static enum outcome key_take(struct taking *k, bool resumed, struct buf *ret_rec
         outcome = site_destroy(&x->link, buf_span(&id), f);
     if (outcome == OK)
         outcome = log_checkpoint_bytes(x->own->log, &note, f);
+    if (outcome == OK)
+        outcome = far_transport_for(x, k->intent, f);
     if (outcome == OK) {
         outcome = site_accept(&x->link, &x->keys, &x->own->state.host->estate, &k->offer, &k->digest, buf_span(&note),
                               &r, &unknown, f);

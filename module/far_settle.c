@@ -125,19 +125,11 @@ static enum outcome settled_sign(struct far *x, const struct state_intent *birth
                                  json_t *more, struct fault *f)
 {
     const struct state_host *h = x->own->state.host;
-    CK_OBJECT_HANDLE identity = CK_INVALID_HANDLE;
-    struct buf signature = BUF(2048);
     struct digest digest;
-    enum outcome outcome = settled_digest(&h->estate, h->token, h->site, &birth->digest, what, &digest)
-                               ? site_find_one(&x->link, CKO_PRIVATE_KEY, buf_span(&x->keys.identity_id), &identity, f)
-                               : fault_memory(f);
-    if (outcome == OK)
-        outcome = site_sign(&x->link, identity, &digest, &signature, f);
-    if (outcome == OK && (!json_put_integer(more, "intent", (int64_t)seq) || !json_put_string(more, "outcome", what) ||
-                          !json_put_bytes_hex(more, "signature", buf_span(&signature))))
-        outcome = fault_memory(f);
-    buf_free(&signature);
-    return outcome;
+    if (!settled_digest(&h->estate, h->token, h->site, &birth->digest, what, &digest) ||
+        !json_put_integer(more, "intent", (int64_t)seq) || !json_put_string(more, "outcome", what))
+        return fault_memory(f);
+    return far_sign(x, &digest, "signature", more, f);
 }
 
 enum outcome far_settle(struct far *x, const struct message *m, json_t *more, struct fault *f)
@@ -164,5 +156,7 @@ enum outcome far_settle(struct far *x, const struct message *m, json_t *more, st
     } else {
         outcome = born(x, i, f);
     }
-    return outcome == OK ? settled_sign(x, birth, (uint64_t)seq, what, more, f) : outcome;
+    if (outcome == OK)
+        outcome = settled_sign(x, birth, (uint64_t)seq, what, more, f);
+    return outcome == OK && m->kind == MESSAGE_BORN ? far_renew(x, birth, more, f) : outcome;
 }

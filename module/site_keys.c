@@ -7,7 +7,7 @@
 
 #define TRANSPORT_LABEL "quorate:transport"
 #define IDENTITY_LABEL "quorate:identity"
-enum { TAG = 8, ID = 16, TRANSPORT_BITS = 3072, LEFTOVERS = 32 };
+enum { TAG = 8, ID = 16, TRANSPORT_BITS = LIMIT_TRANSPORT_BITS, LEFTOVERS = 32 };
 
 /* CK_ATTRIBUTE wants pointers to values that are not const. */
 static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
@@ -61,8 +61,8 @@ static enum outcome pair_make(const struct site_link *s, CK_MECHANISM_TYPE how, 
     return outcome;
 }
 
-static enum outcome transport_make(const struct site_link *s, const struct digest *estate, struct site_keys *ret,
-                                   struct fault *f)
+enum outcome site_transport_make(const struct site_link *s, const struct digest *estate, struct site_keys *ret,
+                                 struct fault *f)
 {
     uint8_t id[ID];
     char label[] = TRANSPORT_LABEL;
@@ -122,7 +122,7 @@ enum outcome site_keys_make(const struct site_link *s, const struct digest *esta
                             struct fault *f)
 {
     struct site_keys made = SITE_KEYS;
-    enum outcome outcome = transport_make(s, estate, &made, f);
+    enum outcome outcome = site_transport_make(s, estate, &made, f);
     if (outcome == OK)
         outcome = identity_make(s, estate, &made, f);
     if (outcome == OK) {
@@ -191,8 +191,9 @@ enum outcome site_keys_find(const struct site_link *s, struct span identity, str
     return outcome;
 }
 
+/* keep: the CKA_ID of what stays; empty: nothing. */
 static enum outcome leftovers_sweep(const struct site_link *s, const uint8_t tag[TAG], const char *label,
-                                    CK_OBJECT_CLASS *class, struct fault *f)
+                                    CK_OBJECT_CLASS *class, struct span keep, struct fault *f)
 {
     CK_OBJECT_HANDLE found[LEFTOVERS];
     size_t count = 0;
@@ -202,6 +203,8 @@ static enum outcome leftovers_sweep(const struct site_link *s, const uint8_t tag
         outcome = site_attribute(s, found[i], CKA_ID, &id, f);
         if (outcome != OK)
             break;
+        if (keep.len > 0 && span_equal(buf_span(&id), keep))
+            continue;
         if (id.len == ID && memcmp(id.data, tag, TAG) == 0) {
             CK_RV rv = s->f->C_DestroyObject(s->session, found[i]);
             if (rv != CKR_OK)
@@ -225,14 +228,24 @@ enum outcome site_keys_sweep(const struct site_link *s, const struct digest *est
     uint8_t tag[TAG];
     if (!tag_make(s, estate, tag))
         return fault_memory(f);
-    enum outcome outcome = leftovers_sweep(s, tag, TRANSPORT_LABEL, &private_class, f);
+    enum outcome outcome = leftovers_sweep(s, tag, TRANSPORT_LABEL, &private_class, (struct span){NULL, 0}, f);
     if (outcome == OK)
-        outcome = leftovers_sweep(s, tag, TRANSPORT_LABEL, &public_class, f);
+        outcome = leftovers_sweep(s, tag, TRANSPORT_LABEL, &public_class, (struct span){NULL, 0}, f);
     if (outcome == OK)
-        outcome = leftovers_sweep(s, tag, IDENTITY_LABEL, &private_class, f);
+        outcome = leftovers_sweep(s, tag, IDENTITY_LABEL, &private_class, (struct span){NULL, 0}, f);
     if (outcome == OK)
-        outcome = leftovers_sweep(s, tag, IDENTITY_LABEL, &public_class, f);
+        outcome = leftovers_sweep(s, tag, IDENTITY_LABEL, &public_class, (struct span){NULL, 0}, f);
     return outcome;
+}
+
+enum outcome site_transport_sweep(const struct site_link *s, const struct digest *estate, struct span keep,
+                                  struct fault *f)
+{
+    uint8_t tag[TAG];
+    if (!tag_make(s, estate, tag))
+        return fault_memory(f);
+    enum outcome outcome = leftovers_sweep(s, tag, TRANSPORT_LABEL, &private_class, keep, f);
+    return outcome == OK ? leftovers_sweep(s, tag, TRANSPORT_LABEL, &public_class, keep, f) : outcome;
 }
 
 enum outcome site_keys_pinned(const struct state_site *enrolled, struct site_keys *ret, struct fault *f)

@@ -26,6 +26,12 @@ enum outcome site_answers(struct world *w, const char *token, const char *site, 
 /* Makes both pairs. */
 enum outcome site_keys_make(const struct site_link *s, const struct digest *estate, struct site_keys *ret,
                             struct fault *f);
+/* Makes the transport pair alone: fills transport and transport_id, which must be empty. */
+enum outcome site_transport_make(const struct site_link *s, const struct digest *estate, struct site_keys *ret,
+                                 struct fault *f);
+/* Destroys every transport pair of this site but the one with this CKA_ID. E_REFUSED as site_keys_sweep. */
+enum outcome site_transport_sweep(const struct site_link *s, const struct digest *estate, struct span keep,
+                                  struct fault *f);
 /* Finds on the HSM, by label, the pairs with these public halves, private halves included. E_ABSENT: not both are there. */
 enum outcome site_keys_find(const struct site_link *s, struct span identity, struct span transport,
                             struct site_keys *ret, struct fault *f);

@@ -21,6 +21,18 @@ far_keys() {
         --type privkey 2>/dev/null | grep -cE "^ *label: +$1$" || true
 }
 
+# The intent that offers of this key are named by.
+offers_of() {
+    "$Q" log show --type intent --json | grep '"operation":"generate"' | grep "\"label\":\"$1\"" | tail -n 1 |
+        sed 's/.*"seq":\([0-9]*\).*/\1/'
+}
+
+# How many transport keys the HSM of glasgow holds.
+far_transports() {
+    far pkcs11-tool --module "$SOFTHSM" --token-label root-glasgow --login --pin "$(pin glasgow)" --list-objects \
+        --type privkey 2>/dev/null | grep -c 'quorate:transport$' || true
+}
+
 # $1: label. A birth that waits for glasgow's receipt.
 provisional() {
     asks generate EC:secp384r1 "$1"
@@ -65,8 +77,15 @@ case_carried() {
     says 'yet to be told'
     must "$Q" offer export glasgow "$D/out2"
     must far "$Q" accept "$D"/out2/born-*.message --out "$D/told"
+    [ "$(far_transports)" = 2 ] || fail 'the HSM has not made its next transport key'
+    # Another one than the site vouches for, and a signature of another key.
+    sed 's/\("transport":"[0-9a-f]*\)[0-9a-f]"/\1f"/' "$D/told" >"$D/altered"
+    ends 1 "$Q" receipt import "$D/altered"
+    says 'the next transport key of root at glasgow'
     must "$Q" receipt import "$D/told"
     says told
+    must "$Q" log show --type transport-renewed
+    says glasgow
     must "$Q" settle
     says 'Nothing was left half done'
     ends 1 "$Q" receipt import "$D/told"
@@ -74,8 +93,25 @@ case_carried() {
     says 'Nothing is to be carried'
     small_ceremony after host '!is provisional'
     small_ceremony there far
-    # The next birth is not kept waiting, and the messages of old are worth nothing.
+    # The next birth is not kept waiting, goes by the next transport key, and the messages of old are worth nothing.
     provisional app-2
+    first=$(offers_of app-2)
+    provisional app-3
+    must "$Q" offer export glasgow "$D/out4"
+    must far "$Q" accept "$D"/out4/offer-"$first"-1.message --out "$D/receipt-2"
+    [ "$(far_transports)" = 1 ] || fail 'the transport key of before is not destroyed'
+    must "$Q" receipt import "$D/receipt-2"
+    says born
+    ends 1 "$Q" receipt import "$D/told"
+    # What was wrapped for a key before its renewal is taken in after it, and keeps it there until then.
+    must "$Q" offer export glasgow "$D/out5"
+    must far "$Q" accept "$D"/out5/born-*.message --out "$D/told-2"
+    must "$Q" receipt import "$D/told-2"
+    must "$Q" offer export glasgow "$D/out6"
+    must far "$Q" accept "$D"/out6/offer-*-2.message --out "$D/receipt-3"
+    [ "$(far_transports)" = 2 ] || fail 'the key that an offer needs is not there'
+    must "$Q" receipt import "$D/receipt-3"
+    says born
     ends 1 far "$Q" accept "$D"/out/offer-*-2.message
     says 'older than what this site has seen'
 }

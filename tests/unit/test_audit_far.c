@@ -34,6 +34,19 @@ static void introduces(struct state *s, bool good, const char *body)
         fail_msg("%s: %s", text, f.text);
 }
 
+static void renewed_keys(struct state *s)
+{
+    /* Keys made anew leave nothing of the ones before; a renewal under the same identity does, for a while. */
+    assert_int_equal(s->host->transport_before.len, 0);
+    static const struct row renewed[] = {
+        {1, ENTRY_SITE_KEYS, "{'identity':'01','identity-id':'0a','transport':'03','transport-id':'0d'}"},
+    };
+    TELL(s, renewed);
+    assert_int_equal(s->host->transport.data[0], 3);
+    assert_int_equal(s->host->transport_before.data[0], 2);
+    assert_string_equal(s->host->transport_before_id, "0b");
+}
+
 static void a_site_elsewhere(void **context)
 {
     (void)context;
@@ -65,6 +78,7 @@ static void a_site_elsewhere(void **context)
     static const struct row rows[] = {
         {1, ENTRY_POLICY, "{'canonical':'$c','digest':'$policy-2','request':'$again','version':2," VERDICT "}"},
         {0, ENTRY_SITE_KEYS, "{'identity':'01','identity-id':'0a','transport':'01','transport-id':'0b'}"},
+        {1, ENTRY_SITE_KEYS, "{'identity':'09','identity-id':'0a','transport':'08','transport-id':'0c'}"},
         {1, ENTRY_SITE_KEYS, "{'identity':'01','identity-id':'0a','transport':'02','transport-id':'0b'}"},
         {0, ENTRY_SEEN, "{" SIZE("0") "}"},
         {1, ENTRY_SEEN, "{" SIZE("7") "}"},
@@ -98,6 +112,7 @@ static void a_site_elsewhere(void **context)
     assert_string_equal(s.host->site, "glasgow");
     assert_int_equal(s.host->size, 16);
     assert_int_equal(s.taken_count, 2);
+    renewed_keys(&s);
     struct digest first = digest_named("i"), second = digest_named("o2");
     assert_int_equal(state_taken(&s, &first)->state, TAKEN_WITHDRAWN);
     assert_int_equal(state_taken_offer(&s, &second)->state, TAKEN_DESTROYED);

@@ -21,6 +21,31 @@ static void held(struct state *s)
     state_site(s, "root", "slough")->drilled = 0;
 }
 
+/* The next transport key: one that no site has. */
+static void transport_renewed(void **state)
+{
+    (void)state;
+    struct state s;
+    held(&s);
+#define RENEWED "'signature':'05','token':'root','transport-id':'0d'"
+    static const struct row rows[] = {
+        {0, ENTRY_TRANSPORT_RENEWED, "{'site':'glasgow','transport':'ee'," RENEWED "}"},
+        {0, ENTRY_TRANSPORT_RENEWED, "{'site':'slough','transport':''," RENEWED "}"},
+        {0, ENTRY_TRANSPORT_RENEWED, "{'site':'slough','transport':'ee','more':'x'," RENEWED "}"},
+        {0, ENTRY_TRANSPORT_RENEWED, "{'site':'slough','token':'root','transport':'ee','transport-id':'0d'}"},
+        {0, ENTRY_TRANSPORT_RENEWED, "{'site':'slough','transport':'bb'," RENEWED "}"}, /* its own */
+        {0, ENTRY_TRANSPORT_RENEWED, "{'site':'slough','transport':'aa'," RENEWED "}"}, /* its identity */
+        {1, ENTRY_TRANSPORT_RENEWED, "{'site':'slough','transport':'ee'," RENEWED "}"},
+        {0, ENTRY_TRANSPORT_RENEWED, "{'site':'cardiff','transport':'ee'," RENEWED "}"}, /* another site's */
+    };
+    TELL(&s, rows);
+    const struct state_site *slough = state_site(&s, "root", "slough");
+    assert_int_equal(slough->transport.data[0], 0xee);
+    assert_string_equal(slough->transport_id, "0d");
+    assert_int_equal(slough->renewed, 13);
+    state_clear(&s);
+}
+
 static void fresh_when_all_is_proven(void **state)
 {
     (void)state;
@@ -274,7 +299,7 @@ int main(void)
         cmocka_unit_test(fresh_when_all_is_proven),  cmocka_unit_test(retired_when_others_hold_all),
         cmocka_unit_test(not_with_the_only_replica), cmocka_unit_test(from_place_to_place),
         cmocka_unit_test(left_until_cleared),        cmocka_unit_test(brought_to_a_site),
-        cmocka_unit_test(not_brought_as_another),
+        cmocka_unit_test(not_brought_as_another),    cmocka_unit_test(transport_renewed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

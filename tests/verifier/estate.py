@@ -275,6 +275,22 @@ class Estate:
         self.sites[place] = evaluate.Standing(body["site"], body["hardware"])
         self.spent(intent)
 
+    def transport_renewed(self, entry):
+        body = members(entry.body, "signature site token transport transport-id", entry.what)
+        place, next_ = (body["token"], body["site"]), unhex(body["transport"], entry.what)
+        need(place in self.enrolled, "%s: that site is not enrolled", entry.what)
+        pinned = self.enrolled[place]
+        need(next_ and unhex(body["transport-id"], entry.what) and all(
+            body["transport"] not in (other["transport"], other["identity"]) for other in self.enrolled.values()),
+             "%s: a key that a site has already", entry.what)
+        kind, bits = crypto.key_type(next_)[0].split(":")
+        need(kind == "RSA" and int(bits) >= 3072, "%s: no RSA key of at least 3072 bits", entry.what)
+        asked = sha256(b"quorate transport v1\n" + bytes.fromhex(self.estate) + sha256("/".join(place).encode())
+                       + sha256(unhex(pinned["transport"], "transport")) + sha256(next_))
+        need(crypto.digest_signature(unhex(pinned["identity"], "identity"), asked, unhex(body["signature"], "signature")),
+             "%s: the next transport key is not signed by the HSM that was enrolled", entry.what)
+        self.enrolled[place] = dict(pinned, transport=body["transport"])
+
     def site_retired(self, entry):
         body = members(entry.body, "request site token verdict", entry.what)
         intent = self.closing(entry, "retire-site")

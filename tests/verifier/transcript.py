@@ -51,7 +51,7 @@ def handlers(world, keys, ceremonies):
         "introduced": site.introduced, "site-keys": site.site_keys, "seen": site.seen, "taken": site.take,
         "settled": site.settled,
         "genesis": world.genesis, "policy": world.adopted, "site-enrolled": world.site_enrolled, "arrived": world.arrived,
-        "site-retired": world.site_retired, "departed": world.departed, "failover": world.failover,
+        "site-retired": world.site_retired, "transport-renewed": world.transport_renewed, "departed": world.departed, "failover": world.failover,
         "promoted": world.promoted, "moved": world.moved,
         "request": world.request, "approval": lambda entry: world.vote(entry, False),
         "rejection": lambda entry: world.vote(entry, True), "refused": world.refused, "intent": world.intent,
