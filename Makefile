@@ -175,9 +175,9 @@ $(B)/tests/appender: $(B)/obj/tests/sweep/appender.o $(B)/libquorate.a
 # Whole operations, ended at each call to disk and HSM (tests/sweep/sweep.h). What changes the disk is led through its I/O layer.
 SWEEP      := $(filter-out tests/sweep/hsm%.c tests/sweep/appender.c,$(sort $(wildcard tests/sweep/*.c)))
 DISK_CALLS := open openat write pwrite ftruncate fsync fdatasync syncfs renameat renameat2 linkat unlink unlinkat rmdir mkdir
-$(B)/tests/sweep: $(call object,$(SWEEP) $(MODULE)) $(B)/libquorate.a
+$(B)/tests/sweep: $(call object,$(SWEEP)) $(B)/libinner.a $(B)/libquorate.a
 	@mkdir -p $(@D)
-	$(call tell,LD) $(CC) $(CFLAGS) $(DISK_CALLS:%=-Wl,--wrap=%) -o $@ $^ $(TEST_LIBS)
+	$(call tell,LD) $(CC) $(CFLAGS) $(DISK_CALLS:%=-Wl,--wrap=%) -o $@ $^ $(TEST_LIBS) -lp11 -lp11-kit -lcurl -lmicrohttpd
 
 $(B)/sweep-hsm.so: $(call object,$(sort $(wildcard tests/sweep/hsm*.c)))
 	$(call tell,LD) $(CC) $(CFLAGS) -shared -Wl,-z,defs -o $@ $^ -ldl

@@ -71,6 +71,8 @@ static int checking(void)
     struct fault f;
     size_t busy = 0;
     int rc = estate_begin();
+    if (!rc)
+        rc = estate_heads_check();
     if (!rc && (estate_settle(&busy) != OK || shown_check(&f)))
         rc = 1;
     if (!rc)

@@ -106,16 +106,24 @@ static bool once(void)
     return true;
 }
 
-/* Every call gets all of `always`, and SWEEP_CODES of the codes, others than the calls before it: each function meets each code
- * where it is called often enough. */
+unsigned long sweep_seed(void)
+{
+    const char *text = getenv("SWEEP_SEED");
+    return text ? strtoul(text, NULL, 10) : 0;
+}
+
+/* Every call gets all of `always`, and SWEEP_CODES of the codes, others than the calls before it and than with the seed before:
+ * each function meets each code where it is called often enough, and each call in so many seeds as there are codes. Where
+ * calls are left out, a seed takes others than the one before; of a few in many it takes the same, for there may be no other. */
 static void work(unsigned worker, unsigned every)
 {
     const char *text = getenv("SWEEP_CODES");
-    size_t each = text ? strtoul(text, NULL, 10) : 3, next = worker * CODES / WORKERS;
+    size_t each = text ? strtoul(text, NULL, 10) : 3, next = worker * CODES / WORKERS + sweep_seed() % CODES * each;
+    unsigned shift = every < 10 ? (unsigned)(sweep_seed() % every) : 0;
     bool any = true;
     calls = room_shared(sizeof *calls);
     hook_between = hook;
-    for (position = 1 + worker * every; any; position += WORKERS * every) {
+    for (position = 1 + shift + worker * every; any; position += WORKERS * every) {
         for (size_t i = 0; any && i < ALWAYS; i++) {
             turn = always[i];
             any = once();
@@ -135,8 +143,9 @@ int sweep_faults(const struct deed *o, unsigned every)
     shown_count = 0;
     workers_run(o, work, every);
     unsigned long bad = atomic_load(&tally->bad);
-    printf("%s %s, each of %lu calls to the HSMs went wrong, in %lu ways together%s\n", bad ? "FAIL" : "ok  ", o->name,
-           atomic_load(&tally->positions), atomic_load(&tally->runs), bad ? "" : ": nothing half done");
+    printf("%s %s, each of %lu calls to the HSMs went wrong, in %lu ways together, seed %lu%s\n", bad ? "FAIL" : "ok  ",
+           o->name, atomic_load(&tally->positions), atomic_load(&tally->runs), sweep_seed(),
+           bad ? "" : ": nothing half done");
     return bad != 0 || atomic_load(&tally->positions) == 0;
 }
 

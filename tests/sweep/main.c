@@ -32,7 +32,8 @@ static int table(const struct deed *o, sweep_fn *sweep, unsigned every)
 static int run(const char *what, unsigned every)
 {
     if (strcmp(what, "crash") == 0)
-        return table(log_operations, sweep_crashes, every) | table(estate_operations, sweep_crashes, every);
+        return table(log_operations, sweep_crashes, every) | table(estate_operations, sweep_crashes, every) |
+               table(home_operations, sweep_crashes, every);
     if (strcmp(what, "fault") == 0)
         return table(estate_operations, sweep_faults, every);
     if (strcmp(what, "hang") == 0)

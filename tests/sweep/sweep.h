@@ -28,8 +28,8 @@ struct deed {
     int (*check)(void); /* in another process, afterwards; what was shown before is in `shown` */
     bool answers;       /* `run` leaves in `told` what a function of PKCS#11 answered, and which */
 };
-extern const struct deed log_operations[], estate_operations[]; /* the last one's name is NULL */
-extern const struct stage stage_three;                          /* of the estate: three sites, all questions answered */
+extern const struct deed log_operations[], estate_operations[], home_operations[]; /* the last one's name is NULL */
+extern const struct stage stage_three; /* of the estate: three sites, all questions answered */
 
 /* Where the process works. */
 struct spot {
@@ -59,6 +59,9 @@ int estate_crowd_ask(unsigned count);
 unsigned long estate_crowd_birth(unsigned long session, unsigned n);
 unsigned long estate_crowd_session(void);
 int estate_crowd_check(unsigned count);
+int estate_heads_check(void);
+/* The question whether the home may go on elsewhere, asked in the estate of that folder; the new home's key lies there too. */
+void home_move_ask(const char *folder);
 
 /* For `check`: the operation said that it went through. */
 extern bool told_good;
@@ -97,6 +100,7 @@ void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The sweeps: 0 where nothing was bad. `every`: only each so-manyth position. */
 int sweep_crashes(const struct deed *o, unsigned every);
+unsigned long sweep_seed(void); /* SWEEP_SEED, or 0: which of the many codes and calls are taken */
 int sweep_faults(const struct deed *o, unsigned every);
 /* What the policy of the estate's stages gives glasgow. */
 #define ANSWER_WITHIN 5u /* seconds */
