@@ -194,8 +194,27 @@ json_t *made_body(const struct world *w, const struct session_view *view, CK_OBJ
     return NULL;
 }
 
+/* After an append that failed: whether whoever opens the log next may find the key born in it, as one of the entries from
+ * `size` on. */
+static bool born_perhaps(const struct estate *e, uint64_t size, const char *token, const struct object_facts *facts)
+{
+    struct estate *again = NULL;
+    struct fault ignored = {0};
+    bool perhaps = estate_open(e->bindings->path, &again, &ignored) != OK;
+
+    for (size_t i = 0; !perhaps && i < again->state.key_count; i++) {
+        const struct state_key *k = &again->state.keys[i];
+
+        perhaps = k->seq >= size && !strcmp(k->token, token) && !strcmp(k->class_name, class_name(facts->class)) &&
+                  !strcmp(k->id, facts->id) && !strcmp(k->label, facts->label);
+    }
+    estate_close(again);
+    return perhaps;
+}
+
+/* *ret_recorded: the key stands in the log, or may: then it is not to be destroyed any more. */
 static CK_RV made_log(const struct session_view *view, CK_OBJECT_HANDLE lower, CK_OBJECT_HANDLE public,
-                      const char *function, const struct object_facts *facts)
+                      const char *function, const struct object_facts *facts, bool *ret_recorded)
 {
     struct world *w = NULL;
     struct fault f = {0};
@@ -204,6 +223,7 @@ static CK_RV made_log(const struct session_view *view, CK_OBJECT_HANDLE lower, C
 
     if (rv != CKR_OK)
         return rv;
+    uint64_t size = log_size(w->estate->log);
     body = made_body(w, view, lower, public, function, facts);
     if (id_check(w, view->slot, facts->class, facts->id, NULL, &f) != OK) { /* an HSM may choose an id by itself */
         fault_context(&f, "%s: the new key was destroyed", function);
@@ -211,9 +231,15 @@ static CK_RV made_log(const struct session_view *view, CK_OBJECT_HANDLE lower, C
     } else if (!body)
         rv = CKR_HOST_MEMORY;
     else if (estate_append(w->estate, ENTRY_BORN, body, NULL, &f) != OK) {
-        fault_context(&f, "%s: the new key could not be logged and was destroyed", function);
+        *ret_recorded = born_perhaps(w->estate, size, w->tokens[view->slot].bound->id, facts);
+        fault_context(&f,
+                      *ret_recorded
+                          ? "%s: the log may say that the new key is born, so it was left: see `quorate inventory`"
+                          : "%s: the new key could not be logged and was destroyed",
+                      function);
         rv = gate_fault(&f);
-    }
+    } else
+        *ret_recorded = true;
     json_decref(body);
     gate_close(w);
     return rv;
@@ -245,6 +271,7 @@ CK_RV made_show(const struct session_view *view, enum operation operation, const
 {
     struct object_facts facts;
     struct fault f = {0};
+    bool recorded = false;
     CK_RV rv = object_read(view, lower, &facts);
 
     if (rv == CKR_OK && facts.label_bad) {
@@ -254,10 +281,10 @@ CK_RV made_show(const struct session_view *view, enum operation operation, const
     if (rv == CKR_OK)
         rv = made_judge(view, operation, function, asked, &facts);
     if (rv == CKR_OK && object_is_secret(&facts) && facts.on_token)
-        rv = made_log(view, lower, public, function, &facts);
+        rv = made_log(view, lower, public, function, &facts, &recorded);
     if (rv == CKR_OK)
         rv = object_add(view, lower, &facts, ret);
-    if (rv != CKR_OK) {
+    if (rv != CKR_OK && !recorded) {
         view->below->C_DestroyObject(view->lower, lower);
         if (public != CK_INVALID_HANDLE)
             view->below->C_DestroyObject(view->lower, public);

@@ -32,7 +32,7 @@ struct question asked_question(enum operation operation, const char *function, C
 
 /* A handle for an object that a rule plainly allowed as `asked`. Where the HSM made something else of the template, that is
  * asked again, and destroyed unless a rule plainly allows it too. A private or secret token key is logged as `born` first; where
- * that fails, it is destroyed again. public: the public half below, or CK_INVALID_HANDLE. Not with the world's lock
+ * that fails, it is destroyed again, unless the log may have it all the same. public: the public half below, or CK_INVALID_HANDLE. Not with the world's lock
  * held: making a key may take long, and what is not logged yet is hidden. */
 CK_RV made_show(const struct session_view *view, enum operation operation, const struct asked *asked,
                 CK_OBJECT_HANDLE lower, CK_OBJECT_HANDLE public, const char *function, CK_OBJECT_HANDLE *ret);
