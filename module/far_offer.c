@@ -16,6 +16,8 @@ struct taking {
     const struct state_intent *intent;
     struct request *request;
     const struct rule *rule;
+    const struct state_key *key; /* of one that is brought here after its birth; NULL: it is being born */
+    struct request *birth;       /* what people approved of that birth */
 };
 
 static enum outcome offer_read(struct taking *k, const struct message *m, struct fault *f)
@@ -56,6 +58,27 @@ static enum outcome intent_find(struct taking *k, struct fault *f)
     return OK;
 }
 
+/* A key that was born elsewhere: the one that people named, for this site, and what they approved when it was born. */
+static enum outcome key_find(struct taking *k, struct fault *f)
+{
+    const struct state *s = &k->x->host->copy->state;
+    const struct subject *asked = k->request->subject;
+    const json_t *born = json_object_get(k->intent->body, "born");
+    const char *fingerprint = json_string_or_null(asked->json, "key");
+    const struct state_intent *birth = NULL;
+
+    k->key = json_is_integer(born) ? state_key_born(s, (uint64_t)json_integer_value(born)) : NULL;
+    birth = k->key != NULL && k->key->intent != 0 ? state_intent(s, k->key->intent) : NULL;
+    bool named = k->key != NULL && (fingerprint != NULL ? strcmp(fingerprint, digest_hex(&k->key->fingerprint).hex) == 0
+                                                        : json_equal(born, json_object_get(asked->json, "born")));
+    if (birth == NULL || !named || asked->site == NULL || strcmp(asked->site, k->x->own->state.host->site) != 0 ||
+        strcmp(asked->label, k->key->label) != 0)
+        return fault_set(f, E_REFUSED, "people approved another key, or another site, than this offer is of");
+    if (!span_equal(buf_span(&k->key->public_key), buf_span(&k->offer.public_key)))
+        return fault_set(f, E_REFUSED, "the offer has another public key than the one that was born");
+    return estate_request(k->x->host->copy, &birth->request, &k->birth, f);
+}
+
 /* The document that people approved; its digest is the name that the intent gives. */
 static enum outcome request_find(struct taking *k, struct fault *f)
 {
@@ -66,21 +89,35 @@ static enum outcome request_find(struct taking *k, struct fault *f)
     if (policy == NULL || !digest_equal(&policy->digest, &k->request->policy))
         return fault_set(f, E_REFUSED, "another policy was adopted since: the birth has to be asked for again");
     k->rule = policy_rule(policy, k->request->rule);
-    if (k->rule == NULL || k->rule->effect != EFFECT_REQUIRE || k->request->subject->operation != OP_GENERATE)
+    enum operation op = k->request->subject->operation;
+    if (k->rule == NULL || k->rule->effect != EFFECT_REQUIRE || (op != OP_GENERATE && op != OP_REPLICATE))
         return fault_set(f, E_REFUSED, "no rule that requires something governs this birth");
-    return OK;
+    return op == OP_REPLICATE ? key_find(k, f) : OK;
+}
+
+/* The half as people approved it; one that is brought here has the name that it has by now. */
+static bool half_fits(const struct taking *k, const json_t *approved, const json_t *offered)
+{
+    json_t *wanted = json_deep_copy(approved);
+    bool named = k->key == NULL || (k->key->label[0] == '\0' && json_object_get(wanted, "CKA_LABEL") == NULL) ||
+                 json_put_string(wanted, "CKA_LABEL", k->key->label);
+    bool fits = wanted != NULL && named && json_equal(wanted, offered);
+
+    json_decref(wanted);
+    return fits;
 }
 
 /* What is offered is the key that was approved, wrapped as the rule allows. */
 static enum outcome offer_fits(const struct taking *k, struct fault *f)
 {
-    const json_t *templates = json_object_get(k->request->subject->json, "templates");
+    const struct request *approved = k->birth != NULL ? k->birth : k->request;
+    const json_t *templates = json_object_get(approved->subject->json, "templates");
     const json_t *pair = json_object_get(templates, "private");
     const json_t *wanted = pair != NULL ? pair : json_object_get(templates, "key");
 
-    if (wanted == NULL || !json_equal(wanted, k->offer.attributes) ||
+    if (wanted == NULL || !half_fits(k, wanted, k->offer.attributes) ||
         (pair != NULL) != (k->offer.public_attributes != NULL) ||
-        (pair != NULL && !json_equal(json_object_get(templates, "public"), k->offer.public_attributes)))
+        (pair != NULL && !half_fits(k, json_object_get(templates, "public"), k->offer.public_attributes)))
         return fault_set(f, E_REFUSED, "the offer describes another key than the one that people approved");
     if (strcmp(k->offer.mechanism, "oaep-sha1+aes-kwp") == 0 && !strings_have(&k->rule->transport, "oaep-sha1"))
         return fault_set(f, E_REFUSED, "the offer is wrapped by %s, which rule \"%s\" does not allow by name",
@@ -239,6 +276,7 @@ enum outcome far_offer(struct far *x, const struct message *m, json_t *more, str
         outcome = receipt_put(&receipt, more, f);
     offer_clear(&k.offer);
     request_free(k.request);
+    request_free(k.birth);
     buf_free(&k.bytes);
     buf_free(&receipt);
     return outcome;

@@ -78,10 +78,27 @@ static enum outcome withdrawn(struct far *x, const struct state_intent *i, struc
     return outcome;
 }
 
-/* The key that an approved `destroy` names: of its birth the intent; NULL: none that came through an offer. */
-static const struct state_intent *birth_of(const struct state *s, const struct state_intent *end,
+/* The intent under which this key came here: that of its birth, or one to bring it here later. */
+static const struct state_intent *way_of(const struct far *x, const struct state_key *k)
+{
+    const struct state *s = &x->host->copy->state;
+
+    for (size_t i = s->intent_count; i-- > 0;) {
+        const json_t *born = json_object_get(s->intents[i].body, "born");
+
+        if (strcmp(s->intents[i].operation, operation_name(OP_REPLICATE)) == 0 && json_is_integer(born) &&
+            (uint64_t)json_integer_value(born) == k->seq && s->intents[i].state != INTENT_ROLLED_BACK &&
+            state_taken(&x->own->state, &s->intents[i].digest) != NULL)
+            return &s->intents[i];
+    }
+    return state_intent(s, k->intent);
+}
+
+/* The key that an approved `destroy` names: the intent under which it came here; NULL: none that came through an offer. */
+static const struct state_intent *birth_of(const struct far *x, const struct state_intent *end,
                                            const struct state_key **ret_key)
 {
+    const struct state *s = &x->host->copy->state;
     const char *id = json_string_or_null(end->body, "id");
 
     for (size_t i = s->key_count; id != NULL && i-- > 0;) {
@@ -91,7 +108,7 @@ static const struct state_intent *birth_of(const struct state *s, const struct s
             strcmp(k->label, end->label != NULL ? end->label : "") != 0)
             continue;
         *ret_key = k;
-        return state_intent(s, k->intent);
+        return way_of(x, k);
     }
     return NULL;
 }
@@ -100,7 +117,7 @@ static enum outcome destroyed(struct far *x, const struct state_intent *end, con
                               struct fault *f)
 {
     const struct state_key *key = NULL;
-    const struct state_intent *birth = birth_of(&x->host->copy->state, end, &key);
+    const struct state_intent *birth = birth_of(x, end, &key);
     const struct state_taken *t = birth != NULL ? state_taken(&x->own->state, &birth->digest) : NULL;
     struct buf id = BUF(255);
     enum outcome outcome = OK;
@@ -144,7 +161,8 @@ enum outcome far_settle(struct far *x, const struct message *m, json_t *more, st
     if (i == NULL)
         return fault_set(f, E_REFUSED, "entry %lld of the host's log is no intent", (long long)seq);
     bool end = strcmp(i->operation, operation_name(OP_DESTROY)) == 0;
-    if (!end && strcmp(i->operation, operation_name(OP_GENERATE)) != 0)
+    if (!end && strcmp(i->operation, operation_name(OP_GENERATE)) != 0 &&
+        strcmp(i->operation, operation_name(OP_REPLICATE)) != 0)
         return fault_set(f, E_REFUSED, "entry %lld of the host's log begins neither a birth nor an end",
                          (long long)seq);
     birth = i;

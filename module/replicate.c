@@ -62,7 +62,9 @@ static enum outcome site_check(const struct replication *r, const struct state_k
     if (!strings_have(&k->sites, t->primary))
         return fault_set(f, E_REFUSED, "the primary %s does not hold \"%s\" itself", t->primary, r->label);
     outcome = site_bound(r->world, r->token, t->primary, &binding, f);
-    return outcome == OK ? site_bound(r->world, r->token, r->site, &binding, f) : outcome;
+    return outcome != OK || replica_is_far(r->world, r->token, r->site)
+               ? outcome
+               : site_bound(r->world, r->token, r->site, &binding, f);
 }
 
 static enum outcome label_now(struct template *t, const char *label, struct fault *f)

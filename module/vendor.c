@@ -30,7 +30,7 @@ static enum outcome pending_or_ok(const json_t *answer, struct fault *f)
     return fault_set(f, E_PENDING, "%s", missing != NULL ? missing : "people have to approve");
 }
 
-/* The sites of a token have changed, and that was logged: what its keys may leave under follows. */
+/* The sites of a token or their keys may have changed, and that was logged: what its keys may leave under follows. */
 static enum outcome trust_after(struct world *w, const char *token, struct fault *f)
 {
     bool made = false;
@@ -99,7 +99,10 @@ static enum outcome verb_import(struct world *w, const json_t *question, json_t 
 {
     const char *answer = NULL;
     enum outcome outcome = json_want_string(question, "answer", &answer, f);
-    return outcome == OK ? carried_import(w, span_str(answer), ret, f) : outcome;
+    if (outcome == OK)
+        outcome = carried_import(w, span_str(answer), ret, f);
+    const char *token = outcome == OK ? json_string_or_null(*ret, "token") : NULL;
+    return token != NULL ? trust_after(w, token, f) : outcome;
 }
 
 static enum outcome verb_settle(struct world *w, const json_t *question, json_t **ret, struct fault *f)

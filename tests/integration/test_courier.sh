@@ -63,6 +63,10 @@ prepare_courier() {
     courier_with_modes
     must "$Q" status
     matches 'glasgow.*not-enrolled|not enrolled'
+    [ -n "${LATER:-}" ] || courier_enrols
+}
+
+courier_enrols() {
     ends 1 "$Q" enrol glasgow
     estate_approve "$(estate_newest)" authority-1 authority-2
     must "$Q" enrol glasgow
@@ -196,6 +200,52 @@ case_a_courier_that_hangs() {
     nothing_left "$label"
     must generate EC:secp384r1 "$label"
     [ "$(count_with_far "$label" privkey)" = '1 1 1' ] || fail "private keys: $(count_with_far "$label" privkey)"
+}
+
+# A key that was born before the site was there comes by the same courier; the site judges it by itself.
+case_brought_there_later() {
+    RULES='  - id: birth of a key that may travel
+    when: {operation: generate, token: root, label: "^tw-"}
+    require:
+      quorum: {of: key-custodian, at-least: 3, organisations: 2}
+      replicas: {at-least: 1, prove: signature}
+      extractable: trusted-wrap-only
+      transport: {allow: [oaep-sha1]}
+  - id: how it travels
+    when: {operation: replicate, token: root, label: "^tw-"}
+    require: {quorum: {of: authority, at-least: 2}, transport: {allow: [oaep-sha1]}}' awk '
+        /^rules:$/ { print; print ENVIRON["RULES"]; next } { print }' "$D/policy.yaml" >"$D/policy.new"
+    mv "$D/policy.new" "$D/policy.yaml"
+    (umask 077; echo 12345678 >"$D/pins/officer")
+    sed -i '/slough:.*module/s/}$/, so-pin: "file:pins\/officer"}/' "$D/bindings.yaml"
+    LATER=1 prepare_courier
+    born EC:prime256v1 tw-1 --id 6162
+    [ "$(count_with_far tw-1 privkey)" = '1 1 0' ] || fail "private keys: $(count_with_far tw-1 privkey)"
+    courier_enrols
+    asks "$Q" replicate root tw-1 glasgow
+    approve "$ID" authority-1 authority-2
+    # Another key than the one logged, an answer that is lost: undone, and the approvals hold.
+    mode offer swap
+    ends 1 "$Q" replicate root tw-1 glasgow
+    says 'another key'
+    mode offer lost
+    ends 2 "$Q" replicate root tw-1 glasgow
+    mode none
+    must "$Q" settle
+    [ "$(count_with_far tw-1 privkey)" = '1 1 0' ] || fail "private keys: $(count_with_far tw-1 privkey)"
+    must "$Q" replicate root tw-1 glasgow
+    says 'replicated'
+    [ "$(count_with_far tw-1 privkey)" = '1 1 1' ] || fail "private keys: $(count_with_far tw-1 privkey)"
+    OUT=$(far direct glasgow --list-objects --type privkey)
+    matches 'ID: +6162'
+    must far "$Q" log show --type settled
+    says born withdrawn
+    must "$Q" drill root glasgow
+    says 'root at glasgow: proven'
+    must "$Q" replicate root tw-1 glasgow
+    says 'held already'
+    must "$Q" log check
+    must far "$Q" log check
 }
 
 cases

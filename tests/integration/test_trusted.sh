@@ -123,9 +123,9 @@ case_brought_to_a_new_site() {
     says 'not enrolled'
     glasgow_comes
     [ "$(count_on_hsms tw-1 privkey)" = '1 1 0' ] || fail 'it is there already'
-    ends 1 "$Q" replicate root nobody glasgow
+    ends 2 "$Q" replicate root nobody glasgow
     says 'no living key "nobody"'
-    ends 1 "$Q" replicate root tw-1 leeds
+    ends 2 "$Q" replicate root tw-1 leeds
     says 'no replica site'
     ends 2 "$Q" replicate root tw-1
     must "$Q" replicate root tw-1 cardiff
