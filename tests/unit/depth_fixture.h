@@ -5,9 +5,6 @@
 
 #include <dlfcn.h>
 #include <ftw.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,17 +24,10 @@
 #include "module/recovery.h"
 #include "module/site_keys.h"
 #include "module/template.h"
-#include "policy/signature.h"
+#include "tests/unit/depth_people.h"
 
 #define SOFTHSM "/usr/lib/softhsm/libsofthsm2.so"
 #define PIN "8642"
-
-struct depth_person {
-    const char *id, *organisation, *role;
-    EVP_PKEY *key;
-    X509 *certificate;
-    struct signer digests;
-};
 
 struct depth {
     char folder[64];
@@ -50,25 +40,6 @@ struct depth {
 /* What a test sets before depth_make: more members of the policy's token, another module for the primary. */
 static const char *depth_token_more = "", *depth_primary_module = SOFTHSM;
 static const char *const depth_sites[] = {"slough", "cardiff", "glasgow"};
-static struct depth_person depth_people[] = {
-    {.id = "authority-1", .organisation = "Authority", .role = "authority"},
-    {.id = "authority-2", .organisation = "Authority", .role = "authority"},
-    {.id = "custodian-1", .organisation = "Operator", .role = "key-custodian"},
-    {.id = "custodian-2", .organisation = "Provider", .role = "key-custodian"},
-};
-enum { DEPTH_PEOPLE = sizeof depth_people / sizeof *depth_people };
-
-#define assert_good(call)                                                                                              \
-    do {                                                                                                               \
-        enum outcome outcome_ = (call);                                                                                \
-        if (outcome_ != OK)                                                                                            \
-            fail_msg("outcome %d: %s", outcome_, f.text);                                                              \
-    } while (0)
-#define assert_text(needle)                                                                                            \
-    do {                                                                                                               \
-        if (strstr(f.text, needle) == NULL)                                                                            \
-            fail_msg("\"%s\" is not in: %s", needle, f.text);                                                          \
-    } while (0)
 
 static inline void depth_write(const char *folder, const char *name, const char *text)
 {
@@ -83,29 +54,6 @@ static inline void depth_write(const char *folder, const char *name, const char 
 static inline void depth_run(const char *command)
 {
     assert_int_equal(system(command), 0);
-}
-
-static inline void depth_person_make(struct depth_person *p, const char *folder)
-{
-    char path[256];
-    p->key = EVP_EC_gen("P-256");
-    p->certificate = X509_new();
-    X509_NAME *name = X509_get_subject_name(p->certificate);
-    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)p->id, -1, -1, 0);
-    X509_set_version(p->certificate, 2);
-    ASN1_INTEGER_set(X509_get_serialNumber(p->certificate), 1);
-    X509_gmtime_adj(X509_getm_notBefore(p->certificate), -60);
-    X509_gmtime_adj(X509_getm_notAfter(p->certificate), 86400);
-    X509_set_issuer_name(p->certificate, name);
-    X509_set_pubkey(p->certificate, p->key);
-    assert_true(X509_sign(p->certificate, p->key, EVP_sha256()) > 0);
-    struct fault f;
-    assert_good(certificate_digests(p->certificate, &p->digests, &f));
-    snprintf(path, sizeof path, "%s/people/%s.pem", folder, p->id);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_int_equal(PEM_write_X509(file, p->certificate), 1);
-    fclose(file);
 }
 
 /* What the policy says of glasgow besides: "answer-within: 2 seconds, ". */
