@@ -2,12 +2,14 @@
 #define QUORATE_AUDIT_DOCUMENT_H
 
 #include "core/json.h"
+#include "core/yaml.h"
 
 /* Offers, receipts and statements as documents: canonical JSON and what is signed of it (docs/FORMAT.md). No keys
  * are touched here: the bytes to sign come out, signatures go in. */
 
 #define OFFER_TYPE "quorate/offer/v1"
 #define RECEIPT_TYPE "quorate/receipt/v1"
+#define OFFER_CLONED "cloned:" /* the mechanism begins so where people bring the key with a vendor's own tools */
 
 /* Prefixes of what is signed; each is followed by a newline in the hash input. */
 #define PROOF_PREFIX "quorate proof v1"         /* by a replica: a statement */
@@ -21,14 +23,19 @@
 struct offer {
     struct digest estate, intent; /* intent: digest of its entry */
     char token[65], site[65];
-    char mechanism[32];                     /* "oaep-sha1+aes-kwp", "oaep-sha256+aes-kwp", "rsa-aes-key-wrap-sha256" */
-    struct buf wrapped_key, wrapped_secret; /* LIMIT_BLOB each; the second empty for rsa-aes-key-wrap */
-    struct buf public_key;                  /* SPKI DER; empty for secret keys */
+    char mechanism[80]; /* "oaep-sha1+aes-kwp", "oaep-sha256+aes-kwp", "rsa-aes-key-wrap-sha256", or
+                                               OFFER_CLONED and a name: nothing is wrapped */
+    struct buf wrapped_key,
+        wrapped_secret;        /* LIMIT_BLOB each; the second empty for rsa-aes-key-wrap, both of a clone */
+    struct buf public_key;     /* SPKI DER; empty for secret keys */
     json_t *attributes;        /* {CKA_NAME: value} of the private or secret key at the site, subject encoding; owned */
     json_t *public_attributes; /* of the public key object; NULL for secret keys; owned */
     struct digest challenge;
 };
 struct digest offer_blob_digest(const struct offer *o); /* over both blobs with their lengths */
+/* Whether offers may name this mechanism under a rule that allows these others by name; E_REFUSED says why not. */
+enum outcome offer_mechanism_allowed(const char *mechanism, const struct strings *allowed, struct fault *f);
+bool offer_is_clone(const char *mechanism);
 enum outcome offer_compose(const struct offer *o, struct buf *ret, struct fault *f);
 enum outcome offer_parse(struct span bytes, struct offer *ret, struct fault *f);
 void offer_clear(struct offer *o);

@@ -62,6 +62,27 @@ struct digest offer_blob_digest(const struct offer *o)
     return d;
 }
 
+bool offer_is_clone(const char *mechanism)
+{
+    return strncmp(mechanism, OFFER_CLONED, sizeof OFFER_CLONED - 1) == 0 &&
+           name_valid(mechanism + sizeof OFFER_CLONED - 1);
+}
+
+enum outcome offer_mechanism_allowed(const char *mechanism, const struct strings *allowed, struct fault *f)
+{
+    const char *by_name = offer_is_clone(mechanism)                     ? "cloned"
+                          : strcmp(mechanism, "oaep-sha1+aes-kwp") == 0 ? "oaep-sha1"
+                                                                        : NULL;
+    if (by_name == NULL && strcmp(mechanism, "oaep-sha256+aes-kwp") != 0 &&
+        strcmp(mechanism, "rsa-aes-key-wrap-sha256") != 0)
+        return fault_set(f, E_REFUSED, "no offer goes by \"%s\"", mechanism);
+    if (by_name != NULL && !strings_have(allowed, by_name))
+        return fault_set(f, E_REFUSED,
+                         "an offer by %s, which the rule does not allow by name (`transport: {allow: [%s]}`)",
+                         mechanism, by_name);
+    return OK;
+}
+
 static bool put_hex_unless_empty(json_t *json, const char *name, const struct buf *b)
 {
     return b->len == 0 || json_put_bytes_hex(json, name, buf_span(b));
@@ -76,7 +97,7 @@ enum outcome offer_compose(const struct offer *o, struct buf *ret, struct fault 
         !json_put_digest(json, "challenge", &o->challenge) || !json_put_digest(json, "estate", &o->estate) ||
         !json_put_digest(json, "intent", &o->intent) || !json_put_string(json, "mechanism", o->mechanism) ||
         !json_put_string(json, "site", o->site) || !json_put_string(json, "token", o->token) ||
-        !json_put_bytes_hex(json, "wrapped-key", buf_span(&o->wrapped_key)) ||
+        !put_hex_unless_empty(json, "wrapped-key", &o->wrapped_key) ||
         !put_hex_unless_empty(json, "wrapped-secret", &o->wrapped_secret) ||
         !put_hex_unless_empty(json, "public-key", &o->public_key) ||
         (o->public_attributes && !json_put(json, "public-attributes", json_deep_copy(o->public_attributes)))) {
@@ -100,13 +121,18 @@ static void read_mechanism(struct document *d, struct offer *o)
     if (d->rc)
         return;
     bool two = !strcmp(o->mechanism, "oaep-sha1+aes-kwp") || !strcmp(o->mechanism, "oaep-sha256+aes-kwp");
-    bool has_secret = json_object_get(d->json, "wrapped-secret") != NULL;
-    if (!two && strcmp(o->mechanism, "rsa-aes-key-wrap-sha256") != 0)
+    bool has_key = json_object_get(d->json, "wrapped-key") != NULL;
+    bool has_secret = json_object_get(d->json, "wrapped-secret") != NULL, clone = offer_is_clone(o->mechanism);
+    if (!two && !clone && strcmp(o->mechanism, "rsa-aes-key-wrap-sha256") != 0)
         d->rc = fault_set(d->f, E_INVALID, "unknown wrapping \"%s\"", o->mechanism);
+    else if (clone == has_key)
+        d->rc = fault_set(d->f, E_INVALID, "\"%s\" does not go with %s wrapped key", o->mechanism, clone ? "a" : "no");
     else if (two != has_secret)
         d->rc = fault_set(d->f, E_INVALID, "\"%s\" does not go with %s wrapped secret", o->mechanism,
                           has_secret ? "a" : "no");
-    else if (two)
+    else if (!clone)
+        document_hex(d, "wrapped-key", &o->wrapped_key, LIMIT_BLOB);
+    if (!d->rc && two)
         document_hex(d, "wrapped-secret", &o->wrapped_secret, LIMIT_BLOB);
 }
 
@@ -135,13 +161,12 @@ enum outcome offer_parse(struct span bytes, struct offer *ret, struct fault *f)
     d.rc = json_parse_canonical(bytes, &d.json, f);
     document_type(&d, OFFER_TYPE,
                   "attributes challenge estate intent mechanism ?public-attributes ?public-key site token type "
-                  "wrapped-key ?wrapped-secret");
+                  "?wrapped-key ?wrapped-secret");
     document_digest(&d, "estate", &o.estate);
     document_digest(&d, "intent", &o.intent);
     document_digest(&d, "challenge", &o.challenge);
     document_text(&d, "token", o.token, sizeof o.token);
     document_text(&d, "site", o.site, sizeof o.site);
-    document_hex(&d, "wrapped-key", &o.wrapped_key, LIMIT_BLOB);
     read_mechanism(&d, &o);
     read_halves(&d, &o);
     json_decref(d.json);

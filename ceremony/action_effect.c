@@ -172,6 +172,29 @@ static enum outcome begun_log(struct runner *r, const struct step *s, struct fau
     return o;
 }
 
+/* What the step began waits for receipts: nothing went wrong, and it is asked again when they may be there. */
+static enum outcome effect_awaited(const struct runner *r, const struct step *s, const json_t *settled, struct fault *f)
+{
+    const struct state *state = &r->estate->state;
+
+    for (size_t i = state->intent_count; i-- > 0;) {
+        const struct state_intent *t = &state->intents[i];
+        const json_t *evidence = json_object_get(t->body, "evidence"), *line = NULL;
+        const char *ceremony = json_string_or_null(evidence, "ceremony"), *step = json_string_or_null(evidence, "step");
+        const char *text = NULL;
+        size_t n = 0;
+
+        if (t->state != INTENT_PROVISIONAL || ceremony == NULL || strcmp(ceremony, r->estate->ceremony) != 0 ||
+            step == NULL || strcmp(step, s->id) != 0)
+            continue;
+        json_array_foreach(settled, n, line) if ((uint64_t)json_integer_value(json_object_get(line, "intent")) ==
+                                                 t->seq) text = json_string_or_null(line, "outcome");
+        return fault_set(f, E_PENDING, "%s",
+                         text != NULL ? text : "the key is provisional: receipts are awaited (quorate status)");
+    }
+    return OK;
+}
+
 /* It was begun before: what a crash left half done is settled, then the log is asked whether it happened. */
 static enum outcome effect_resume(struct runner *r, const struct step *s, uint64_t begun, effect_find *find,
                                   json_t *result, bool *ret_found, struct fault *f)
@@ -179,11 +202,13 @@ static enum outcome effect_resume(struct runner *r, const struct step *s, uint64
     json_t *answer = NULL;
     enum outcome o = client_call(r->client, "settle", json_object(), &answer, f);
 
-    json_decref(answer);
     if (o == OK)
         o = runner_follow(r, f);
     if (o == OK)
         o = find(r, s, begun, result, ret_found, f);
+    if (o == OK && !*ret_found)
+        o = effect_awaited(r, s, json_object_get(answer, "settled"), f);
+    json_decref(answer);
     if (o != OK || *ret_found || record_deviated(&r->record, s->id, begun))
         return o;
     return runner_want_deviation(r, s, "it was begun before, and the log does not show that it happened", f);

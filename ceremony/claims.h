@@ -19,6 +19,8 @@ enum standing { PROVEN, ATTESTED };
     X(PLACES, ATTESTED, "places", "each HSM was where its entry says")                                                 \
     X(BIRTHS, PROVEN, "births", "each key has its replicas' own signatures and their sites' receipts")                 \
     X(SECRETS, ATTESTED, "secret-keys", "replicas of keys that cannot sign are as their sites say")                    \
+    X(CLONES, ATTESTED, "clones",                                                                                      \
+      "keys were brought to these sites by their vendor's own tools, and stayed in its HSMs")                          \
     X(DRILLS, PROVEN, "drills", "each replica in a drill signed again, and its site answered for it")                  \
     X(USES, PROVEN, "uses", "each governed use signed exactly what was approved")                                      \
     X(ENDS, PROVEN, "changes", "each key was changed or destroyed as approved, or as a rule allows")                   \

@@ -9,6 +9,7 @@
 #include "ceremony/claims.h"
 #include "ceremony/script.h"
 #include "ceremony/trust.h"
+#include "core/limits.h"
 #include "policy/evaluate.h"
 
 /* One verification (internal to ceremony/verify*.c). Entries are visited in order; each visitor checks an entry against
@@ -31,7 +32,8 @@ struct offer_record { /* an `offer` entry and what became of it */
     char *site;
     struct digest digest, challenge;
     struct buf public_key;
-    bool receipted; /* its receipt holds */
+    char vendor[LIMIT_NAME + 1]; /* whose tools brought the key; empty: it was wrapped */
+    bool receipted;              /* its receipt holds */
 };
 
 struct verified_use { /* a `used` entry */

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,17 +28,16 @@ static struct offer_record *offer_find(struct verifier *v, uint64_t intent, cons
     return NULL;
 }
 
-/* It was wrapped as the rule lets a key travel. */
-static bool transport_holds(struct verifier *v, const struct entry *e, const struct state_intent *intent)
+/* The key went there as its rule lets it. */
+static bool transport_holds(struct verifier *v, const struct entry *e, const struct state_intent *intent,
+                            struct fault *f)
 {
+    static const struct strings none = {.count = 0};
     const struct verified_request *request = verified_request(v, &intent->request);
     const struct rule *rule =
         request != NULL && v->judge != NULL ? policy_rule(v->judge, request->request->rule) : NULL;
-    const char *mechanism = entry_text(e, "mechanism");
 
-    if (strcmp(mechanism, "oaep-sha256+aes-kwp") == 0 || strcmp(mechanism, "rsa-aes-key-wrap-sha256") == 0)
-        return true;
-    return strcmp(mechanism, "oaep-sha1+aes-kwp") == 0 && rule != NULL && strings_have(&rule->transport, "oaep-sha1");
+    return offer_mechanism_allowed(entry_text(e, "mechanism"), rule != NULL ? &rule->transport : &none, f) == OK;
 }
 
 void verify_offer(struct verifier *v, const struct entry *e)
@@ -56,13 +56,14 @@ void verify_offer(struct verifier *v, const struct entry *e)
         good = o->site != NULL && json_want_digest(e->body, "offer", &o->digest, &f) == OK &&
                json_want_digest(e->body, "challenge", &o->challenge, &f) == OK &&
                hex_parse_buf(entry_text(e, "public-key"), &o->public_key, &f) == OK;
+        if (offer_is_clone(entry_text(e, "mechanism")))
+            snprintf(o->vendor, sizeof o->vendor, "%s", entry_text(e, "mechanism") + strlen(OFFER_CLONED));
         v->offer_count++;
     }
     if (!good)
         claim_fails(&v->claims, CLAIM_BIRTHS, "offer %llu cannot be read", (unsigned long long)e->seq);
-    else if (!transport_holds(v, e, intent))
-        claim_fails(&v->claims, CLAIM_BIRTHS, "offer %llu travels by %s, which its rule does not allow",
-                    (unsigned long long)e->seq, entry_text(e, "mechanism"));
+    else if (!transport_holds(v, e, intent, &f))
+        claim_fails(&v->claims, CLAIM_BIRTHS, "offer %llu: %s", (unsigned long long)e->seq, f.text);
 }
 
 /* The receipt answers the offer: identity, fields, the replica's own signature. */
@@ -136,6 +137,10 @@ static bool birth_replicas(struct verifier *v, const struct entry *e, const stru
                                "the key of entry %llu is said to be at %s, but there is no receipt",
                                (unsigned long long)e->seq, id != NULL ? id : "?");
         replicas++;
+        if (o->vendor[0] != '\0') {
+            claim_holds(&v->claims, CLAIM_CLONES);
+            claim_evidence(&v->claims, CLAIM_CLONES, "\"%s\" to %s by %s", entry_text(e, "label"), id, o->vendor);
+        }
     }
     if (rule == NULL || replicas < rule->replicas.at_least)
         return claim_fails(&v->claims, CLAIM_BIRTHS, "the key of entry %llu has %zu replicas, its rule asks for %u",

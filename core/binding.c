@@ -10,6 +10,7 @@ void binding_clear(struct binding *b)
     free(b->serial);
     free(b->pin_path);
     free(b->so_pin_path);
+    free(b->cloned);
     strings_free(&b->courier);
     *b = (struct binding){.site = NULL};
 }
@@ -24,10 +25,10 @@ enum outcome binding_copy(const struct binding *b, struct binding *ret, struct f
 {
     struct binding copy = *b;
     copy.courier = (struct strings){0};
-    copy.module = copy.serial = copy.pin_path = copy.so_pin_path = NULL;
+    copy.module = copy.serial = copy.pin_path = copy.so_pin_path = copy.cloned = NULL;
     bool good = text_copy(b->site, &copy.site) && text_copy(b->module, &copy.module) &&
                 text_copy(b->serial, &copy.serial) && text_copy(b->pin_path, &copy.pin_path) &&
-                text_copy(b->so_pin_path, &copy.so_pin_path);
+                text_copy(b->so_pin_path, &copy.so_pin_path) && text_copy(b->cloned, &copy.cloned);
     for (size_t i = 0; i < b->courier.count && good; i++)
         good = strings_add(&copy.courier, b->courier.items[i]);
     if (good) {

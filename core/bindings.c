@@ -197,6 +197,8 @@ static enum outcome module_read(const char *folder, const struct yaml *node, str
         o = attach_read(yaml_get(node, "attach"), b, f);
     if (o == OK && yaml_get(node, "remote") != NULL)
         o = remote_read(yaml_get(node, "remote"), b, f);
+    if (o == OK && yaml_get(node, "cloned") != NULL)
+        o = yaml_name(yaml_get(node, "cloned"), &b->cloned, f);
     return o;
 }
 
@@ -229,7 +231,7 @@ static enum outcome carried_read(const struct yaml *node, struct fault *f)
 static enum outcome binding_read(const char *folder, const struct yaml *key, const struct yaml *node, struct binding *b,
                                  struct fault *f)
 {
-    const struct yaml *module = NULL, *courier = NULL, *carried = NULL, *cloned = NULL;
+    const struct yaml *module = NULL, *courier = NULL, *carried = NULL;
     enum outcome o = yaml_name(key, &b->site, f);
 
     b->line = key->line;
@@ -241,11 +243,11 @@ static enum outcome binding_read(const char *folder, const struct yaml *key, con
     module = yaml_get(node, "module");
     courier = yaml_get(node, "courier");
     carried = yaml_get(node, "carried");
-    cloned = yaml_get(node, "cloned");
-    if ((module != NULL) + (courier != NULL) + (carried != NULL) + (cloned != NULL) != 1)
-        return yaml_fault(node, f, "exactly one way to the site was expected: module, courier, carried or cloned");
-    if (cloned != NULL)
-        return not_yet(cloned, "cloned", f);
+    if (module == NULL && yaml_get(node, "cloned") != NULL)
+        return yaml_fault(yaml_get(node, "cloned"), f,
+                          "cloned says how keys come to a site; the HSM itself is asked by module, serial and pin");
+    if ((module != NULL) + (courier != NULL) + (carried != NULL) != 1)
+        return yaml_fault(node, f, "exactly one way to the site was expected: module, courier or carried");
     if (module != NULL)
         return module_read(folder, node, b, f);
     if (yaml_get(node, "serial") != NULL || yaml_get(node, "pin") != NULL || yaml_get(node, "login") != NULL ||

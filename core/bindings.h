@@ -7,7 +7,7 @@
 #include "core/yaml.h"
 
 /* The per-host document: how each (token, site) is reached (design, section 5). Says nothing about who may do what. */
-enum reach { REACH_MODULE, REACH_COURIER, REACH_CARRIED, REACH_CLONED };
+enum reach { REACH_MODULE, REACH_COURIER, REACH_CARRIED };
 /* Whether the module writes to a peer that may die (`remote:`); by default what it imports decides. */
 enum remote { REMOTE_LOOK, REMOTE_NO, REMOTE_YES };
 enum pin_kind { PIN_FILE, PIN_PROMPT, PIN_PROTECTED_PATH };
@@ -25,6 +25,7 @@ struct binding {
     bool one_at_a_time;     /* `attach: one-at-a-time`: a person attaches the HSM when it is wanted */
     bool login_by_module;   /* `login: module`: applications log in without the PIN, the module has it */
     enum remote remote;     /* REACH_MODULE */
+    char *cloned;           /* REACH_MODULE: keys come there by this vendor's own tools, by people; NULL: wrapped */
     struct strings courier; /* REACH_COURIER: the command */
     unsigned line, column;
 };

@@ -5,6 +5,7 @@
 
 #include "core/encode.h"
 #include "module/birth_work.h"
+#include "module/cloned.h"
 #include "module/head.h"
 
 static bool members_put(const struct birth_work *k, json_t *more)
@@ -64,13 +65,38 @@ enum outcome birth_recheck(struct birth_work *k, struct fault *f)
     }
     size_t answered = i->receipted.count;
     for (size_t n = 0; n < k->replicas.count; n++)
-        answered += k->replicas.items[n].carried;
+        answered += replica_later(&k->replicas.items[n]);
     if (answered < k->at_least)
         return fault_set(f, E_REFUSED, "%zu of %u replicas answered", answered, k->at_least);
     return OK;
 }
 
-/* Step 9: the key is there, and nobody can use it before the sites that files are carried to have answered. */
+bool replica_later(const struct replica *r)
+{
+    return r->carried || r->cloned != NULL;
+}
+
+/* What people have to do now. */
+static enum outcome birth_waits(const struct birth_work *k, const char *names, moment until, struct fault *f)
+{
+    struct buf todo = BUF(900);
+    for (size_t n = 0; n < k->replicas.count; n++) {
+        const struct replica *r = &k->replicas.items[n];
+        if (r->cloned != NULL)
+            cloned_todo(&todo, buf_span(&k->id), k->b->token->primary, r->site, r->cloned);
+        else if (r->carried)
+            buf_putf(&todo,
+                     "; `quorate offer export %s` makes the files to carry, `quorate receipt import` takes in "
+                     "what comes back",
+                     r->site);
+    }
+    fault_set(f, E_PENDING, "the key is provisional: the receipt of %s is awaited until %s%s", names,
+              moment_format(until).text, buf_str(&todo));
+    buf_free(&todo);
+    return E_PENDING;
+}
+
+/* Step 9: the key is there, and nobody can use it before the sites that can only answer later have done so. */
 static enum outcome birth_await(struct birth_work *k, struct fault *f)
 {
     const struct state_intent *i = state_intent(&k->estate->state, k->intent);
@@ -80,7 +106,7 @@ static enum outcome birth_await(struct birth_work *k, struct fault *f)
     enum outcome outcome = OK;
     for (size_t n = 0; n < k->replicas.count && outcome == OK; n++) {
         const struct replica *r = &k->replicas.items[n];
-        if (!r->carried)
+        if (!replica_later(r))
             continue;
         buf_putf(&names, "%s%s", names.len > 0 ? ", " : "", r->site);
         if (!strings_add(&awaited, r->site))
@@ -90,10 +116,7 @@ static enum outcome birth_await(struct birth_work *k, struct fault *f)
         outcome = intent_provisional(k->estate, k->intent, &awaited, until, buf_span(&k->spki), f);
         k->awaited = outcome == OK;
         if (outcome == OK)
-            outcome = fault_set(f, E_PENDING,
-                                "the key is provisional: the receipt of %s is awaited until %s; `quorate offer export` "
-                                "makes the files to carry, `quorate receipt import` takes in what comes back",
-                                buf_str(&names), moment_format(until).text);
+            outcome = birth_waits(k, buf_str(&names), until, f);
     }
     strings_free(&awaited);
     buf_free(&names);

@@ -45,6 +45,13 @@ enum outcome birth_keep(struct birth_work *k, struct fault *f)
 {
     const struct key_template *want = k->b->template;
     enum outcome outcome = OK;
+    if (k->direct) { /* birth_make compared it */
+        k->public = k->session_public;
+        k->secret = k->session_secret;
+        k->session_public = k->session_secret = CK_INVALID_HANDLE;
+        k->held = true;
+        return OK;
+    }
     for (size_t i = 0; i < k->replicas.count && outcome == OK; i++)
         if (k->replicas.items[i].place != NULL)
             outcome = replica_begin(&k->replicas.items[i], VISIT_WRAP_END, f);

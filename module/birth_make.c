@@ -1,14 +1,16 @@
 #include "module/birth_work.h"
 
-/* The session original differs from the final key in TOKEN, EXTRACTABLE and CKA_ID only (design, section 7, step 1). */
-static enum outcome original_template(const struct template *final, bool secret, struct span id, struct template *ret,
-                                      struct fault *f)
+/* The session original differs from the final key in TOKEN, EXTRACTABLE and CKA_ID only (design, section 7, step 1); a key
+ * that is made where it stays in CKA_ID alone. */
+static enum outcome original_template(const struct birth_work *k, const struct template *final, bool secret,
+                                      struct template *ret, struct fault *f)
 {
+    struct span id = buf_span(&k->id);
     struct template t = {0};
     enum outcome outcome = template_copy(final->items, final->count, &t, f);
-    if (outcome == OK)
+    if (outcome == OK && !k->direct)
         outcome = template_set_bool(&t, CKA_TOKEN, false, f);
-    if (outcome == OK && secret)
+    if (outcome == OK && secret && !k->direct)
         outcome = template_set_bool(&t, CKA_EXTRACTABLE, true, f);
     if (outcome == OK)
         outcome = template_set(&t, CKA_ID, id.data, (CK_ULONG)id.len, f);
@@ -29,9 +31,9 @@ enum outcome birth_make(struct birth_work *k, struct fault *f)
     CK_SESSION_HANDLE session = k->primary.session;
     CK_RV rv = CKR_OK;
 
-    enum outcome outcome = original_template(&want->secret, true, buf_span(&k->id), &secret, f);
+    enum outcome outcome = original_template(k, &want->secret, true, &secret, f);
     if (outcome == OK && want->pair)
-        outcome = original_template(&want->public, false, buf_span(&k->id), &public, f);
+        outcome = original_template(k, &want->public, false, &public, f);
     if (outcome != OK)
         goto out;
     if (want->pair)

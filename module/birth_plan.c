@@ -25,6 +25,7 @@ static enum outcome rule_keep(struct birth_work *k, const struct verdict *v, str
     k->at_least = v->rule->replicas.present ? v->rule->replicas.at_least : 0;
     k->prove_signature = v->rule->replicas.present && v->rule->replicas.prove_signature;
     k->sha1_allowed = strings_have(&v->rule->transport, "oaep-sha1");
+    k->clones_allowed = strings_have(&v->rule->transport, "cloned");
     k->while_suspended = v->rule->while_suspended;
     k->deferred = v->rule->replicas.deferred;
     return k->rule_id != NULL ? OK : fault_memory(f);
@@ -82,6 +83,29 @@ static enum outcome carried_prepare(const struct birth_work *k, struct replica *
     return OK;
 }
 
+/* One that keys are cloned to must be there now too. */
+static enum outcome cloned_prepare(const struct birth_work *k, struct replica *r, struct fault *f)
+{
+    if (!k->clones_allowed)
+        return fault_set(f, E_REFUSED,
+                         "keys come there by the tools of %s, and rule \"%s\" (line %u) does not say "
+                         "`transport: {allow: [cloned]}`",
+                         r->cloned, k->rule_id, k->rule_line);
+    if (k->deferred.seconds == 0 && k->deferred.months == 0)
+        return fault_set(f, E_REFUSED,
+                         "keys come there by people, once they are made, and rule \"%s\" (line %u) does not say "
+                         "`deferred`: no receipt may come later",
+                         k->rule_id, k->rule_line);
+    return replica_begin(r, VISIT_READY, f);
+}
+
+static enum outcome replica_prepare(const struct birth_work *k, struct replica *r, struct fault *f)
+{
+    if (r->cloned != NULL)
+        return cloned_prepare(k, r, f);
+    return r->carried ? carried_prepare(k, r, f) : replica_begin(r, VISIT_READY, f);
+}
+
 /* All that qualify take part where they are ready. They are asked first and waited for last, the primary meanwhile. */
 static void replicas_ask(struct birth_work *k, const struct strings *sites, struct buf *missing)
 {
@@ -89,7 +113,7 @@ static void replicas_ask(struct birth_work *k, const struct strings *sites, stru
     struct fault why = {0};
     for (size_t i = 0; i < sites->count; i++)
         if (replicas_want(&k->replicas, k->world, k->token, sites->items[i], &r, &why) != OK ||
-            (r->carried ? carried_prepare(k, r, &why) : replica_begin(r, VISIT_READY, &why)) != OK)
+            replica_prepare(k, r, &why) != OK)
             missing_put(missing, sites->items[i], &why);
 }
 
@@ -109,6 +133,9 @@ static enum outcome replicas_count(struct birth_work *k, struct buf *missing, st
     for (size_t i = all->count; i-- > 0;)
         if (!all->items[i].ready)
             replica_drop(all, i);
+    k->direct = true;
+    for (size_t i = 0; i < all->count; i++)
+        k->direct = k->direct && all->items[i].cloned != NULL;
     if (all->count < k->at_least)
         return fault_set(f, E_DEVICE, "rule \"%s\" (line %u) asks for %u replicas, %zu are ready: %s", k->rule_id,
                          k->rule_line, k->at_least, all->count, buf_str(missing));

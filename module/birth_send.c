@@ -131,6 +131,8 @@ enum outcome birth_prepare(struct birth_work *k, struct fault *f)
     enum outcome outcome = OK;
     for (size_t i = 0; i < k->replicas.count && outcome == OK; i++) {
         struct replica *r = &k->replicas.items[i];
+        if (r->cloned != NULL)
+            continue;
         outcome = wrap_prepare(k, r, WRAPPING_RSA_AES, f);
         if (outcome == OK)
             outcome = replica_begin(r, VISIT_WRAP_OPEN, f);
@@ -151,12 +153,21 @@ static enum outcome take_begin(const struct birth_work *k, struct replica *r, st
     if (outcome == OK)
         outcome = offer_write(k, &v->offer_digest, buf_span(&bytes), f);
     r->offers++;
-    if (outcome == OK && !r->carried)
+    if (outcome == OK && !replica_later(r))
         outcome = replica_begin(r, VISIT_TAKE, f);
-    else if (outcome == OK && r->offers < CARRIED_OFFERS)
+    else if (outcome == OK && r->carried && r->offers < CARRIED_OFFERS)
         outcome = wrap_begin(k, r, WRAPPING_RSA_AES, f);
     buf_free(&bytes);
     return outcome;
+}
+
+/* Nothing leaves here: the offer says which key the site is to find, and with which challenge it answers. */
+static enum outcome clone_offer(const struct birth_work *k, struct replica *r, struct fault *f)
+{
+    enum outcome outcome = offer_describe(k, r->visit, f);
+    if (outcome == OK)
+        snprintf(r->visit->offer.mechanism, sizeof r->visit->offer.mechanism, OFFER_CLONED "%s", r->cloned);
+    return outcome == OK ? take_begin(k, r, f) : outcome;
 }
 
 /* A site that does not know how the key was wrapped is offered it in a weaker way, where there is one and the rule allows
@@ -207,6 +218,7 @@ enum outcome birth_send(struct birth_work *k, size_t from, size_t count, struct 
 {
     enum outcome result = visits_follow(k, OK, f);
     for (size_t i = from; i < from + count && result == OK; i++)
-        result = wrap_begin(k, &k->replicas.items[i], WRAPPING_RSA_AES, f);
+        result = k->replicas.items[i].cloned != NULL ? clone_offer(k, &k->replicas.items[i], f)
+                                                     : wrap_begin(k, &k->replicas.items[i], WRAPPING_RSA_AES, f);
     return visits_follow(k, result, f);
 }

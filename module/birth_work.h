@@ -15,8 +15,8 @@ struct birth_work {
     /* of the rule, as it was judged */
     char *rule_id;
     unsigned rule_line, at_least;
-    bool prove_signature, sha1_allowed, while_suspended;
-    struct span_of_time deferred; /* receipts of carried sites may come so late; zero: not at all */
+    bool prove_signature, sha1_allowed, clones_allowed, while_suspended;
+    struct span_of_time deferred; /* receipts of carried and cloned sites may come so late; zero: not at all */
 
     struct replicas replicas; /* those that take part */
     struct replicas heads;    /* the token's HSMs, as far as the log's head on them goes */
@@ -25,6 +25,7 @@ struct birth_work {
     struct lock *lock;
     uint64_t intent;
     bool intended; /* the intent is in the log */
+    bool direct;   /* the key is made where it stays, and never extractable: it goes nowhere but by cloning */
     bool held;     /* the key is permanent on the primary: from here on only forward */
     bool awaited;  /* `provisional` is in the log */
     struct digest intent_digest;
@@ -45,9 +46,13 @@ enum outcome birth_prepare(struct birth_work *k, struct fault *f);
 /* Before step 8: nothing has changed since the intent that ends it. E_REFUSED, E_IO. */
 enum outcome birth_recheck(struct birth_work *k, struct fault *f);
 
-/* Step 5: generates the key as session objects on the primary. */
+/* Nobody can ask this one now: files are carried there, or the key is cloned once it is made. */
+bool replica_later(const struct replica *r);
+
+/* Step 5: generates the key on the primary, as session objects unless it is `direct`. */
 enum outcome birth_make(struct birth_work *k, struct fault *f);
-/* Steps 6 and 7, for these of the replicas, side by side: offers, receipts, and the entries and documents around them. On
+/* Steps 6 and 7, for these of the replicas, side by side: offers, receipts, and the entries and documents around them; of
+ * those that keys are cloned to the offers alone. On
  * failure of one no further visit is begun, and those that were begun are waited for. */
 enum outcome birth_send(struct birth_work *k, size_t from, size_t count, struct fault *f);
 /* Step 6, for one: the offer alone, in its visit. */

@@ -79,22 +79,22 @@ static enum outcome offer_find(const struct import *n, const struct receipt *r, 
     return outcome;
 }
 
-/* What may have changed while the files were away (design, section 7, step 8). */
-static enum outcome birth_stands(const struct import *n, struct fault *f)
+/* What may have changed since the key was made. */
+enum outcome provisional_stands(const struct world *w, uint64_t intent, struct fault *f)
 {
-    const struct state *s = &n->estate->state;
-    const struct state_intent *i = state_intent(s, n->intent);
+    const struct state *s = &w->estate->state;
+    const struct state_intent *i = state_intent(s, intent);
     const struct rule *rule = NULL;
     struct request *r = NULL;
-    enum outcome outcome = estate_request(n->estate, &i->request, &r, f);
+    enum outcome outcome = estate_request(w->estate, &i->request, &r, f);
     if (outcome == OK && !digest_equal(&s->policy, &r->policy))
         outcome = fault_set(f, E_REFUSED,
                             "another policy was adopted meanwhile: the key cannot be born under it, and is "
                             "destroyed when its time is over");
     if (outcome == OK)
-        rule = policy_rule(n->estate->policy, r->rule);
+        rule = policy_rule(w->estate->policy, r->rule);
     if (outcome == OK && (rule == NULL || !rule->while_suspended) && state_suspended(s, i->token, i->label))
-        outcome = fault_set(f, E_REFUSED, "%s is suspended: import the receipt when it is resumed", i->token);
+        outcome = fault_set(f, E_REFUSED, "%s is suspended: come back to this when it is resumed", i->token);
     if (outcome == OK && moment_now() > i->until)
         outcome = fault_set(f, E_REFUSED, "receipts were awaited until %s: `quorate settle` undoes the birth",
                             moment_format(i->until).text);
@@ -122,7 +122,7 @@ static enum outcome receipt_import(struct import *n, struct fault *f)
     if (outcome == OK)
         outcome = offer_find(n, &r, &o, &n->intent, f);
     if (outcome == OK)
-        outcome = birth_stands(n, f);
+        outcome = provisional_stands(n->world, n->intent, f);
     if (outcome == OK)
         outcome = receipt_check(n, &r, &o, f);
     if (outcome == OK)

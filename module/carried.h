@@ -8,4 +8,7 @@
  * `accepted`. E_REFUSED: it answers nothing that is awaited. ret: see estate/vendor.h. */
 enum outcome carried_import(struct world *w, struct span answer, json_t **ret, struct fault *f);
 
+/* Whether a provisional birth may still become one: under its policy, in time, not suspended (design, section 7, step 8). */
+enum outcome provisional_stands(const struct world *w, uint64_t intent, struct fault *f);
+
 #endif

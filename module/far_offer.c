@@ -119,10 +119,10 @@ static enum outcome offer_fits(const struct taking *k, struct fault *f)
         (pair != NULL) != (k->offer.public_attributes != NULL) ||
         (pair != NULL && !half_fits(k, json_object_get(templates, "public"), k->offer.public_attributes)))
         return fault_set(f, E_REFUSED, "the offer describes another key than the one that people approved");
-    if (strcmp(k->offer.mechanism, "oaep-sha1+aes-kwp") == 0 && !strings_have(&k->rule->transport, "oaep-sha1"))
-        return fault_set(f, E_REFUSED, "the offer is wrapped by %s, which rule \"%s\" does not allow by name",
-                         k->offer.mechanism, k->rule->id);
-    return OK;
+    if (offer_is_clone(k->offer.mechanism))
+        return fault_set(f, E_REFUSED, "the offer brings no key (%s): a clone is looked for by the host alone",
+                         k->offer.mechanism);
+    return offer_mechanism_allowed(k->offer.mechanism, &k->rule->transport, f);
 }
 
 /* The host's clock and ours agree well enough that nobody keeps an intent for later. */

@@ -3,6 +3,7 @@
 
 #include "core/encode.h"
 #include "module/birth.h"
+#include "module/cloned.h"
 #include "module/functions.h"
 #include "module/made.h"
 #include "module/mechanisms.h"
@@ -149,6 +150,45 @@ static enum outcome templates_json(const struct key_template *t, json_t **ret, s
     return result == OK ? fault_memory(f) : result;
 }
 
+static CK_RV generation_show(struct generation *g, CK_OBJECT_HANDLE secret, CK_OBJECT_HANDLE public)
+{
+    struct object_facts facts;
+    CK_RV rv = object_read(&g->view, secret, &facts);
+
+    if (rv == CKR_OK)
+        rv = object_add(&g->view, secret, &facts, g->ret_secret);
+    if (rv == CKR_OK && g->pair)
+        rv = object_read(&g->view, public, &facts);
+    if (rv == CKR_OK && g->pair)
+        rv = object_add(&g->view, public, &facts, g->ret_public);
+    return rv;
+}
+
+/* The very call whose key waits for people to clone it: *ret_intent. */
+static bool generation_awaited(const struct generation *g, const struct question *q, uint64_t *ret_intent)
+{
+    const struct state_request *known = NULL;
+    struct digest subject;
+
+    if (gate_subject_digest(g->world, q, &subject))
+        known = state_request_by_subject(&g->world->estate->state, &subject);
+    if (known == NULL || known->state != REQUEST_INTENT || !cloned_awaited(g->world, known->intent))
+        return false;
+    *ret_intent = known->intent;
+    return true;
+}
+
+/* Made before, looked at now, and born where every site has answered. */
+static CK_RV generation_collected(struct generation *g, uint64_t intent)
+{
+    CK_OBJECT_HANDLE secret = CK_INVALID_HANDLE, public = CK_INVALID_HANDLE;
+    struct fault f = {0};
+
+    if (cloned_collect(g->world, intent, &f) != OK || cloned_key(g->world, intent, &secret, &public, &f) != OK)
+        return gate_fault(&f);
+    return generation_show(g, secret, public);
+}
+
 static CK_RV generation_born(struct generation *g, const struct question *q, const struct key_template *t,
                              const struct answer *answer)
 {
@@ -160,10 +200,8 @@ static CK_RV generation_born(struct generation *g, const struct question *q, con
                       .context = &g->world->context,
                       .rule = answer->verdict->rule};
     CK_OBJECT_HANDLE secret = CK_INVALID_HANDLE, public = CK_INVALID_HANDLE;
-    struct object_facts facts;
     struct fault f = {0};
     size_t intents = g->world->estate->state.intent_count;
-    CK_RV rv;
 
     if (birth_run(&b, &secret, &public, &f) != OK) {
         /* What ended a birth stands in its rolled-back entry; what kept one from beginning would be said nowhere. */
@@ -171,14 +209,7 @@ static CK_RV generation_born(struct generation *g, const struct question *q, con
             gate_log_finding(g->world, q, f.text);
         return gate_fault(&f);
     }
-    rv = object_read(&g->view, secret, &facts);
-    if (rv == CKR_OK)
-        rv = object_add(&g->view, secret, &facts, g->ret_secret);
-    if (rv == CKR_OK && g->pair)
-        rv = object_read(&g->view, public, &facts);
-    if (rv == CKR_OK && g->pair)
-        rv = object_add(&g->view, public, &facts, g->ret_public);
-    return rv;
+    return generation_show(g, secret, public);
 }
 
 /* Under a rule that requires something: completed, judged, born at every site that the rule asks for. */
@@ -187,6 +218,7 @@ static CK_RV generate_governed(struct generation *g, struct question *q, const s
     struct key_template t = {0};
     struct answer answer = {0};
     json_t *templates = NULL;
+    uint64_t intent = 0;
     struct fault f = {0};
     /* A secret key has no public half; a pair has one even where its template is empty. */
     static const CK_ATTRIBUTE none;
@@ -205,12 +237,16 @@ static CK_RV generate_governed(struct generation *g, struct question *q, const s
         rv = gate_fault(&f);
         goto out;
     }
+    q->templates = templates;
+    if (generation_awaited(g, q, &intent)) {
+        rv = generation_collected(g, intent);
+        goto out;
+    }
     /* What a process that died left half done keeps its request busy: settled before anybody is asked. */
     if (settle_token(g->world, g->world->tokens[g->view.slot].bound->id, NULL, &f) != OK) {
         rv = gate_fault(&f);
         goto out;
     }
-    q->templates = templates;
     rv = gate_ask(g->world, q, &answer);
     if (rv == CKR_OK && answer.plain) {
         fault_set(&f, E_BUSY, "the policy changed during the call: call again");

@@ -13,6 +13,7 @@ static visit_fn *const visits[][2] = {
     [VISIT_WRAP] = {visit_wrap, visit_wrap},
     [VISIT_WRAP_END] = {visit_wrap_end, visit_wrap_end},
     [VISIT_TAKE] = {visit_take, courier_take},
+    [VISIT_CLONE] = {visit_clone, NULL},
     [VISIT_NAME] = {visit_name, courier_born},
     [VISIT_HOLDS] = {visit_holds, courier_ready},
     [VISIT_CHANGE] = {visit_change, NULL},
@@ -113,6 +114,7 @@ enum outcome replicas_want(struct replicas *all, struct world *w, const char *to
     r.world = w;
     r.far = replica_is_far(w, token, site);
     r.carried = !r.far && r.visit != NULL && r.visit->lower == NULL;
+    r.cloned = r.far || r.carried ? NULL : bindings_site(w->estate->bindings, token, site)->cloned;
     r.then = VISIT_NONE;
     r.token = strdup(token);
     r.site = strdup(site);

@@ -17,6 +17,7 @@ enum visit_kind {
     VISIT_WRAP,
     VISIT_WRAP_END,
     VISIT_TAKE,
+    VISIT_CLONE,
     VISIT_NAME,
     VISIT_WITHDRAW,
     VISIT_HOLDS,
@@ -41,8 +42,9 @@ struct replica {
     struct wrapping_place *place; /* at the primary, for this site; NULL: none, or a visit is there with it */
     enum visit_kind kind;         /* of the last visit */
     bool ready;                   /* the caller's mark */
-    bool carried;    /* files are carried there by people: keys are wrapped for it, all other visits are refused */
-    unsigned offers; /* the caller's count of those made to it */
+    bool carried;       /* files are carried there by people: keys are wrapped for it, all other visits are refused */
+    const char *cloned; /* people bring keys there by this vendor's tools, once they are made; NULL. Of the bindings */
+    unsigned offers;    /* the caller's count of those made to it */
 };
 
 struct replicas {

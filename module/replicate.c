@@ -196,6 +196,9 @@ static enum outcome sites_prepare(struct replication *r, struct fault *f)
         outcome = heads_check(r->world, r->token, NULL, f);
     if (outcome == OK)
         outcome = replicas_want(&k->replicas, r->world, r->token, r->site, &replica, f);
+    if (outcome == OK && replica->cloned != NULL)
+        outcome = fault_set(f, E_REFUSED, "keys come to %s by the tools of %s: only wrapped ones are replicated",
+                            r->site, replica->cloned);
     if (outcome == OK)
         outcome = replica_visit(replica, VISIT_READY, f);
     if (outcome == OK)

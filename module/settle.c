@@ -3,6 +3,7 @@
 
 #include "core/encode.h"
 #include "module/birth.h"
+#include "module/cloned.h"
 #include "module/grant.h"
 #include "module/key_sites.h"
 #include "module/recovery.h"
@@ -310,7 +311,9 @@ enum outcome settle_token(struct world *w, const char *token, json_t *report, st
 enum outcome settle_run(struct world *w, json_t *report, struct fault *f)
 {
     struct fault grants = {0};
-    enum outcome left = grants_settle(w, NULL, report, &grants), outcome = settle_token(w, NULL, report, f);
+    enum outcome left = grants_settle(w, NULL, report, &grants), outcome = cloned_settle(w, report, f);
+    if (outcome == OK)
+        outcome = settle_token(w, NULL, report, f);
 
     if (outcome == OK)
         outcome = keys_left_settle(w, report, f);

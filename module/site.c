@@ -173,7 +173,7 @@ bool site_carried(const struct world *w, const char *token, const char *site, co
 enum outcome site_bound(const struct world *w, const char *token, const char *site, const struct binding **ret,
                         struct fault *f)
 {
-    static const char *const ways[] = {"a module", "courier", "files carried by people", "cloning"};
+    static const char *const ways[] = {"a module", "courier", "files carried by people"};
     const struct bindings *all = w->estate->bindings;
     const struct binding *b = bindings_site(all, token, site);
     if (b == NULL)

@@ -201,6 +201,91 @@ static enum outcome nothing_there(const struct site_link *s, struct span id, str
     return outcome;
 }
 
+/* The one object of this class with that CKA_ID; *ret_wrong: there are more. */
+static enum outcome clone_find(const struct site_link *s, CK_OBJECT_CLASS class, struct span id, CK_OBJECT_HANDLE *ret,
+                               bool *ret_wrong, struct fault *f)
+{
+    CK_OBJECT_HANDLE found[8];
+    CK_BYTE bytes[32];
+    size_t count = 0;
+    if (id.len == 0 || id.len > sizeof bytes)
+        return fault_set(f, E_INVALID, "the CKA_ID of a birth has %zu bytes", id.len);
+    memcpy(bytes, id.data, id.len);
+    CK_ATTRIBUTE match[] = {
+        {CKA_CLASS, &class, sizeof class}, {CKA_TOKEN, &yes, sizeof yes}, {CKA_ID, bytes, (CK_ULONG)id.len}};
+    enum outcome outcome =
+        site_find(s, match, sizeof match / sizeof *match, found, sizeof found / sizeof *found, &count, f);
+    if (outcome != OK)
+        return outcome;
+    if (count == 0)
+        return fault_set(f, E_ABSENT, "%s at %s: the key is not there yet", s->token, s->binding->site);
+    *ret_wrong = count > 1;
+    if (count > 1)
+        return fault_set(f, E_REFUSED, "%s at %s: %zu keys have the CKA_ID of this birth", s->token, s->binding->site,
+                         count);
+    *ret = found[0];
+    return OK;
+}
+
+/* Vendors' tools bring the public half along, or do not: then it is made from the offer. */
+static enum outcome clone_public(const struct site_link *s, const struct offer *o, struct span id, bool *ret_wrong,
+                                 struct fault *f)
+{
+    CK_OBJECT_HANDLE public = CK_INVALID_HANDLE;
+    struct buf spki = BUF(LIMIT_ATTRIBUTE);
+    enum outcome outcome = clone_find(s, CKO_PUBLIC_KEY, id, &public, ret_wrong, f);
+    if (outcome == E_ABSENT) {
+        outcome = public_create(s, o, id, f);
+    } else if (outcome == OK) {
+        outcome = site_spki(s, public, &spki, f);
+        *ret_wrong = outcome == OK && !span_equal(buf_span(&spki), buf_span(&o->public_key));
+        if (*ret_wrong)
+            outcome = fault_set(f, E_REFUSED, "%s at %s: the public key beside the clone is that of another key",
+                                s->token, s->binding->site);
+    }
+    buf_free(&spki);
+    return outcome;
+}
+
+enum outcome site_accept_clone(const struct site_link *s, const struct site_keys *pinned, const struct digest *estate,
+                               const struct offer *o, const struct digest *offer_digest, struct receipt *ret,
+                               bool *ret_wrong, struct fault *f)
+{
+    struct template want = {0};
+    struct receipt r = {.proof_signature = BUF(2048), .checkpoint = BUF(LIMIT_NOTE), .signature = BUF(2048)};
+    struct buf id = BUF(32);
+    CK_OBJECT_HANDLE replica = CK_INVALID_HANDLE;
+    bool pair = o->public_attributes != NULL, wrong = false;
+
+    enum outcome outcome = template_from_json(o->attributes, &want, f);
+    if (outcome == OK)
+        outcome = offer_judge(s, estate, o, &want, f);
+    if (outcome == OK)
+        outcome = intent_key_id(&o->intent, &id, f);
+    if (outcome == OK)
+        outcome = clone_find(s, pair ? CKO_PRIVATE_KEY : CKO_SECRET_KEY, buf_span(&id), &replica, &wrong, f);
+    if (outcome == OK) {
+        template_remove(&want, CKA_VALUE_LEN); /* some HSMs do not know it of keys that came in */
+        outcome = site_compare(s, replica, &want, f);
+        wrong = outcome == E_REFUSED;
+    }
+    if (outcome == OK && pair)
+        outcome = clone_public(s, o, buf_span(&id), &wrong, f);
+    if (outcome == OK)
+        outcome =
+            receipt_make(s, pinned, o, offer_digest, replica, pair && template_bool(&want, CKA_SIGN, false), &r, f);
+    if (wrong)
+        *ret_wrong = true;
+    if (outcome == OK) {
+        *ret = r;
+        r = (struct receipt){0}; /* taken by *ret */
+    }
+    receipt_clear(&r);
+    template_clear(&want);
+    buf_free(&id);
+    return outcome;
+}
+
 enum outcome site_accept(const struct site_link *s, const struct site_keys *pinned, const struct digest *estate,
                          const struct offer *o, const struct digest *offer_digest, struct span checkpoint,
                          struct receipt *ret, bool *ret_unknown, struct fault *f)

@@ -34,6 +34,17 @@ enum outcome visit_take(struct visit *v, struct fault *f)
     return outcome;
 }
 
+enum outcome visit_clone(struct visit *v, struct fault *f)
+{
+    enum outcome outcome = visit_open(v, f);
+    receipt_clear(&v->receipt);
+    v->clone_wrong = false;
+    if (outcome == OK)
+        outcome = site_accept_clone(&v->link, &v->pinned, &v->estate, &v->offer, &v->offer_digest, &v->receipt,
+                                    &v->clone_wrong, f);
+    return outcome;
+}
+
 enum outcome visit_name(struct visit *v, struct fault *f)
 {
     enum outcome outcome = visit_open(v, f);

@@ -33,6 +33,7 @@ struct visit {
     char *rule;            /* that says so, for texts */
     bool takes_rsa_aes;    /* of visit_ready: the site says that it unwraps by CKM_RSA_AES_KEY_WRAP */
     bool wrapping_unknown; /* of visit_take: the site does not know the offer's mechanism; a weaker one may do */
+    bool clone_wrong;      /* of visit_clone: another key is there, or the key otherwise than it was approved */
 
     /* Of a birth. */
     struct offer offer; /* all but mechanism and blobs is given */
@@ -75,6 +76,7 @@ visit_fn visit_wrap_open; /* at the primary: a session with all that wrapping ta
 visit_fn visit_wrap;      /* there: the offer's mechanism and blobs */
 visit_fn visit_wrap_end;  /* there: the AES key is destroyed, the session closed */
 visit_fn visit_take;      /* judges the offer, takes the key in: the receipt */
+visit_fn visit_clone;     /* looks for the key that people brought: the receipt; E_ABSENT where it is not there yet */
 visit_fn visit_name;      /* the key `label` gets the CKA_ID `wanted` */
 visit_fn visit_withdraw;  /* destroys what has the CKA_ID `id`, and looks that nothing is left */
 visit_fn visit_holds;     /* E_ABSENT where no key of `class` has that id */

@@ -170,7 +170,7 @@ static enum outcome parse_key_rule(const struct yaml *map, struct key_rule *k, s
     return OK;
 }
 
-/* `extractable: closed` or `trusted-wrap-only`, and `transport: {allow: [oaep-sha1]}`. */
+/* `extractable: closed` or `trusted-wrap-only`, and `transport: {allow: [cloned, oaep-sha1]}`. */
 static enum outcome parse_wrapping(const struct yaml *extractable, const struct yaml *transport, struct rule *rule,
                                    struct fault *f)
 {
@@ -190,7 +190,7 @@ static enum outcome parse_wrapping(const struct yaml *extractable, const struct 
     if ((o = yaml_strings(allow, &rule->transport, f)) != OK)
         return o;
     for (size_t i = 0; i < rule->transport.count; i++)
-        if ((o = yaml_choice(parse_item(allow, i), "oaep-sha1", &choice, f)) != OK)
+        if ((o = yaml_choice(parse_item(allow, i), "cloned oaep-sha1", &choice, f)) != OK)
             return o;
     return OK;
 }

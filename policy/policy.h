@@ -99,7 +99,7 @@ struct rule {
     struct key_rule key;
     bool extractable_closed;     /* extractable: closed */
     bool trusted_wrap_only;      /* extractable: trusted-wrap-only */
-    struct strings transport;    /* weaker ways allowed by name: oaep-sha1 */
+    struct strings transport;    /* other ways allowed by name: cloned, oaep-sha1 */
     unsigned uses_at_most;       /* uses: how many an approval grants; 0: exactly the data that was signed */
     int64_t uses_within;         /* seconds */
     struct span_of_time expires; /* of requests; 24 hours where absent */

@@ -26,6 +26,8 @@
  * "real" (keys that are made from then on are keys, by libcrypto: they sign, wrap and unwrap; "reset" leaves it),
  * "lacks N WAY" and "refuses N WAY" (slot N does not wrap so; where it refuses, C_GetMechanismInfo says that it does; WAY is
  * rsa-aes, oaep-sha256, oaep-sha1, or private, whatever the way),
+ * "clone-out N FILE" and "clone-in N FILE ID [private | extractable]" (what a vendor's own tools do, whatever PKCS#11 refuses:
+ * the keys of slot N go to a file; those with the CKA_ID in hex come in, without the public half, or extractable),
  * "count" (calls are counted from here on; steering of any kind counts too), "trace N" (each of those is a line on file
  * descriptor N: begin and end, with its delay, in milliseconds of CLOCK_MONOTONIC, slot, function; without N no more). */
 typedef bool (*mock_steer_fn)(const char *line); /* false: not understood, nothing changed */

@@ -14,6 +14,8 @@
  *   3.2    the same in a list of 3.2
  *   holes  2.40 with a function missing
  *   pipe   a client of a peer that died: every call writes to it (shim_writes) before it goes down
+ *   sealed private keys are not wrapped, whatever their attributes say; they are extractable below, so that
+ *          tests/integration/clone.c can do what a vendor's own tools do
  *   2.0    a list of 2.0, which ends one function earlier than that of 2.01; what follows it is no pointer */
 
 #define SOFTHSM "/usr/lib/softhsm/libsofthsm2.so"
@@ -195,6 +197,54 @@ static void functions_pipe(void)
 #include "module/functions.def"
 }
 
+static CK_BBOOL yes = CK_TRUE;
+
+static bool is_private(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
+{
+    CK_OBJECT_CLASS class = CKO_DATA;
+    CK_ATTRIBUTE a = {CKA_CLASS, &class, sizeof(class)};
+
+    return softhsm->C_GetAttributeValue(session, object, &a, 1) == CKR_OK && class == CKO_PRIVATE_KEY;
+}
+
+static CK_RV sealed_generate(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_ATTRIBUTE_PTR public,
+                             CK_ULONG public_count, CK_ATTRIBUTE_PTR items, CK_ULONG count,
+                             CK_OBJECT_HANDLE_PTR public_key, CK_OBJECT_HANDLE_PTR key)
+{
+    CK_ATTRIBUTE below[64];
+
+    if (count > 64)
+        return CKR_TEMPLATE_INCONSISTENT;
+    for (CK_ULONG i = 0; i < count; i++)
+        below[i] = items[i].type == CKA_EXTRACTABLE ? (CK_ATTRIBUTE){CKA_EXTRACTABLE, &yes, 1} : items[i];
+    return softhsm->C_GenerateKeyPair(session, mechanism, public, public_count, below, count, public_key, key);
+}
+
+static CK_RV sealed_attributes(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_PTR items,
+                               CK_ULONG count)
+{
+    CK_RV rv = softhsm->C_GetAttributeValue(session, object, items, count);
+
+    for (CK_ULONG i = 0; i < count && is_private(session, object); i++)
+        if (items[i].type == CKA_EXTRACTABLE && items[i].pValue && items[i].ulValueLen == 1)
+            *(CK_BBOOL *)items[i].pValue = CK_FALSE;
+    return rv;
+}
+
+static CK_RV sealed_wrap(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE wrapping,
+                         CK_OBJECT_HANDLE key, CK_BYTE_PTR wrapped, CK_ULONG_PTR wrapped_len)
+{
+    return is_private(session, key) ? CKR_KEY_NOT_WRAPPABLE
+                                    : softhsm->C_WrapKey(session, mechanism, wrapping, key, wrapped, wrapped_len);
+}
+
+static void functions_sealed(void)
+{
+    functions.C_GenerateKeyPair = sealed_generate;
+    functions.C_GetAttributeValue = sealed_attributes;
+    functions.C_WrapKey = sealed_wrap;
+}
+
 static bool shim_is(const char *what)
 {
     const char *wanted = getenv("SHIM");
@@ -214,6 +264,8 @@ EXPORT CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list)
     functions = *softhsm;
     if (shim_is("pipe"))
         functions_pipe();
+    if (shim_is("sealed"))
+        functions_sealed();
     if (shim_is("holes"))
         functions.C_SeedRandom = NULL;
     if (shim_is("2.0")) {

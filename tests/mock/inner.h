@@ -103,6 +103,15 @@ void mock_objects_end_session(CK_SESSION_HANDLE owner);
 void mock_objects_end_slot(CK_SLOT_ID slot, bool private_session_only);
 void mock_objects_end_all(bool token_too);
 
+/* The i-th object where it lies on that token, or NULL; one more there, with `also` where `more`. */
+const struct mock_object *mock_token_object(size_t i, CK_SLOT_ID slot);
+bool mock_token_object_make(CK_SLOT_ID slot, const CK_ATTRIBUTE *items, CK_ULONG count, const CK_ATTRIBUTE *also,
+                            bool more);
+/* tests/mock/clone.c: all keys of a token into a file; those with this CKA_ID (hex) out of it. how: "", "private" (not the
+ * public half), "extractable". */
+bool mock_clone_out(CK_SLOT_ID slot, const char *path);
+bool mock_clone_in(CK_SLOT_ID slot, const char *path, const char *hex, const char *how);
+
 const CK_ATTRIBUTE *mock_item(const struct mock_object *o, CK_ATTRIBUTE_TYPE type); /* NULL: it has none */
 
 /* tests/mock/real.c: keys that are keys. */

@@ -421,3 +421,22 @@ CK_RV mock_C_FindObjectsFinal(CK_SESSION_HANDLE session)
     pthread_mutex_unlock(&mock_lock);
     return CKR_OK;
 }
+
+const struct mock_object *mock_token_object(size_t i, CK_SLOT_ID slot)
+{
+    return i < MOCK_OBJECTS && atomic_load(&objects[i].alive) && objects[i].owner == 0 && objects[i].slot == slot
+               ? &objects[i]
+               : NULL;
+}
+
+/* By the vendor, who needs no PIN. */
+bool mock_token_object_make(CK_SLOT_ID slot, const CK_ATTRIBUTE *items, CK_ULONG count, const CK_ATTRIBUTE *also,
+                            bool more)
+{
+    struct mock_session s = {.slot = slot, .flags = CKF_RW_SESSION};
+    CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
+    CK_USER_TYPE user = atomic_exchange(&mock_tokens[slot].user, CKU_USER);
+    CK_RV rv = mock_object_make(&s, 0, items, count, also, more ? 1 : 0, &handle);
+    atomic_store(&mock_tokens[slot].user, user);
+    return rv == CKR_OK;
+}

@@ -168,6 +168,17 @@ static bool function_steer(const char *name, char **rest)
     return true;
 }
 
+static bool clone_steer(const char *what, char **rest)
+{
+    const char *slot = strtok_r(NULL, " \t\n", rest), *path = strtok_r(NULL, " \t\n", rest);
+    const char *id = strtok_r(NULL, " \t\n", rest), *how = strtok_r(NULL, " \t\n", rest);
+
+    if (!path || (strcmp(what, "clone-in") == 0) != (id != NULL))
+        return false;
+    return id ? mock_clone_in(strtoul(slot, NULL, 10), path, id, how ? how : "")
+              : mock_clone_out(strtoul(slot, NULL, 10), path);
+}
+
 EXPORT bool mock_steer(const char *line);
 EXPORT unsigned long mock_calls(const char *function);
 
@@ -223,6 +234,8 @@ bool mock_steer(const char *line)
         pthread_mutex_unlock(&lock);
         return true;
     }
+    if (strcmp(what, "clone-out") == 0 || strcmp(what, "clone-in") == 0)
+        return clone_steer(what, &rest);
     if (strcmp(what, "version") == 0) {
         atomic_store(&mock_shows_3_0, strcmp(rest, "3.0") == 0);
         return true;

@@ -175,6 +175,9 @@ def births(forger):
     yield forger.change("born of another kind", _set(born, type="EC:P-521"), None)
     yield forger.change("born under another name", _set(born, label="root-g9"), "label")
     yield forger.change("an offer with another challenge", _set(offer, challenge="0" * 64), "challenge")
+    for mechanism in ("cloned:acme", "cloned:", "oaep-md5+aes-kwp"):
+        if mechanism != entries[offer]["body"]["mechanism"]:
+            yield forger.change("an offer by %s" % mechanism, _set(offer, mechanism=mechanism), None)
     yield forger.change("born twice", lambda changed: changed.insert(born + 1, copy.deepcopy(changed[born])), "intent")
 
     def freely(changed):

@@ -53,9 +53,23 @@ static inline void mock_sites_login(struct depth *d)
     assert_int_equal(f->C_Login(d->session, CKU_USER, pin, sizeof pin - 1), CKR_OK);
 }
 
+/* What a test sets before mock_sites_make: more of each site's binding. */
+static const char *mock_binding_more[3] = {"", "", ""};
+
+static inline void mock_bindings(struct depth *d)
+{
+    char text[2048];
+    size_t used = (size_t)snprintf(text, sizeof text, "home: ./estate\npolicy: ./policy.yaml\ntokens:\n  root:\n");
+    for (size_t i = 0; i < 3; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used,
+                                 "    %s: {module: %s, serial: MOCK%zu, pin: \"file:pins/pin\"%s}\n", depth_sites[i],
+                                 hsm[i].path, i, mock_binding_more[i]);
+    depth_write(d->folder, "bindings.yaml", text);
+}
+
 static inline void mock_sites_make(struct depth *d, const char *rules)
 {
-    char command[256], text[2048];
+    char command[256];
     struct fault f;
     memset(d, 0, sizeof *d);
     umask(022);
@@ -64,14 +78,9 @@ static inline void mock_sites_make(struct depth *d, const char *rules)
     snprintf(command, sizeof command, "cd %s && mkdir pins people && umask 077 && echo " MOCK_PIN " >pins/pin",
              d->folder);
     depth_run(command);
-    size_t used = (size_t)snprintf(text, sizeof text, "home: ./estate\npolicy: ./policy.yaml\ntokens:\n  root:\n");
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 3; i++)
         hsm_load(d->folder, i);
-        used += (size_t)snprintf(text + used, sizeof text - used,
-                                 "    %s: {module: %s, serial: MOCK%zu, pin: \"file:pins/pin\"}\n", depth_sites[i],
-                                 hsm[i].path, i);
-    }
-    depth_write(d->folder, "bindings.yaml", text);
+    mock_bindings(d);
     for (size_t i = 0; i < DEPTH_PEOPLE; i++)
         depth_person_make(&depth_people[i], d->folder);
     depth_policy(d, rules);

@@ -139,9 +139,6 @@ static void an_hsm_that_is_not_there(void **state)
     assert_int_equal(enrol_run(d.world, "root", "cardiff", NULL, &report, &f), E_REFUSED);
     assert_text("enrolled as root at slough");
     b->serial = serial;
-    b->reach = REACH_CLONED;
-    assert_int_equal(enrol_run(d.world, "root", "cardiff", NULL, &report, &f), E_REFUSED);
-    assert_text("cloning: not yet");
     /* A courier that is none. */
     char *words[] = {(char[]){"/no/such/courier"}};
     b->reach = REACH_COURIER;

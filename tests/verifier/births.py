@@ -1,7 +1,7 @@
 """Births and uses of keys: offers, receipts, what was born, and what a key signed."""
 
 from . import crypto, evaluate
-from .strict import add, canonical_bytes, digest, integer, members, moment, need, parse_canonical, sha256, sha256_hex, text, unhex
+from .strict import add, canonical_bytes, digest, integer, members, moment, name, need, parse_canonical, sha256, sha256_hex, text, unhex
 
 CREATORS = {"C_GenerateKeyPair": "generate", "C_GenerateKey": "generate", "C_CreateObject": "import",
             "C_UnwrapKey": "import", "C_DeriveKey": "derive", "C_CopyObject": "copy"}
@@ -17,9 +17,11 @@ class Births:
         intent = self._travelling(entry, body)
         need(body["site"] in intent.entry.body["sites"] and body["site"] != self._primary(intent),
              "%s: to a site that the intent does not name", entry.what)
-        weak = {"oaep-sha1+aes-kwp": "oaep-sha1"}.get(body["mechanism"])
+        clone = text(body["mechanism"], entry.what).startswith("cloned:")
+        weak = "cloned" if clone else {"oaep-sha1+aes-kwp": "oaep-sha1"}.get(body["mechanism"])
         rule = self.estate.policy.rules[intent.verdict["rule"]]
-        need(body["mechanism"] in ("oaep-sha1+aes-kwp", "oaep-sha256+aes-kwp", "rsa-aes-key-wrap-sha256")
+        need((name(body["mechanism"][7:], entry.what) if clone else
+              body["mechanism"] in ("oaep-sha1+aes-kwp", "oaep-sha256+aes-kwp", "rsa-aes-key-wrap-sha256"))
              and (weak is None or weak in rule.transport), "%s: the rule does not allow that transport", entry.what)
         for member in ("attributes-digest", "blobs", "challenge", "offer"):
             digest(body[member], entry.what)
