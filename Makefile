@@ -249,7 +249,7 @@ check: deps
 # The ceremonies' tests alone, with more flipped bytes and random policies than `make check` has.
 check-ceremonies: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all
-	@FLIPS=2000 VERDICTS=2000 VALID=1000 tests/integration/run.sh $(sort $(wildcard tests/integration/test_ceremony*.sh $(foreach t,transcript trail withhold,tests/integration/test_$(t).sh))) | tests/tally.sh
+	@FLIPS=2000 EVERY=every VERDICTS=2000 VALID=1000 tests/integration/run.sh $(sort $(wildcard tests/integration/test_ceremony*.sh $(foreach t,rehearsal transcript trail withhold,tests/integration/test_$(t).sh))) | tests/tally.sh
 
 # One target for FUZZ_SECONDS. What is found lies in build/fuzz; it belongs into tests/fuzz/corpus/TARGET.
 FUZZ_SECONDS ?= 600

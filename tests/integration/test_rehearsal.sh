@@ -117,4 +117,12 @@ case_what_may_not_differ() {
     not_rehearsed "$D/run-program" 'the program quorate'
 }
 
+# Of a transcript that is small. EVERY: how many bytes are flipped; `every`: each of them.
+case_a_byte_flipped() {
+    paper "$D/small" rehearsal
+    must tests/tamper.py "$D/small" --trust "$D/small-trust.yaml" --quorate "$Q" --flips "${EVERY:-50}" --only ', byte '
+    says 'changes in all'
+    printf '%s\n' "$OUT"
+}
+
 cases

@@ -30,15 +30,18 @@ def lines(files, other):
 
 
 def flips(files, count, seed):
-    """One bit, or one whole byte, of any file."""
+    """One bit, or one whole byte, of any file: so many, or every byte once."""
     chance = random.Random(seed)
     names = sorted(files)
     sizes = [len(files[name]) for name in names]
-    for number in range(count):
+    if count == "every":
+        places = ((name, place) for name in names for place in range(len(files[name])))
+    else:
         # Half of them spread over files, half over bytes: small files would hardly be met otherwise.
-        name = chance.choice(names) if number % 2 else chance.choices(names, sizes)[0]
+        drawn = (chance.choice(names) if number % 2 else chance.choices(names, sizes)[0] for number in range(count))
+        places = ((name, chance.randrange(len(files[name]))) for name in drawn)
+    for number, (name, place) in enumerate(places):
         data = bytearray(files[name])
-        place = chance.randrange(len(data))
         flipped = 1 << chance.randrange(8) if number % 3 else chance.randrange(1, 256)
         data[place] ^= flipped
         yield Change("%s, byte %d ^ %02x" % (name, place, flipped), {name: bytes(data)})
