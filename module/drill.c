@@ -5,7 +5,7 @@
 
 #include "core/encode.h"
 #include "core/limits.h"
-#include "module/recovery.h"
+#include "module/replica.h"
 
 /* One site's drill at the host: what it is asked, what it answered, what of that holds. */
 struct exercise {
@@ -17,6 +17,7 @@ struct exercise {
     size_t count;
     struct digest challenge;
     struct drill answer;
+    struct replica *replica; /* NULL: it cannot be asked */
     bool answered;
     struct fault absence; /* why it did not */
     json_t *proven, *failed, *told;
@@ -82,50 +83,37 @@ static bool key_signs(const struct exercise *x, uint64_t born)
     return signs;
 }
 
-/* By a courier: the site judges by itself which keys it has to hold. */
-static enum outcome courier_ask(struct exercise *x, struct fault *f)
+/* By a courier the site judges by itself which keys it has to hold. */
+static enum outcome keys_tell(struct exercise *x, struct visit *v, struct fault *f)
 {
-    struct replicas all = {.count = 0};
-    struct replica *r = NULL;
-    json_t *keys = json_array();
-    bool good = keys != NULL;
+    bool good = (v->drill_keys = json_array()) != NULL;
     for (size_t i = 0; i < x->count && good; i++)
-        good = json_array_append_new(keys, json_integer((json_int_t)x->targets[i].born)) == 0;
-    enum outcome outcome = good ? replicas_want(&all, x->world, x->token, x->site, &r, f) : fault_memory(f);
-    if (outcome == OK) {
-        r->visit->drill_keys = json_incref(keys);
-        outcome = replica_visit(r, VISIT_DRILL, f);
-    }
-    if (outcome == OK) {
-        x->challenge = r->visit->challenge;
-        x->answer = r->visit->drill;
-        r->visit->drill = (struct drill){.keys = NULL}; /* taken by x */
-    }
-    replicas_end(&all);
-    json_decref(keys);
-    return outcome;
+        good = json_array_append_new(v->drill_keys, json_integer((json_int_t)x->targets[i].born)) == 0;
+    return good ? OK : fault_memory(f);
 }
 
-/* The site's answer, by the way in which it is reached. */
-static enum outcome site_ask(struct exercise *x, const struct state_site *enrolled, struct fault *f)
+/* The question goes out, by the way in which the site is reached. */
+static enum outcome site_ask(struct exercise *x, struct replicas *at, struct fault *f)
 {
     const struct token *named = x->estate->policy != NULL ? policy_token(x->estate->policy, x->token) : NULL;
     bool primary = named != NULL && strcmp(named->primary, x->site) == 0;
-    struct site_link link = {0};
-    struct site_keys pinned = SITE_KEYS;
-    const struct digest *estate = &x->estate->state.estate;
-
-    if (replica_is_far(x->world, x->token, x->site))
-        return courier_ask(x, f);
-    enum outcome outcome = site_keys_pinned(enrolled, &pinned, f);
+    struct replica *r = NULL;
+    enum outcome outcome =
+        state_site(&x->estate->state, x->token, x->site) != NULL
+            ? replicas_want(at, x->world, x->token, x->site, &r, f)
+            : fault_set(f, E_REFUSED, "%s at %s is not enrolled: run `quorate enrol`", x->token, x->site);
+    if (outcome == OK && r->far) {
+        outcome = keys_tell(x, r->visit, f);
+    } else if (outcome == OK) {
+        r->visit->challenge = x->challenge;
+        r->visit->how = primary ? SITE_EITHER : SITE_MODULE;
+        r->answer_within *= 1 + (unsigned)x->count; /* LIMIT_DRILL_KEYS times LIMIT_WAIT_MOST at most */
+        outcome = drill_asked_copy(x->targets, x->count, &r->visit->asked, f);
+    }
     if (outcome == OK)
-        outcome = site_open(x->world, x->token, x->site, primary ? SITE_EITHER : SITE_MODULE, &link, f);
+        outcome = replica_begin(r, VISIT_DRILL, f);
     if (outcome == OK)
-        outcome = site_ready(&link, estate, enrolled->serial, &pinned, f);
-    if (outcome == OK)
-        outcome = site_drill(&link, &pinned, estate, &x->challenge, x->targets, x->count, &x->answer, f);
-    site_close(&link);
-    site_keys_clear(&pinned);
+        x->replica = r;
     return outcome;
 }
 
@@ -139,10 +127,8 @@ static enum outcome site_answer(struct exercise *x, struct fault *f)
                                    .site = x->site,
                                    .serial = enrolled->serial,
                                    .identity = buf_span(&enrolled->identity)};
-    enum outcome outcome = site_ask(x, enrolled, f);
     asked.challenge = x->challenge;
-    if (outcome == OK)
-        outcome = drill_verify(&x->answer, &asked, f);
+    enum outcome outcome = drill_verify(&x->answer, &asked, f);
     if (outcome == OK && x->answer.key_count != x->count)
         outcome = fault_set(f, E_REFUSED, "%s at %s answered for %zu keys instead of %zu", x->token, x->site,
                             x->answer.key_count, x->count);
@@ -219,48 +205,124 @@ static enum outcome drill_report(const struct exercise *x, bool whole, json_t *l
     return fault_memory(f);
 }
 
-enum outcome drill_site(struct world *w, const char *token, const char *site, json_t *line, bool *ret_whole,
-                        struct fault *f)
+static enum outcome exercise_begin(struct exercise *x, struct replicas *at, struct fault *f)
 {
-    struct exercise x = {.world = w, .estate = w->estate, .token = token, .site = site};
-    bool whole = false;
-    enum outcome outcome = targets_gather(&x, f);
-
-    x.proven = json_array();
-    x.failed = json_array();
-    x.told = json_array();
-    if (outcome == OK && (x.proven == NULL || x.failed == NULL || x.told == NULL))
+    enum outcome outcome = targets_gather(x, f);
+    x->proven = json_array();
+    x->failed = json_array();
+    x->told = json_array();
+    if (outcome == OK && (x->proven == NULL || x->failed == NULL || x->told == NULL))
         outcome = fault_memory(f);
-    if (outcome == OK && !random_bytes(x.challenge.bytes, sizeof x.challenge.bytes))
+    if (outcome == OK && !random_bytes(x->challenge.bytes, sizeof x->challenge.bytes))
         outcome = fault_set(f, E_IO, "no random bytes from the system");
-    if (outcome == OK) {
-        x.answered = site_answer(&x, &x.absence) == OK;
-        if (!x.answered)
-            drill_clear(&x.answer);
-        outcome = answer_judge(&x, f);
-    }
-    if (outcome == OK && state_site(&w->estate->state, token, site) != NULL)
-        outcome = drill_log(&x, f);
-    /* The targets are borrowed from a state that has moved: they are not looked at any more. */
-    whole = outcome == OK && x.answered && json_array_size(x.failed) == 0;
     if (outcome == OK)
-        outcome = drill_report(&x, whole, line, f);
-    if (outcome == OK)
-        *ret_whole = whole;
-    exercise_clear(&x);
+        site_ask(x, at, &x->absence);
     return outcome;
 }
 
-static enum outcome site_line(struct world *w, const char *token, const char *site, json_t *list, uint64_t *unproven,
-                              struct fault *f)
+/* Waits for all; how each did. */
+static void answers_await(struct exercise *list, size_t count, struct replicas *at)
 {
-    json_t *line = json_object();
+    struct replica *r = NULL;
+    struct fault why = {0};
+    enum outcome outcome = OK;
+    while ((r = replicas_next(at, &outcome, &why)) != NULL)
+        for (size_t i = 0; i < count; i++) {
+            struct exercise *x = &list[i];
+            if (x->replica != r)
+                continue;
+            x->absence = why;
+            x->answered = outcome == OK;
+            if (!x->answered)
+                break;
+            x->challenge = r->visit->challenge;
+            x->answer = r->visit->drill;
+            r->visit->drill = (struct drill){.keys = NULL}; /* taken by x */
+        }
+}
+
+static enum outcome exercise_judge(struct exercise *x, struct fault *f)
+{
+    x->answered = x->answered && site_answer(x, &x->absence) == OK;
+    if (!x->answered)
+        drill_clear(&x->answer);
+    return answer_judge(x, f);
+}
+
+/* In the log, and in the report. */
+static enum outcome exercise_end(struct exercise *x, json_t *line, bool *ret_whole, struct fault *f)
+{
+    enum outcome outcome = OK;
+    if (state_site(&x->estate->state, x->token, x->site) != NULL)
+        outcome = drill_log(x, f);
+    bool whole = outcome == OK && x->answered && json_array_size(x->failed) == 0;
+    if (outcome == OK)
+        outcome = drill_report(x, whole, line, f);
+    if (outcome == OK)
+        *ret_whole = whole;
+    return outcome;
+}
+
+/* Sites of one token, side by side: all are judged before the log moves, for what they are judged by is the state's. lines: an
+ * object for each, or NULL. */
+static enum outcome sites_drill(struct world *w, const char *token, char *const *sites, size_t count, json_t *lines,
+                                bool *ret_whole, struct fault *f)
+{
+    struct replicas at = {.count = 0};
+    struct exercise *list = calloc(count + 1, sizeof *list);
+    enum outcome outcome = list != NULL ? OK : fault_memory(f);
+    size_t begun = 0;
+
+    for (; begun < count && outcome == OK; begun++) {
+        list[begun] = (struct exercise){.world = w, .estate = w->estate, .token = token, .site = sites[begun]};
+        outcome = exercise_begin(&list[begun], &at, f);
+    }
+    if (list != NULL)
+        answers_await(list, begun, &at);
+    replicas_end(&at);
+    for (size_t i = 0; i < begun && outcome == OK; i++)
+        outcome = exercise_judge(&list[i], f);
+    for (size_t i = 0; i < begun && outcome == OK; i++)
+        outcome = exercise_end(&list[i], json_array_get(lines, i), &ret_whole[i], f);
+    for (size_t i = 0; i < begun; i++)
+        exercise_clear(&list[i]);
+    free(list);
+    return outcome;
+}
+
+enum outcome drill_site(struct world *w, const char *token, const char *site, json_t *line, bool *ret_whole,
+                        struct fault *f)
+{
+    char *sites[] = {strdup(site)};
+    json_t *lines = json_array();
     bool whole = false;
-    enum outcome outcome = line != NULL ? drill_site(w, token, site, line, &whole, f) : fault_memory(f);
-    if (outcome == OK && json_array_append(list, line) != 0)
+    enum outcome outcome = sites[0] != NULL && lines != NULL && (line == NULL || json_array_append(lines, line) == 0)
+                               ? OK
+                               : fault_memory(f);
+    if (outcome == OK)
+        outcome = sites_drill(w, token, sites, 1, lines, &whole, f);
+    if (outcome == OK)
+        *ret_whole = whole;
+    json_decref(lines);
+    free(sites[0]);
+    return outcome;
+}
+
+/* Those of one token; each has a line in the list. */
+static enum outcome token_lines(struct world *w, const char *token, char *const *sites, size_t count, json_t *list,
+                                uint64_t *unproven, struct fault *f)
+{
+    bool whole[LIMIT_SITES] = {false};
+    json_t *lines = json_array();
+    bool good = lines != NULL && count <= LIMIT_SITES;
+    for (size_t i = 0; i < count && good; i++)
+        good = json_array_append_new(lines, json_object()) == 0;
+    enum outcome outcome = good ? sites_drill(w, token, sites, count, lines, whole, f) : fault_memory(f);
+    if (outcome == OK && json_array_extend(list, lines) != 0)
         outcome = fault_memory(f);
-    *unproven += !whole;
-    json_decref(line);
+    for (size_t i = 0; i < count && good; i++)
+        *unproven += !whole[i];
+    json_decref(lines);
     return outcome;
 }
 
@@ -290,8 +352,11 @@ enum outcome drill_run(struct world *w, const char *token, const char *site, jso
 
     if (outcome == OK)
         outcome = sites_gather(w, token, site, &tokens, &sites, f);
-    for (size_t i = 0; i < sites.count && outcome == OK; i++)
-        outcome = site_line(w, tokens.items[i], sites.items[i], list, &unproven, f);
+    for (size_t i = 0, next = 0; i < sites.count && outcome == OK; i = next) {
+        for (next = i; next < sites.count && strcmp(tokens.items[next], tokens.items[i]) == 0;)
+            next++;
+        outcome = token_lines(w, tokens.items[i], sites.items + i, next - i, list, &unproven, f);
+    }
     if (outcome == OK &&
         (!json_put(report, "sites", json_incref(list)) || !json_put_integer(report, "unproven", (int64_t)unproven)))
         outcome = fault_memory(f);

@@ -13,6 +13,16 @@ struct drill_target { /* a key that a site should hold; everything borrowed */
     struct span public_key;    /* SPKI; empty: none is known */
 };
 
+/* The same, owned. */
+struct drill_asked {
+    struct drill_target *targets;
+    size_t count;
+    struct buf bytes; /* what they point to */
+};
+enum outcome drill_asked_copy(const struct drill_target *targets, size_t count, struct drill_asked **ret,
+                              struct fault *f);
+void drill_asked_free(struct drill_asked *a); /* NULL is fine */
+
 /* The site's own part: looks for each key, lets those that can sign a statement of its own making, with its own nonce,
  * and signs the answer with its identity key. A key that is not there, or does not sign, has a reason in *ret; any other
  * fault is the site's. */
@@ -20,7 +30,8 @@ enum outcome site_drill(const struct site_link *s, const struct site_keys *pinne
                         const struct digest *challenge, const struct drill_target *keys, size_t count,
                         struct drill *ret, struct fault *f);
 
-/* Drills the enrolled sites of the policy (token, site NULL: of all) and logs `drill` for each; the world's lock is held.
+/* Drills the enrolled sites of the policy (token, site NULL: of all), those of a token side by side, each in its time for each
+ * key, and logs `drill` for each; the world's lock is held.
  * The answer is that of the vendor verb "drill" (estate/vendor.h). */
 enum outcome drill_run(struct world *w, const char *token, const char *site, json_t **ret, struct fault *f);
 

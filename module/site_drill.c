@@ -8,6 +8,56 @@
 
 static CK_BBOOL yes = CK_TRUE;
 
+void drill_asked_free(struct drill_asked *a)
+{
+    if (a == NULL)
+        return;
+    buf_free(&a->bytes);
+    free(a->targets);
+    free(a);
+}
+
+/* Copies len bytes and a NUL; where they lie. */
+static const void *bytes_keep(struct buf *b, const void *bytes, size_t len)
+{
+    size_t at = b->len;
+    buf_put(b, bytes, len);
+    buf_put(b, "", 1);
+    return b->failed ? NULL : b->data + at;
+}
+
+enum outcome drill_asked_copy(const struct drill_target *targets, size_t count, struct drill_asked **ret,
+                              struct fault *f)
+{
+    struct drill_asked *a = calloc(1, sizeof *a);
+    size_t len = 0;
+    if (a == NULL || (a->targets = calloc(count + 1, sizeof *a->targets)) == NULL) {
+        free(a);
+        return fault_memory(f);
+    }
+    for (size_t i = 0; i < count; i++)
+        len += strlen(targets[i].class_name) + strlen(targets[i].label) + strlen(targets[i].id) +
+               strlen(targets[i].other_id) + targets[i].public_key.len + 5;
+    a->bytes = BUF(len);
+    buf_room(&a->bytes, len); /* so that what is in it stays where it is */
+    for (; a->count < count; a->count++) {
+        const struct drill_target *t = &targets[a->count];
+        a->targets[a->count] = (struct drill_target){
+            .born = t->born,
+            .class_name = bytes_keep(&a->bytes, t->class_name, strlen(t->class_name)),
+            .label = bytes_keep(&a->bytes, t->label, strlen(t->label)),
+            .id = bytes_keep(&a->bytes, t->id, strlen(t->id)),
+            .other_id = bytes_keep(&a->bytes, t->other_id, strlen(t->other_id)),
+            .public_key = span_of(bytes_keep(&a->bytes, t->public_key.data, t->public_key.len), t->public_key.len)};
+    }
+    if (a->bytes.failed) {
+        drill_asked_free(a);
+        return fault_memory(f);
+    }
+    *ret = a;
+    return OK;
+}
+
 static enum outcome by_id(const struct site_link *s, CK_OBJECT_CLASS class, const char *hex, CK_OBJECT_HANDLE *ret,
                           struct fault *f)
 {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "module/drill.h"
 #include "module/site_accept.h"
 
 enum outcome visit_open(struct visit *v, struct fault *f)
@@ -131,6 +132,16 @@ enum outcome visit_head_put(struct visit *v, struct fault *f)
     return outcome;
 }
 
+enum outcome visit_drill(struct visit *v, struct fault *f)
+{
+    enum outcome outcome = visit_ready(v, f);
+    drill_clear(&v->drill);
+    if (outcome == OK)
+        outcome = site_drill(&v->link, &v->pinned, &v->estate, &v->challenge, v->asked->targets, v->asked->count,
+                             &v->drill, f);
+    return outcome;
+}
+
 enum outcome visit_close(struct visit *v, struct fault *f)
 {
     (void)f;
@@ -153,6 +164,7 @@ void visit_free(struct visit *v)
     receipt_clear(&v->receipt);
     drill_clear(&v->drill);
     json_decref(v->drill_keys);
+    drill_asked_free(v->asked);
     template_clear(&v->attributes);
     buf_free(&v->id);
     buf_free(&v->wanted);

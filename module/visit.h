@@ -59,8 +59,9 @@ struct visit {
     uint64_t seen;                  /* so much of our log the site has, with this root */
     struct digest root;
 
-    /* Of a drill: seqs of `born` entries; what the site answered. */
+    /* Of a drill: by courier seqs of `born` entries, else the keys themselves; what the site answered. */
     json_t *drill_keys;
+    struct drill_asked *asked; /* module/drill.h */
     struct drill drill;
 
     /* The visit that is out, and how it ended. */
@@ -84,6 +85,7 @@ visit_fn visit_change;    /* sets `attributes` on it and reads them back; it may
 visit_fn visit_compare;   /* E_REFUSED where it has them otherwise */
 visit_fn visit_heads;     /* E_ABSENT where the HSM cannot be reached */
 visit_fn visit_head_put;  /* makes the new head, then deletes `heads` */
+visit_fn visit_drill;     /* all keys of `asked` prove themselves, for `challenge` */
 visit_fn visit_close;
 /* The same where a courier carries the message and the answer. */
 visit_fn courier_ready, courier_take, courier_born, courier_withdraw, courier_drill;

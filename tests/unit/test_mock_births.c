@@ -1,5 +1,6 @@
 #include <pthread.h>
 
+#include "module/drill.h"
 #include "tests/unit/mock_sites_fixture.h"
 
 /* Births at HSMs that hang, and at ones that wrap in different ways. The third site has two seconds for an answer. */
@@ -53,6 +54,34 @@ static enum outcome birth(const char *label, struct fault *f)
     enum outcome outcome = depth_birth(&d, &q, &secret, &public, f);
     depth_forget(&q);
     return outcome;
+}
+
+static void *release_when_all_hang(void *unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < 3; i++)
+        hsm_await(i, 1);
+    for (size_t i = 0; i < 3; i++)
+        hsm_steer(i, "release");
+    return NULL;
+}
+
+/* No site proves its keys before all have been asked; every one answers and is drilled. */
+static void drills_side_by_side(void **state)
+{
+    struct fault f;
+    json_t *report = NULL;
+    pthread_t watcher;
+    (void)state;
+    assert_good(birth("app-drilled", &f));
+    for (size_t i = 0; i < 3; i++)
+        hsm_steer(i, "C_GenerateRandom hang times=1");
+    assert_int_equal(pthread_create(&watcher, NULL, release_when_all_hang, NULL), 0);
+    assert_good(drill_run(d.world, "root", NULL, &report, &f));
+    assert_int_equal(pthread_join(watcher, NULL), 0);
+    assert_int_equal(json_array_size(json_object_get(report, "sites")), 3);
+    assert_int_equal(json_integer_value(json_object_get(report, "unproven")), 0);
+    json_decref(report);
 }
 
 /* Of the last birth's offers, the mechanism of the i-th to this site; "" where there were fewer. */
@@ -357,6 +386,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(side_by_side, as_usual),
+        cmocka_unit_test_setup(drills_side_by_side, as_usual),
         cmocka_unit_test_setup(strongest_first, as_usual),
         cmocka_unit_test_setup(an_hsm_that_says_too_much, as_usual),
         cmocka_unit_test_setup(every_kind, as_usual),
