@@ -205,7 +205,40 @@ static void work_draw(void)
         q->C_CancelFunction(drawn.s), q->C_GetFunctionStatus(drawn.s);
 }
 
-/* 3.0 */
+/* 3.0: a message at once, its beginning, a part. */
+static void message_sign_draw(void)
+{
+    if ((drawn.n >> 4 & 3) == 1)
+        later->C_SignMessageBegin(drawn.s, NULL, 0);
+    else if ((drawn.n >> 4 & 3) == 2)
+        later->C_SignMessageNext(drawn.s, NULL, 0, drawn.in, drawn.in_len, drawn.out,
+                                 drawn.n >> 6 & 1 ? drawn.len : NULL);
+    else
+        later->C_SignMessage(drawn.s, drawn.out, drawn.any_len, drawn.in, drawn.in_len, drawn.out, drawn.len);
+}
+
+static void message_encrypt_draw(void)
+{
+    if ((drawn.n >> 4 & 3) == 1)
+        later->C_EncryptMessageBegin(drawn.s, NULL, 0, drawn.in, drawn.in_len);
+    else if ((drawn.n >> 4 & 3) == 2)
+        later->C_EncryptMessageNext(drawn.s, NULL, 0, drawn.in, drawn.in_len, drawn.out, drawn.len, drawn.n >> 6 & 1);
+    else
+        later->C_EncryptMessage(drawn.s, drawn.out, drawn.any_len, drawn.in, drawn.in_len, drawn.in, drawn.in_len,
+                                drawn.out, drawn.len);
+}
+
+static void message_verify_draw(void)
+{
+    if ((drawn.n >> 4 & 3) == 1)
+        later->C_VerifyMessageBegin(drawn.s, NULL, 0);
+    else if ((drawn.n >> 4 & 3) == 2)
+        later->C_VerifyMessageNext(drawn.s, NULL, 0, drawn.in, drawn.in_len, drawn.n >> 6 & 1 ? drawn.out : NULL,
+                                   drawn.any_len);
+    else
+        later->C_VerifyMessage(drawn.s, drawn.out, drawn.any_len, drawn.in, drawn.in_len, drawn.out, drawn.any_len);
+}
+
 static void message_draw(void)
 {
     CK_UTF8CHAR pin[] = MOCK_PIN, user[] = MOCK_USER;
@@ -228,14 +261,13 @@ static void message_draw(void)
         later->C_LoginUser(drawn.s, drawn.in_len % 4, pin, sizeof(pin) - 1, user, sizeof(user) - 1);
         break;
     case 4:
-        later->C_SignMessage(drawn.s, drawn.out, drawn.any_len, drawn.in, drawn.in_len, drawn.out, drawn.len);
+        message_sign_draw();
         break;
     case 5:
-        later->C_EncryptMessage(drawn.s, drawn.out, drawn.any_len, drawn.in, drawn.in_len, drawn.in, drawn.in_len,
-                                drawn.out, drawn.len);
+        message_encrypt_draw();
         break;
     case 6:
-        later->C_VerifyMessage(drawn.s, drawn.out, drawn.any_len, drawn.in, drawn.in_len, drawn.out, drawn.any_len);
+        message_verify_draw();
         break;
     default:
         later->C_SessionCancel(drawn.s, drawn.any_len << 8 | drawn.in_len << 12);
