@@ -23,6 +23,6 @@ sweep crash 60 3 retire drill
 sweep crash 60 1 move
 sweep crash 15 1 log-move
 sweep fault 90 3
-sweep hang 0 15 birth destroy
+sweep hang 0 15 birth destroy modify import sign enrol
 sweep race 60 9 birth destroy
 sweep crowd 10 1
