@@ -24,5 +24,6 @@ sweep crash 60 1 move
 sweep crash 15 1 log-move
 sweep fault 90 3
 sweep hang 0 15 birth destroy modify import sign enrol
+sweep hang 0 30 drill retire
 sweep race 60 9 birth destroy
 sweep crowd 10 1
