@@ -144,6 +144,29 @@ static CK_RV change_log(struct change *c)
     return rv;
 }
 
+/* What the HSM shows counts, whatever it answered. *ret_done: it has the new values, or may have. */
+static CK_RV change_primary(struct change *c, bool *ret_done)
+{
+    bool holds = false;
+    struct fault f = {0};
+    CK_RV rv = c->view.below->C_SetAttributeValue(c->view.lower, c->lower, c->template.items, c->template.count);
+
+    if (!c->key.token || !c->key.id[0] || key_holds(c->world, &c->key, &c->template, &holds, &f) != OK) {
+        *ret_done = rv == CKR_OK || (c->key.token && f.outcome != OK);
+        return rv;
+    }
+    *ret_done = holds;
+    return holds || rv != CKR_OK ? rv : CKR_DEVICE_ERROR;
+}
+
+/* A change that nobody had to approve has no intent that recovery could go by: it is logged although the HSM failed. */
+static CK_RV change_ends(struct change *c, CK_RV below)
+{
+    CK_RV rv = change_log(c);
+
+    return below == CKR_OK ? rv : below;
+}
+
 /* The primary first: what it holds after a death says how recovery goes on. */
 static CK_RV change_carry(struct change *c)
 {
@@ -155,15 +178,13 @@ static CK_RV change_carry(struct change *c)
     json_decref(more);
     if (rv == CKR_OK)
         rv = grant_begin(c->world, &c->new, NULL);
-    if (rv == CKR_OK) {
-        rv = c->view.below->C_SetAttributeValue(c->view.lower, c->lower, c->template.items, c->template.count);
-        done = rv == CKR_OK;
-    }
+    if (rv == CKR_OK)
+        rv = change_primary(c, &done);
     for (size_t i = 1; done && rv == CKR_OK && i < c->key.sites.count; i++)
         if (key_set_at(c->world, &c->key, c->key.sites.items[i], &c->template, &f) != OK)
             rv = gate_fault(&f); /* the intent stays open: recovery goes on with the other sites */
-    if (rv == CKR_OK)
-        rv = change_log(c);
+    if (rv == CKR_OK || (done && c->old.answer.plain))
+        rv = change_ends(c, rv);
     if (!done) {
         grant_undo(c->world, &c->old, "C_SetAttributeValue", rv);
         grant_undo(c->world, &c->new, "C_SetAttributeValue", rv);
