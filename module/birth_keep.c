@@ -60,6 +60,8 @@ enum outcome birth_keep(struct birth_work *k, struct fault *f)
     /* The public half first: the private one is what recovery goes by. */
     if (want->pair)
         outcome = copy_make(k, k->session_public, false, &k->public, f);
+    if (outcome == OK && want->pair)
+        outcome = site_made(&k->primary, k->public, CKO_PUBLIC_KEY, buf_span(&k->id), f);
     if (outcome == OK)
         outcome = copy_make(k, k->session_secret, true, &k->secret, f);
     if (outcome == OK)

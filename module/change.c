@@ -4,6 +4,7 @@
 #include "module/creation.h"
 #include "module/functions.h"
 #include "module/key_sites.h"
+#include "module/made.h"
 
 /* C_SetAttributeValue. */
 struct change {
@@ -147,16 +148,23 @@ static CK_RV change_log(struct change *c)
 /* What the HSM shows counts, whatever it answered. *ret_done: it has the new values, or may have. */
 static CK_RV change_primary(struct change *c, bool *ret_done)
 {
-    bool holds = false;
+    struct site_link link = made_link(c->world, &c->view);
     struct fault f = {0};
     CK_RV rv = c->view.below->C_SetAttributeValue(c->view.lower, c->lower, c->template.items, c->template.count);
+    CK_ULONG class = CK_UNAVAILABLE_INFORMATION;
+    enum outcome holds = OK;
 
-    if (!c->key.token || !c->key.id[0] || key_holds(c->world, &c->key, &c->template, &holds, &f) != OK) {
-        *ret_done = rv == CKR_OK || (c->key.token && f.outcome != OK);
+    *ret_done = rv == CKR_OK;
+    if (!c->key.token)
         return rv;
-    }
-    *ret_done = holds;
-    return holds || rv != CKR_OK ? rv : CKR_DEVICE_ERROR;
+    holds = site_compare(&link, c->lower, &c->template, &f);
+    if (holds == E_REFUSED && rv == CKR_OK)
+        rv = CKR_DEVICE_ERROR;
+    if (holds == OK || holds == E_REFUSED)
+        *ret_done = holds == OK;
+    else if (site_attribute_ulong(&link, c->lower, CKA_CLASS, &class, &f) != OK)
+        *ret_done = true; /* it is lost: recovery will look */
+    return rv;
 }
 
 /* A change that nobody had to approve has no intent that recovery could go by: it is logged although the HSM failed. */

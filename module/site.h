@@ -65,6 +65,9 @@ enum outcome site_attribute_ulong(const struct site_link *s, CK_OBJECT_HANDLE ob
 /* Reads every attribute of the template back: E_REFUSED names the first that the HSM holds otherwise. */
 enum outcome site_compare(const struct site_link *s, CK_OBJECT_HANDLE object, const struct template *t,
                           struct fault *f);
+/* That the HSM has the object that it says it made: its class and CKA_ID are read back, E_REFUSED or E_DEVICE. */
+enum outcome site_made(const struct site_link *s, CK_OBJECT_HANDLE object, CK_OBJECT_CLASS class, struct span id,
+                       struct fault *f);
 /* Destroys private, secret and public token objects with this CKA_ID and looks that none is left. */
 enum outcome site_destroy(const struct site_link *s, struct span id, struct fault *f);
 /* Gives both halves another CKA_ID; halves that have it already are left alone. E_ABSENT: neither is there. */

@@ -149,7 +149,7 @@ static enum outcome public_create(const struct site_link *s, const struct offer 
         outcome = site_fault(s, "making the public key", rv, f);
     template_clear(&t);
     template_clear(&also);
-    return outcome;
+    return outcome == OK ? site_made(s, handle, CKO_PUBLIC_KEY, id, f) : outcome;
 }
 
 /* The statement is of this site's own making: with its own nonce, it is never a digest that somebody else chose. */

@@ -134,6 +134,19 @@ enum outcome site_compare(const struct site_link *s, CK_OBJECT_HANDLE object, co
     return outcome;
 }
 
+enum outcome site_made(const struct site_link *s, CK_OBJECT_HANDLE object, CK_OBJECT_CLASS class, struct span id,
+                       struct fault *f)
+{
+    struct template t = {0};
+    enum outcome outcome = template_set(&t, CKA_CLASS, &class, sizeof class, f);
+    if (outcome == OK)
+        outcome = template_set(&t, CKA_ID, id.data, (CK_ULONG)id.len, f);
+    if (outcome == OK)
+        outcome = site_compare(s, object, &t, f);
+    template_clear(&t);
+    return outcome;
+}
+
 static const CK_OBJECT_CLASS key_classes[] = {CKO_PRIVATE_KEY, CKO_SECRET_KEY, CKO_PUBLIC_KEY};
 enum { KEY_CLASSES = sizeof key_classes / sizeof *key_classes, KEY_COPIES = 8 };
 
