@@ -163,7 +163,7 @@ static CK_RV change_primary(struct change *c, bool *ret_done)
     if (holds == OK || holds == E_REFUSED)
         *ret_done = holds == OK;
     else if (site_attribute_ulong(&link, c->lower, CKA_CLASS, &class, &f) != OK)
-        *ret_done = true; /* it is lost: recovery will look */
+        *ret_done = !c->old.answer.plain; /* lost: recovery will look, where there is an intent to go by */
     return rv;
 }
 
