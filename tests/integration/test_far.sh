@@ -93,6 +93,10 @@ case_carried() {
     says 'Nothing is to be carried'
     small_ceremony after host '!is provisional'
     small_ceremony there far
+    must tests/tamper.py "$D/after" --trust "$D/after.trust.yaml" --log-key "$D/estate/log/key" --quorate "$Q" --kinds renewed
+    says '8 changes in all'
+    must tests/tamper.py "$D/there" --trust "$D/there.trust.yaml" --log-key "$FAR/home/log/key" --quorate "$Q" --kinds far
+    says '32 changes in all'
     # The next birth is not kept waiting, goes by the next transport key, and the messages of old are worth nothing.
     provisional app-2
     first=$(offers_of app-2)
@@ -191,6 +195,8 @@ case_self_signed() {
     [ "$("$Q" log show --type artifact --json | grep -c '"awaits":')" = 1 ] || fail 'the certificate does not say what it awaits'
     ! p11 --list-objects --type privkey | grep -q root-g1 || fail 'a provisional key is shown'
     transcript_of 1 'is provisional until' 'is unreleased: its key'
+    must tests/tamper.py "$D/transcript-1" --trust "$D/trust.yaml" --log-key "$D/estate/log/key" --quorate "$Q" --kinds carried
+    says '18 changes in all'
     must "$Q" offer export glasgow "$D/out"
     must far "$Q" accept "$D"/out/offer-*-1.message --out "$D/receipt"
     must "$Q" receipt import "$D/receipt"
