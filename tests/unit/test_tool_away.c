@@ -124,7 +124,7 @@ static void test_a_rejection_comes_back(void **state)
     says("quorate reject");
     assert_int_equal(quorate(reject_line("bob")), 1); /* nothing there is replaced */
     /* An approval is no rejection, nor is one person's that of another. */
-    assert_int_equal(quorate(rejected_line("ann", "ann", "p7s")), 1);
+    assert_int_equal(quorate(rejected_line("ann", "ann", "p7s")), 2);
     assert_int_equal(quorate(rejected_line("bob", "bob", "reject.json")), 2);
     says("PERSON.reject.p7s");
     assert_int_equal(quorate(rejected_line("bob", "ann", "reject.p7s")), 1);
