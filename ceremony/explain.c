@@ -7,6 +7,7 @@
 #include "ceremony/policy_file.h"
 #include "ceremony/tool.h"
 #include "estate/evidence.h"
+#include "estate/serving.h"
 #include "policy/evaluate.h"
 
 #define EXPIRES_BY_DEFAULT 86400 /* seconds; design, section 6 */
@@ -40,6 +41,8 @@ static enum outcome policy_choose(const struct arguments *a, struct explaining *
         o = fault_set(f, o, "%s", absent.text);
     if (o != OK)
         return o;
+    if (x->read && x->estate)
+        promotions_apply(x->read, &x->estate->state);
     x->policy = x->read ? x->read : x->estate->policy;
     if (!x->policy)
         return fault_set(f, E_ABSENT, "no policy is in force yet; name a file with --policy FILE");

@@ -95,6 +95,13 @@ case_promotion() {
     must "$Q" status
     matches 'root +cardiff +primary'
     matches 'root +slough +replica'
+    # The primary in force counts, whichever policy is asked.
+    local policy
+    for policy in '' "--policy $D/policy.yaml"; do
+        # shellcheck disable=SC2086
+        ends 1 "$Q" policy explain generate $policy --token root --label app-1 --type EC:P-384 --usage sign --json
+        says '"sites":["slough","glasgow"]'
+    done
     p11() {
         client pkcs11-tool --module "$MODULE" --token-label root --login --pin "$(pin cardiff)" "$@"
     }
