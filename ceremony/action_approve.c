@@ -39,15 +39,9 @@ static enum outcome vote(struct polling *p, const char *person, const char *key,
     struct runner *r = p->runner;
     struct digest_text id = digest_hex(&p->request);
     bool quiet = r->answers != NULL;
-    const char *words[16] = {reason != NULL ? "reject" : "approve",
-                             id.hex,
-                             "--as",
-                             person,
-                             "--key",
-                             key,
-                             "--bindings",
-                             r->estate->bindings->path};
-    size_t count = 8;
+    const char *words[16] = {
+        reason != NULL ? "reject" : "approve", id.hex, "--as", person, "--bindings", r->estate->bindings->path};
+    size_t count = 6;
     struct fault ignored = {.outcome = OK};
     enum outcome o = OK, followed = OK;
 
@@ -57,7 +51,7 @@ static enum outcome vote(struct polling *p, const char *person, const char *key,
     }
     if (quiet)
         words[count++] = "--yes";
-    o = child_run(words, quiet, f);
+    o = child_run(words, key, quiet, f);
     followed = runner_follow(r, o == OK ? f : &ignored);
     return o == OK ? followed : o;
 }

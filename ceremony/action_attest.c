@@ -49,15 +49,13 @@ static enum outcome card_sign(struct runner *r, const char *person, const char *
                            path,
                            "--as",
                            person,
-                           "--key",
-                           key,
                            "--out",
                            out,
                            "--bindings",
                            r->estate->bindings->path,
                            r->answers != NULL ? "--yes" : NULL,
                            NULL};
-    enum outcome o = path != NULL && out != NULL ? child_run(words, r->answers != NULL, f) : fault_memory(f);
+    enum outcome o = path != NULL && out != NULL ? child_run(words, key, r->answers != NULL, f) : fault_memory(f);
 
     if (o == OK)
         o = signature_take(r, person, document, out, ret_signature, f);

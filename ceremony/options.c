@@ -143,6 +143,16 @@ enum outcome argument_want(const struct arguments *a, const char *name, const ch
     return OK;
 }
 
+enum outcome argument_key(const struct arguments *a, const char **ret, struct fault *f)
+{
+    const char *given = argument(a, "key") != NULL ? NULL : secure_getenv(KEY_VARIABLE);
+
+    if (given == NULL || given[0] == '\0')
+        return argument_want(a, "key", ret, f);
+    *ret = given;
+    return OK;
+}
+
 static void option_put(struct buf *b, const struct option *o)
 {
     char left[64];

@@ -136,7 +136,7 @@ enum outcome run_attest(const struct arguments *a, struct fault *f)
     enum outcome o = argument_want(a, "as", &as, f);
 
     if (o == OK)
-        o = argument_want(a, "key", &key, f);
+        o = argument_key(a, &key, f);
     if (o == OK)
         o = argument_want(a, "out", &out, f);
     if (o == OK)

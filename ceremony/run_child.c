@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ceremony/tool.h"
 #include "core/buf.h"
 
 #define SAID_MAX 65536u
@@ -15,13 +16,36 @@
 
 extern char **environ;
 
-static enum outcome child_start(const char *const *words, int out, pid_t *ret, struct fault *f)
+/* Ours, but for the key. The list is the caller's, and its last text: what comes before is ours still. */
+static char **environment_with(const char *key, char **ret_last)
+{
+    size_t count = 0, kept = 0;
+    char **made = NULL, *last = NULL;
+
+    while (environ[count] != NULL)
+        count++;
+    made = calloc(count + 2, sizeof *made);
+    if (made == NULL || asprintf(&last, KEY_VARIABLE "=%s", key) < 0) {
+        free(made);
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(environ[i], KEY_VARIABLE "=", sizeof KEY_VARIABLE) != 0)
+            made[kept++] = environ[i];
+    made[kept] = *ret_last = last;
+    return made;
+}
+
+static enum outcome child_start(const char *const *words, const char *key, int out, pid_t *ret, struct fault *f)
 {
     posix_spawn_file_actions_t actions;
     char *argv[WORDS_MAX + 2] = {NULL};
+    char *last = NULL, **with_key = environment_with(key, &last);
     enum outcome o = OK;
     int rc = 0;
 
+    if (with_key == NULL)
+        return fault_memory(f);
     argv[0] = strdup("quorate");
     for (size_t i = 0; i < WORDS_MAX && words[i] != NULL; i++)
         argv[i + 1] = strdup(words[i]);
@@ -34,7 +58,7 @@ static enum outcome child_start(const char *const *words, int out, pid_t *ret, s
             rc = posix_spawn_file_actions_adddup2(&actions, out, STDERR_FILENO);
     }
     if (rc == 0)
-        rc = posix_spawn(ret, "/proc/self/exe", &actions, NULL, argv, environ);
+        rc = posix_spawn(ret, "/proc/self/exe", &actions, NULL, argv, with_key);
     if (rc != 0) {
         errno = rc;
         o = fault_errno(f, "cannot start", "/proc/self/exe");
@@ -42,6 +66,9 @@ static enum outcome child_start(const char *const *words, int out, pid_t *ret, s
     posix_spawn_file_actions_destroy(&actions);
     for (size_t i = 0; i <= WORDS_MAX; i++)
         free(argv[i]);
+    explicit_bzero(last, strlen(last));
+    free(last);
+    free(with_key);
     return o;
 }
 
@@ -73,7 +100,7 @@ static const char *last_word(struct buf *said)
     return strncmp(line, "quorate: ", 9) == 0 ? line + 9 : line;
 }
 
-enum outcome child_run(const char *const *words, bool quiet, struct fault *f)
+enum outcome child_run(const char *const *words, const char *key, bool quiet, struct fault *f)
 {
     struct buf said = BUF(SAID_MAX);
     int pipe_ends[2] = {-1, -1}, status = 0;
@@ -82,7 +109,7 @@ enum outcome child_run(const char *const *words, bool quiet, struct fault *f)
 
     if (quiet && pipe2(pipe_ends, O_CLOEXEC) != 0)
         return fault_errno(f, "cannot make", "a pipe");
-    o = child_start(words, pipe_ends[1], &child, f);
+    o = child_start(words, key, pipe_ends[1], &child, f);
     if (quiet)
         close(pipe_ends[1]);
     if (o == OK && quiet)

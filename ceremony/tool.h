@@ -53,6 +53,9 @@ void arguments_clear(struct arguments *a);
 const char *argument(const struct arguments *a, const char *name); /* the value, or NULL */
 bool argument_flag(const struct arguments *a, const char *name);
 enum outcome argument_want(const struct arguments *a, const char *name, const char **ret, struct fault *f);
+/* --key, or what the environment says instead: there other users do not see it. */
+#define KEY_VARIABLE "QUORATE_KEY"
+enum outcome argument_key(const struct arguments *a, const char **ret, struct fault *f);
 
 /* Help: of the program (command NULL), of a group, of a command. */
 void help_put(const struct command *c, struct buf *b);

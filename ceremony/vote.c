@@ -153,7 +153,7 @@ static enum outcome ballot_run(const struct arguments *a, const char *reason, st
     enum outcome o = argument_want(a, "as", &as, f);
 
     if (o == OK)
-        o = argument_want(a, "key", &key_text, f);
+        o = argument_key(a, &key_text, f);
     if (o == OK)
         o = estate_open(argument(a, "bindings"), &b.estate, f);
     if (o == OK)

@@ -148,7 +148,7 @@ static enum outcome away_sign(const struct arguments *a, const struct away *w, s
     const char *key_text = NULL;
     struct key key = {0};
     char *path = NULL;
-    enum outcome o = argument_want(a, "key", &key_text, f);
+    enum outcome o = argument_key(a, &key_text, f);
 
     if (o == OK)
         o = vote_show(w->folder, w->request, w->person, w->reason, terminal_present() && !argument_flag(a, "yes"), f);
