@@ -33,6 +33,8 @@
 #define LIMIT_NAME 64                           /* bytes: ids of people, sites, tokens */
 #define LIMIT_TOKENS 64                         /* logical tokens in one estate */
 #define LIMIT_SITES 16                          /* sites of one logical token */
+#define LIMIT_SPARES 8                          /* offers of one birth to a carried site beyond the one */
+#define LIMIT_SPARES_USUAL 1                    /* where a rule does not say */
 #define LIMIT_PIN 256                           /* bytes */
 #define LIMIT_BLOB 16384                        /* bytes: one wrapped key */
 #define LIMIT_ARTIFACT (16u * 1024u * 1024u)    /* bytes: one artifact of a ceremony */

@@ -28,6 +28,7 @@ static enum outcome rule_keep(struct birth_work *k, const struct verdict *v, str
     k->clones_allowed = strings_have(&v->rule->transport, "cloned");
     k->while_suspended = v->rule->while_suspended;
     k->deferred = v->rule->replicas.deferred;
+    k->spares = v->rule->replicas.spares;
     return k->rule_id != NULL ? OK : fault_memory(f);
 }
 

@@ -6,8 +6,6 @@
 #include "core/limits.h"
 #include "module/birth_work.h"
 
-enum { CARRIED_OFFERS = 2 }; /* to each site that files are carried to: one, and a spare one for another medium */
-
 static enum outcome offer_log(const struct birth_work *k, const struct offer *o, const struct digest *digest,
                               struct fault *f)
 {
@@ -155,7 +153,7 @@ static enum outcome take_begin(const struct birth_work *k, struct replica *r, st
     r->offers++;
     if (outcome == OK && !replica_later(r))
         outcome = replica_begin(r, VISIT_TAKE, f);
-    else if (outcome == OK && r->carried && r->offers < CARRIED_OFFERS)
+    else if (outcome == OK && r->carried && r->offers < 1 + k->spares)
         outcome = wrap_begin(k, r, WRAPPING_RSA_AES, f);
     buf_free(&bytes);
     return outcome;

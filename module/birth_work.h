@@ -14,7 +14,7 @@ struct birth_work {
     const char *token;
     /* of the rule, as it was judged */
     char *rule_id;
-    unsigned rule_line, at_least;
+    unsigned rule_line, at_least, spares;
     bool prove_signature, sha1_allowed, clones_allowed, while_suspended;
     struct span_of_time deferred; /* receipts of carried and cloned sites may come so late; zero: not at all */
 

@@ -77,18 +77,30 @@ static enum outcome parse_provisional_use(const struct yaml *node, const struct 
     return o;
 }
 
+/* `spares: 3`: how many offers more than one lie ready for each site that files are carried to. */
+static enum outcome parse_spares(const struct yaml *node, const struct yaml *deferred, struct replica_rule *r,
+                                 struct fault *f)
+{
+    r->spares = LIMIT_SPARES_USUAL;
+    if (node == NULL)
+        return OK;
+    if (deferred == NULL)
+        return yaml_fault(node, f, "without `deferred` no offer is ever carried; leave spares out");
+    return yaml_count(node, 0, LIMIT_SPARES, &r->spares, f);
+}
+
 static enum outcome parse_replica_rule(const struct policy *p, const struct yaml *map, struct replica_rule *r,
                                        struct fault *f)
 {
     const struct yaml *apart = NULL, *tagged = NULL, *countries = NULL, *sites = NULL, *placed = NULL;
-    const struct yaml *hardware = NULL, *fresh = NULL, *deferred = NULL, *use = NULL;
+    const struct yaml *hardware = NULL, *fresh = NULL, *deferred = NULL, *spares = NULL, *use = NULL;
     unsigned choice = 0;
     enum outcome o = OK;
 
     if ((o = parse_not_yet(map, f)) != OK ||
         (o = yaml_members(map,
                           "at-least prove ?apart-km ?tagged ?countries ?sites ?placed-within ?hardware "
-                          "?fresh ?deferred ?provisional-use",
+                          "?fresh ?deferred ?spares ?provisional-use",
                           f)) != OK)
         return o;
     r->present = true;
@@ -100,6 +112,7 @@ static enum outcome parse_replica_rule(const struct policy *p, const struct yaml
     hardware = yaml_get(map, "hardware");
     fresh = yaml_get(map, "fresh");
     deferred = yaml_get(map, "deferred");
+    spares = yaml_get(map, "spares");
     use = yaml_get(map, "provisional-use");
     if ((o = yaml_count(yaml_get(map, "at-least"), 1, LIMIT_SITES - 1, &r->at_least, f)) != OK ||
         (o = yaml_choice(yaml_get(map, "prove"), "attest signature", &choice, f)) != OK)
@@ -112,6 +125,7 @@ static enum outcome parse_replica_rule(const struct policy *p, const struct yaml
         (placed != NULL && (o = yaml_duration(placed, &r->placed_within, f)) != OK) ||
         (fresh != NULL && (o = yaml_duration(fresh, &r->fresh, f)) != OK) ||
         (deferred != NULL && (o = yaml_duration(deferred, &r->deferred, f)) != OK) ||
+        (o = parse_spares(spares, deferred, r, f)) != OK ||
         (use != NULL && (o = parse_provisional_use(use, deferred, r, f)) != OK) || hardware == NULL)
         return o;
     if ((o = yaml_choice(hardware, "attested-by-people attested-by-vendor", &choice, f)) != OK)

@@ -67,6 +67,7 @@ struct replica_rule {
     char *hardware;                    /* NULL, "attested-by-people" or "attested-by-vendor" */
     struct span_of_time fresh;         /* zero: any */
     struct span_of_time deferred;      /* receipts of carried sites may come so late; zero: within the birth */
+    unsigned spares;                   /* offers to each carried site beyond the one, for other media */
     bool self_signs;                   /* provisional-use: until then the key may sign its own certificate */
 };
 

@@ -69,7 +69,7 @@ far_enrol() {
 # Births of application keys may wait for receipts: an hour, those of brief keys some seconds.
 far_policy() {
     sed -i '/^  - id: birth of an application key pair$/,/extractable/ s/prove: signature/&, deferred: 1 hour/
-        /^  - id: birth of a brief key$/,/extractable/ s/prove: signature/&, deferred: 8 seconds/
+        /^  - id: birth of a brief key$/,/extractable/ s/prove: signature/&, deferred: 8 seconds, spares: 3/
         s/^    expires: 3 seconds$/    expires: 1 hour/' "$D/policy.yaml"
 }
 

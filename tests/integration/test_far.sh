@@ -125,6 +125,7 @@ case_too_late() {
     prepare_far '{carried: true}'
     provisional app-brief
     must "$Q" offer export glasgow "$D/out"
+    [ "$(ls "$D"/out/offer-*.message | wc -l)" = 4 ] || fail 'not three spare offers'
     must far "$Q" accept "$D"/out/offer-*-1.message --out "$D/receipt"
     sleep 9
     ends 1 "$Q" receipt import "$D/receipt"
@@ -184,7 +185,7 @@ SCRIPT
 # until it is born.
 case_self_signed() {
     far_policy() {
-        sed -i '/^  - id: birth of a CA key$/,/extractable/ s/prove: signature/&, deferred: 1 hour, provisional-use: [self-sign]/' \
+        sed -i '/^  - id: birth of a CA key$/,/extractable/ s/prove: signature/&, deferred: 1 hour, spares: 0, provisional-use: [self-sign]/' \
             "$D/policy.yaml"
     }
     prepare_far '{carried: true}'
@@ -198,6 +199,7 @@ case_self_signed() {
     must tests/tamper.py "$D/transcript-1" --trust "$D/trust.yaml" --log-key "$D/estate/log/key" --quorate "$Q" --kinds carried
     says '18 changes in all'
     must "$Q" offer export glasgow "$D/out"
+    [ "$(ls "$D"/out/offer-*.message | wc -l)" = 1 ] || fail 'a spare offer that the rule does not want'
     must far "$Q" accept "$D"/out/offer-*-1.message --out "$D/receipt"
     must "$Q" receipt import "$D/receipt"
     says born

@@ -162,6 +162,11 @@ static const struct refusal rule_refusals[] = {
      "policy.yaml:29:128: \"sign\" is not known here"},
     {NEEDS("replicas: {at-least: 1, prove: attest, deferred: 14 days, provisional-use: []}"), "policy.yaml:29:"},
     {NEEDS("replicas: {at-least: 1, prove: attest, deferred: soon}"), "policy.yaml:29:"},
+    {NEEDS("replicas: {at-least: 1, prove: attest, spares: 2}"),
+     "policy.yaml:29:99: without `deferred` no offer is ever carried"},
+    {NEEDS("replicas: {at-least: 1, prove: attest, deferred: 1 day, spares: 9}"),
+     "policy.yaml:29:116: 9 is out of range; a whole number from 0 to 8"},
+    {NEEDS("replicas: {at-least: 1, prove: attest, deferred: 1 day, spares: none}"), "policy.yaml:29:116: "},
     {NEEDS("extractable: open"), "policy.yaml:29:65: \"open\" is not known here"},
     {NEEDS("transport: {allow: [rot13]}"), "policy.yaml:29:72: \"rot13\" is not known here"},
     {NEEDS("transport: oaep-sha1"), "policy.yaml:29:63: a map was expected"},
@@ -297,6 +302,10 @@ static const char whole[] =
     "      transport: {allow: [oaep-sha1]}\n"
     "  - {id: travels, when: {operation: generate}, require: {extractable: trusted-wrap-only}}\n"
     "  - {id: brought, when: {operation: [generate, replicate]}, require: {transport: {allow: oaep-sha1}}}\n"
+    "  - {id: media, when: {operation: generate}, require: {replicas: {at-least: 1, prove: attest, deferred: 1 day, "
+    "spares: 8}}}\n"
+    "  - {id: one, when: {operation: generate}, require: {replicas: {at-least: 1, prove: attest, deferred: 1 day, "
+    "spares: 0}}}\n"
     "  - {id: use, when: {operation: [use, destroy]}, allow: true}\n";
 
 static void test_whole(void **state)
@@ -322,6 +331,9 @@ static void test_whole(void **state)
     assert_float_equal(r->replicas.apart_km, 100, 0);
     assert_int_equal(r->replicas.placed_within.seconds, 7 * 86400);
     assert_int_equal(r->replicas.fresh.months, 12);
+    assert_int_equal(r->replicas.spares, 1);
+    assert_int_equal(policy_rule(p, "media")->replicas.spares, 8);
+    assert_int_equal(policy_rule(p, "one")->replicas.spares, 0);
     assert_string_equal(r->replicas.hardware, "attested-by-people");
     assert_int_equal(r->key.lifetime.months, 24);
     assert_true(strings_have(&r->transport, "oaep-sha1"));
@@ -330,7 +342,7 @@ static void test_whole(void **state)
     assert_int_equal(policy_rule(p, "use")->expires.seconds, 86400);
     assert_int_equal(p->version, 3);
     assert_int_equal(p->succession.at_least, 5);
-    assert_int_equal(p->otherwise_line, FIXTURE_RULE_LINE + 14);
+    assert_int_equal(p->otherwise_line, FIXTURE_RULE_LINE + 16);
     assert_null(policy_rule(p, "none"));
     policy_free(p);
 }

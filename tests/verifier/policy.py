@@ -91,7 +91,7 @@ class Quorum:
 
 class Replicas:
     def __init__(self, value):
-        members(value, "at-least prove ?apart-km ?tagged ?countries ?sites ?placed-within ?hardware ?fresh ?deferred ?provisional-use",
+        members(value, "at-least prove ?apart-km ?tagged ?countries ?sites ?placed-within ?hardware ?fresh ?deferred ?spares ?provisional-use",
                 "replicas")
         self.at_least = count(value["at-least"], 1, 16, "at-least")
         need(value["prove"] in ("signature", "attest"), "prove is neither signature nor attest")
@@ -102,6 +102,9 @@ class Replicas:
         self.placed_within = duration(value["placed-within"], "placed-within") if "placed-within" in value else None
         self.hardware = value.get("hardware")
         self.deferred = duration(value["deferred"], "deferred") if "deferred" in value else None
+        if "spares" in value:
+            count(value["spares"], 0, 8, "spares")
+            need(self.deferred is not None, "spares, and nothing is deferred")
         self.self_signs = "provisional-use" in value
         if self.self_signs:
             need(listed(value["provisional-use"], "provisional-use") == ["self-sign"] and self.deferred is not None,
