@@ -43,6 +43,16 @@ static EVP_PKEY *read_key(struct span spki)
     return NULL;
 }
 
+/* Ed25519 hashes by itself (RFC 8032, section 5.1.7): what is signed is the digest's bytes. */
+static bool verify_edwards(EVP_PKEY *key, const struct digest *digest, struct span signature)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    bool holds = ctx && EVP_DigestVerifyInit_ex(ctx, NULL, NULL, crypto_context(), NULL, key, NULL) == 1 &&
+                 EVP_DigestVerify(ctx, signature.data, signature.len, digest->bytes, sizeof digest->bytes) == 1;
+    EVP_MD_CTX_free(ctx);
+    return holds;
+}
+
 static bool verify(EVP_PKEY *key, bool rsa, const struct digest *digest, const uint8_t *signature, size_t len)
 {
     bool holds = false;
@@ -67,15 +77,17 @@ enum outcome digest_signature_verify(struct span spki, const struct digest *dige
     size_t der_len = 0;
     EVP_PKEY *key = read_key(spki);
     bool rsa = key && EVP_PKEY_is_a(key, "RSA"), ec = key && EVP_PKEY_is_a(key, "EC");
-    if (!rsa && !ec) {
-        rc = fault_set(f, E_INVALID, "not a public EC or RSA key");
+    bool edwards = key && EVP_PKEY_is_a(key, "ED25519");
+    if (!rsa && !ec && !edwards) {
+        rc = fault_set(f, E_INVALID, "not a public EC, Ed25519 or RSA key");
         goto out;
     }
     if (ec && !ecdsa_to_der(key, signature, &der, &der_len)) {
         rc = fault_set(f, E_REFUSED, "the signature has not the length that this key makes");
         goto out;
     }
-    if (!verify(key, rsa, digest, ec ? der : signature.data, ec ? der_len : signature.len)) {
+    if (edwards ? !verify_edwards(key, digest, signature)
+                : !verify(key, rsa, digest, ec ? der : signature.data, ec ? der_len : signature.len)) {
         rc = fault_set(f, E_REFUSED, "the signature does not hold");
         goto out;
     }

@@ -17,7 +17,7 @@ static const struct option explain_options[] = {
     {"policy", "FILE", false, "judge by this file instead of the policy in force"},
     {"token", "T", false, "the logical token"},
     {"label", "L", false, "the object's label"},
-    {"type", "TYPE", false, "EC:P-256, EC:P-384, EC:P-521, RSA:BITS or AES:BITS"},
+    {"type", "TYPE", false, "EC:P-256, EC:P-384, EC:P-521, EC:Ed25519, RSA:BITS or AES:BITS"},
     {"usage", "LIST", false, "sign, decrypt, derive, wrap; with commas between"},
     {"class", "C", false, "private-key (where left out), secret-key, public-key, certificate or data"},
     {"script", "S", false, "as if a ceremony of this script stood at this operation"},

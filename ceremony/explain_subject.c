@@ -6,11 +6,12 @@
 
 /* CKA_EC_PARAMS: DER of the named curve's object identifier (RFC 5480, section 2.1.1.1). */
 static const struct {
-    const char *type, *params;
+    const char *type, *params, *mechanism, *key_type;
 } curves[] = {
-    {"EC:P-256", "hex:06082a8648ce3d030107"},
-    {"EC:P-384", "hex:06052b81040022"},
-    {"EC:P-521", "hex:06052b81040023"},
+    {"EC:P-256", "hex:06082a8648ce3d030107", "CKM_EC_KEY_PAIR_GEN", "CKK_EC"},
+    {"EC:P-384", "hex:06052b81040022", "CKM_EC_KEY_PAIR_GEN", "CKK_EC"},
+    {"EC:P-521", "hex:06052b81040023", "CKM_EC_KEY_PAIR_GEN", "CKK_EC"},
+    {"EC:Ed25519", "hex:06032b6570", "CKM_EC_EDWARDS_KEY_PAIR_GEN", "CKK_EC_EDWARDS"},
 };
 
 /* A usage names both halves of a pair. */
@@ -67,8 +68,8 @@ static enum outcome type_put(const char *type, struct templates *t, const char *
     for (size_t i = 0; i < sizeof curves / sizeof *curves; i++) {
         if (strcmp(curves[i].type, type) != 0)
             continue;
-        *ret_mechanism = "CKM_EC_KEY_PAIR_GEN";
-        *ret_key_type = "CKK_EC";
+        *ret_mechanism = curves[i].mechanism;
+        *ret_key_type = curves[i].key_type;
         return json_put_string(t->public, "CKA_EC_PARAMS", curves[i].params) ? OK : fault_memory(f);
     }
     if (strncmp(type, "RSA:", 4) == 0) {
@@ -83,7 +84,8 @@ static enum outcome type_put(const char *type, struct templates *t, const char *
         o = bits_read(type, 64, &bits, f);
         return o != OK || json_put_integer(t->secret, "CKA_VALUE_LEN", bits / 8) ? o : fault_memory(f);
     }
-    return fault_set(f, E_INVALID, "--type %s: expected EC:P-256, EC:P-384, EC:P-521, RSA:BITS or AES:BITS", type);
+    return fault_set(f, E_INVALID, "--type %s: expected EC:P-256, EC:P-384, EC:P-521, EC:Ed25519, RSA:BITS or AES:BITS",
+                     type);
 }
 
 static bool half_put(json_t *half, const char *class_name, const char *key_type, const char *label, bool secret)

@@ -219,15 +219,10 @@ static enum outcome birth_check(const struct birth_work *k, struct fault *f)
 {
     const struct key_template *t = k->b->template;
     const char *class = t->pair ? "private-key" : "secret-key";
-    const CK_KEY_TYPE edwards = CKK_EC_EDWARDS;
     struct buf id = BUF(511);
     enum outcome outcome = OK;
     if (k->b->token->primary[0] == '\0' || k->b->request->subject->function == NULL)
         return fault_set(f, E_INVALID, "no primary is known for %s", k->token);
-    /* No way of wrapping carries these, and no statement is signed by them yet. */
-    const CK_ATTRIBUTE *type = template_find(&t->secret, CKA_KEY_TYPE);
-    if (type != NULL && type->ulValueLen == sizeof edwards && memcmp(type->pValue, &edwards, sizeof edwards) == 0)
-        return fault_set(f, E_REFUSED, "keys of Ed25519 cannot be brought to replicas: choose P-256, P-384 or P-521");
     if (t->id.len > 0) {
         hex_put(&id, buf_span(&t->id));
         if (id.failed)

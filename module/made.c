@@ -140,6 +140,7 @@ static void type_text(const struct site_link *s, CK_OBJECT_HANDLE key, struct bu
     if (result == OK)
         switch (type) {
         case CKK_EC:
+        case CKK_EC_EDWARDS:
             result = curve_text(s, key, ret, &ignored);
             break;
         case CKK_RSA:

@@ -6,10 +6,12 @@
 #include <openssl/x509.h>
 #include <string.h>
 
+#include "core/encode.h"
 #include "core/limits.h"
 #include "module/site.h"
+#include "policy/request.h"
 
-enum { SPKI_MAX = 4096 };
+enum { SPKI_MAX = 4096, ED25519_KEY = 32 };
 
 static EVP_PKEY *pkey_build(const char *algorithm, OSSL_PARAM *params)
 {
@@ -73,6 +75,31 @@ static EVP_PKEY *ec_build(struct span curve, struct span point)
     return key;
 }
 
+/* The curve by its object identifier (RFC 8410) or name (PKCS#11 3.0, section 2.3.10 of the mechanisms). A bare point may
+ * look like an octet string: its length tells. */
+static EVP_PKEY *edwards_build(struct span curve, struct span point)
+{
+    struct buf hex = BUF(2 * LIMIT_ATTRIBUTE);
+    ASN1_OCTET_STRING *owner = NULL;
+    EVP_PKEY *key = NULL;
+    hex_put(&hex, curve);
+    const char *name = hex.failed ? NULL : ec_curve_name(buf_str(&hex));
+    struct span bare = point.len == ED25519_KEY ? point : point_bare(point, &owner);
+    if (name != NULL && strcmp(name, "Ed25519") == 0 && bare.len == ED25519_KEY)
+        key = EVP_PKEY_new_raw_public_key_ex(crypto_context(), "ED25519", NULL, bare.data, bare.len);
+    ASN1_OCTET_STRING_free(owner);
+    buf_free(&hex);
+    return key;
+}
+
+/* first, second: modulus and exponent, or curve and point. */
+static EVP_PKEY *public_build(CK_ULONG type, struct span first, struct span second)
+{
+    if (type == CKK_RSA)
+        return rsa_build(first, second);
+    return type == CKK_EC ? ec_build(first, second) : edwards_build(first, second);
+}
+
 static enum outcome pkey_spki(EVP_PKEY *key, struct buf *ret)
 {
     unsigned char *der = NULL;
@@ -114,7 +141,7 @@ enum outcome site_spki(const struct site_link *s, CK_OBJECT_HANDLE public, struc
     enum outcome outcome = site_attribute_ulong(s, public, CKA_KEY_TYPE, &type, f);
     if (outcome != OK)
         goto out;
-    if (type != CKK_RSA && type != CKK_EC) {
+    if (type != CKK_RSA && type != CKK_EC && type != CKK_EC_EDWARDS) {
         outcome =
             fault_set(f, E_REFUSED, "%s at %s: a public key of type 0x%lX: not yet", s->token, s->binding->site, type);
         goto out;
@@ -123,8 +150,7 @@ enum outcome site_spki(const struct site_link *s, CK_OBJECT_HANDLE public, struc
                               : two_attributes(s, public, CKA_EC_PARAMS, &first, CKA_EC_POINT, &second, f);
     if (outcome != OK)
         goto out;
-    key = type == CKK_RSA ? rsa_build(buf_span(&first), buf_span(&second))
-                          : ec_build(buf_span(&first), buf_span(&second));
+    key = public_build(type, buf_span(&first), buf_span(&second));
     outcome = pkey_spki(key, ret);
     if (outcome != OK)
         fault_set(f, outcome, "%s at %s: the HSM gives a public key that cannot be read", s->token, s->binding->site);
@@ -191,6 +217,21 @@ out:
     return outcome;
 }
 
+static enum outcome edwards_attributes(const EVP_PKEY *key, struct template *t, struct fault *f)
+{
+    static const uint8_t curve[] = {0x06, 0x03, 0x2b, 0x65, 0x70};
+    uint8_t point[2 + ED25519_KEY] = {0x04, ED25519_KEY};
+    size_t len = ED25519_KEY;
+    if (EVP_PKEY_get_raw_public_key(key, point + 2, &len) != 1 || len != ED25519_KEY)
+        return fault_set(f, E_INVALID, "a public key of Ed25519 that cannot be read");
+    enum outcome outcome = template_set_ulong(t, CKA_KEY_TYPE, CKK_EC_EDWARDS, f);
+    if (outcome == OK)
+        outcome = template_set(t, CKA_EC_PARAMS, curve, sizeof curve, f);
+    if (outcome == OK)
+        outcome = template_set(t, CKA_EC_POINT, point, sizeof point, f);
+    return outcome;
+}
+
 enum outcome spki_template(struct span spki, struct template *ret, struct fault *f)
 {
     struct template t = {0};
@@ -211,8 +252,10 @@ enum outcome spki_template(struct span spki, struct template *ret, struct fault 
         outcome = rsa_attributes(key, &t, f);
     else if (EVP_PKEY_is_a(key, "EC"))
         outcome = ec_attributes(key, &t, f);
+    else if (EVP_PKEY_is_a(key, "ED25519"))
+        outcome = edwards_attributes(key, &t, f);
     else
-        outcome = fault_set(f, E_REFUSED, "a public key that is neither RSA nor EC: not yet");
+        outcome = fault_set(f, E_REFUSED, "a public key that is neither RSA nor EC nor Ed25519: not yet");
     if (outcome == OK) {
         *ret = t;
         t = (struct template){0}; /* taken by *ret */

@@ -7,6 +7,21 @@
 static const uint8_t digest_info[] = {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
                                       0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20};
 
+/* The one that signs 32 bytes with keys of this type; CKM_VENDOR_DEFINED where none is known. */
+static CK_MECHANISM_TYPE signing_mechanism(CK_ULONG key_type)
+{
+    switch (key_type) {
+    case CKK_RSA:
+        return CKM_RSA_PKCS;
+    case CKK_EC:
+        return CKM_ECDSA;
+    case CKK_EC_EDWARDS:
+        return CKM_EDDSA;
+    default:
+        return CKM_VENDOR_DEFINED;
+    }
+}
+
 enum outcome site_sign(const struct site_link *s, CK_OBJECT_HANDLE key, const struct digest *digest, struct buf *ret,
                        struct fault *f)
 {
@@ -17,7 +32,8 @@ enum outcome site_sign(const struct site_link *s, CK_OBJECT_HANDLE key, const st
     enum outcome outcome = site_attribute_ulong(s, key, CKA_KEY_TYPE, &type, f);
     if (outcome != OK)
         return outcome;
-    if (type != CKK_RSA && type != CKK_EC)
+    CK_MECHANISM mechanism = {signing_mechanism(type), NULL, 0};
+    if (mechanism.mechanism == CKM_VENDOR_DEFINED)
         return fault_set(f, E_REFUSED, "%s at %s: a key of type 0x%lX cannot sign here: not yet", s->token,
                          s->binding->site, type);
     if (type == CKK_RSA) {
@@ -26,7 +42,6 @@ enum outcome site_sign(const struct site_link *s, CK_OBJECT_HANDLE key, const st
     }
     memcpy(input + input_len, digest->bytes, sizeof digest->bytes);
     input_len += sizeof digest->bytes;
-    CK_MECHANISM mechanism = {type == CKK_RSA ? CKM_RSA_PKCS : CKM_ECDSA, NULL, 0};
     CK_RV rv = s->f->C_SignInit(s->session, &mechanism, key);
     if (rv != CKR_OK)
         return site_fault(s, "C_SignInit", rv, f);

@@ -14,7 +14,7 @@
  *   3.2    the same in a list of 3.2
  *   holes  2.40 with a function missing
  *   pipe   a client of a peer that died: every call writes to it (shim_writes) before it goes down
- *   sealed private keys are not wrapped, whatever their attributes say; they are extractable below, so that
+ *   sealed private keys are not wrapped, whatever their attributes say; below they are open, so that
  *          tests/integration/clone.c can do what a vendor's own tools do
  *   2.0    a list of 2.0, which ends one function earlier than that of 2.01; what follows it is no pointer */
 
@@ -197,7 +197,7 @@ static void functions_pipe(void)
 #include "module/functions.def"
 }
 
-static CK_BBOOL yes = CK_TRUE;
+static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
 
 static bool is_private(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
 {
@@ -216,7 +216,9 @@ static CK_RV sealed_generate(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechani
     if (count > 64)
         return CKR_TEMPLATE_INCONSISTENT;
     for (CK_ULONG i = 0; i < count; i++)
-        below[i] = items[i].type == CKA_EXTRACTABLE ? (CK_ATTRIBUTE){CKA_EXTRACTABLE, &yes, 1} : items[i];
+        below[i] = items[i].type == CKA_EXTRACTABLE ? (CK_ATTRIBUTE){CKA_EXTRACTABLE, &yes, 1}
+                   : items[i].type == CKA_SENSITIVE ? (CK_ATTRIBUTE){CKA_SENSITIVE, &no, 1}
+                                                    : items[i];
     return softhsm->C_GenerateKeyPair(session, mechanism, public, public_count, below, count, public_key, key);
 }
 
@@ -226,8 +228,9 @@ static CK_RV sealed_attributes(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE objec
     CK_RV rv = softhsm->C_GetAttributeValue(session, object, items, count);
 
     for (CK_ULONG i = 0; i < count && is_private(session, object); i++)
-        if (items[i].type == CKA_EXTRACTABLE && items[i].pValue && items[i].ulValueLen == 1)
-            *(CK_BBOOL *)items[i].pValue = CK_FALSE;
+        if ((items[i].type == CKA_EXTRACTABLE || items[i].type == CKA_SENSITIVE) && items[i].pValue &&
+            items[i].ulValueLen == 1)
+            *(CK_BBOOL *)items[i].pValue = items[i].type == CKA_SENSITIVE;
     return rv;
 }
 

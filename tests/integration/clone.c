@@ -1,5 +1,5 @@
 /* What a vendor's own tools do: the key with this CKA_ID goes from one of SoftHSM's tokens to another, past the module that
- * refuses to wrap it (build/shim-hsm.so, SHIM=sealed).
+ * refuses to wrap it and shows it as sensitive (build/shim-hsm.so, SHIM=sealed). EC and Ed25519.
  * Usage: clone FROM-LABEL FROM-PIN TO-LABEL TO-PIN CKA_ID-IN-HEX */
 
 #include <p11-kit/pkcs11.h>
@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AES_KEY_WRAP_PAD 0x210AUL
 #define CHECK(call)                                                                                                    \
     do {                                                                                                               \
         CK_RV rv_ = (call);                                                                                            \
@@ -38,23 +37,6 @@ static CK_SESSION_HANDLE open_token(const char *label, char *pin)
     exit(1);
 }
 
-/* The same known key on both sides. */
-static CK_OBJECT_HANDLE kek_make(CK_SESSION_HANDLE session)
-{
-    static CK_BYTE value[32] = {7};
-    CK_OBJECT_CLASS class = CKO_SECRET_KEY;
-    CK_KEY_TYPE type = CKK_AES;
-    CK_OBJECT_HANDLE kek = 0;
-    CK_ATTRIBUTE t[] = {{CKA_CLASS, &class, sizeof class},
-                        {CKA_KEY_TYPE, &type, sizeof type},
-                        {CKA_TOKEN, &no, 1},
-                        {CKA_VALUE, value, sizeof value},
-                        {CKA_WRAP, &yes, 1},
-                        {CKA_UNWRAP, &yes, 1}};
-    CHECK(C_CreateObject(session, t, sizeof t / sizeof *t, &kek));
-    return kek;
-}
-
 static CK_BBOOL flag_of(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key, CK_ATTRIBUTE_TYPE type)
 {
     CK_BBOOL value = CK_FALSE;
@@ -75,14 +57,13 @@ int main(int argc, char **argv)
 {
     static const CK_ATTRIBUTE_TYPE uses[] = {CKA_SIGN,   CKA_SIGN_RECOVER, CKA_DECRYPT,
                                              CKA_UNWRAP, CKA_DERIVE,       CKA_ALWAYS_AUTHENTICATE};
-    enum { USES = sizeof uses / sizeof *uses };
+    enum { USES = sizeof uses / sizeof *uses, MADE = 4, FIXED = 6 };
     CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
     CK_KEY_TYPE type = 0;
-    CK_BYTE id[64], label[256], blob[16384];
+    CK_BYTE id[64], label[256], curve[32], value[128];
     CK_BBOOL values[USES];
-    CK_ULONG id_len = 0, len = sizeof blob, found = 0;
+    CK_ULONG id_len = 0, found = 0;
     CK_OBJECT_HANDLE key = 0, clone = 0;
-    CK_MECHANISM kwp = {AES_KEY_WRAP_PAD, NULL, 0};
 
     if (argc != 6)
         return 2;
@@ -98,21 +79,19 @@ int main(int argc, char **argv)
         fprintf(stderr, "clone: no such key\n");
         return 1;
     }
-    CK_ATTRIBUTE names[] = {{CKA_LABEL, label, sizeof label}, {CKA_KEY_TYPE, &type, sizeof type}};
-    CHECK(C_GetAttributeValue(from, key, names, 2));
-    CK_ATTRIBUTE t[16] = {{CKA_CLASS, &class, sizeof class},
-                          {CKA_KEY_TYPE, &type, sizeof type},
-                          {CKA_TOKEN, &yes, 1},
-                          {CKA_PRIVATE, &yes, 1},
-                          {CKA_SENSITIVE, &yes, 1},
-                          {CKA_EXTRACTABLE, &no, 1},
-                          {CKA_LABEL, label, names[0].ulValueLen},
-                          {CKA_ID, id, id_len}};
+    CK_ATTRIBUTE made[] = {{CKA_LABEL, label, sizeof label},
+                           {CKA_KEY_TYPE, &type, sizeof type},
+                           {CKA_EC_PARAMS, curve, sizeof curve},
+                           {CKA_VALUE, value, sizeof value}};
+    CHECK(C_GetAttributeValue(from, key, made, MADE));
+    CK_ATTRIBUTE t[FIXED + MADE + USES] = {
+        {CKA_CLASS, &class, sizeof class}, {CKA_TOKEN, &yes, 1},      {CKA_PRIVATE, &yes, 1},
+        {CKA_SENSITIVE, &yes, 1},          {CKA_EXTRACTABLE, &no, 1}, {CKA_ID, id, id_len}};
+    memcpy(t + FIXED, made, sizeof made);
     for (size_t i = 0; i < USES; i++) {
         values[i] = flag_of(from, key, uses[i]);
-        t[8 + i] = (CK_ATTRIBUTE){uses[i], &values[i], 1};
+        t[FIXED + MADE + i] = (CK_ATTRIBUTE){uses[i], &values[i], 1};
     }
-    CHECK(C_WrapKey(from, &kwp, kek_make(from), key, blob, &len));
-    CHECK(C_UnwrapKey(to, &kwp, kek_make(to), blob, len, t, 8 + USES, &clone));
+    CHECK(C_CreateObject(to, t, sizeof t / sizeof *t, &clone));
     return 0;
 }

@@ -63,6 +63,40 @@ case_brought() {
     small_ceremony after host '!is provisional' acme
 }
 
+# What SoftHSM wraps for nobody comes to sites that are cloned to, is drilled there and signs; both verifiers read the record.
+case_ed25519() {
+    sed -i 's/types: \[EC:P-256, EC:P-384, EC:P-521, /&EC:Ed25519, /' "$D/policy.yaml"
+    prepare_clones
+    asks generate EC:edwards25519 app-1
+    approve "$ID" custodian-1 custodian-2 custodian-3
+    ends 1 generate EC:edwards25519 app-1
+    settle_says 'the key is not there yet'
+    key_read
+    bring cardiff
+    bring glasgow
+    must "$Q" settle
+    must "$Q" drill root cardiff
+    must "$Q" drill root glasgow
+    must "$Q" inventory
+    says 'Everything is as the log says.'
+    must "$Q" log show --type born --json
+    says '"EC:Ed25519"' '"sites":["slough","cardiff","glasgow"]'
+    echo "a message" >"$D/message"
+    must p11 --sign --mechanism EDDSA --label app-1 --input-file "$D/message" --output-file "$D/signature"
+    p11tool --export "pkcs11:token=root-cardiff;object=app-1;type=public" >"$D/app-1.pub"
+    must openssl pkeyutl -verify -rawin -pubin -inkey "$D/app-1.pub" -in "$D/message" -sigfile "$D/signature"
+    short_ceremony root-oca-key-generation '{}' 'Drill, do: drill, with: {token: root, site: glasgow}'
+    opening_approved "$D/short.yaml"
+    must short_holds
+    transcript_holds $CEREMONY
+    local forgery
+    for forgery in 'a receipt of another site' 'a drilled key that did not sign this' 'a drilled key that only says so'; do
+        must tests/tamper.py "$D/transcript" --trust "$D/trust.yaml" --log-key "$D/estate/log/key" --quorate "$Q" \
+            --kinds births,drills --only "$forgery"
+        says '1 changes in all'
+    done
+}
+
 # In a ceremony the step waits for the people who bring the key.
 case_in_a_ceremony() {
     prepare_clones

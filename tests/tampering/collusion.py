@@ -14,7 +14,7 @@ from verifier.strict import canonical_bytes, parse_canonical, sha256, sha256_hex
 from verifier.words import WORDS
 
 from .change import Change
-from .resigned import Forger, births, drills, records, scripted, steps, verdicts
+from .resigned import Forger, births, drills, records, scripted, steps, uses, verdicts
 
 # With everybody's help this is another truth, and has to hold; what is read aloud is put right.
 TRUE_THEN, PUT_RIGHT = "a deviation removed", "other words read aloud"
@@ -209,7 +209,7 @@ class Colluders(Forger):
 
 def attacks(files, trust, key_file, estate):
     forger = Colluders(files, trust, key_file, estate)
-    for kind in (verdicts, births, drills, steps, scripted, records):
+    for kind in (verdicts, births, uses, drills, steps, scripted, records):
         for change in kind(forger):
             if change.name == "together: " + TRUE_THEN:
                 change.wanted = "held"

@@ -190,6 +190,9 @@ def births(forger):
     yield forger.change("another HSM's serial number", _set(enrolled, serial="0000000000000000"), "serial")
     arrived = forger.find("arrived")
     yield forger.change("an HSM somewhere else", _set(arrived, latitude="51.51", longitude="-0.59", place="table"), None)
+
+
+def uses(forger):
     used = forger.find("used")
     yield forger.change("other bytes signed", _set(used, data="0" * 64), "approved")
     yield forger.change("another signature returned", _set(used, signature="0" * 64), "signature")
@@ -564,7 +567,7 @@ def attestations(forger):
                          "artifacts/" + digest(lighter) + ".p7s": files[document + ".p7s"]})
 
 
-ATTACKS = (verdicts, births, drills, tokens.failovers, tokens.promotions, tokens.moves, steps, stamps, scripted, records, documents)
+ATTACKS = (verdicts, births, uses, drills, tokens.failovers, tokens.promotions, tokens.moves, steps, stamps, scripted, records, documents)
 
 
 def attacks(files, trust, key_file, kinds=None):

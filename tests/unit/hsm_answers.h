@@ -21,9 +21,24 @@ static inline struct buf spki_of(EVP_PKEY *key)
     return b;
 }
 
-/* As an HSM answers CKM_ECDSA and CKM_RSA_PKCS: r||s, or PKCS#1 v1.5. */
+static inline struct buf signed_by_edwards(EVP_PKEY *key, const struct digest *d)
+{
+    struct buf b = BUF(64);
+    uint8_t out[64];
+    size_t len = sizeof out;
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    assert_int_equal(EVP_DigestSignInit_ex(ctx, NULL, NULL, crypto_context(), NULL, key, NULL), 1);
+    assert_int_equal(EVP_DigestSign(ctx, out, &len, d->bytes, 32), 1);
+    EVP_MD_CTX_free(ctx);
+    buf_put(&b, out, len);
+    return b;
+}
+
+/* As an HSM answers CKM_ECDSA, CKM_RSA_PKCS and CKM_EDDSA: r||s, PKCS#1 v1.5, or RFC 8032's. */
 static inline struct buf signed_by(EVP_PKEY *key, const struct digest *d)
 {
+    if (EVP_PKEY_is_a(key, "ED25519"))
+        return signed_by_edwards(key, d);
     struct buf b = BUF(4096);
     uint8_t out[1024];
     size_t len = sizeof out;

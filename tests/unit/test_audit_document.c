@@ -130,9 +130,10 @@ static void good_receipts(void **state)
 {
     (void)state;
     struct exchange all[] = {
-        exchange_made(key_made("EC", "P-256"), "true"), exchange_made(key_made("EC", "P-384"), "true"),
-        exchange_made(key_made("EC", "P-521"), "true"), exchange_made(key_made("RSA", NULL), "true"),
-        exchange_made(key_made("RSA", NULL), "false"),  exchange_made(NULL, "true"),
+        exchange_made(key_made("EC", "P-256"), "true"),   exchange_made(key_made("EC", "P-384"), "true"),
+        exchange_made(key_made("EC", "P-521"), "true"),   exchange_made(key_made("RSA", NULL), "true"),
+        exchange_made(key_made("RSA", NULL), "false"),    exchange_made(NULL, "true"),
+        exchange_made(key_made("ED25519", NULL), "true"),
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         assert_int_equal(judge(&all[i]), OK);
@@ -174,6 +175,7 @@ static void altered_fields(void **state)
 {
     (void)state;
     alter_fields(exchange_made(key_made("EC", "P-384"), "true"));
+    alter_fields(exchange_made(key_made("ED25519", NULL), "true"));
     alter_fields(exchange_made(NULL, "true"));
 }
 
@@ -301,13 +303,19 @@ static void bad_keys_and_signatures(void **state)
 {
     (void)state;
     struct fault f;
-    struct digest d = digest_named("x");
+    struct digest d = digest_named("x"), else_ = digest_named("y");
     EVP_PKEY *ec = key_made("EC", "P-256"), *ed = EVP_PKEY_Q_keygen(crypto_context(), NULL, "ED25519");
     struct buf spki = spki_of(ec), other = spki_of(ed), good = signed_by(ec, &d);
+    struct buf edwards = signed_by(ed, &d);
     assert_int_equal(digest_signature_verify(buf_span(&spki), &d, buf_span(&good), &f), OK);
     assert_int_equal(digest_signature_verify(buf_span(&spki), &d, span_of(good.data, good.len - 1), &f), E_REFUSED);
     assert_int_equal(digest_signature_verify(buf_span(&spki), &d, span_of(NULL, 0), &f), E_REFUSED);
-    assert_int_equal(digest_signature_verify(buf_span(&other), &d, buf_span(&good), &f), E_INVALID);
+    assert_int_equal(digest_signature_verify(buf_span(&other), &d, buf_span(&good), &f), E_REFUSED);
+    assert_int_equal(digest_signature_verify(buf_span(&other), &d, buf_span(&edwards), &f), OK);
+    assert_int_equal(digest_signature_verify(buf_span(&other), &d, span_of(edwards.data, 63), &f), E_REFUSED);
+    assert_int_equal(digest_signature_verify(buf_span(&other), &d, span_of(NULL, 0), &f), E_REFUSED);
+    assert_int_equal(digest_signature_verify(buf_span(&other), &else_, buf_span(&edwards), &f), E_REFUSED);
+    assert_int_equal(digest_signature_verify(buf_span(&spki), &d, buf_span(&edwards), &f), E_REFUSED);
     assert_int_equal(digest_signature_verify(span_of(NULL, 0), &d, buf_span(&good), &f), E_INVALID);
     assert_int_equal(digest_signature_verify(span_of(spki.data, spki.len - 1), &d, buf_span(&good), &f), E_INVALID);
     buf_puts(&spki, "x");
@@ -320,6 +328,7 @@ static void bad_keys_and_signatures(void **state)
     buf_free(&spki);
     buf_free(&other);
     buf_free(&good);
+    buf_free(&edwards);
 }
 
 int main(void)

@@ -121,6 +121,7 @@ static void test_births(void **state)
     EXPLAINS(OK, "generate", "--label", "app-1", "--type", "EC:P-384", "--approve", "ann", "--approve", "ben");
     EXPLAINS(E_PENDING, "generate", "--label", "app-1", "--approve", "ann");
     EXPLAINS(E_PENDING, "generate", "--label", "app-1", "--approve", "ann", "--approve", "ann");
+    EXPLAINS(E_REFUSED, "generate", "--label", "app-1", "--type", "EC:Ed25519", "--approve", "ann", "--approve", "ben");
     EXPLAINS(E_REFUSED, "generate", "--label", "app-1", "--type", "RSA:3072", "--approve", "ann", "--approve", "ben");
     EXPLAINS(E_REFUSED, "generate", "--label", "app-1", "--usage", "decrypt", "--approve", "ann", "--approve", "ben");
     EXPLAINS(E_REFUSED, "generate", "--label", "app-1", "--type", "AES:256", "--approve", "ann", "--approve", "ben");

@@ -69,6 +69,9 @@ def key_type(spki):
     parts = algorithm.sequence("a public key's algorithm")
     kind = parts[0].oid("a public key's algorithm")
     point, unused = bits.bits("a public key")
+    if kind == "1.3.101.112":
+        need(unused == 0 and len(parts) == 1 and len(point) == 32, "a public key is not well formed")
+        return "EC:Ed25519", 0
     need(unused == 0 and len(parts) == 2, "a public key is not well formed")
     if kind == "1.2.840.10045.2.1":
         curve, size = EC_ORDERS.get(parts[1].oid("a curve"), (None, 0))
@@ -98,8 +101,10 @@ def rsa(spki, digest, signature, hash_name):
 
 
 def digest_signature(spki, digest, signature):
-    """EC as r||s, RSA as PKCS#1 v1.5, over a SHA-256 digest."""
+    """EC as r||s, Ed25519 of the digest's bytes, RSA as PKCS#1 v1.5, over a SHA-256 digest."""
     kind, size = key_type(spki)
+    if kind == "EC:Ed25519":
+        return ed25519(spki[-32:], digest, signature)
     if not kind.startswith("EC:"):
         return rsa(spki, digest, signature, "sha256")
     if len(signature) != 2 * size:

@@ -9,7 +9,8 @@ EARTH_KM = 6371.0088
 ALWAYS = ("suspend", "resume")  # go on under suspension
 USAGES = {"sign": ("SIGN", "SIGN_RECOVER", "VERIFY", "VERIFY_RECOVER"), "decrypt": ("DECRYPT", "ENCRYPT"),
           "derive": ("DERIVE",), "wrap": ("WRAP", "UNWRAP")}
-CURVES = {"06082a8648ce3d030107": "EC:P-256", "06052b81040022": "EC:P-384", "06052b81040023": "EC:P-521"}
+CURVES = {"06082a8648ce3d030107": "EC:P-256", "06052b81040022": "EC:P-384", "06052b81040023": "EC:P-521",
+          "06032b6570": "EC:Ed25519", "130c656477617264733235353139": "EC:Ed25519"}
 
 
 class Vote:
