@@ -183,6 +183,48 @@ out:
     buf_free(&text);
 }
 
+static bool tokens_meet(const struct rule *a, const struct rule *b)
+{
+    if (a->tokens.count == 0 || b->tokens.count == 0)
+        return true;
+    for (size_t i = 0; i < a->tokens.count; i++)
+        if (strings_have(&b->tokens, a->tokens.items[i]))
+            return true;
+    return false;
+}
+
+/* Some rule could have one use of such a rule's private keys approved by itself, whatever they are called. */
+static bool use_can_be_approved(const struct policy *p, const struct rule *birth)
+{
+    for (size_t i = 0; i < p->rule_count; i++) {
+        const struct rule *r = &p->rules[i];
+
+        if ((r->operations & UINT32_C(1) << OP_USE) != 0 && r->effect == EFFECT_REQUIRE && r->uses_at_most == 0 &&
+            r->object != 0 && (r->classes.count == 0 || strings_have(&r->classes, "private-key")) &&
+            tokens_meet(r, birth))
+            return true;
+    }
+    return false;
+}
+
+/* What a birth that waits for receipts counts on, as far as the policy says it: how a site is reached stands elsewhere. */
+static void check_deferred(struct check *c, const struct rule *rule)
+{
+    const struct replica_rule *r = &rule->replicas;
+
+    if (r->deferred.seconds == 0 && r->deferred.months == 0)
+        return;
+    if (r->self_signs && !use_can_be_approved(c->policy, rule))
+        remark_add(c, REMARK_UNMET, rule, rule->line,
+                   "`provisional-use` has no effect: such a use is approved by itself, and no rule for use requires "
+                   "anything without `uses`");
+    if ((r->fresh.seconds != 0 || r->fresh.months != 0) && !strings_have(&rule->transport, "cloned"))
+        remark_add(
+            c, REMARK_FRAIL, rule, rule->line,
+            "wants `fresh` sites, and one that files are carried to cannot be drilled: `deferred` waits only for "
+            "what was drilled while it was reached in another way");
+}
+
 static bool ceremony_can_open(struct check *c)
 {
     const struct rule *r = policy_match(c->policy, OP_OPEN_CEREMONY, NULL, "", NULL, -1);
@@ -202,6 +244,7 @@ static void check_rule(struct check *c, const struct rule *rule)
         if (rule->tokens.count == 0 || strings_have(&rule->tokens, t->id))
             check_replicas(c, rule, t);
     }
+    check_deferred(c, rule);
 }
 
 /* An estate must not brick itself, nor be anyone's. */

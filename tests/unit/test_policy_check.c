@@ -9,6 +9,11 @@
 #define END "otherwise: deny\nsuccession: {quorum: {of: [authority, key-custodian], at-least: 3}}\n"
 #define RULE(require) ADOPT "  - {id: r, when: {operation: generate}, require: {" require "}}\n"
 
+#define QUORUM "{quorum: {of: authority, at-least: 2}}"
+#define SELF_SIGNS RULE("replicas: {at-least: 1, prove: attest, deferred: 14 days, provisional-use: [self-sign]}")
+#define USE(when, effect) "  - {id: use, when: {operation: use" when "}, " effect "}\n"
+#define USELESS "unmet policy.yaml:30: rule \"r\": `provisional-use` has no effect: "
+
 struct row {
     const char *name, *rules, *end;
     const char *remarks[5]; /* kind and text, in order: "broken ", "unmet ", "frail " before it */
@@ -109,6 +114,28 @@ static const struct row rows[] = {
      RULE("replicas: {at-least: 1, prove: attest, sites: windsor}"),
      END,
      {"frail policy.yaml:30: rule \"r\": no key of token root could be born any more without site windsor"}},
+    {"fresh alone", RULE("replicas: {at-least: 1, prove: attest, fresh: 30 days}"), END, {NULL}},
+    {"deferred alone", RULE("replicas: {at-least: 1, prove: attest, deferred: 14 days}"), END, {NULL}},
+    {"fresh where files are carried",
+     RULE("replicas: {at-least: 1, prove: attest, deferred: 14 days, fresh: 6 months}"),
+     END,
+     {"frail policy.yaml:30: rule \"r\": wants `fresh` sites, and one that files are carried to cannot be drilled"}},
+    {"fresh where keys may be cloned",
+     RULE("replicas: {at-least: 1, prove: attest, deferred: 14 days, fresh: 6 months}, transport: {allow: cloned}"),
+     END,
+     {NULL}},
+    {"self-sign that no rule lets be approved", SELF_SIGNS, END, {USELESS}},
+    {"self-sign under an approved use", SELF_SIGNS USE("", "require: " QUORUM), END, {NULL}},
+    {"self-sign of the same token", SELF_SIGNS USE(", token: root", "require: " QUORUM), END, {NULL}},
+    {"self-sign of another class", SELF_SIGNS USE(", class: secret-key", "require: " QUORUM), END, {USELESS}},
+    {"self-sign of its class", SELF_SIGNS USE(", class: [private-key, data]", "require: " QUORUM), END, {NULL}},
+    {"self-sign of session objects", SELF_SIGNS USE(", object: session", "require: " QUORUM), END, {USELESS}},
+    {"self-sign plainly allowed", SELF_SIGNS USE("", "allow: true"), END, {USELESS}},
+    {"self-sign denied", SELF_SIGNS USE("", "deny: true"), END, {USELESS}},
+    {"self-sign by uses in number",
+     SELF_SIGNS USE("", "require: {quorum: {of: authority, at-least: 2}, uses: {at-most: 5, within: 1 hour}}"),
+     END,
+     {USELESS}},
 };
 
 static const char *kind_name(enum remark_kind kind)
