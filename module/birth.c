@@ -7,6 +7,7 @@
 #include "module/birth_work.h"
 #include "module/cloned.h"
 #include "module/head.h"
+#include "module/key_sites.h"
 
 static bool members_put(const struct birth_work *k, json_t *more)
 {
@@ -230,6 +231,8 @@ static enum outcome birth_check(const struct birth_work *k, struct fault *f)
         else if (state_key(&k->estate->state, k->token, class, buf_str(&id), NULL) != NULL)
             outcome = fault_set(f, E_REFUSED, "a key with CKA_ID %s lives on %s already: choose another", buf_str(&id),
                                 k->token);
+        else
+            outcome = key_id_free(&k->estate->state, k->token, buf_str(&id), f);
     }
     buf_free(&id);
     return outcome;

@@ -50,9 +50,10 @@ static CK_RV destroyed_look(const struct session_view *view, CK_OBJECT_HANDLE lo
     return gate_fault(&f);
 }
 
-/* The replicas first, by the CKA_ID; what a death leaves is finished by recovery. */
+/* The replicas first, by the CKA_ID; what a death leaves is finished by recovery. Sites that judge by themselves are told
+ * when nothing here can be given up any more, for they take nothing back; where one is away the key is left. */
 static CK_RV destroy_carry(struct world *w, const struct session_view *view, CK_OBJECT_HANDLE object,
-                           CK_OBJECT_HANDLE lower, struct grant *g, const struct key_sites *key)
+                           CK_OBJECT_HANDLE lower, struct grant *g, struct key_sites *key)
 {
     json_t *more = key_sites_more(key);
     struct fault f = {0};
@@ -72,6 +73,8 @@ static CK_RV destroy_carry(struct world *w, const struct session_view *view, CK_
         rv = destroyed_look(view, lower, key);
     if (rv == CKR_OK)
         object_forget(object);
+    if (rv == CKR_OK && key->token && !g->answer.plain && key_destroy_far(w, key, &f) != OK)
+        rv = gate_fault(&f);
     if (rv == CKR_OK)
         rv = destroy_log(w, g, key);
     if (rv == CKR_OK && key->token && !g->answer.plain)

@@ -104,12 +104,24 @@ static const struct state_intent *birth_of(const struct far *x, const struct sta
     for (size_t i = s->key_count; id != NULL && i-- > 0;) {
         const struct state_key *k = &s->keys[i];
 
-        if (k->intent == 0 || strcmp(k->id, id) != 0 || end->token == NULL || strcmp(k->token, end->token) != 0 ||
-            strcmp(k->label, end->label != NULL ? end->label : "") != 0)
+        if (k->intent == 0 || k->seq > end->seq || strcmp(k->id, id) != 0 || end->token == NULL ||
+            strcmp(k->token, end->token) != 0 || strcmp(k->label, end->label != NULL ? end->label : "") != 0)
             continue;
         *ret_key = k;
         return way_of(x, k);
     }
+    return NULL;
+}
+
+/* A key born since then under the same CKA_ID, which an old end shown again would take with it. */
+static const struct state_key *later_of(const struct far *x, const struct state_key *key)
+{
+    const struct state *s = &x->host->copy->state;
+
+    for (size_t i = s->key_count; i-- > 0;)
+        if (s->keys[i].seq > key->seq && !s->keys[i].destroyed && strcmp(s->keys[i].id, key->id) == 0 &&
+            strcmp(s->keys[i].token, key->token) == 0)
+            return &s->keys[i];
     return NULL;
 }
 
@@ -127,6 +139,9 @@ static enum outcome destroyed(struct far *x, const struct state_intent *end, con
     if (t == NULL || (t->state != TAKEN_BORN && t->state != TAKEN_DESTROYED))
         return fault_set(f, E_REFUSED, "the key that entry %llu destroys was never born here",
                          (unsigned long long)end->seq);
+    if (later_of(x, key) != NULL)
+        return fault_set(f, E_REFUSED, "the key that entry %llu destroys had the CKA_ID that \"%s\" has now",
+                         (unsigned long long)end->seq, later_of(x, key)->label);
     *ret_birth = birth;
     outcome = hex_parse_buf(key->id, &id, f);
     if (outcome == OK)

@@ -5,6 +5,7 @@
 #include "module/birth.h"
 #include "module/cloned.h"
 #include "module/functions.h"
+#include "module/key_sites.h"
 #include "module/made.h"
 #include "module/mechanisms.h"
 
@@ -125,6 +126,8 @@ static enum outcome id_unused(const struct generation *g, const struct key_templ
     if (key)
         result = fault_set(f, E_INVALID, "CKA_ID %s is that of the key \"%s\" on %s: choose another, or none",
                            buf_str(&hex), key->label, token);
+    else if (t->id.len)
+        result = key_id_free(&g->world->estate->state, token, buf_str(&hex), f);
     buf_free(&hex);
     return result;
 }

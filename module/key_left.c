@@ -40,6 +40,23 @@ enum outcome key_cleared_log(struct world *w, uint64_t born, const struct string
     return outcome;
 }
 
+enum outcome key_id_free(const struct state *s, const char *token, const char *id_hex, struct fault *f)
+{
+    for (size_t i = 0; i < s->key_count; i++) {
+        const struct state_key *k = &s->keys[i];
+        if (!k->destroyed || strcmp(k->id, id_hex) != 0 || strcmp(k->token, token) != 0)
+            continue;
+        for (size_t n = 0; n < k->retired.count; n++)
+            if (state_site(s, token, k->retired.items[n]) != NULL)
+                return fault_set(
+                    f, E_INVALID,
+                    "CKA_ID %s is that of \"%s\" on %s, which is destroyed but left at %s: choose another, "
+                    "or none, or run `quorate settle`",
+                    id_hex, k->label, token, k->retired.items[n]);
+    }
+    return OK;
+}
+
 static bool line_add(json_t *report, const char *label, const char *site, const char *why)
 {
     struct buf text = BUF(1200);
@@ -87,7 +104,7 @@ static enum outcome left_of(const struct world *w, const struct state_key *key, 
         const struct binding *bound = NULL;
         struct fault ignored = {0};
         if (state_site(&w->estate->state, key->token, site) != NULL &&
-            site_bound(w, key->token, site, &bound, &ignored) == OK)
+            (site_bound(w, key->token, site, &bound, &ignored) == OK || replica_is_far(w, key->token, site)))
             good = strings_add(&k.sites, site);
     }
     if (good) {

@@ -148,6 +148,57 @@ static enum outcome primary_visit(struct world *w, const struct key_sites *k, co
     return outcome;
 }
 
+/* Of the intents that name this key, under its CKA_ID and label, those after its birth; the first that was not given up. */
+static const struct state_intent *end_of(const struct state *s, const struct key_sites *k)
+{
+    for (size_t i = 0; i < s->intent_count; i++) {
+        const struct state_intent *n = &s->intents[i];
+        const char *class = json_string_or_null(n->body, "class"), *id = json_string_or_null(n->body, "id");
+
+        if (n->seq > k->born && n->state != INTENT_ROLLED_BACK &&
+            strcmp(n->operation, operation_name(OP_DESTROY)) == 0 && class != NULL && id != NULL &&
+            strcmp(class, k->class_name) == 0 && strcmp(id, k->id) == 0 && n->token != NULL &&
+            strcmp(n->token, k->token) == 0 && strcmp(n->label != NULL ? n->label : "", k->label) == 0)
+            return n;
+    }
+    return NULL;
+}
+
+/* The intent by which the key came to this site: to bring it there later, or that of its birth. NULL: none did. */
+static const struct state_intent *way_of(const struct state *s, const struct key_sites *k, const char *site)
+{
+    for (size_t i = s->intent_count; i-- > 0;) {
+        const struct state_intent *n = &s->intents[i];
+        const json_t *born = json_object_get(n->body, "born");
+        const char *to = json_string_value(json_array_get(json_object_get(n->body, "sites"), 1));
+
+        if (strcmp(n->operation, operation_name(OP_REPLICATE)) == 0 && n->state != INTENT_ROLLED_BACK &&
+            json_is_integer(born) && (uint64_t)json_integer_value(born) == k->born && to != NULL &&
+            strcmp(to, site) == 0)
+            return n;
+    }
+    for (size_t i = 0; i < s->key_count; i++)
+        if (s->keys[i].seq == k->born)
+            return state_intent(s, s->keys[i].intent);
+    return NULL;
+}
+
+/* What a site that judges by itself is to be told: who approved this end, and which key it is there. */
+static enum outcome key_end_describe(const struct world *w, const struct key_sites *k, struct visit *v, struct fault *f)
+{
+    const struct state *s = &w->estate->state;
+    const struct state_intent *end = end_of(s, k), *way = way_of(s, k, v->bound.site);
+
+    if (end == NULL || way == NULL)
+        return fault_set(f, E_REFUSED,
+                         "%s at %s judges by itself, and the log has nothing that people approved of this key to show "
+                         "it: destroy the key there",
+                         k->token, v->bound.site);
+    v->intent = end->seq;
+    v->birth = way->digest;
+    return OK;
+}
+
 static enum outcome replica_begin_key(struct replicas *at, struct world *w, const struct key_sites *k, const char *site,
                                       const struct template *t, enum visit_kind kind, struct fault *f)
 {
@@ -156,6 +207,8 @@ static enum outcome replica_begin_key(struct replicas *at, struct world *w, cons
 
     if (outcome == OK && r->visit != NULL)
         outcome = key_describe(k, t, r->visit, f);
+    if (outcome == OK && r->visit != NULL && r->far && kind == VISIT_DESTROY)
+        outcome = key_end_describe(w, k, r->visit, f);
     return outcome == OK ? replica_begin(r, kind, f) : outcome;
 }
 
@@ -229,5 +282,33 @@ enum outcome key_destroy_at(struct world *w, const struct key_sites *k, const ch
 {
     if (!k->id[0])
         return fault_set(f, E_REFUSED, "the key \"%s\" has no CKA_ID to find it by", k->label);
-    return key_visit(w, k, site, NULL, VISIT_WITHDRAW, visit_withdraw, f);
+    return key_visit(w, k, site, NULL, VISIT_DESTROY, visit_withdraw, f);
+}
+
+enum outcome key_destroy_far(struct world *w, struct key_sites *k, struct fault *f)
+{
+    struct replicas at = {.count = 0};
+    struct replica *r = NULL;
+    struct strings left = {0}, gone = {0};
+    struct fault why = {0};
+    enum outcome outcome = OK, visit = OK;
+
+    for (size_t i = 0; i < k->left.count && k->id[0]; i++)
+        if (replica_is_far(w, k->token, k->left.items[i]))
+            replica_begin_key(&at, w, k, k->left.items[i], NULL, VISIT_DESTROY, &why);
+    while ((r = replicas_next(&at, &visit, &why)) != NULL)
+        if (visit == OK && !strings_add(&gone, r->site))
+            outcome = fault_memory(f);
+    replicas_end(&at);
+    for (size_t i = 0; i < k->left.count && outcome == OK; i++)
+        if (!strings_add(strings_have(&gone, k->left.items[i]) ? &k->sites : &left, k->left.items[i]))
+            outcome = fault_memory(f);
+    if (outcome == OK) {
+        strings_free(&k->left);
+        k->left = left;
+        left = (struct strings){0}; /* taken by k */
+    }
+    strings_free(&left);
+    strings_free(&gone);
+    return outcome;
 }

@@ -9,7 +9,7 @@ struct key_sites {
     char *token, *label, *class_name, *id;
     uint64_t born;        /* seq */
     struct strings sites; /* that are reached as modules, the primary first */
-    struct strings left;  /* that are not reached from here */
+    struct strings left;  /* that are not reached as modules */
 };
 enum outcome key_sites_of(const struct world *w, const struct state_key *key, struct key_sites *ret, struct fault *f);
 void key_sites_clear(struct key_sites *k);
@@ -40,9 +40,16 @@ enum outcome key_there(struct world *w, const struct key_sites *k, bool *ret, st
  * done `cleared` says so. What remains is for keys_left_settle. */
 enum outcome key_end_log(struct world *w, const struct key_sites *k, struct fault *f);
 enum outcome key_cleared_log(struct world *w, uint64_t born, const struct strings *sites, struct fault *f);
-/* Destroys what is left of destroyed keys at the sites that are reached from here. report: lines {"key", "outcome"}. */
+/* E_INVALID where this CKA_ID (hex) is that of a destroyed key which an enrolled site has yet to destroy: what it finds it
+ * by would take a new key with it. */
+enum outcome key_id_free(const struct state *s, const char *token, const char *id_hex, struct fault *f);
+/* Destroys what is left of destroyed keys at the sites that are reached as modules or by couriers. report: lines {"key", "outcome"}. */
 enum outcome keys_left_settle(struct world *w, json_t *report, struct fault *f);
-/* Destroys both halves at a site and looks that none is left. */
+/* Under an intent of its end in the log: shows it to the sites of k->left that a courier reaches, side by side; those that
+ * sign that the key is gone there go over to k->sites. Those that fail stay: no error. */
+enum outcome key_destroy_far(struct world *w, struct key_sites *k, struct fault *f);
+/* Destroys both halves at a site and looks that none is left; a site that a courier reaches does so by itself, and signs
+ * it. E_REFUSED where such a one could be shown nothing that people approved. */
 enum outcome key_destroy_at(struct world *w, const struct key_sites *k, const char *site, struct fault *f);
 
 #endif

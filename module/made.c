@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/encode.h"
+#include "module/key_sites.h"
 
 enum outcome asked_read(const struct template *t, CK_OBJECT_CLASS class_otherwise, struct asked *ret, struct fault *f)
 {
@@ -56,7 +57,7 @@ enum outcome id_check(const struct world *w, CK_SLOT_ID slot, CK_OBJECT_CLASS cl
             return fault_set(f, E_INVALID, "CKA_ID %s is that of the key \"%s\" on %s: choose another, or none", id_hex,
                              k->label, token);
     }
-    return OK;
+    return key_id_free(s, token, id_hex, f);
 }
 
 enum outcome asked_id_check(const struct world *w, CK_SLOT_ID slot, const struct template *t, const struct asked *asked,

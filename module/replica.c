@@ -22,6 +22,7 @@ static visit_fn *const visits[][2] = {
     [VISIT_HEAD_PUT] = {visit_head_put, NULL},
     [VISIT_CLOSE] = {visit_close, NULL},
     [VISIT_WITHDRAW] = {visit_withdraw, courier_withdraw},
+    [VISIT_DESTROY] = {visit_withdraw, courier_destroy},
 };
 
 /* These visits are for the site, and take place at the primary. */

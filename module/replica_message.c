@@ -23,7 +23,7 @@ enum outcome replica_message(struct replica *r, enum visit_kind kind, struct fau
     if (outcome == OK && kind == VISIT_TAKE) {
         asks = MESSAGE_OFFER;
         outcome = offer_json(&v->offer, more, f);
-    } else if (outcome == OK && (kind == VISIT_NAME || kind == VISIT_WITHDRAW)) {
+    } else if (outcome == OK && (kind == VISIT_NAME || kind == VISIT_WITHDRAW || kind == VISIT_DESTROY)) {
         asks = kind == VISIT_NAME ? MESSAGE_BORN : MESSAGE_WITHDRAW;
         outcome = json_put_integer(more, "intent", (int64_t)v->intent) ? OK : fault_memory(f);
     } else if (outcome == OK && !random_bytes(v->challenge.bytes, sizeof v->challenge.bytes)) {

@@ -55,12 +55,14 @@ static enum outcome end_append(struct world *w, uint64_t intent, enum entry_type
     return outcome;
 }
 
-static enum outcome destroy_settle(struct world *w, uint64_t intent, const struct key_sites *k, struct fault *f)
+static enum outcome destroy_settle(struct world *w, uint64_t intent, struct key_sites *k, struct fault *f)
 {
     enum outcome outcome = OK;
 
     for (size_t n = 0; n < k->sites.count && outcome == OK; n++)
         outcome = key_destroy_at(w, k, k->sites.items[n], f);
+    if (outcome == OK)
+        outcome = key_destroy_far(w, k, f);
     return outcome == OK ? end_append(w, intent, ENTRY_DESTROYED, destroyed_body(k), f) : outcome;
 }
 

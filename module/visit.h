@@ -54,8 +54,8 @@ struct visit {
     /* Of a site that is reached by a courier: the message, and what its answer says. */
     struct buf message;
     unsigned within;                /* seconds */
-    struct digest challenge, birth; /* that it must answer; digest of the birth's intent */
-    uint64_t intent;                /* its seq */
+    struct digest challenge, birth; /* that it must answer; digest of the intent by which the key came there */
+    uint64_t intent;                /* seq of the one that is spoken of: that, or of a born key's end */
     uint64_t seen;                  /* so much of our log the site has, with this root */
     struct digest root;
 
@@ -88,7 +88,7 @@ visit_fn visit_head_put;  /* makes the new head, then deletes `heads` */
 visit_fn visit_drill;     /* all keys of `asked` prove themselves, for `challenge` */
 visit_fn visit_close;
 /* The same where a courier carries the message and the answer. */
-visit_fn courier_ready, courier_take, courier_born, courier_withdraw, courier_drill;
+visit_fn courier_ready, courier_take, courier_born, courier_withdraw, courier_destroy, courier_drill;
 
 void visit_free(struct visit *v); /* NULL is fine; a link that is still open is closed */
 /* The end of one that nobody waits for any more, on its thread: what it took in is destroyed again, all is closed, and the

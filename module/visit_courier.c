@@ -145,3 +145,8 @@ enum outcome courier_withdraw(struct visit *v, struct fault *f)
 {
     return settled(v, MESSAGE_WITHDRAW, "withdrawn", f);
 }
+
+enum outcome courier_destroy(struct visit *v, struct fault *f)
+{
+    return settled(v, MESSAGE_WITHDRAW, "destroyed", f);
+}

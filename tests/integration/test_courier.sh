@@ -27,6 +27,7 @@ status) ./honest <brought; exit 3 ;;
 flood) yes ;;
 dies) kill -9 \$\$ ;;
 lost) ./honest <brought >/dev/null; exit 1 ;;
+denies) ./honest <brought | sed 's/"outcome":"destroyed"/"outcome":"withdrawn"/' ;;
 keep) ./honest <brought | tee kept ;;
 replay) cat kept ;;
 swap) sed -E '1s/("wrapped-key":"[0-9a-f]{64})[0-9a-f]{4}/\1beef/' brought | ./honest ;;
@@ -246,6 +247,63 @@ case_brought_there_later() {
     says 'held already'
     must "$Q" log check
     must far "$Q" log check
+}
+
+# What people end goes there too: the site signs that the key is gone, and counts as left until it has.
+case_ended_there() {
+    RULES='  - id: end of an application key
+    when: {operation: destroy, token: root, label: "^app-", class: private-key}
+    require: {quorum: {of: key-custodian, at-least: 2}}' awk '
+        /^  - id: use of an application key$/ { print ENVIRON["RULES"] } { print }' "$D/policy.yaml" >"$D/policy.new"
+    mv "$D/policy.new" "$D/policy.yaml"
+    prepare_courier
+    born EC:prime256v1 app-1 --id 0101
+    born EC:prime256v1 app-2 --id 0202
+    mode withdraw keep
+    asks p11 --delete-object --type privkey --id 0101
+    approve "$ID" custodian-1 custodian-2
+    must p11 --delete-object --type privkey --id 0101
+    [ "$(count_with_far app-1 privkey)" = '0 0 0' ] || fail "private keys: $(count_with_far app-1 privkey)"
+    must "$Q" log show --json --type destroyed
+    says '"sites":["slough","cardiff","glasgow"]'
+    ! grep -q '"left"' <<<"$OUT" || fail 'a site is left'
+    must far "$Q" log show --type settled
+    says destroyed
+    # The courier dies: it is over here, left there, and nobody else gets its CKA_ID meanwhile.
+    mode withdraw dies
+    asks p11 --delete-object --type privkey --id 0202
+    approve "$ID" custodian-1 custodian-2
+    must p11 --delete-object --type privkey --id 0202
+    [ "$(count_with_far app-2 privkey)" = '0 0 1' ] || fail "private keys: $(count_with_far app-2 privkey)"
+    must "$Q" log show --json --type destroyed
+    says '"left":["glasgow"]' '"sites":["slough","cardiff"]'
+    ends 1 generate EC:prime256v1 app-3 --id 0202
+    # Neither the answer about another key, nor one that says or signs something else, proves anything.
+    for MODE in replay denies foreign rubbish silent lost; do
+        mode withdraw "$MODE"
+        must "$Q" settle
+        says 'left at glasgow'
+    done
+    must "$Q" status --offline
+    says 'destroyed  "app-2" of root, left at glasgow'
+    must "$Q" log show --type cleared
+    ! grep -q glasgow <<<"$OUT" || fail 'a lie was believed'
+    mode none
+    must "$Q" settle
+    matches 'key app-2 +destroyed at glasgow'
+    [ "$(count_with_far app-2 privkey)" = '0 0 0' ] || fail "private keys: $(count_with_far app-2 privkey)"
+    must "$Q" log show --json --type cleared
+    says '"sites":["glasgow"]'
+    must "$Q" settle --json
+    says '"settled":[]'
+    must "$Q" log check
+    must far "$Q" log check
+    must "$Q" status --offline
+    says 'generate "app-3" root: CKA_ID 0202 is that of "app-2" on root, which is destroyed but left at glasgow'
+    ! grep -q 'destroyed  "app-2"' <<<"$OUT" || fail 'still listed'
+    asks generate EC:prime256v1 app-3 --id 0202
+    small_ceremony ends host
+    small_ceremony there far
 }
 
 cases

@@ -282,6 +282,17 @@ static inline void far_offered(struct far_pair *p, struct far_birth *b, const ch
     far_offer_message(p, b, ret);
 }
 
+/* The site took it in. */
+static inline void far_taken(struct far_pair *p, struct far_birth *b, const char *label)
+{
+    struct site_answer a;
+    struct buf message;
+    far_offered(p, b, label, &message);
+    assert_string_equal(far_answers(p, MESSAGE_OFFER, &message, &a), "");
+    site_answer_clear(&a);
+    buf_free(&message);
+}
+
 static inline void far_intent_entry(struct far_pair *p, const struct far_birth *b, enum entry_type type,
                                     const char *name, json_t *value_taken)
 {
