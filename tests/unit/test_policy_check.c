@@ -235,9 +235,32 @@ static void test_sites_now(void **state)
     policy_free(p);
 }
 
+static void test_facts(void **state)
+{
+    struct policy *p = fixture_policy("  []\n", "otherwise: deny\n");
+    const struct person *h = policy_person(p, "alt3");
+    struct digest print = fixture_print("c2"), none = {0};
+
+    (void)state;
+    assert_string_equal(h->alternate_for, "c3");
+    assert_int_equal(h->alternate_from, T0 + 86400);
+    assert_true(h->alternate_until == MOMENT_NEVER && h->until == MOMENT_NEVER && h->from == 0);
+    assert_int_equal(policy_person(p, "old")->until, T0);
+    assert_ptr_equal(policy_person_by_fingerprint(p, &print), policy_person(p, "c2"));
+    assert_null(policy_person_by_fingerprint(p, &none));
+    assert_null(policy_person(p, "nobody"));
+    assert_float_equal(policy_site(p, "cardiff")->at.longitude, -3.18, 1e-12);
+    assert_string_equal(policy_site(p, "cardiff")->at.longitude_text, "-3.18");
+    assert_string_equal(policy_token(p, "root")->primary, "slough");
+    assert_null(policy_token(p, "leaf"));
+    assert_int_equal(p->succession.at_least, 0);
+    policy_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_facts),
         cmocka_unit_test(test_remarks),
         cmocka_unit_test(test_by_date),
         cmocka_unit_test(test_sites_now),

@@ -347,28 +347,6 @@ static void test_whole(void **state)
     policy_free(p);
 }
 
-static void test_facts(void **state)
-{
-    struct policy *p = fixture_policy("  []\n", "otherwise: deny\n");
-    const struct person *h = policy_person(p, "alt3");
-    struct digest print = fixture_print("c2"), none = {0};
-
-    (void)state;
-    assert_string_equal(h->alternate_for, "c3");
-    assert_int_equal(h->alternate_from, T0 + 86400);
-    assert_true(h->alternate_until == MOMENT_NEVER && h->until == MOMENT_NEVER && h->from == 0);
-    assert_int_equal(policy_person(p, "old")->until, T0);
-    assert_ptr_equal(policy_person_by_fingerprint(p, &print), policy_person(p, "c2"));
-    assert_null(policy_person_by_fingerprint(p, &none));
-    assert_null(policy_person(p, "nobody"));
-    assert_float_equal(policy_site(p, "cardiff")->at.longitude, -3.18, 1e-12);
-    assert_string_equal(policy_site(p, "cardiff")->at.longitude_text, "-3.18");
-    assert_string_equal(policy_token(p, "root")->primary, "slough");
-    assert_null(policy_token(p, "leaf"));
-    assert_int_equal(p->succession.at_least, 0);
-    policy_free(p);
-}
-
 /* The canonical form is a document of the same meaning, and its digest does not depend on how the file is laid out. */
 static void test_canonical(void **state)
 {
@@ -452,9 +430,9 @@ static void test_promotions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_documents), cmocka_unit_test(test_rules),      cmocka_unit_test(test_whole),
-        cmocka_unit_test(test_facts),     cmocka_unit_test(test_canonical),  cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_too_long),  cmocka_unit_test(test_promotions), cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_documents),  cmocka_unit_test(test_rules),     cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_canonical),  cmocka_unit_test(test_truncated), cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_promotions), cmocka_unit_test(test_labels),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
