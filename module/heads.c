@@ -220,17 +220,18 @@ static enum outcome head_tell(struct world *w, const struct replica *r, struct f
     return outcome;
 }
 
-/* Takes one that is this very note off the list: it stays where it is. */
+/* Takes all that are this very note off the list: they stay where they are. Of two that two processes put there at once each
+ * might otherwise keep the other one's, and none would be left. */
 static bool heads_spare(struct heads *h, struct span note)
 {
-    for (size_t i = 0; i < h->count; i++) {
-        if (!span_equal(buf_span(&h->items[i].note), note))
-            continue;
-        buf_free(&h->items[i].note);
-        h->items[i] = h->items[--h->count];
-        return true;
-    }
-    return false;
+    size_t kept = 0, before = h->count;
+    for (size_t i = 0; i < before; i++)
+        if (span_equal(buf_span(&h->items[i].note), note))
+            buf_free(&h->items[i].note);
+        else
+            h->items[kept++] = h->items[i];
+    h->count = kept;
+    return kept < before;
 }
 
 /* Where everything is as it should be, or people have pardoned what is not. */

@@ -124,9 +124,11 @@ enum outcome visit_head_put(struct visit *v, struct fault *f)
     enum outcome outcome = visit_open(v, f);
     if (outcome == OK && v->note.len > 0)
         outcome = head_put(v, f);
-    for (size_t i = 0; i < v->heads.count && outcome == OK; i++) {
+    if (outcome != OK)
+        return outcome;
+    for (size_t i = 0; i < v->heads.count; i++) {
         CK_RV rv = v->link.f->C_DestroyObject(v->link.session, v->heads.items[i].object);
-        if (rv != CKR_OK)
+        if (rv != CKR_OK && rv != CKR_OBJECT_HANDLE_INVALID) /* another process was quicker */
             outcome = site_fault(&v->link, "deleting an older head of the log", rv, f);
     }
     return outcome;
