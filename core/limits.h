@@ -15,6 +15,7 @@
 #define LIMIT_MIRRORED (64u * 1024u * 1024u)    /* bytes: one file of a home but its entries */
 #define LIMIT_HEADS 8u                          /* the log's heads on one HSM, those that a crash left included */
 #define LIMIT_HEAD_LOOKS 25u                    /* looks for it where it is not as it should be, 20 ms apart */
+#define LIMIT_SHELF_LOOKS 3u                    /* looks at an HSM that is not as the log says, 50 ms apart */
 #define LIMIT_NOTE 65535u                       /* bytes: one signed note */
 #define LIMIT_PROOF (128u * 1024u)              /* bytes: one tlog-proof with its checkpoint */
 #define LIMIT_OFFER (256u * 1024u)              /* bytes: one offer with its proofs and approvals */

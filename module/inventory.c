@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/encode.h"
 #include "module/head.h"
@@ -275,6 +276,28 @@ static enum outcome shelf_look(struct shelf *h, bool primary, struct fault *f)
     return outcome;
 }
 
+/* Another process may be at work there, and a search and the reading of what it found are several calls: something is wrong
+ * only where it stays so. */
+static enum outcome shelf_look_again(struct shelf *h, bool primary, struct fault *f)
+{
+    const struct timespec pause = {.tv_nsec = 50000000};
+    enum outcome outcome = OK;
+    for (unsigned looks = 1; looks <= LIMIT_SHELF_LOOKS; looks++) {
+        json_array_clear(h->objects);
+        json_array_clear(h->missing);
+        memset(h->found, 0, (h->state->key_count + 1) * sizeof *h->found);
+        memset(h->found_public, 0, (h->state->key_count + 1) * sizeof *h->found_public);
+        h->found_identity = h->found_transport = h->found_head = false;
+        h->differences = 0;
+        outcome = shelf_look(h, primary, f);
+        if (outcome != OK || h->differences == 0)
+            break;
+        if (looks < LIMIT_SHELF_LOOKS)
+            nanosleep(&pause, NULL);
+    }
+    return outcome;
+}
+
 /* A site that could not be looked at is a difference: nothing can be said of it. */
 static enum outcome site_list(struct world *w, const struct bound_token *t, const struct binding *b, json_t *list,
                               uint64_t *differences, struct fault *f)
@@ -292,7 +315,7 @@ static enum outcome site_list(struct world *w, const struct bound_token *t, cons
     h.found_public = calloc(h.state->key_count + 1, sizeof *h.found_public);
     bool good = h.objects != NULL && h.missing != NULL && h.found != NULL && h.found_public != NULL;
     if (good && b->reach == REACH_MODULE) {
-        outcome = shelf_look(&h, named != NULL && strcmp(named->primary, b->site) == 0, &why);
+        outcome = shelf_look_again(&h, named != NULL && strcmp(named->primary, b->site) == 0, &why);
         state = outcome == OK ? "looked-at" : "absent";
         h.differences += outcome != OK;
         good = outcome == OK || json_put_string(line, "why", why.text);
