@@ -20,11 +20,13 @@ static struct line {
 } * line;
 
 /* SoftHSM now and then shows one process nothing of what another has put on the token, until something is put there once
- * more, or not all of its tokens: the log's head is then said to be missing, or an HSM, and nothing is born. Asked again. */
+ * more, or not all of its tokens, or fails to log in: the log's head is then said to be missing, or an HSM, and nothing is born.
+ * Asked again. */
 static bool softhsm_looked_away(CK_RV rv)
 {
     return (rv == CKR_FUNCTION_REJECTED && strstr(refusal_text(), "head on the HSM")) ||
-           (rv == CKR_DEVICE_ERROR && strstr(refusal_text(), "no token with serial number"));
+           (rv == CKR_DEVICE_ERROR && (strstr(refusal_text(), "no token with serial number") ||
+                                       strstr(refusal_text(), "C_Login: CKR_GENERAL_ERROR")));
 }
 
 static CK_RV bear(CK_SESSION_HANDLE session, unsigned n)
