@@ -19,6 +19,7 @@ struct errand {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t back = PTHREAD_COND_INITIALIZER;
 static atomic_bool threads_forbidden;
+static _Thread_local struct errand *own; /* that this thread runs */
 
 void errands_without_threads(bool forbidden)
 {
@@ -34,7 +35,9 @@ void errands_forget(void)
 static void *errand_thread(void *argument)
 {
     struct errand *e = argument;
+    own = e;
     e->run(e->work);
+    own = NULL;
     pthread_mutex_lock(&lock);
     bool left = e->left;
     e->done = true;
@@ -145,4 +148,14 @@ bool errand_end(struct errand *e)
     if (done)
         free(e);
     return done;
+}
+
+bool errand_left(void)
+{
+    if (own == NULL)
+        return false;
+    pthread_mutex_lock(&lock);
+    bool left = own->left;
+    pthread_mutex_unlock(&lock);
+    return left;
 }

@@ -25,6 +25,9 @@ bool errand_back(const struct errand *e);
  * either case. */
 bool errand_end(struct errand *e);
 
+/* On an errand's thread: nobody waits for it any more; what it has not begun it should not begin. False elsewhere. */
+bool errand_left(void);
+
 /* The application forbade threads (CKF_LIBRARY_CANT_CREATE_OS_THREADS, PKCS#11 2.40, section 5.4): errands are run at
  * once by whoever begins them, and nobody measures their time. */
 void errands_without_threads(bool forbidden);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/limits.h"
+#include "module/errand.h"
 #include "module/recovery.h"
 #include "module/site_accept.h"
 #include "module/wrapping.h"
@@ -30,6 +31,14 @@ static enum outcome offer_judge(const struct site_link *s, const struct digest *
                              s->binding->site, attribute_name(wanted[i].type), wanted[i].value ? "true" : "false");
     }
     return OK;
+}
+
+/* Before anything is made that outlasts the session: a birth that has gone on without the site undoes it. */
+static enum outcome still_wanted(const struct site_link *s, struct fault *f)
+{
+    if (!errand_left())
+        return OK;
+    return fault_set(f, E_DEVICE, "%s at %s: it answered too late", s->token, s->binding->site);
 }
 
 struct unwrapping {
@@ -98,6 +107,8 @@ static enum outcome courier_use(struct unwrapping *u, struct template *t, CK_OBJ
     CK_MECHANISM kwp = {CKM_AES_KEY_WRAP_PAD, NULL, 0};
     CK_RV rv = CKR_OK;
     enum outcome outcome = courier_unwrap(u, &courier, f);
+    if (outcome == OK)
+        outcome = still_wanted(s, f);
     if (outcome == OK &&
         (rv = s->f->C_UnwrapKey(s->session, &kwp, courier, u->offer->wrapped_key.data,
                                 (CK_ULONG)u->offer->wrapped_key.len, t->items, t->count, ret)) != CKR_OK)
@@ -118,6 +129,8 @@ static enum outcome key_unwrap(struct unwrapping *u, const struct template *want
         outcome = template_set(&t, CKA_ID, id.data, (CK_ULONG)id.len, f);
     /* The length follows from what is unwrapped, and may not be given (PKCS#11 2.40, section 4.10). */
     template_remove(&t, CKA_VALUE_LEN);
+    if (outcome == OK)
+        outcome = still_wanted(u->site, f);
     if (outcome == OK && u->mechanism.mechanism == CKM_RSA_AES_KEY_WRAP)
         outcome = transport_unwrap(u, &u->offer->wrapped_key, t.items, t.count, ret, f);
     else if (outcome == OK)
@@ -145,6 +158,8 @@ static enum outcome public_create(const struct site_link *s, const struct offer 
         outcome = template_set_bool(&t, CKA_TOKEN, true, f);
     if (outcome == OK)
         outcome = template_set(&t, CKA_ID, id.data, (CK_ULONG)id.len, f);
+    if (outcome == OK)
+        outcome = still_wanted(s, f);
     if (outcome == OK && (rv = s->f->C_CreateObject(s->session, t.items, t.count, &handle)) != CKR_OK)
         outcome = site_fault(s, "making the public key", rv, f);
     template_clear(&t);

@@ -33,22 +33,26 @@ static struct hsm_turn turn;
 /* The processes share these: how many calls there were, and which one it was. */
 struct calls {
     atomic_ulong count;
-    atomic_int hangs; /* now */
     atomic_bool hung; /* since that process began */
+    atomic_int by;    /* thread id of the one that hung */
     char function[40];
 };
 static struct calls *calls;
 static pthread_t application;
+
+static bool comes_back(void)
+{
+    return position % 2 == 1;
+}
 
 /* Whoever asks an HSM for the application itself hangs with it: nobody can say when to leave it alone. */
 static void hang(void)
 {
     if (pthread_equal(pthread_self(), application))
         return;
+    atomic_store(&calls->by, gettid());
     atomic_store(&calls->hung, true);
-    atomic_fetch_add(&calls->hangs, 1);
-    sleep(ANSWER_WITHIN + 1);
-    atomic_fetch_sub(&calls->hangs, 1);
+    sleep(comes_back() ? ANSWER_WITHIN + 1 : 3600);
 }
 
 static void hook(const char *function, struct hsm_turn *ret)
@@ -61,20 +65,28 @@ static void hook(const char *function, struct hsm_turn *ret)
         hang();
 }
 
+/* An HSM carries out a call whole or not at all; SoftHSM is ended with its process, also in the middle of one. */
+static void await_return(void)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%d", atomic_load(&calls->by));
+    while (access(path, F_OK) == 0)
+        usleep(10000);
+}
+
 static int life(void)
 {
     int rc = swept->begin();
     if (rc)
         return 100 + rc;
     atomic_store(&calls->count, 0);
-    atomic_store(&calls->hangs, 0);
     atomic_store(&calls->hung, false);
     atomic_store(&told->answer, CKR_OK);
     application = pthread_self();
     atomic_store(&hook_armed, true);
     rc = swept->run();
-    while (position % 2 && atomic_load(&calls->hangs) > 0)
-        usleep(10000);
+    if (comes_back() && atomic_load(&calls->hung))
+        await_return();
     return rc;
 }
 

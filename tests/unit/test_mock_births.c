@@ -339,6 +339,25 @@ static void lost_in_the_middle(void **state)
     count_everywhere("app-lost", 1);
 }
 
+/* What hung is undone when it is back; nothing more is made first. */
+static void nothing_is_begun_late(void **state)
+{
+    struct fault f;
+    (void)state;
+    hsm_steer(2, "C_UnwrapKey hang times=1");
+    assert_int_equal(birth("app-late", &f), E_DEVICE);
+    assert_int_equal(hsm[2].calls("C_UnwrapKey"), 1);
+    hsm_steer(2, "release");
+    while (lower_answers(world_lower(d.world, hsm[2].path), &f) != OK)
+        usleep(1000);
+    assert_true(hsm[2].calls("C_CloseSession") > 0); /* it went on to its end */
+    assert_int_equal(hsm[2].calls("C_UnwrapKey"), 1);
+    assert_int_equal(hsm[2].calls("C_CreateObject"), 0);
+    assert_good(settle_run(d.world, NULL, &f));
+    assert_good(birth("app-late", &f));
+    count_everywhere("app-late", 1);
+}
+
 /* What is lost at the end is told later. */
 static void lost_when_all_is_done(void **state)
 {
@@ -393,6 +412,7 @@ int main(void)
         cmocka_unit_test_setup(ed25519_is_refused_by_name, as_usual),
         cmocka_unit_test_setup(absent_where_it_does_not_answer, as_usual),
         cmocka_unit_test_setup(lost_in_the_middle, as_usual),
+        cmocka_unit_test_setup(nothing_is_begun_late, as_usual),
         cmocka_unit_test_setup(lost_when_all_is_done, as_usual),
         cmocka_unit_test_setup(a_life_that_ends_meanwhile, as_usual),
     };

@@ -22,7 +22,7 @@ struct work {
     pthread_mutex_t gate; /* held: the errand hangs */
     atomic_uint runs, lates;
     pthread_t by;
-    bool unmasked;
+    bool unmasked, left;
 };
 
 static void work_make(struct work *w, bool hangs)
@@ -42,6 +42,7 @@ static void run(void *work)
     w->by = pthread_self();
     pthread_mutex_lock(&w->gate);
     pthread_mutex_unlock(&w->gate);
+    w->left = errand_left();
     atomic_fetch_add(&w->runs, 1);
 }
 
@@ -101,6 +102,9 @@ static void one_that_hangs_keeps_nobody(void **state)
         usleep(1000);
     assert_int_equal(atomic_load(&hung.runs), 1);
     assert_int_equal(atomic_load(&quick.lates), 0);
+    assert_true(hung.left);
+    assert_false(quick.left);
+    assert_false(errand_left());
 }
 
 static void no_thread_where_none_may_be(void **state)
