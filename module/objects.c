@@ -1,7 +1,6 @@
 #include "module/objects.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 struct table object_table = TABLE(struct object);
 
@@ -9,22 +8,7 @@ struct table object_table = TABLE(struct object);
 static struct object **buckets;
 static size_t bucket_count, mapped;
 
-/* Counts handles that died: what was remembered before is not so any more. */
-static _Atomic uint64_t deaths = 1;
-
-/* What the thread's last search found, where all of it was known: most programs look for the same objects again. */
-static _Thread_local struct {
-    uint64_t deaths; /* 0: nothing */
-    CK_ULONG place;
-    CK_ULONG count;
-    CK_OBJECT_HANDLE lower[FIND_AT_ONCE], handles[FIND_AT_ONCE];
-} last_found;
-
-static bool found_again(CK_ULONG place, const CK_OBJECT_HANDLE *lower, CK_ULONG count)
-{
-    return last_found.deaths == atomic_load_explicit(&deaths, memory_order_acquire) && last_found.count == count &&
-           last_found.place == place && memcmp(last_found.lower, lower, count * sizeof(*lower)) == 0;
-}
+_Atomic uint64_t object_deaths = 1;
 
 static size_t bucket_of(CK_ULONG place, CK_OBJECT_HANDLE lower, size_t count)
 {
@@ -95,7 +79,7 @@ static void object_unlink(struct object *o)
         at = &(*at)->next;
     *at = o->next;
     mapped--;
-    atomic_fetch_add_explicit(&deaths, 1, memory_order_release);
+    atomic_fetch_add_explicit(&object_deaths, 1, memory_order_release);
 }
 
 static void object_unmap(struct object *o)
@@ -220,19 +204,14 @@ static CK_RV object_show(const struct session_view *view, CK_OBJECT_HANDLE lower
 }
 
 CK_RV objects_show(const struct session_view *view, const CK_OBJECT_HANDLE *lower, CK_ULONG count,
-                   CK_OBJECT_HANDLE *ret, CK_ULONG *ret_count)
+                   CK_OBJECT_HANDLE *ret, CK_ULONG *ret_count, uint64_t *ret_known)
 {
     CK_OBJECT_HANDLE handle;
     CK_ULONG shown = 0;
-    bool known = count <= FIND_AT_ONCE;
+    bool known = true;
     struct object *o;
     CK_RV rv = CKR_OK;
 
-    if (known && found_again(view->place, lower, count)) {
-        memcpy(ret, last_found.handles, count * sizeof(*ret));
-        *ret_count = count;
-        return CKR_OK;
-    }
     pthread_mutex_lock(&object_table.lock);
     for (CK_ULONG i = 0; i < count && rv == CKR_OK; i++) {
         o = object_mapped(view->place, lower[i]);
@@ -246,13 +225,7 @@ CK_RV objects_show(const struct session_view *view, const CK_OBJECT_HANDLE *lowe
         if (handle)
             ret[shown++] = handle;
     }
-    if (known && count) {
-        memcpy(last_found.lower, lower, count * sizeof(*lower));
-        memcpy(last_found.handles, ret, count * sizeof(*ret));
-        last_found.count = count;
-        last_found.place = view->place;
-        last_found.deaths = atomic_load(&deaths);
-    }
+    *ret_known = known ? atomic_load(&object_deaths) : 0;
     pthread_mutex_unlock(&object_table.lock);
     *ret_count = shown;
     return rv;
@@ -353,7 +326,7 @@ void objects_forget_sessions(CK_SLOT_ID slot)
 void objects_forget(void)
 {
     table_forget(&object_table);
-    atomic_fetch_add(&deaths, 1);
+    atomic_fetch_add(&object_deaths, 1);
     buckets = NULL; /* the parent's */
     bucket_count = 0;
     mapped = 0;

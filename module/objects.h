@@ -76,10 +76,11 @@ const struct state_key *object_key_awaited(const struct world *w, CK_SLOT_ID slo
 /* A handle for an object that was made, unwrapped or derived through this module. */
 CK_RV object_add(const struct session_view *view, CK_OBJECT_HANDLE lower, const struct object_facts *facts,
                  CK_OBJECT_HANDLE *ret);
-/* Handles for those that may be seen among what a search found, in its order; at most FIND_AT_ONCE. */
-#define FIND_AT_ONCE 64u
+/* Handles for those that may be seen among what a search found, in its order. ret_known: object_deaths, where each of them
+ * had its handle before, so that the same ones have the same handles until it counts on; else 0. */
+extern _Atomic uint64_t object_deaths; /* counts handles that died */
 CK_RV objects_show(const struct session_view *view, const CK_OBJECT_HANDLE *lower, CK_ULONG count,
-                   CK_OBJECT_HANDLE *ret, CK_ULONG *ret_count);
+                   CK_OBJECT_HANDLE *ret, CK_ULONG *ret_count, uint64_t *ret_known);
 /* For a slot that goes over to another HSM: its objects in turn, by index from *at on (0 first); false: no more. */
 bool objects_next(CK_SLOT_ID slot, uint32_t *at, CK_OBJECT_HANDLE *ret, struct object_facts *ret_facts);
 void object_move(CK_OBJECT_HANDLE handle, CK_ULONG place, CK_OBJECT_HANDLE lower);

@@ -22,7 +22,7 @@ static CK_RV session_notified(CK_SESSION_HANDLE lower, CK_NOTIFICATION event, CK
     return handle ? s->notify(handle, event, s->application) : CKR_OK;
 }
 
-bool session_enter(CK_SESSION_HANDLE handle, struct session_view *ret)
+bool session_enter_watched(CK_SESSION_HANDLE handle, struct session_view *ret)
 {
     while (session_view(handle, ret)) {
         if (!ret->watched)

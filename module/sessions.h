@@ -70,12 +70,10 @@ static inline bool session_view(CK_SESSION_HANDLE handle, struct session_view *r
     return true;
 }
 
-/* A call on the session begins: a view that counts as long as it lasts, so that nobody closes a lower session under it. */
 static inline atomic_uint *session_busy(struct session *s, CK_ULONG place)
 {
     return &s->busy[place >> PLACE_TURN_SHIFT & 1];
 }
-bool session_enter(CK_SESSION_HANDLE handle, struct session_view *ret);
 static inline void session_leave(const struct session_view *view)
 {
     if (view->watched)
@@ -97,6 +95,13 @@ static inline bool session_plain(CK_SESSION_HANDLE handle, struct session_view *
     ret->below = atomic_load_explicit(&s->below, memory_order_acquire);
     ret->lower = atomic_load_explicit(&s->lower, memory_order_acquire);
     return table_holds(&s->entry, handle) && !(ret->place & (PLACE_WATCHED | PLACE_MOVING));
+}
+
+/* A call on the session begins: a view that counts as long as it lasts, so that nobody closes a lower session under it. */
+bool session_enter_watched(CK_SESSION_HANDLE handle, struct session_view *ret);
+static inline bool session_enter(CK_SESSION_HANDLE handle, struct session_view *ret)
+{
+    return session_plain(handle, ret) || session_enter_watched(handle, ret);
 }
 
 /* The functions that 3.0 added, of the module of a session_view; NULL where the session is gone or moved meanwhile. */
