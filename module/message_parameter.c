@@ -6,15 +6,19 @@
 #include "module/template.h"
 
 /* Where members stand, in words of eight bytes: all members have that size, so there is no padding. */
+#define ABSENT 7u /* of a member that the structure does not have: a word that is always zero */
 static const struct message_layout {
     CK_MECHANISM_TYPE mechanism;
     size_t words, iv, iv_len, fixed, generator, tag, tag_len;
-    CK_ULONG tag_unit; /* in bits: of tag_len */
+    CK_ULONG tag_unit; /* in bits: of tag_len; the tag's whole length where that is absent */
 } layouts[] = {
     {CKM_AES_GCM, 6, 0, 1, 2, 3, 4, 5, 1},
     {CKM_AES_CCM, 7, 1, 2, 3, 4, 5, 6, 8},
+    {CKM_CHACHA20_POLY1305, 3, 0, 1, ABSENT, ABSENT, 2, ABSENT, 8 * MESSAGE_TAG},
+    {CKM_SALSA20_POLY1305, 3, 0, 1, ABSENT, ABSENT, 2, ABSENT, 8 * MESSAGE_TAG},
 };
-_Static_assert(sizeof(CK_GCM_MESSAGE_PARAMS) == 48 && sizeof(CK_CCM_MESSAGE_PARAMS) == 56 && sizeof(CK_ULONG) == 8 &&
+_Static_assert(sizeof(CK_GCM_MESSAGE_PARAMS) == 48 && sizeof(CK_CCM_MESSAGE_PARAMS) == 56 &&
+                   sizeof(CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS) == 24 && sizeof(CK_ULONG) == 8 &&
                    sizeof(CK_BYTE *) == 8,
                "structures of eight-byte members");
 
@@ -39,6 +43,16 @@ static CK_BYTE *pointer_at(const CK_ULONG *word)
     return p;
 }
 
+/* Bytes. Lengths that no nonce of Poly1305's ciphers has in one unit are none of the other either. */
+static CK_ULONG iv_bytes(const struct message_parameter *p)
+{
+    CK_ULONG said = p->words[p->layout->iv_len];
+
+    if (p->layout->generator != ABSENT || said == 8 || said == 12 || said == 24)
+        return said;
+    return said == 64 || said == 96 || said == 192 ? said / 8 : MESSAGE_IV + 1;
+}
+
 /* The IV as the HSM gets it: of one that it makes only the bits that are fixed. */
 static enum outcome iv_read(struct message_parameter *p, const char *name, struct fault *f)
 {
@@ -51,10 +65,11 @@ static enum outcome iv_read(struct message_parameter *p, const char *name, struc
             "its own; give the IV, or have it made at random",
             name);
     p->makes_iv = generator == CKG_GENERATE_RANDOM;
-    p->iv_len = p->words[p->layout->iv_len];
+    p->iv_len = iv_bytes(p);
     p->their_iv = pointer_at(&p->words[p->layout->iv]);
     if (p->iv_len > MESSAGE_IV || (p->iv_len && !p->their_iv) || (p->makes_iv && fixed > 8 * p->iv_len))
-        return fault_set(f, E_INVALID, "%s: an IV of %lu bytes, or none where the parameter says so", name, p->iv_len);
+        return fault_set(f, E_INVALID, "%s: an IV of a length (%lu) that it does not have, or none for that length",
+                         name, p->words[p->layout->iv_len]);
     if (!p->iv_len)
         return OK;
     memcpy(p->iv, p->their_iv, p->iv_len);
@@ -67,7 +82,7 @@ static enum outcome iv_read(struct message_parameter *p, const char *name, struc
 
 static enum outcome tag_read(struct message_parameter *p, const char *name, bool seals, struct fault *f)
 {
-    CK_ULONG said = p->words[p->layout->tag_len];
+    CK_ULONG said = p->layout->tag_len == ABSENT ? 1 : p->words[p->layout->tag_len];
 
     p->tag_len = said > 8 * MESSAGE_TAG ? MESSAGE_TAG + 1 : said * p->layout->tag_unit / 8;
     p->their_tag = pointer_at(&p->words[p->layout->tag]);
@@ -135,18 +150,23 @@ void *message_parameter_below(struct message_parameter *p, CK_ULONG *ret_len)
     return p->words;
 }
 
+static void bytes_put(struct buf *b, const CK_BYTE *bytes, CK_ULONG len)
+{
+    number_put(b, len);
+    buf_put(b, bytes, len);
+}
+
 void message_parameter_put(const struct message_parameter *p, struct buf *b)
 {
     const struct message_layout *l = p->layout;
 
     for (size_t i = 0; l && i < l->words; i++) {
-        if (i == l->iv || i == l->tag)
-            continue; /* stands behind its length */
-        number_put(b, i == l->iv_len ? p->iv_len : i == l->tag_len ? p->tag_len : p->words[i]);
         if (i == l->iv_len)
-            buf_put(b, p->iv, p->iv_len);
-        if (i == l->tag_len)
-            buf_put(b, p->tag, p->tag_len);
+            bytes_put(b, p->iv, p->iv_len);
+        else if (i == l->tag_len || (i == l->tag && l->tag_len == ABSENT))
+            bytes_put(b, p->tag, p->tag_len);
+        else if (i != l->iv && i != l->tag) /* those stand with their lengths */
+            number_put(b, p->words[i]);
     }
 }
 

@@ -14,7 +14,7 @@
 
 struct message_parameter {
     const struct message_layout *layout; /* NULL: there is none */
-    CK_ULONG words[7];                   /* the structure */
+    CK_ULONG words[8];                   /* the structure; the last is always zero */
     CK_BYTE iv[MESSAGE_IV], tag[MESSAGE_TAG];
     CK_ULONG iv_len, tag_len;
     bool makes_iv, makes_tag;      /* the HSM does */

@@ -135,25 +135,26 @@ static CK_RV begin_plain(CK_SESSION_HANDLE session, enum message_kind kind, cons
     return message_part(session, &part);
 }
 
-/* A signature: C_SignMessage, and C_SignMessageNext, whose last part is the one that has a place for a length (3.0,
- * section 5.14.4). */
-static CK_RV sign_part(CK_SESSION_HANDLE session, bool begins, const void *parameter, CK_ULONG parameter_len,
-                       CK_BYTE_PTR data, CK_ULONG data_len, CK_BYTE_PTR signature, CK_ULONG_PTR signature_len)
+/* A signature made or verified: C_SignMessage and C_VerifyMessage, and C_SignMessageNext and C_VerifyMessageNext, whose last
+ * part is the one that has a place for a length, or a signature (3.0, sections 5.14.4 and 5.16.4). */
+static CK_RV signed_part(CK_SESSION_HANDLE session, enum message_kind kind, bool begins, const void *parameter,
+                         CK_ULONG parameter_len, struct governed_end end)
 {
-    struct message_part part = {.kind = MESSAGE_SIGN,
+    struct message_part part = {.kind = kind,
                                 .begins = begins,
-                                .ends = signature_len != NULL,
+                                .ends = kind == MESSAGE_SIGN ? end.out_len != NULL : end.signature != NULL,
                                 .parameter = parameter,
                                 .parameter_len = parameter_len,
-                                .end = {data, data_len, NULL, 0, signature, signature_len, true}};
+                                .end = end};
 
-    return begins && !signature_len ? CKR_ARGUMENTS_BAD : message_part(session, &part);
+    return begins && !part.ends ? CKR_ARGUMENTS_BAD : message_part(session, &part);
 }
 
 CK_RV our_C_SignMessage(CK_SESSION_HANDLE session, CK_VOID_PTR parameter, CK_ULONG parameter_len, CK_BYTE_PTR data,
                         CK_ULONG data_len, CK_BYTE_PTR signature, CK_ULONG_PTR signature_len)
 {
-    return sign_part(session, true, parameter, parameter_len, data, data_len, signature, signature_len);
+    return signed_part(session, MESSAGE_SIGN, true, parameter, parameter_len,
+                       (struct governed_end){data, data_len, NULL, 0, signature, signature_len, true});
 }
 
 CK_RV our_C_SignMessageBegin(CK_SESSION_HANDLE session, CK_VOID_PTR parameter, CK_ULONG parameter_len)
@@ -164,27 +165,15 @@ CK_RV our_C_SignMessageBegin(CK_SESSION_HANDLE session, CK_VOID_PTR parameter, C
 CK_RV our_C_SignMessageNext(CK_SESSION_HANDLE session, CK_VOID_PTR parameter, CK_ULONG parameter_len, CK_BYTE_PTR data,
                             CK_ULONG data_len, CK_BYTE_PTR signature, CK_ULONG_PTR signature_len)
 {
-    return sign_part(session, false, parameter, parameter_len, data, data_len, signature, signature_len);
-}
-
-/* Likewise, the last part having a signature (3.0, section 5.16.4). */
-static CK_RV verify_part(CK_SESSION_HANDLE session, bool begins, const void *parameter, CK_ULONG parameter_len,
-                         CK_BYTE_PTR data, CK_ULONG data_len, CK_BYTE_PTR signature, CK_ULONG signature_len)
-{
-    struct message_part part = {.kind = MESSAGE_VERIFY,
-                                .begins = begins,
-                                .ends = signature != NULL,
-                                .parameter = parameter,
-                                .parameter_len = parameter_len,
-                                .end = {data, data_len, signature, signature_len, NULL, NULL, true}};
-
-    return begins && !signature ? CKR_ARGUMENTS_BAD : message_part(session, &part);
+    return signed_part(session, MESSAGE_SIGN, false, parameter, parameter_len,
+                       (struct governed_end){data, data_len, NULL, 0, signature, signature_len, true});
 }
 
 CK_RV our_C_VerifyMessage(CK_SESSION_HANDLE session, CK_VOID_PTR parameter, CK_ULONG parameter_len, CK_BYTE_PTR data,
                           CK_ULONG data_len, CK_BYTE_PTR signature, CK_ULONG signature_len)
 {
-    return verify_part(session, true, parameter, parameter_len, data, data_len, signature, signature_len);
+    return signed_part(session, MESSAGE_VERIFY, true, parameter, parameter_len,
+                       (struct governed_end){data, data_len, signature, signature_len, NULL, NULL, true});
 }
 
 CK_RV our_C_VerifyMessageBegin(CK_SESSION_HANDLE session, CK_VOID_PTR parameter, CK_ULONG parameter_len)
@@ -195,7 +184,8 @@ CK_RV our_C_VerifyMessageBegin(CK_SESSION_HANDLE session, CK_VOID_PTR parameter,
 CK_RV our_C_VerifyMessageNext(CK_SESSION_HANDLE session, CK_VOID_PTR parameter, CK_ULONG parameter_len,
                               CK_BYTE_PTR data, CK_ULONG data_len, CK_BYTE_PTR signature, CK_ULONG signature_len)
 {
-    return verify_part(session, false, parameter, parameter_len, data, data_len, signature, signature_len);
+    return signed_part(session, MESSAGE_VERIFY, false, parameter, parameter_len,
+                       (struct governed_end){data, data_len, signature, signature_len, NULL, NULL, true});
 }
 
 static CK_FLAGS kind_flag(int kind)

@@ -4,6 +4,7 @@
 #include "core/encode.h"
 #include "core/limits.h"
 #include "module/parameter.h"
+#include "module/pkcs11_3.h"
 #include "module/template.h"
 
 /* PKCS#11's names, as subjects, findings and messages have them. */
@@ -54,6 +55,8 @@ static const struct name mechanisms[] = {
     NAME(CKM_AES_CTR),
     NAME(CKM_AES_GCM),
     NAME(CKM_AES_CCM),
+    NAME(CKM_CHACHA20_POLY1305),
+    NAME(CKM_SALSA20_POLY1305),
     NAME(CKM_AES_CMAC),
     NAME(CKM_AES_KEY_WRAP),
     NAME(CKM_AES_KEY_WRAP_PAD),

@@ -64,6 +64,16 @@ typedef struct CK_CCM_MESSAGE_PARAMS {
     CK_ULONG ulMACLen;
 } CK_CCM_MESSAGE_PARAMS;
 
+/* 3.0, mechanisms, ChaCha20/Poly1305 and Salsa20/Poly1305: the text has the nonce's length in bits (64, 96, 192), others
+ * give bytes; the tag has always 16 bytes */
+#define CKM_SALSA20_POLY1305 0x4020UL
+#define CKM_CHACHA20_POLY1305 0x4021UL
+typedef struct CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS {
+    CK_BYTE_PTR pNonce;
+    CK_ULONG ulNonceLen;
+    CK_BYTE_PTR pTag;
+} CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS;
+
 /* 3.0, section 3.6: the functions of 2.40, then those of interfaces (5.4.5, 5.4.6), C_LoginUser (5.6.9),
  * C_SessionCancel (5.6.5), messages encrypted (5.9), decrypted (5.11), signed (5.14) and verified (5.16) */
 typedef struct CK_FUNCTION_LIST_3_0 {

@@ -59,8 +59,8 @@ static CK_RV sign_message(CK_SESSION_HANDLE session, CK_VOID_PTR parameter, CK_U
     return parameter_len ? CKR_ARGUMENTS_BAD : softhsm->C_Sign(session, data, data_len, signature, signature_len);
 }
 
-/* Messages by what SoftHSM has: GCM's tag in the parameter is split from the cipher text. The last mechanism and key of a
- * session are those of its messages. */
+/* Messages by what SoftHSM has, which is GCM, whatever they are to be encrypted by: the tag in the parameter is split from
+ * the cipher text. The last mechanism and key of a session are those of its messages. */
 static struct message {
     CK_SESSION_HANDLE session;
     CK_MECHANISM_TYPE mechanism;
@@ -73,7 +73,10 @@ static CK_RV crypt_init(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, C
 {
     if (!mechanism)
         return CKR_OK;
-    if (mechanism->mechanism != CKM_AES_GCM || mechanism->ulParameterLen)
+    if (mechanism->mechanism != CKM_AES_GCM && mechanism->mechanism != CKM_AES_CCM &&
+        mechanism->mechanism != CKM_CHACHA20_POLY1305 && mechanism->mechanism != CKM_SALSA20_POLY1305)
+        return CKR_MECHANISM_INVALID;
+    if (mechanism->ulParameterLen)
         return CKR_MECHANISM_PARAM_INVALID;
     pthread_mutex_lock(&messages_lock);
     messages[session % 64] = (struct message){session, mechanism->mechanism, key};
@@ -81,43 +84,71 @@ static CK_RV crypt_init(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, C
     return CKR_OK;
 }
 
-static CK_OBJECT_HANDLE message_key(CK_SESSION_HANDLE session)
+static struct message message_of(CK_SESSION_HANDLE session)
 {
     struct message m;
 
     pthread_mutex_lock(&messages_lock);
     m = messages[session % 64];
     pthread_mutex_unlock(&messages_lock);
-    return m.session == session ? m.key : CK_INVALID_HANDLE;
+    return m.session == session ? m : (struct message){0};
+}
+
+/* The parameter of a message of so many bytes, as GCM's; of nonces in bits and in bytes. */
+static bool parameter_gcm(CK_MECHANISM_TYPE mechanism, const void *parameter, CK_ULONG len, CK_ULONG data_len,
+                          CK_GCM_MESSAGE_PARAMS *ret)
+{
+    const CK_CCM_MESSAGE_PARAMS *ccm = parameter;
+    const CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS *poly = parameter;
+
+    switch (mechanism) {
+    case CKM_AES_GCM:
+        if (len == sizeof(*ret))
+            memcpy(ret, parameter, sizeof(*ret));
+        return len == sizeof(*ret);
+    case CKM_AES_CCM:
+        if (len != sizeof(*ccm) || ccm->ulDataLen != data_len)
+            return false;
+        *ret = (CK_GCM_MESSAGE_PARAMS){ccm->pNonce,         ccm->ulNonceLen, ccm->ulNonceFixedBits,
+                                       ccm->nonceGenerator, ccm->pMAC,       8 * ccm->ulMACLen};
+        return true;
+    default:
+        if (len != sizeof(*poly))
+            return false;
+        *ret = (CK_GCM_MESSAGE_PARAMS){
+            poly->pNonce, poly->ulNonceLen / (poly->ulNonceLen < 64 ? 1 : 8), 0, CKG_NO_GENERATE, poly->pTag, 128};
+        return true;
+    }
 }
 
 static CK_RV encrypt_message(CK_SESSION_HANDLE session, CK_VOID_PTR parameter, CK_ULONG parameter_len,
                              CK_BYTE_PTR associated, CK_ULONG associated_len, CK_BYTE_PTR data, CK_ULONG data_len,
                              CK_BYTE_PTR out, CK_ULONG_PTR out_len)
 {
-    CK_GCM_MESSAGE_PARAMS *p = parameter;
+    struct message message = message_of(session);
+    CK_GCM_MESSAGE_PARAMS p;
     CK_BYTE whole[4096];
     CK_ULONG len = sizeof(whole), room = *out_len, fixed;
     CK_RV rv;
 
-    if (parameter_len != sizeof(*p) || data_len > sizeof(whole) - 16)
+    if (!parameter_gcm(message.mechanism, parameter, parameter_len, data_len, &p) || data_len > sizeof(whole) - 16)
         return CKR_MECHANISM_PARAM_INVALID;
     *out_len = data_len;
     if (!out || room < data_len)
         return out ? CKR_BUFFER_TOO_SMALL : CKR_OK;
-    fixed = p->ulIvFixedBits / 8;
-    if (p->ivGenerator == CKG_GENERATE_RANDOM)
-        softhsm->C_GenerateRandom(session, p->pIv + fixed, p->ulIvLen - fixed);
-    CK_GCM_PARAMS gcm = {p->pIv, p->ulIvLen, p->ulIvLen * 8, associated, associated_len, p->ulTagBits};
+    fixed = p.ulIvFixedBits / 8;
+    if (p.ivGenerator == CKG_GENERATE_RANDOM)
+        softhsm->C_GenerateRandom(session, p.pIv + fixed, p.ulIvLen - fixed);
+    CK_GCM_PARAMS gcm = {p.pIv, p.ulIvLen, p.ulIvLen * 8, associated, associated_len, p.ulTagBits};
     CK_MECHANISM m = {CKM_AES_GCM, &gcm, sizeof(gcm)};
 
-    rv = softhsm->C_EncryptInit(session, &m, message_key(session));
+    rv = softhsm->C_EncryptInit(session, &m, message.key);
     if (rv == CKR_OK)
         rv = softhsm->C_Encrypt(session, data, data_len, whole, &len);
     if (rv != CKR_OK)
         return rv;
     memcpy(out, whole, data_len);
-    memcpy(p->pTag, whole + data_len, len - data_len);
+    memcpy(p.pTag, whole + data_len, len - data_len);
     shim_messages++;
     return CKR_OK;
 }
@@ -126,22 +157,24 @@ static CK_RV decrypt_message(CK_SESSION_HANDLE session, CK_VOID_PTR parameter, C
                              CK_BYTE_PTR associated, CK_ULONG associated_len, CK_BYTE_PTR data, CK_ULONG data_len,
                              CK_BYTE_PTR out, CK_ULONG_PTR out_len)
 {
-    CK_GCM_MESSAGE_PARAMS *p = parameter;
+    struct message message = message_of(session);
+    CK_GCM_MESSAGE_PARAMS p;
     CK_BYTE whole[4096], open[4096];
-    CK_ULONG len = sizeof(open), room = *out_len, tag = parameter_len == sizeof(*p) ? p->ulTagBits / 8 : 0;
+    CK_ULONG len = sizeof(open), room = *out_len, tag;
     CK_RV rv;
 
-    if (parameter_len != sizeof(*p) || data_len > sizeof(whole) - 16)
+    if (!parameter_gcm(message.mechanism, parameter, parameter_len, data_len, &p) || data_len > sizeof(whole) - 16)
         return CKR_MECHANISM_PARAM_INVALID;
     *out_len = data_len;
     if (!out || room < data_len)
         return out ? CKR_BUFFER_TOO_SMALL : CKR_OK;
-    CK_GCM_PARAMS gcm = {p->pIv, p->ulIvLen, p->ulIvLen * 8, associated, associated_len, p->ulTagBits};
+    CK_GCM_PARAMS gcm = {p.pIv, p.ulIvLen, p.ulIvLen * 8, associated, associated_len, p.ulTagBits};
     CK_MECHANISM m = {CKM_AES_GCM, &gcm, sizeof(gcm)};
 
+    tag = p.ulTagBits / 8;
     memcpy(whole, data, data_len);
-    memcpy(whole + data_len, p->pTag, tag);
-    rv = softhsm->C_DecryptInit(session, &m, message_key(session));
+    memcpy(whole + data_len, p.pTag, tag);
+    rv = softhsm->C_DecryptInit(session, &m, message.key);
     if (rv == CKR_OK)
         rv = softhsm->C_Decrypt(session, whole, data_len + tag, open, &len);
     if (rv == CKR_OK)
