@@ -86,6 +86,7 @@ static inline int begin(void)
 {
     spot_enter();
     hook_set(hsm_below);
+    assert_int_equal(C_GetFunctionList(&q), CKR_OK);
     life_begin(NULL);
     return 0;
 }
@@ -151,8 +152,20 @@ static inline int bad(const char *what)
     return 1;
 }
 
-/* How many things are not as the log says, but for unknown ones of this label (NULL: none) on the primary. */
-static inline int inventory_print(const json_t *report, const char *label)
+/* What may lie on the primary's HSM though the log does not know it. */
+struct leftover {
+    const char *kind, *class, *label;
+};
+
+static inline bool is_leftover(const struct leftover *l, const char *site, const json_t *thing)
+{
+    return l && strcmp(site, "slough") == 0 && strcmp(json_string_or_null(thing, "kind"), l->kind) == 0 &&
+           strcmp(json_string_or_null(thing, "class"), l->class) == 0 && json_string_or_null(thing, "label") &&
+           strcmp(json_string_or_null(thing, "label"), l->label) == 0;
+}
+
+/* How many things are not as the log says, but for those (NULL: none). */
+static inline int inventory_print(const json_t *report, const struct leftover *but)
 {
     size_t i = 0, k = 0;
     const json_t *site = NULL, *thing = NULL;
@@ -164,8 +177,7 @@ static inline int inventory_print(const json_t *report, const char *label)
         {
             const char *kind = json_string_or_null(thing, "kind"), *called = json_string_or_null(thing, "label");
             if (strcmp(kind, "key") == 0 || strcmp(kind, "own") == 0 || strcmp(kind, "other") == 0 ||
-                (label && called && strcmp(kind, "unknown") == 0 && strcmp(called, label) == 0 &&
-                 strcmp(name, "slough") == 0))
+                is_leftover(but, name, thing))
                 continue;
             fprintf(stderr, "%s: %s %s %s\n", name, kind, json_string_or_null(thing, "class"), called);
             wrong++;
@@ -183,7 +195,7 @@ static inline int inventory_print(const json_t *report, const char *label)
     return wrong;
 }
 
-static inline int inventory_but(const char *label)
+static inline int inventory_but(const struct leftover *but)
 {
     json_t *report = NULL;
     int64_t differences = -1;
@@ -193,9 +205,9 @@ static inline int inventory_but(const char *label)
         return 1;
     assert_good(json_want_integer(report, "differences", &differences, &f));
     if (differences)
-        wrong = inventory_print(report, label);
+        wrong = inventory_print(report, but);
     json_decref(report);
-    return label ? wrong != 0 : differences != 0;
+    return but ? wrong != 0 : differences != 0;
 }
 
 static inline int inventory_check(void)
@@ -274,6 +286,24 @@ static inline int intents_check(void)
     return 0;
 }
 
+static inline int settled_check(void)
+{
+    struct fault f;
+    if (vendor("settle", "{}", NULL) != OK)
+        return bad("not settled");
+    if (shown_check(&f))
+        return bad(f.text);
+    return intents_check();
+}
+
+/* Approved beforehand. */
+static inline int next_birth(const char *label)
+{
+    CK_OBJECT_HANDLE public = 0, private = 0;
+    CK_RV rv = make_pair(session, label, true, &public, &private);
+    return answered(rv) || replicas_check(label) || key_named(label) == NULL;
+}
+
 /* The request of that operation that waits, or NULL. */
 static inline const struct state_request *asked(const char *operation)
 {
@@ -300,6 +330,38 @@ static inline void authorise(const char *operation)
     const struct state_request *r = unvoted(operation);
     struct digest id = (r ? r : asked(operation))->id;
     depth_approve(world_current()->estate, &id, "authority");
+}
+
+/* Before anybody approved. */
+static inline void want(CK_RV rv)
+{
+    if (rv != CKR_FUNCTION_REJECTED && rv != CKR_ACTION_PROHIBITED)
+        fail_msg("0x%lx before anybody approved: %s", rv, refusal_text());
+}
+
+/* What the policy gives glasgow, before depth_make. */
+static inline void answer_within(void)
+{
+    static char within[64];
+    snprintf(within, sizeof within, "answer-within: %u seconds, ", ANSWER_WITHIN);
+    depth_glasgow = within;
+}
+
+/* What a stage is made of: the estate as it is now, kept in the room; and copied from there, with our module between. */
+static inline void keep(const char *name)
+{
+    char path[128];
+    room_path(path, name);
+    tree_copy(home.folder, path);
+}
+
+static inline void stage_put(const char *name, const char *folder)
+{
+    char path[128];
+    room_path(path, name);
+    tree_copy(path, folder);
+    snprintf(home.bindings, sizeof home.bindings, "%.100s/bindings.yaml", folder);
+    bindings_turn();
 }
 
 #endif

@@ -10,27 +10,13 @@ atomic_bool hook_armed;
 
 /* What must hold, whatever happened before (estate_fixture.h), and how the estate goes on. */
 
-static int next_birth(void)
-{
-    CK_OBJECT_HANDLE public = 0, private = 0;
-    CK_RV rv = make_pair(session, NEXT, true, &public, &private);
-    return answered(rv) || replicas_check(NEXT) || key_named(NEXT) == NULL;
-}
-
 /* After a restart. */
 static int restarted(void)
 {
-    struct fault f;
     spot_enter();
     hook_set(NULL);
     life_begin(NULL);
-    if (replicas_check(BORN))
-        return 1;
-    if (vendor("settle", "{}", NULL) != OK)
-        return bad("not settled");
-    if (shown_check(&f))
-        return bad(f.text);
-    return intents_check();
+    return replicas_check(BORN) || settled_check();
 }
 
 /* Whatever was not done is done when it is asked for again, with the same approvals; and then the estate can do more. */
@@ -54,13 +40,14 @@ static int check(CK_RV (*call)(void), bool (*done)(void), const char *label)
         life_begin(NULL);
     }
     if (!rc && !done_retire()) /* two sites are not enough for another birth */
-        rc = replicas_check(BORN) || replicas_check(RENAMED) || next_birth();
+        rc = replicas_check(BORN) || replicas_check(RENAMED) || next_birth(NEXT);
     return finish(rc);
 }
 
 /* Without an intent nobody can know whose an object is that a death leaves: it is not shown, and listed for people. */
 static int check_plain_birth(CK_RV (*call)(void), bool (*done)(void), const char *label)
 {
+    static const struct leftover nobodys = {"unknown", "private-key", PLAIN};
     int rc = restarted();
     (void)label;
     if (!rc && told_good && !done())
@@ -69,7 +56,7 @@ static int check_plain_birth(CK_RV (*call)(void), bool (*done)(void), const char
         rc = bad("a key is shown that the log does not know");
     if (!rc && !done())
         rc = answered(call()) || !done();
-    return finish(rc || inventory_but(PLAIN));
+    return finish(rc || inventory_but(&nobodys));
 }
 
 /* People are asked about each pair of keys, those too that an HSM lied about. */
@@ -124,12 +111,6 @@ OPERATION(enrol, NULL, check_enrolment)
 OPERATION(ask, NULL, check_enrolment)
 
 /* For the races and crowds. */
-
-static void want(CK_RV rv)
-{
-    if (rv != CKR_FUNCTION_REJECTED && rv != CKR_ACTION_PROHIBITED)
-        fail_msg("0x%lx before anybody approved: %s", rv, refusal_text());
-}
 
 int estate_begin(void)
 {
@@ -218,13 +199,6 @@ int estate_heads_check(void)
 
 /* Stages. One estate, as it was at three times. */
 
-static void keep(const char *name)
-{
-    char path[128];
-    room_path(path, name);
-    tree_copy(home.folder, path);
-}
-
 /* Born keys, and questions that people have answered. */
 static int questions(void)
 {
@@ -261,10 +235,8 @@ static void estate_make(void)
     if (made)
         return;
     made = true;
-    static char within[64];
     char said[96];
-    snprintf(within, sizeof within, "answer-within: %u seconds, ", ANSWER_WITHIN);
-    depth_glasgow = within;
+    answer_within();
     depth_make(&home, RULES PROMOTIONS);
     depth_enrol(&home, "slough");
     depth_enrol(&home, "cardiff");
@@ -290,12 +262,8 @@ static void estate_make(void)
 
 static void stage_make(const char *name, const char *folder)
 {
-    char path[128];
     estate_make();
-    room_path(path, name);
-    tree_copy(path, folder);
-    snprintf(home.bindings, sizeof home.bindings, "%.100s/bindings.yaml", folder);
-    bindings_turn();
+    stage_put(name, folder);
 }
 
 #define STAGE(name)                                                                                                    \

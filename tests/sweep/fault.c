@@ -1,7 +1,9 @@
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "tests/return_codes.h"
@@ -43,6 +45,47 @@ static pthread_t application;
 static bool comes_back(void)
 {
     return position % 2 == 1;
+}
+
+/* What was tried, of each call in each way; where SWEEP_TRIED names a folder, what runs before this one tried too (a file there for
+ * each operation), and only the rest is tried. It is of the program that was built: another one calls the HSMs at other places. */
+#define CALLS_MAX 4096u
+#define WAYS (ALWAYS + CODES)
+static struct tried {
+    bool ways[CALLS_MAX][128];
+} * tried;
+_Static_assert(WAYS <= 128, "each way has a place");
+
+static void tried_open(const char *operation)
+{
+    const char *folder = getenv("SWEEP_TRIED");
+    char path[256];
+    if (!folder) {
+        tried = room_shared(sizeof *tried);
+        return;
+    }
+    snprintf(path, sizeof path, "%s/%s", folder, operation);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0 || ftruncate(fd, sizeof *tried) != 0)
+        exit(3);
+    tried = mmap(NULL, sizeof *tried, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    if (tried == MAP_FAILED)
+        exit(3);
+}
+
+/* How many there are of what was tried, as far as its last call. */
+static unsigned long tried_count(unsigned long *ret_all)
+{
+    unsigned long count = 0, last = 0;
+    for (size_t p = 1; p < CALLS_MAX; p++)
+        for (size_t w = 0; w < WAYS; w++)
+            if (tried->ways[p][w]) {
+                last = p;
+                count++;
+            }
+    *ret_all = last * WAYS;
+    return count;
 }
 
 /* Whoever asks an HSM for the application itself hangs with it: nobody can say when to leave it alone. */
@@ -124,6 +167,18 @@ unsigned long sweep_seed(void)
     return text ? strtoul(text, NULL, 10) : 0;
 }
 
+/* false: there is no such call. */
+static bool way_try(size_t way)
+{
+    if (tried->ways[position][way])
+        return true;
+    turn = way < ALWAYS ? always[way] : (struct hsm_turn){HSM_ANSWERS, codes[way - ALWAYS], 0};
+    bool any = once();
+    if (any)
+        tried->ways[position][way] = true;
+    return any;
+}
+
 /* Every call gets all of `always`, and SWEEP_CODES of the codes, others than the calls before it and than with the seed before:
  * each function meets each code where it is called often enough, and each call in so many seeds as there are codes. Where
  * calls are left out, a seed takes others than the one before; of a few in many it takes the same, for there may be no other. */
@@ -135,15 +190,15 @@ static void work(unsigned worker, unsigned every)
     bool any = true;
     calls = room_shared(sizeof *calls);
     hook_between = hook;
-    for (position = 1 + shift + worker * every; any; position += WORKERS * every) {
-        for (size_t i = 0; any && i < ALWAYS; i++) {
-            turn = always[i];
-            any = once();
+    for (position = 1 + shift + worker * every; any && position < CALLS_MAX; position += WORKERS * every) {
+        for (size_t way = 0; any && way < ALWAYS; way++)
+            any = way_try(way);
+        for (size_t i = 0, left = each; any && left > 0 && i < CODES; i++) {
+            size_t way = ALWAYS + (next + i) % CODES;
+            left -= !tried->ways[position][way];
+            any = way_try(way);
         }
-        for (size_t i = 0; any && i < each && i < CODES; i++) {
-            turn = (struct hsm_turn){HSM_ANSWERS, codes[next++ % CODES], 0};
-            once();
-        }
+        next += each;
         if (any)
             atomic_fetch_add(&tally->positions, 1);
     }
@@ -153,11 +208,17 @@ int sweep_faults(const struct deed *o, unsigned every)
 {
     swept = o;
     shown_count = 0;
+    tried_open(o->name);
     workers_run(o, work, every);
     unsigned long bad = atomic_load(&tally->bad);
     printf("%s %s, each of %lu calls to the HSMs went wrong, in %lu ways together, seed %lu%s\n", bad ? "FAIL" : "ok  ",
            o->name, atomic_load(&tally->positions), atomic_load(&tally->runs), sweep_seed(),
            bad ? "" : ": nothing half done");
+    if (getenv("SWEEP_TRIED")) {
+        unsigned long ways = 0, count = tried_count(&ways);
+        printf("     %s: %lu of %lu have been tried\n", o->name, count, ways);
+    }
+    munmap(tried, sizeof *tried);
     return bad != 0 || atomic_load(&tally->positions) == 0;
 }
 

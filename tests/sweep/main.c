@@ -20,34 +20,38 @@ static bool wanted(const char *name)
     return name_count == 0;
 }
 
-static int table(const struct deed *o, sweep_fn *sweep, unsigned every)
+static const struct deed *const logs[] = {log_operations, NULL};
+static const struct deed *const estates[] = {estate_operations, replicate_operations, NULL};
+static const struct deed *const homes[] = {home_operations, NULL};
+
+static int all(const struct deed *const *tables, sweep_fn *sweep, unsigned every)
 {
     int rc = 0;
-    for (; o->name; o++)
-        if (wanted(o->name))
-            rc |= sweep(o, every);
+    for (; *tables; tables++)
+        for (const struct deed *o = *tables; o->name; o++)
+            if (wanted(o->name))
+                rc |= sweep(o, every);
     return rc;
 }
 
 static int run(const char *what, unsigned every)
 {
     if (strcmp(what, "crash") == 0)
-        return table(log_operations, sweep_crashes, every) | table(estate_operations, sweep_crashes, every) |
-               table(home_operations, sweep_crashes, every);
+        return all(logs, sweep_crashes, every) | all(estates, sweep_crashes, every) | all(homes, sweep_crashes, every);
     if (strcmp(what, "fault") == 0)
-        return table(estate_operations, sweep_faults, every);
+        return all(estates, sweep_faults, every);
     if (strcmp(what, "hang") == 0)
-        return table(estate_operations, sweep_hangs, every);
+        return all(estates, sweep_hangs, every);
     if (strcmp(what, "race") == 0)
-        return table(estate_operations, sweep_races, every);
+        return all(estates, sweep_races, every);
     return crowd_appends(every > 20 ? 1 : 20 / every) | crowd_births(every > 10 ? 10 : 100 / every);
 }
 
 static bool known(const char *what)
 {
-    static const char *const all[] = {"crash", "fault", "hang", "race", "crowd"};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (strcmp(all[i], what) == 0)
+    static const char *const sweeps[] = {"crash", "fault", "hang", "race", "crowd"};
+    for (size_t i = 0; i < sizeof sweeps / sizeof *sweeps; i++)
+        if (strcmp(sweeps[i], what) == 0)
             return true;
     return false;
 }

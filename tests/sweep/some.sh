@@ -6,7 +6,8 @@ export LC_ALL=C
 umask 022
 all=${1:-}
 # Which share of the codes and calls: every change passes the same one, so that what fails is the change. Others for long runs at
-# leisure: SWEEP_SEED=$RANDOM make check-crash. It is printed.
+# leisure: SWEEP_SEED=$RANDOM make check-crash. It is printed. All of them: SWEEP_TRIED=FOLDER SWEEP_CODES=20 build/tests/sweep
+# fault, again and again, until it says that all have been tried.
 export SWEEP_SEED=${SWEEP_SEED:-40}
 
 # $1: which sweep; of how many positions one is taken: $2 in make check, 0: none, $3 in all; then the operations.
@@ -22,9 +23,12 @@ sweep crash 4 1 append append-tile append-torn change-log-key publish create new
 sweep crash 45 1 birth plain-birth destroy modify import sign promote enrol-ask enrol
 sweep crash 60 3 retire drill
 sweep crash 60 1 move
+sweep crash 90 5 replicate
 sweep crash 15 1 log-move
-sweep fault 90 3
+sweep fault 90 3 birth plain-birth destroy modify import sign promote retire drill move enrol-ask enrol
+sweep fault 90 5 replicate
 sweep hang 0 15 birth destroy modify import sign enrol
-sweep hang 0 30 drill retire
+sweep hang 0 30 drill retire replicate
 sweep race 60 9 birth destroy
+sweep race 0 15 replicate
 sweep crowd 10 1

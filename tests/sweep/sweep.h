@@ -28,7 +28,8 @@ struct deed {
     int (*check)(void); /* in another process, afterwards; what was shown before is in `shown` */
     bool answers;       /* `run` leaves in `told` what a function of PKCS#11 answered, and which */
 };
-extern const struct deed log_operations[], estate_operations[], home_operations[]; /* the last one's name is NULL */
+/* The last one's name is NULL. */
+extern const struct deed log_operations[], estate_operations[], replicate_operations[], home_operations[];
 extern const struct stage stage_three; /* of the estate: three sites, all questions answered */
 
 /* Where the process works. */
