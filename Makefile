@@ -43,18 +43,18 @@ TOOL       := $(sort $(wildcard ceremony/*.c))
 MOCK       := tests/mock-hsm.c $(sort $(wildcard tests/mock/*.c))
 UNIT       := $(sort $(wildcard tests/unit/test_*.c))
 object      = $(patsubst %.c,$(B)/obj/%.o,$(1))
+TEST_HSMS  := $(addprefix $(B)/,mock-hsm.so shim-hsm.so lossy-hsm.so)
 UNIT_BINS  := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT))
 
 .PHONY: all bypass help deps lint-deps demo check check-ceremonies check-interop check-crash check-model unit threads fuzz coverage lint mediation bench bench-births bench-log bench-deps clean install
 all: $(B)/quorate $(B)/quorate-pkcs11.so
 
-unit: $(UNIT_BINS) $(B)/mock-hsm.so $(B)/shim-hsm.so $(B)/lossy-hsm.so $(B)/bypass \
-      $(if $(filter plain,$(VARIANT)),$(B)/tests/sweep $(B)/sweep-hsm.so)
+unit: $(UNIT_BINS) $(B)/bypass $(if $(filter plain,$(VARIANT)),$(B)/tests/sweep)
 
 # What the thread sanitizer looks at: the module over an HSM that is built with it too.
 THREADS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_mock_*.c)) \
            $(addprefix test_module_,conventions errands failover failover_threads gates handles life lockless threads versions)
-threads: $(B)/mock-hsm.so $(B)/shim-hsm.so $(B)/lossy-hsm.so $(addprefix $(B)/tests/,$(THREADS))
+threads: $(addprefix $(B)/tests/,$(THREADS))
 
 help:
 	@echo 'make              build build/quorate and build/quorate-pkcs11.so'
@@ -131,7 +131,7 @@ $(B)/libinner.a: $(call object,$(MODULE)) $(filter-out $(B)/obj/ceremony/main.o,
 	$(call tell,AR) ar rcs $@ $^
 
 $(call object,$(UNIT)): CFLAGS := $(filter-out -O% -D_FORTIFY_SOURCE=2,$(CFLAGS)) -O0 -Wno-format-truncation
-$(B)/tests/%: $(B)/obj/tests/unit/%.o $(B)/libinner.a $(B)/libquorate.a
+$(B)/tests/%: $(B)/obj/tests/unit/%.o $(B)/libinner.a $(B)/libquorate.a | $(TEST_HSMS)
 	@mkdir -p $(@D)
 	$(call tell,LD) $(CC) $(CFLAGS) -o $@ $^ $(TEST_LIBS) -lp11 -lp11-kit -lcurl -lmicrohttpd
 
@@ -175,7 +175,7 @@ $(B)/tests/appender: $(B)/obj/tests/sweep/appender.o $(B)/libquorate.a
 # Whole operations, ended at each call to disk and HSM (tests/sweep/sweep.h). What changes the disk is led through its I/O layer.
 SWEEP      := $(filter-out tests/sweep/hsm%.c tests/sweep/appender.c,$(sort $(wildcard tests/sweep/*.c)))
 DISK_CALLS := open openat write pwrite ftruncate fsync fdatasync syncfs renameat renameat2 linkat unlink unlinkat rmdir mkdir
-$(B)/tests/sweep: $(call object,$(SWEEP)) $(B)/libinner.a $(B)/libquorate.a
+$(B)/tests/sweep: $(call object,$(SWEEP)) $(B)/libinner.a $(B)/libquorate.a | $(B)/sweep-hsm.so
 	@mkdir -p $(@D)
 	$(call tell,LD) $(CC) $(CFLAGS) $(DISK_CALLS:%=-Wl,--wrap=%) -o $@ $^ $(TEST_LIBS) -lp11 -lp11-kit -lcurl -lmicrohttpd
 
@@ -185,7 +185,7 @@ $(B)/sweep-hsm.so: $(call object,$(sort $(wildcard tests/sweep/hsm*.c)))
 # Every call of an append to the operating system fails once; longer than what make check should take.
 check-crash: deps
 	$(call install_missing,strace)
-	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all build/tests/appender build/tests/sweep build/sweep-hsm.so
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all build/tests/appender build/tests/sweep
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=crash all
 	@{ tests/sweep/some.sh all; tests/sweep/run.sh; tests/integration/run.sh tests/integration/test_crash.sh; } | tests/tally.sh
 

@@ -262,81 +262,90 @@ static enum outcome clone_public(const struct site_link *s, const struct offer *
     return outcome;
 }
 
+/* A key that comes in, whichever way. */
+struct accepting {
+    const struct site_link *site;
+    const struct offer *offer;
+    struct template want;
+    struct buf id;
+    CK_OBJECT_HANDLE replica;
+    struct receipt receipt;
+};
+
+static enum outcome accepting_begin(struct accepting *a, const struct digest *estate, struct fault *f)
+{
+    a->id = BUF(32);
+    a->receipt = (struct receipt){.proof_signature = BUF(2048), .checkpoint = BUF(LIMIT_NOTE), .signature = BUF(2048)};
+    enum outcome outcome = template_from_json(a->offer->attributes, &a->want, f);
+    if (outcome == OK)
+        outcome = offer_judge(a->site, estate, a->offer, &a->want, f);
+    return outcome == OK ? intent_key_id(&a->offer->intent, &a->id, f) : outcome;
+}
+
+static enum outcome accepting_prove(struct accepting *a, const struct site_keys *pinned,
+                                    const struct digest *offer_digest, struct fault *f)
+{
+    bool signs = a->offer->public_attributes != NULL && template_bool(&a->want, CKA_SIGN, false);
+    return receipt_make(a->site, pinned, a->offer, offer_digest, a->replica, signs, &a->receipt, f);
+}
+
+static enum outcome accepting_end(struct accepting *a, enum outcome outcome, struct receipt *ret)
+{
+    if (outcome == OK) {
+        *ret = a->receipt;
+        a->receipt = (struct receipt){0}; /* taken by *ret */
+    }
+    receipt_clear(&a->receipt);
+    template_clear(&a->want);
+    buf_free(&a->id);
+    return outcome;
+}
+
 enum outcome site_accept_clone(const struct site_link *s, const struct site_keys *pinned, const struct digest *estate,
                                const struct offer *o, const struct digest *offer_digest, struct receipt *ret,
                                bool *ret_wrong, struct fault *f)
 {
-    struct template want = {0};
-    struct receipt r = {.proof_signature = BUF(2048), .checkpoint = BUF(LIMIT_NOTE), .signature = BUF(2048)};
-    struct buf id = BUF(32);
-    CK_OBJECT_HANDLE replica = CK_INVALID_HANDLE;
+    struct accepting a = {.site = s, .offer = o};
     bool pair = o->public_attributes != NULL, wrong = false;
 
-    enum outcome outcome = template_from_json(o->attributes, &want, f);
+    enum outcome outcome = accepting_begin(&a, estate, f);
     if (outcome == OK)
-        outcome = offer_judge(s, estate, o, &want, f);
-    if (outcome == OK)
-        outcome = intent_key_id(&o->intent, &id, f);
-    if (outcome == OK)
-        outcome = clone_find(s, pair ? CKO_PRIVATE_KEY : CKO_SECRET_KEY, buf_span(&id), &replica, &wrong, f);
+        outcome = clone_find(s, pair ? CKO_PRIVATE_KEY : CKO_SECRET_KEY, buf_span(&a.id), &a.replica, &wrong, f);
     if (outcome == OK) {
-        template_remove(&want, CKA_VALUE_LEN); /* some HSMs do not know it of keys that came in */
-        outcome = site_compare(s, replica, &want, f);
+        template_remove(&a.want, CKA_VALUE_LEN); /* some HSMs do not know it of keys that came in */
+        outcome = site_compare(s, a.replica, &a.want, f);
         wrong = outcome == E_REFUSED;
     }
     if (outcome == OK && pair)
-        outcome = clone_public(s, o, buf_span(&id), &wrong, f);
+        outcome = clone_public(s, o, buf_span(&a.id), &wrong, f);
     if (outcome == OK)
-        outcome =
-            receipt_make(s, pinned, o, offer_digest, replica, pair && template_bool(&want, CKA_SIGN, false), &r, f);
+        outcome = accepting_prove(&a, pinned, offer_digest, f);
     if (wrong)
         *ret_wrong = true;
-    if (outcome == OK) {
-        *ret = r;
-        r = (struct receipt){0}; /* taken by *ret */
-    }
-    receipt_clear(&r);
-    template_clear(&want);
-    buf_free(&id);
-    return outcome;
+    return accepting_end(&a, outcome, ret);
 }
 
 enum outcome site_accept(const struct site_link *s, const struct site_keys *pinned, const struct digest *estate,
                          const struct offer *o, const struct digest *offer_digest, struct span checkpoint,
                          struct receipt *ret, bool *ret_unknown, struct fault *f)
 {
-    struct template want = {0};
-    struct receipt r = {.proof_signature = BUF(2048), .checkpoint = BUF(LIMIT_NOTE), .signature = BUF(2048)};
-    struct buf id = BUF(32);
+    struct accepting a = {.site = s, .offer = o};
     struct unwrapping u = {.site = s, .offer = o};
-    CK_OBJECT_HANDLE replica = CK_INVALID_HANDLE;
 
-    enum outcome outcome = template_from_json(o->attributes, &want, f);
+    enum outcome outcome = accepting_begin(&a, estate, f);
     if (outcome == OK)
-        outcome = offer_judge(s, estate, o, &want, f);
-    if (outcome == OK)
-        outcome = intent_key_id(&o->intent, &id, f);
-    if (outcome == OK)
-        outcome = nothing_there(s, buf_span(&id), f);
+        outcome = nothing_there(s, buf_span(&a.id), f);
     if (outcome == OK)
         outcome = transport_find(&u, pinned, f);
     if (outcome == OK)
-        outcome = key_unwrap(&u, &want, buf_span(&id), &replica, f);
+        outcome = key_unwrap(&u, &a.want, buf_span(&a.id), &a.replica, f);
     if (outcome == OK && o->public_attributes != NULL)
-        outcome = public_create(s, o, buf_span(&id), f);
-    buf_put(&r.checkpoint, checkpoint.data, checkpoint.len);
-    if (outcome == OK && r.checkpoint.failed)
+        outcome = public_create(s, o, buf_span(&a.id), f);
+    buf_put(&a.receipt.checkpoint, checkpoint.data, checkpoint.len);
+    if (outcome == OK && a.receipt.checkpoint.failed)
         outcome = fault_memory(f);
     if (outcome == OK)
-        outcome = receipt_make(s, pinned, o, offer_digest, replica,
-                               o->public_attributes != NULL && template_bool(&want, CKA_SIGN, false), &r, f);
+        outcome = accepting_prove(&a, pinned, offer_digest, f);
     *ret_unknown = wrapping_unknown(u.rv);
-    if (outcome == OK) {
-        *ret = r;
-        r = (struct receipt){0}; /* taken by *ret */
-    }
-    receipt_clear(&r);
-    template_clear(&want);
-    buf_free(&id);
-    return outcome;
+    return accepting_end(&a, outcome, ret);
 }

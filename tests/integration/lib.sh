@@ -34,6 +34,29 @@ test_policy() {
         { print }' demo/policy.yaml
 }
 
+# $1: rules that come before all others of the policy.
+policy_first() {
+    RULES=$1 awk '{ print } /^rules:$/ { print ENVIRON["RULES"] }' "$D/policy.yaml" >"$D/policy.new"
+    mv "$D/policy.new" "$D/policy.yaml"
+}
+
+# Keys tw-… are born so that they can be brought to further sites, for the primary's security officer is known. $1: more rules.
+policy_travelling() {
+    policy_first '  - id: birth of a key that may travel
+    when: {operation: generate, token: root, label: "^tw-"}
+    require:
+      quorum: {of: key-custodian, at-least: 3, organisations: 2}
+      replicas: {at-least: 1, prove: signature}
+      extractable: trusted-wrap-only
+      transport: {allow: [oaep-sha1]}
+  - id: how it travels
+    when: {operation: replicate, token: root, label: "^tw-"}
+    require: {quorum: {of: authority, at-least: 2}, transport: {allow: [oaep-sha1]}}
+'"$1"
+    (umask 077; echo 12345678 >"$D/pins/officer")
+    sed -i.plain '/slough:.*module/s/}$/, so-pin: "file:pins\/officer"}/' "$D/bindings.yaml"
+}
+
 # HSMs, cards, policy and bindings; no estate yet.
 prepare_bare() {
     estate_clear

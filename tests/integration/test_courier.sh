@@ -205,20 +205,7 @@ case_a_courier_that_hangs() {
 
 # A key that was born before the site was there comes by the same courier; the site judges it by itself.
 case_brought_there_later() {
-    RULES='  - id: birth of a key that may travel
-    when: {operation: generate, token: root, label: "^tw-"}
-    require:
-      quorum: {of: key-custodian, at-least: 3, organisations: 2}
-      replicas: {at-least: 1, prove: signature}
-      extractable: trusted-wrap-only
-      transport: {allow: [oaep-sha1]}
-  - id: how it travels
-    when: {operation: replicate, token: root, label: "^tw-"}
-    require: {quorum: {of: authority, at-least: 2}, transport: {allow: [oaep-sha1]}}' awk '
-        /^rules:$/ { print; print ENVIRON["RULES"]; next } { print }' "$D/policy.yaml" >"$D/policy.new"
-    mv "$D/policy.new" "$D/policy.yaml"
-    (umask 077; echo 12345678 >"$D/pins/officer")
-    sed -i '/slough:.*module/s/}$/, so-pin: "file:pins\/officer"}/' "$D/bindings.yaml"
+    policy_travelling ''
     LATER=1 prepare_courier
     born EC:prime256v1 tw-1 --id 6162
     [ "$(count_with_far tw-1 privkey)" = '1 1 0' ] || fail "private keys: $(count_with_far tw-1 privkey)"
@@ -251,11 +238,9 @@ case_brought_there_later() {
 
 # What people end goes there too: the site signs that the key is gone, and counts as left until it has.
 case_ended_there() {
-    RULES='  - id: end of an application key
+    policy_first '  - id: end of an application key
     when: {operation: destroy, token: root, label: "^app-", class: private-key}
-    require: {quorum: {of: key-custodian, at-least: 2}}' awk '
-        /^  - id: use of an application key$/ { print ENVIRON["RULES"] } { print }' "$D/policy.yaml" >"$D/policy.new"
-    mv "$D/policy.new" "$D/policy.yaml"
+    require: {quorum: {of: key-custodian, at-least: 2}}'
     prepare_courier
     born EC:prime256v1 app-1 --id 0101
     born EC:prime256v1 app-2 --id 0202

@@ -16,9 +16,7 @@ GOVERNED='  - id: governed key
   - {id: token made new, when: {operation: initialise, token: root}, require: {quorum: {of: key-custodian, at-least: 2}}}'
 
 prepare() {
-    RULES=$GOVERNED awk '/^  - id: use of an application key$/ { print ENVIRON["RULES"] } { print }' "$D/policy.yaml" \
-        >"$D/policy.new"
-    mv "$D/policy.new" "$D/policy.yaml"
+    policy_first "$GOVERNED"
     prepare_ready
 }
 

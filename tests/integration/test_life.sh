@@ -85,9 +85,7 @@ case_its_hsm_is_away() {
 case_destroyed_freely() {
     D=$D/free
     estate_copy "$WORK/bare"
-    RULES='  - {id: end of a key, when: {operation: destroy, token: root, label: "^app-"}, allow: true}' awk '
-        /^  - id: use of an application key$/ { print ENVIRON["RULES"] } { print }' "$D/policy.yaml" >"$D/policy.new"
-    mv "$D/policy.new" "$D/policy.yaml"
+    policy_first '  - {id: end of a key, when: {operation: destroy, token: root, label: "^app-"}, allow: true}'
     prepare_ready
     born EC:secp384r1 app-1 --id 0101
     born EC:secp384r1 app-2 --id 0202

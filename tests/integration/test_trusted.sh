@@ -9,21 +9,8 @@
 trusting() {
     D=$D/trusting
     estate_copy "$WORK/bare"
-    RULES='  - id: birth of a key that may travel
-    when: {operation: generate, token: root, label: "^tw-"}
-    require:
-      quorum: {of: key-custodian, at-least: 3, organisations: 2}
-      replicas: {at-least: 1, prove: signature}
-      extractable: trusted-wrap-only
-      transport: {allow: [oaep-sha1]}
-  - id: how it travels
-    when: {operation: replicate, token: root, label: "^tw-"}
-    require: {quorum: {of: authority, at-least: 2}, transport: {allow: [oaep-sha1]}}
-  - {id: all else with it, when: {operation: [use, wrap, copy, modify, import, derive], token: root}, allow: true}' awk '
-        /^rules:$/ { print; print ENVIRON["RULES"]; next } { print }' "$D/policy.yaml" >"$D/policy.new"
-    mv "$D/policy.new" "$D/policy.yaml"
-    (umask 077; echo 12345678 >"$D/pins/officer")
-    sed -i.plain '/slough:/s/}$/, so-pin: "file:pins\/officer"}/' "$D/bindings.yaml"
+    policy_travelling \
+        '  - {id: all else with it, when: {operation: [use, wrap, copy, modify, import, derive], token: root}, allow: true}'
 }
 
 # Objects of ours on the primary, as anybody sees them.

@@ -119,6 +119,25 @@ static inline const char *far_answers(struct far_pair *p, enum message_kind kind
     return refused ? f.text : "";
 }
 
+/* It did not refuse: what it says; the caller's. */
+static inline json_t *far_answered(struct far_pair *p, enum message_kind kind, const struct buf *message)
+{
+    struct site_answer a;
+    const char *why = far_answers(p, kind, message, &a);
+    if (why[0] != '\0')
+        fail_msg("%s", why);
+    return a.json;
+}
+
+static inline void far_refused(struct far_pair *p, enum message_kind kind, const struct buf *message,
+                               const char *needle)
+{
+    struct site_answer a;
+    const char *why = far_answers(p, kind, message, &a);
+    if (strstr(why, needle) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", why, needle);
+}
+
 static inline void far_introduced(struct far_pair *p)
 {
     struct fault f;

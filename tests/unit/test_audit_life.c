@@ -223,6 +223,18 @@ static void left_until_cleared(void **state)
 }
 
 #define REPLICATED "'label':'a','token':'root'"
+#define REPLICATE_ASKED                                                                                                \
+    {                                                                                                                  \
+        1, ENTRY_REQUEST,                                                                                              \
+            "{'label':'a','operation':'replicate','request':'$t','rule':'r','subject':'$ts','token':'root'," LATER "}" \
+    }
+#define REPLICATE_INTENDED                                                                                             \
+    {                                                                                                                  \
+        1, ENTRY_INTENT,                                                                                               \
+            "{'born':10,'caller-id':'01','evidence':{'approvals':[],'at':'2026-01-01T00:00:00Z','rejections':[]},"     \
+            "'label':'a','operation':'replicate','request':'$t','sites':['slough','cardiff'],'token':'root'," VERDICT  \
+            "}"                                                                                                        \
+    }
 
 /* A key comes to one site more: what people decided, once the site gave its receipt, and not twice. */
 static void brought_to_a_site(void **state)
@@ -231,12 +243,9 @@ static void brought_to_a_site(void **state)
     struct state s;
     held(&s);
     static const struct row rows[] = {
-        {1, ENTRY_REQUEST,
-         "{'label':'a','operation':'replicate','request':'$t','rule':'r','subject':'$ts','token':'root'," LATER "}"},
+        REPLICATE_ASKED,
         {0, ENTRY_REPLICATED, "{'born':10,'intent':13,'site':'cardiff'," REPLICATED "}"},
-        {1, ENTRY_INTENT,
-         "{'born':10,'caller-id':'01','evidence':{'approvals':[],'at':'2026-01-01T00:00:00Z','rejections':[]},"
-         "'label':'a','operation':'replicate','request':'$t','sites':['slough','cardiff'],'token':'root'," VERDICT "}"},
+        REPLICATE_INTENDED,
         {1, ENTRY_OFFER, "{'intent':14,'offer':'$o','site':'cardiff'," OFFER "}"},
         {0, ENTRY_REPLICATED, "{'born':10,'intent':14,'site':'cardiff'," REPLICATED "}"}, /* no receipt */
         {1, ENTRY_RECEIPT, "{'intent':14,'offer':'$o','receipt':'$x','site':'cardiff'}"},
@@ -271,11 +280,8 @@ static void not_brought_as_another(void **state)
     struct state s;
     held(&s);
     static const struct row rows[] = {
-        {1, ENTRY_REQUEST,
-         "{'label':'a','operation':'replicate','request':'$t','rule':'r','subject':'$ts','token':'root'," LATER "}"},
-        {1, ENTRY_INTENT,
-         "{'born':10,'caller-id':'01','evidence':{'approvals':[],'at':'2026-01-01T00:00:00Z','rejections':[]},"
-         "'label':'a','operation':'replicate','request':'$t','sites':['slough','cardiff'],'token':'root'," VERDICT "}"},
+        REPLICATE_ASKED,
+        REPLICATE_INTENDED,
         {1, ENTRY_OFFER, "{'intent':14,'offer':'$o','site':'cardiff'," OFFER "}"},
         {1, ENTRY_RECEIPT, "{'intent':14,'offer':'$o','receipt':'$x','site':'cardiff'}"},
         {1, ENTRY_MODIFIED, "{'class':'secret-key','id':'01','label':'a','new-id':'0101','token':'root'}"},

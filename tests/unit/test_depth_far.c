@@ -35,24 +35,6 @@ static int teardown(void **state)
     return 0;
 }
 
-/* The answer must be given; the caller's. */
-static json_t *answered(enum message_kind kind, const struct buf *message)
-{
-    struct site_answer a;
-    const char *why = far_answers(&p, kind, message, &a);
-    if (why[0] != '\0')
-        fail_msg("%s", why);
-    return a.json;
-}
-
-static void refused(enum message_kind kind, const struct buf *message, const char *needle)
-{
-    struct site_answer a;
-    const char *why = far_answers(&p, kind, message, &a);
-    if (strstr(why, needle) == NULL)
-        fail_msg("\"%s\" does not say \"%s\"", why, needle);
-}
-
 static void settle_message(enum message_kind kind, uint64_t intent, struct buf *ret)
 {
     far_message(&p, kind, json_pack("{sI}", "intent", (json_int_t)intent), ret);
@@ -65,7 +47,7 @@ static void settled_as(enum message_kind kind, uint64_t message_intent, uint64_t
     struct buf message, signature = BUF(2048);
     struct digest digest;
     settle_message(kind, message_intent, &message);
-    json_t *json = answered(kind, &message);
+    json_t *json = far_answered(&p, kind, &message);
     assert_string_equal(json_string_or_null(json, "outcome"), outcome);
     assert_true(settled_digest(&p.host->state.estate, "root", "glasgow", &state_intent(&p.host->state, birth)->digest,
                                outcome, &digest));
@@ -81,7 +63,7 @@ static void settle_refused(enum message_kind kind, uint64_t intent, const char *
 {
     struct buf message;
     settle_message(kind, intent, &message);
-    refused(kind, &message, needle);
+    far_refused(&p, kind, &message, needle);
     buf_free(&message);
 }
 
@@ -107,11 +89,11 @@ static void an_offer_is_taken_once_and_born(void **state)
     struct buf message;
     (void)state;
     far_offered(&p, &b, "app-1", &message);
-    json_t *first = answered(MESSAGE_OFFER, &message);
+    json_t *first = far_answered(&p, MESSAGE_OFFER, &message);
     receipt_good(&b, first);
     assert_int_equal(far_count(&p, "app-1"), 1);
     /* The same again: the same receipt, no second key. */
-    json_t *again = answered(MESSAGE_OFFER, &message);
+    json_t *again = far_answered(&p, MESSAGE_OFFER, &message);
     assert_true(json_equal(json_object_get(first, "receipt"), json_object_get(again, "receipt")));
     assert_int_equal(far_count(&p, "app-1"), 1);
     settle_refused(MESSAGE_BORN, b.intent, "does not say that the key");
@@ -121,10 +103,10 @@ static void an_offer_is_taken_once_and_born(void **state)
     settled_as(MESSAGE_BORN, b.intent, b.intent, "born");
     assert_int_equal(far_count(&p, "app-1"), 1);
     settle_refused(MESSAGE_WITHDRAW, b.intent, "nothing of it is destroyed");
-    refused(MESSAGE_OFFER, &message, "older than what this site has seen");
+    far_refused(&p, MESSAGE_OFFER, &message, "older than what this site has seen");
     buf_free(&message);
     far_offer_message(&p, &b, &message);
-    refused(MESSAGE_OFFER, &message, "has ended");
+    far_refused(&p, MESSAGE_OFFER, &message, "has ended");
     json_decref(first);
     json_decref(again);
     buf_free(&message);
@@ -186,14 +168,14 @@ static void another_key_in_the_offer(void **state)
     b.key = EVP_EC_gen("P-384");
     far_offer_make(&p, &b);
     far_offer_message(&p, &b, &message);
-    refused(MESSAGE_OFFER, &message, "another key is in it than the one logged");
+    far_refused(&p, MESSAGE_OFFER, &message, "another key is in it than the one logged");
     assert_int_equal(far_count(&p, "app-4"), 0);
     buf_free(&message);
     /* What describes the key otherwise than people approved is not helped by the log. */
     json_object_set_new(b.offer.attributes, "CKA_DECRYPT", json_string("true"));
     far_offer_log(&p, &b);
     far_offer_message(&p, &b, &message);
-    refused(MESSAGE_OFFER, &message, "another key than the one that people approved");
+    far_refused(&p, MESSAGE_OFFER, &message, "another key than the one that people approved");
     buf_free(&message);
     /* Blobs that do not hold the key that the offer names: the replica cannot prove it. */
     far_offer_make(&p, &b);
@@ -206,7 +188,7 @@ static void another_key_in_the_offer(void **state)
     b.offer.wrapped_secret = other.wrapped_secret;
     far_offer_log(&p, &b);
     far_offer_message(&p, &b, &message);
-    json_t *answer = answered(MESSAGE_OFFER, &message);
+    json_t *answer = far_answered(&p, MESSAGE_OFFER, &message);
     struct fault f;
     struct buf bytes = BUF(LIMIT_OFFER);
     struct receipt r;
@@ -234,7 +216,7 @@ static void what_the_rule_does_not_allow(void **state)
     struct buf message;
     (void)state;
     far_offered(&p, &b, "strong-1", &message);
-    refused(MESSAGE_OFFER, &message, "does not allow by name");
+    far_refused(&p, MESSAGE_OFFER, &message, "does not allow by name");
     assert_int_equal(far_count(&p, "strong-1"), 0);
     far_rolled_back(&p, &b);
     buf_free(&message);
@@ -251,13 +233,13 @@ static void offers_for_others_and_rubbish(void **state)
     far_offer_make(&p, &b);
     snprintf(b.offer.site, sizeof b.offer.site, "cardiff");
     far_offer_message(&p, &b, &message);
-    refused(MESSAGE_OFFER, &message, "does not name this offer");
+    far_refused(&p, MESSAGE_OFFER, &message, "does not name this offer");
     buf_free(&message);
     far_rolled_back(&p, &b);
     far_birth_clear(&b);
     message = BUF(LIMIT_MESSAGE);
     buf_puts(&message, "{\"type\":\"nonsense\"}\n");
-    refused(MESSAGE_OFFER, &message, "no message that is known here");
+    far_refused(&p, MESSAGE_OFFER, &message, "no message that is known here");
     buf_free(&message);
     settle_refused(MESSAGE_BORN, 1, "is no intent");
     settle_refused(MESSAGE_WITHDRAW, 999999, "is no intent");
@@ -283,7 +265,7 @@ static void suspended_here_or_there(void **state)
         json_put(body, "verdict",
                  json_deep_copy(json_object_get(state_intent(&p.site->estate->state, intent)->body, "verdict"))));
     assert_good(estate_append(p.site->estate, ENTRY_SUSPENDED, body, NULL, &f));
-    refused(MESSAGE_OFFER, &message, "is suspended");
+    far_refused(&p, MESSAGE_OFFER, &message, "is suspended");
     assert_int_equal(far_count(&p, "app-6"), 0);
     far_rolled_back(&p, &b);
     json_decref(body);
@@ -374,7 +356,7 @@ static void deaths_at_every_step(void **state)
         p.host->bindings->tokens[0].sites[2].reach = REACH_CARRIED;
         assert_good(world_open(p.bindings, &p.site, &f));
         if (step % 2 == 0) {
-            json_t *json = answered(MESSAGE_OFFER, &message);
+            json_t *json = far_answered(&p, MESSAGE_OFFER, &message);
             receipt_good(&b, json);
             json_decref(json);
             assert_int_equal(far_count(&p, "app-8"), 1);
@@ -409,7 +391,7 @@ static void drilled_by_the_log(void **state)
         key++;
     json_int_t born = (json_int_t)key->seq;
     drill_message(json_pack("[I]", born), &message);
-    json_t *answer = answered(MESSAGE_DRILL, &message);
+    json_t *answer = far_answered(&p, MESSAGE_DRILL, &message);
     buf_free(&message);
     assert_good(json_canonical(json_object_get(answer, "receipt"), &bytes, &f));
     assert_good(drill_parse(buf_span(&bytes), &d, &f));
@@ -423,7 +405,7 @@ static void drilled_by_the_log(void **state)
                              json_pack("[s]", "all"), json_pack("{}")};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         drill_message(wrong[i], &message);
-        refused(MESSAGE_DRILL, &message, i == 4 ? "keys" : "no birth of a key that lives here");
+        far_refused(&p, MESSAGE_DRILL, &message, i == 4 ? "keys" : "no birth of a key that lives here");
         buf_free(&message);
     }
     drill_clear(&d);

@@ -41,28 +41,11 @@ static int teardown(void **state)
     return 0;
 }
 
-static json_t *answered(enum message_kind kind, const struct buf *message)
-{
-    struct site_answer a;
-    const char *why = far_answers(&p, kind, message, &a);
-    if (why[0] != '\0')
-        fail_msg("%s", why);
-    return a.json;
-}
-
-static void refused(enum message_kind kind, const struct buf *message, const char *needle)
-{
-    struct site_answer a;
-    const char *why = far_answers(&p, kind, message, &a);
-    if (strstr(why, needle) == NULL)
-        fail_msg("\"%s\" does not say \"%s\"", why, needle);
-}
-
 /* The message is made before; the site looks at it so many seconds off. */
 static void refused_at(time_t off, const struct buf *message, const char *needle)
 {
     clock_off = off;
-    refused(MESSAGE_OFFER, message, needle);
+    far_refused(&p, MESSAGE_OFFER, message, needle);
     clock_off = 0;
 }
 
@@ -77,7 +60,7 @@ static void an_intent_too_far_from_the_clock(void **state)
     refused_at(-LIMIT_CLOCK - 60, &message, "more than 900 seconds apart");
     assert_int_equal(far_count(&p, "app-8"), 0);
     clock_off = -LIMIT_CLOCK + 60;
-    json_decref(answered(MESSAGE_OFFER, &message));
+    json_decref(far_answered(&p, MESSAGE_OFFER, &message));
     clock_off = 0;
     assert_int_equal(far_count(&p, "app-8"), 1);
     far_rolled_back(&p, &b);
@@ -108,13 +91,13 @@ static void carried_within_its_time(void **state)
         far_provisional(&b, state_intent(&p.host->state, b.intent)->at + (later ? 7200 : 3600));
         far_offer_message(&p, &b, &message);
         if (later) {
-            refused(MESSAGE_OFFER, &message, "the birth waited for its receipts until");
+            far_refused(&p, MESSAGE_OFFER, &message, "the birth waited for its receipts until");
         } else {
             refused_at(3600 + LIMIT_CLOCK + 60, &message, "the birth waited for its receipts until");
             refused_at(-LIMIT_CLOCK - 60, &message, "more than 900 seconds apart");
             assert_int_equal(far_count(&p, "late-1"), 0);
             clock_off = 3500; /* the last test that takes anything in: the site's log does not go back */
-            json_decref(answered(MESSAGE_OFFER, &message));
+            json_decref(far_answered(&p, MESSAGE_OFFER, &message));
             clock_off = 0;
             assert_int_equal(far_count(&p, "late-1"), 1);
         }
@@ -154,7 +137,7 @@ static void suspended_at_the_host(void **state)
     buf_free(&message);
     suspend(p.host, "key:app-7@root");
     far_offer_message(&p, &b, &message);
-    refused(MESSAGE_OFFER, &message, "is suspended");
+    far_refused(&p, MESSAGE_OFFER, &message, "is suspended");
     assert_int_equal(far_count(&p, "app-7"), 0);
     far_rolled_back(&p, &b);
     buf_free(&message);
