@@ -31,6 +31,7 @@ static const struct action actions[] = {
     ROOM("arrive", ACTION_ARRIVE, "site token", "bag safe"),
     ROOM("drill", ACTION_DRILL, "site token", ""),
     {"generate-key-pair", ACTION_GENERATE_KEY_PAIR, "label token type", "", true, false, OP_GENERATE},
+    {"replicate", ACTION_REPLICATE, "label site token", "", true, false, OP_REPLICATE},
     {"make-csr", ACTION_MAKE_CSR, "label profile token", "", true, false, OP_USE},
     {"issue-certificate", ACTION_ISSUE_CERTIFICATE, "label profile token", "", true, false, OP_USE},
     {"approve", ACTION_APPROVE, "", "?reason ?reject", false, false, -1},
@@ -48,7 +49,6 @@ static const struct action actions[] = {
     NOT_YET("zeroise"),
     /* keys */
     NOT_YET("generate-secret-key"),
-    NOT_YET("replicate"),
     NOT_YET("destroy"),
     NOT_YET("inventory"),
     NOT_YET("export-offer"),

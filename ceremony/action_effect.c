@@ -39,11 +39,26 @@ const struct state_key *key_named(const struct runner *r, const char *token, con
     return awaited;
 }
 
+/* Scripts make key pairs and sign with them; what is brought to a site is a living key of whatever class. */
+static const char *step_class_name(const struct runner *r, const struct step *s)
+{
+    const struct state *state = &r->estate->state;
+
+    for (size_t i = 0; s->action->kind == ACTION_REPLICATE && i < state->key_count; i++) {
+        const struct state_key *k = &state->keys[i];
+
+        if (!k->destroyed && strcmp(k->token, step_with(s, "token")) == 0 &&
+            strcmp(k->label, step_with(s, "label")) == 0)
+            return k->class_name;
+    }
+    return "private-key";
+}
+
 /* The rule that judges what the step does. */
 static const struct rule *step_rule(const struct runner *r, const struct step *s)
 {
     return policy_match(r->estate->policy, (enum operation)s->action->operation, step_with(s, "token"),
-                        step_with(s, "label"), "private-key", 1);
+                        step_with(s, "label"), step_class_name(r, s), 1);
 }
 
 enum outcome request_pending(struct runner *r, const struct step *s, struct request **ret, struct fault *f)
@@ -87,6 +102,8 @@ static enum outcome effect_try(struct runner *r, const struct step *s, struct di
     if (s->action->kind == ACTION_GENERATE_KEY_PAIR)
         return pkcs11_generate(r->client, r->estate, step_with(s, "token"), step_with(s, "label"), step_with(s, "type"),
                                ret_request, f);
+    if (s->action->kind == ACTION_REPLICATE)
+        return replicate_call(r, s, ret_request, f);
     result = json_object();
     if (result == NULL)
         return fault_memory(f);
@@ -172,6 +189,14 @@ static enum outcome begun_log(struct runner *r, const struct step *s, struct fau
     return o;
 }
 
+bool intent_of_step(const struct runner *r, const struct step *s, const struct state_intent *i)
+{
+    const json_t *evidence = json_object_get(i->body, "evidence");
+    const char *ceremony = json_string_or_null(evidence, "ceremony"), *step = json_string_or_null(evidence, "step");
+
+    return ceremony != NULL && strcmp(ceremony, r->estate->ceremony) == 0 && step != NULL && strcmp(step, s->id) == 0;
+}
+
 /* What the step began waits for receipts: nothing went wrong, and it is asked again when they may be there. */
 static enum outcome effect_awaited(const struct runner *r, const struct step *s, const json_t *settled, struct fault *f)
 {
@@ -179,13 +204,11 @@ static enum outcome effect_awaited(const struct runner *r, const struct step *s,
 
     for (size_t i = state->intent_count; i-- > 0;) {
         const struct state_intent *t = &state->intents[i];
-        const json_t *evidence = json_object_get(t->body, "evidence"), *line = NULL;
-        const char *ceremony = json_string_or_null(evidence, "ceremony"), *step = json_string_or_null(evidence, "step");
+        const json_t *line = NULL;
         const char *text = NULL;
         size_t n = 0;
 
-        if (t->state != INTENT_PROVISIONAL || ceremony == NULL || strcmp(ceremony, r->estate->ceremony) != 0 ||
-            step == NULL || strcmp(step, s->id) != 0)
+        if (t->state != INTENT_PROVISIONAL || !intent_of_step(r, s, t))
             continue;
         json_array_foreach(settled, n, line) if ((uint64_t)json_integer_value(json_object_get(line, "intent")) ==
                                                  t->seq) text = json_string_or_null(line, "outcome");

@@ -25,6 +25,8 @@ static action_perform *performer(enum action_kind kind)
         return perform_drill;
     case ACTION_GENERATE_KEY_PAIR:
         return perform_generate;
+    case ACTION_REPLICATE:
+        return perform_replicate;
     case ACTION_MAKE_CSR:
     case ACTION_ISSUE_CERTIFICATE:
         return perform_certificate;

@@ -12,7 +12,7 @@ action_perform perform_enter, perform_leave, perform_check_clock, perform_confir
     perform_read_aloud;
 action_perform perform_open_bag, perform_seal_bag;
 action_perform perform_generate, perform_approve, perform_attest, perform_certificate, perform_cosign, perform_drill,
-    perform_arrive, perform_timestamp;
+    perform_arrive, perform_timestamp, perform_replicate;
 
 /* Copies what was given into the result. */
 enum outcome result_take(json_t *result, const json_t *given, struct fault *f);
@@ -33,6 +33,11 @@ enum outcome effect_repeat(struct runner *r, const struct step *s, effect_once *
 /* Asks the module for what step `s` does, with no intention to get it: makes its request, or finds the pending one. Safe
  * only where the rule wants a quorum. */
 enum outcome request_ahead(struct runner *r, const struct step *s, struct digest *ret, struct fault *f);
+/* The intent is of this step. */
+bool intent_of_step(const struct runner *r, const struct step *s, const struct state_intent *i);
+/* Has the module bring the key of a `replicate` step to its site. E_REFUSED: *ret_request is the request that waits, all zero
+ * where there is none, and is written for that outcome too. */
+enum outcome replicate_call(struct runner *r, const struct step *s, struct digest *ret_request, struct fault *f);
 /* The pending request of this ceremony for this step; E_ABSENT: none. */
 enum outcome request_pending(struct runner *r, const struct step *s, struct request **ret, struct fault *f);
 /* Its verdict as of now, were the ceremony at that step. */

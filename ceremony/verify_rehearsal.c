@@ -102,7 +102,7 @@ static void keys_compare(struct comparison *c, const struct verified_ceremony *a
     for (size_t i = 0; i < a->script->step_count; i++) {
         const struct step *s = &a->script->steps[i];
 
-        if (s->action->kind == ACTION_GENERATE_KEY_PAIR)
+        if (s->action->kind == ACTION_GENERATE_KEY_PAIR || s->action->kind == ACTION_REPLICATE)
             key_compare(c, step_with(s, "token"), step_with(s, "label"));
     }
     must_equal(c, a->signed_count == b->signed_count, "the number of", "certificates");

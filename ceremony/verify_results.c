@@ -38,6 +38,38 @@ static bool result_key(struct verifier *v, const json_t *result)
            digest_equal(&fingerprint, &key->fingerprint);
 }
 
+static bool result_number(const json_t *result, const char *name, uint64_t *ret)
+{
+    const char *text = json_string_or_null(result, name);
+
+    return text != NULL && decimal_parse(span_str(text), ret);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a != NULL && b != NULL && strcmp(a, b) == 0;
+}
+
+/* Brought to that site under an intent of this very step. */
+static bool result_replicated(const struct verifier *v, const struct verified_ceremony *c, const struct step *s,
+                              const json_t *result)
+{
+    uint64_t seq = 0, born = 0;
+    bool named = result_number(result, "intent", &seq) && result_number(result, "born", &born);
+    const struct state_intent *i = named ? state_intent(&v->state, seq) : NULL;
+    const json_t *evidence = i != NULL ? json_object_get(i->body, "evidence") : NULL;
+    const json_t *sites = i != NULL ? json_object_get(i->body, "sites") : NULL;
+
+    return i != NULL && same_text(i->operation, operation_name(OP_REPLICATE)) &&
+           (i->state == INTENT_BORN || i->state == INTENT_SETTLED) &&
+           same_text(json_string_or_null(evidence, "ceremony"), c->id) &&
+           same_text(json_string_or_null(evidence, "step"), s->id) &&
+           (uint64_t)json_integer_value(json_object_get(i->body, "born")) == born &&
+           same_text(i->label, json_string_or_null(result, "label")) &&
+           same_text(i->token, json_string_or_null(result, "token")) &&
+           same_text(json_string_value(json_array_get(sites, 1)), json_string_or_null(result, "site"));
+}
+
 /* The log as it was before this entry, the step before in it. */
 static bool result_checkpoint(struct verifier *v, const struct verified_ceremony *c, const struct entry *e,
                               const json_t *result, struct checkpoint *ret)
@@ -216,6 +248,9 @@ void verify_step_result(struct verifier *v, struct verified_ceremony *c, const s
         break;
     case ACTION_GENERATE_KEY_PAIR:
         good = result_key(v, result);
+        break;
+    case ACTION_REPLICATE:
+        good = result_replicated(v, c, s, result);
         break;
     case ACTION_READ_ALOUD:
         good = result_root(v, c, e, result);

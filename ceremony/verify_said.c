@@ -170,6 +170,9 @@ bool verify_result_said(const struct verifier *v, const struct verified_ceremony
     case ACTION_GENERATE_KEY_PAIR:
         names = "fingerprint intent label token";
         break;
+    case ACTION_REPLICATE:
+        names = "born intent label site token";
+        break;
     case ACTION_MAKE_CSR:
     case ACTION_ISSUE_CERTIFICATE:
         names = "artifact label profile tbs";

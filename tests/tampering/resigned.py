@@ -346,6 +346,20 @@ def replications(forger):
     yield forger.change("begun for another key", _set(intent, born=other["born"]), None)
 
 
+def brought(forger):
+    """Of a ceremony that brought two keys to a site, a step each."""
+    first, second = _steps(forger, "replicate")
+    said, other = (forger.entries[place]["body"]["result"] for place in (first, second))
+    begun = forger.find("step", action="replicate", step=forger.entries[first]["body"]["step"], begun="true")
+    for member in ("born", "intent", "label"):
+        yield forger.change("a step that brought another %s" % member, _set(first, result=dict(said, **{member: other[member]})), None)
+    yield forger.change("a step that brought what another one did", _set(first, result=other), "script asks for")
+    yield forger.change("a step that brought it elsewhere", _set(first, result=dict(said, site="cardiff")), "script asks for")
+    yield forger.change("a step of which it is not said what it brought", _set(first, result={}), "lacks")
+    yield forger.change("a step that brought more", _set(first, result=dict(said, more="true")), "unknown")
+    yield forger.change("a key brought in a step that was never begun", _drop(begun), None)
+
+
 def _steps(forger, action):
     return [place for place, entry in enumerate(forger.entries)
             if entry["type"] == "step" and entry["body"]["action"] == action and "begun" not in entry["body"]]

@@ -7,7 +7,7 @@
 struct run {
     struct verifier v;
     struct verified_ceremony ceremony;
-    struct state_key keys[2];
+    struct state_key keys[3];
     struct state_site site;
     struct verified_signed made;
     char *holders[3];
@@ -18,8 +18,14 @@ static struct policy *policy;
 
 static int begin(void **state)
 {
+    struct fault f = {.outcome = OK};
+
     (void)state;
-    script = script_made();
+    assert_int_equal(script_with(28,
+                                 "      - {step: Bring, by: admin, do: replicate, with: {token: root, label: brought, "
+                                 "site: glasgow}}\n",
+                                 &script, &f),
+                     OK);
     policy = fixture_policy("  - {id: all, when: {operation: adopt-policy}, require: {quorum: {of: authority, "
                             "at-least: 1}}}\n",
                             FIXTURE_END);
@@ -34,7 +40,7 @@ static int end(void **state)
     return 0;
 }
 
-/* One key that the ceremony makes, and an older one of which it makes a certificate. */
+/* One key that the ceremony makes, an older one of which it makes a certificate, and one that it brings to a site. */
 static void run_make(struct run *r, char *environment)
 {
     *r = (struct run){
@@ -42,10 +48,12 @@ static void run_make(struct run *r, char *environment)
         .made = {.certificate = true, .label = "elder", .token = "root"},
         .holders = {"slough", "cardiff", "glasgow"},
     };
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < 3; i++)
         r->keys[i] = (struct state_key){
             .token = "root",
-            .label = i == 0 ? "root-g1" : "elder",
+            .label = i == 0   ? "root-g1"
+                     : i == 1 ? "elder"
+                              : "brought",
             .type = "EC:P-256",
             .class_name = "private-key",
             .sites = {.items = r->holders, .count = 3},
@@ -60,7 +68,7 @@ static void run_make(struct run *r, char *environment)
     };
     r->v.state.environment = environment;
     r->v.state.keys = r->keys;
-    r->v.state.key_count = 2;
+    r->v.state.key_count = 3;
     r->v.state.sites = &r->site;
     r->v.state.site_count = 1;
 }
@@ -100,6 +108,11 @@ static void key_that_is_not_there(struct run *r)
 static void older_key_of_another_type(struct run *r)
 {
     r->keys[1].type = "RSA:3072";
+}
+
+static void brought_to_fewer_sites(struct run *r)
+{
+    r->keys[2].sites.count = 2;
 }
 
 static void certificate_of_another_key(struct run *r)
@@ -156,6 +169,7 @@ static void one_thing_differs(void **state)
         {key_at_fewer_sites, "the key root-g1", 0},
         {key_that_is_not_there, "the key root-g1", 0},
         {older_key_of_another_type, "the key elder", 0},
+        {brought_to_fewer_sites, "the key brought", 0},
         {certificate_of_another_key, "the key ", 0},
         {certificate_of_another_profile, "the certificate profile of elder", 0},
         {no_certificate, "the number of certificates", 0},

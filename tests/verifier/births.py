@@ -10,7 +10,7 @@ CREATORS = {"C_GenerateKeyPair": "generate", "C_GenerateKey": "generate", "C_Cre
 class Births:
     def __init__(self, estate):
         self.estate = estate
-        self.used, self.drills, self.left = [], [], {}
+        self.used, self.drills, self.brought, self.left = [], [], [], {}
 
     def offer(self, entry):
         body = members(entry.body, "attributes-digest blobs challenge intent mechanism offer ?public-key site", entry.what)
@@ -164,6 +164,7 @@ class Births:
         need(offer.get("public-key") == key.get("public-key"), "%s: %s holds another key", entry.what, site)
         key["sites"] = key["sites"] + [site]
         intent.born = {"sites": intent.entry.body["sites"]}
+        self.brought.append((entry, body))
         self.estate.spent(intent)
 
     def _born_freely(self, entry, body):

@@ -330,6 +330,18 @@ class Ceremonies:
         need((key["label"], key["token"], key["type"]) == tuple(step.with_[name] for name in ("label", "token", "type")),
              "%s: not the key that the script asks for", entry.what)
 
+    def r_replicate(self, entry, one, step, result, deviated):
+        self._exact(entry, result, "born intent label site token")
+        for member in ("label", "site", "token"):
+            need(result[member] == step.with_[member], "%s: %s is not what the script asks for", entry.what, member)
+        found = [body for other, body in self.births.brought if str(body["intent"]) == result["intent"] and other.seq < entry.seq]
+        need(len(found) == 1, "%s: no such key was brought", entry.what)
+        intent = self.estate.intents[found[0]["intent"]].entry
+        need(intent.ceremony == one.id and intent.body["evidence"].get("step") == step.id, "%s: brought elsewhere", entry.what)
+        need(step.id in one.begun and intent.seq > one.begun[step.id], "%s: the step was never begun", entry.what)
+        for member in ("born", "label", "site", "token"):
+            need(result[member] == str(found[0][member]), "%s: %s is not the brought key's", entry.what, member)
+
     def r_certificate(self, entry, one, step, result, deviated):
         issued = step.action == "issue-certificate"
         self._exact(entry, result, "artifact label profile tbs")
@@ -448,6 +460,7 @@ RESULTS = {
     "confirm": Ceremonies.r_nothing, "say": Ceremonies.r_nothing, "close": Ceremonies.r_nothing,
     "record": Ceremonies.r_record, "open-bag": Ceremonies.r_open_bag, "seal-bag": Ceremonies.r_seal_bag,
     "approve": Ceremonies.r_approve, "generate-key-pair": Ceremonies.r_generate, "make-csr": Ceremonies.r_certificate,
+    "replicate": Ceremonies.r_replicate,
     "issue-certificate": Ceremonies.r_certificate, "exhibit": Ceremonies.r_exhibit,
     "read-aloud": Ceremonies.r_read_aloud, "attest": Ceremonies.r_attest, "cosign": Ceremonies.r_cosign,
     "drill": Ceremonies.r_drill, "timestamp": Ceremonies.r_timestamp, "arrive": Ceremonies.r_arrive,

@@ -6,9 +6,9 @@ import re
 from . import confidential
 from .strict import Refused, count, members, name, need, parse_canonical, text, texts
 
-OPERATIONS = {"generate-key-pair": "generate", "make-csr": "use", "issue-certificate": "use"}
+OPERATIONS = {"generate-key-pair": "generate", "replicate": "replicate", "make-csr": "use", "issue-certificate": "use"}
 ACTIONS = ("enter leave check-clock confirm record say open-bag seal-bag exhibit read-aloud generate-key-pair make-csr "
-           "issue-certificate approve attest cosign close drill arrive timestamp").split()
+           "issue-certificate replicate approve attest cosign close drill arrive timestamp").split()
 SKIPPABLE = set("check-clock confirm record say open-bag seal-bag exhibit read-aloud drill arrive timestamp".split())
 BY = re.compile(r"(?:(any|each|[1-9][0-9]?) )?([a-z0-9][a-z0-9._-]*)")
 EACH = re.compile(r"([a-z0-9][a-z0-9._-]*) in \[([^\[\]]*)\]")

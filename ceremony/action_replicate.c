@@ -1,0 +1,89 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ceremony/action_perform.h"
+
+/* replicate: the module brings a key to a site that does not hold it; the log says, by the intent, that it happened. */
+
+enum outcome replicate_call(struct runner *r, const struct step *s, struct digest *ret_request, struct fault *f)
+{
+    json_t *question = json_object(), *answer = NULL;
+    const char *status = NULL, *missing = NULL;
+    enum outcome o = OK;
+
+    *ret_request = (struct digest){{0}};
+    if (!json_put_string(question, "key", step_with(s, "label")) ||
+        !json_put_string(question, "site", step_with(s, "site")) ||
+        !json_put_string(question, "token", step_with(s, "token"))) {
+        json_decref(question);
+        return fault_memory(f);
+    }
+    o = client_call(r->client, "replicate", question, &answer, f);
+    status = json_string_or_null(answer, "status");
+    missing = json_string_or_null(answer, "missing");
+    if (o == E_PENDING && json_object_get(answer, "request") != NULL)
+        o = json_want_digest(answer, "request", ret_request, f) == OK
+                ? fault_set(f, E_REFUSED, "%s", missing != NULL ? missing : "people have to approve it")
+                : f->outcome;
+    else if (o == OK && status != NULL && strcmp(status, "held") == 0)
+        o = fault_set(f, E_REFUSED, "%s holds \"%s\" of %s already, and no step of this ceremony brought it there",
+                      step_with(s, "site"), step_with(s, "label"), step_with(s, "token"));
+    json_decref(answer);
+    return o;
+}
+
+static enum outcome replicated_find(struct runner *r, const struct step *s, uint64_t begun, json_t *result,
+                                    bool *ret_found, struct fault *f)
+{
+    static const char *const names[] = {"label", "site", "token"};
+    const struct state *state = &r->estate->state;
+    const struct state_intent *found = NULL;
+    char born[24], intent[24];
+    bool good = true;
+
+    for (size_t i = state->intent_count; i-- > 0 && found == NULL && state->intents[i].seq > begun;)
+        if ((state->intents[i].state == INTENT_BORN || state->intents[i].state == INTENT_SETTLED) &&
+            intent_of_step(r, s, &state->intents[i]))
+            found = &state->intents[i];
+    if (found == NULL)
+        return OK;
+    snprintf(born, sizeof born, "%" PRId64, (int64_t)json_integer_value(json_object_get(found->body, "born")));
+    snprintf(intent, sizeof intent, "%" PRIu64, found->seq);
+    good = json_put_string(result, "born", born) && json_put_string(result, "intent", intent);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        good = good && json_put_string(result, names[i], step_with(s, names[i]));
+    *ret_found = good;
+    return good ? OK : fault_memory(f);
+}
+
+static enum outcome replicate_once(struct runner *r, const struct step *s, json_t *result, struct fault *f)
+{
+    struct digest request;
+    uint64_t begun = 0;
+    bool found = false;
+    enum outcome o = effect_begin(r, s, replicated_find, result, &found, f);
+
+    if (o != OK || found)
+        return o;
+    o = replicate_call(r, s, &request, f);
+    if (o == OK)
+        o = runner_follow(r, f);
+    if (o == OK && record_begun(&r->record, s->id, &begun))
+        o = replicated_find(r, s, begun, result, &found, f);
+    if (o == OK && !found)
+        o = fault_set(f, E_DEVICE, "the module brought the key to %s, but the log does not show it in this step",
+                      step_with(s, "site"));
+    return o;
+}
+
+enum outcome perform_replicate(struct runner *r, const struct step *s, json_t *result, bool *ret_undone,
+                               struct fault *f)
+{
+    enum outcome o = effect_repeat(r, s, replicate_once, result, ret_undone, f);
+
+    if (o == OK && !*ret_undone && r->answers == NULL)
+        talk_note(TONE_GOOD, "Replicated: %s of %s is at %s, which has proven it", step_with(s, "label"),
+                  step_with(s, "token"), step_with(s, "site"));
+    return o;
+}

@@ -1,0 +1,121 @@
+#!/bin/bash
+# Keys that are brought to a site as steps of a ceremony.
+# shellcheck source=tests/integration/lib.sh
+. tests/integration/lib.sh
+# shellcheck source=tests/integration/ceremony.sh
+. tests/integration/ceremony.sh
+FROM=bare
+
+# Keys may travel, in a ceremony alone; the primary's security officer can be asked.
+travelling() {
+    RULES='  - id: birth of a key that may travel
+    when: {operation: generate, token: root, label: "^tw-"}
+    require:
+      quorum: {of: key-custodian, at-least: 3, organisations: 2}
+      replicas: {at-least: 1, prove: signature}
+      extractable: trusted-wrap-only
+      transport: {allow: [oaep-sha1]}
+  - id: how it travels
+    when: {operation: replicate, token: root, label: "^tw-"}
+    require: {ceremony: [bringing], quorum: {of: authority, at-least: 2}, transport: {allow: [oaep-sha1]}}' awk '
+        /^rules:$/ { print; print ENVIRON["RULES"]; next } { print }' "$D/policy.yaml" >"$D/policy.new"
+    mv "$D/policy.new" "$D/policy.yaml"
+    (umask 077; echo 12345678 >"$D/pins/officer")
+    sed -i '/slough:/s/}$/, so-pin: "file:pins\/officer"}/' "$D/bindings.yaml"
+}
+
+enrolled() {
+    asks "$Q" enrol "$1"
+    approve "$ID" authority-1 authority-2
+    must "$Q" enrol "$1"
+}
+
+# A ceremony that brings both keys to the third site: the pair after an `approve`, the secret when it was approved outside.
+bringing_script() {
+    cat >"$D/bringing.yaml" <<'END'
+ceremony: Keys for Glasgow
+id: bringing
+roles:
+  administrator: {of: ceremony-administrator}
+  authority: {of: authority, at-least: 2}
+acts:
+  - act: Bring
+    steps:
+      - {step: Enter, by: administrator, do: enter}
+      - {step: Enter, by: each authority, do: enter}
+      - {step: Approve, by: 2 authority, do: approve, for: pair}
+      - {step: Bring the key pair, by: administrator, do: replicate, saves: pair, with: {token: root, label: tw-1, site: glasgow}}
+      - {step: Bring the secret, by: administrator, do: replicate, with: {token: root, label: tw-2, site: glasgow}}
+      - {step: Close, by: administrator, do: close}
+END
+    printf '%s\n' 'people: {administrator: administrator, authority: [authority-1, authority-2]}' \
+        'keys: {authority-1: people/authority-1.uri, authority-2: people/authority-2.uri}' "answers: ${1:-{\}}" >"$D/ceremony.answers.yaml"
+}
+# $1: QUORATE_CRASH_AT.
+killed_in_the_step() {
+    local rc=0
+    QUORATE_CRASH_AT=$1 "$Q" run "$D/bringing.yaml" --answers "$D/ceremony.answers.yaml" \
+        --module build/crash/quorate-pkcs11.so >"$D.step" 2>&1 || rc=$?
+    [ "$rc" = 137 ] || fail "step $1: ended with $rc instead of being killed: $(cat "$D.step")"
+}
+
+case_brought_in_a_ceremony() {
+    travelling
+    SITES='slough cardiff' prepare_ready
+    born EC:prime256v1 tw-1 --id 0a0b
+    asks p11 --keygen --key-type aes:32 --label tw-2 --sensitive --private --extractable --usage-decrypt
+    approve "$ID" custodian-1 custodian-2 custodian-3
+    must p11 --keygen --key-type aes:32 --label tw-2 --sensitive --private --extractable --usage-decrypt
+    bringing_script
+    must "$Q" script check "$D/bringing.yaml"
+    must "$Q" script print "$D/bringing.yaml"
+    says 'Bring the key pair' 'site: glasgow' 'for: step 1.4'
+    opening_approved "$D/bringing.yaml"
+    # The site is not enrolled: nobody is asked. Then it is; but not without the ceremony.
+    ends 1 holds "$D/bringing.yaml"
+    says 'not enrolled' 'stands at step 1.3'
+    enrolled glasgow
+    asks "$Q" replicate root tw-1 glasgow
+    approve "$ID" authority-1 authority-2
+    ends 1 "$Q" replicate root tw-1 glasgow
+    says 'needs an open ceremony'
+    ends 1 holds "$D/bringing.yaml"
+    says 'step 1.5 is not approved' 'stands at step 1.5'
+    [ "$(count_on_hsms tw-1 privkey)" = '1 1 1' ] || fail 'the pair is not at the new site'
+    [ "$(count_on_hsms tw-2 secrkey)" = '1 1 0' ] || fail 'the secret went before it was approved'
+    # Whoever is administrator here approves nothing, and one is not enough.
+    local request
+    request=$(estate_newest)
+    approve "$request" authority-1
+    ends 1 holds "$D/bringing.yaml"
+    says 'step 1.5 is not approved'
+    approve "$request" authority-2
+    # Killed before the key is there: a deviation is wanted, the same approvals hold.
+    killed_in_the_step 12
+    ends 1 holds "$D/bringing.yaml"
+    says 'begun before' 'goes on only under a deviation'
+    [ "$(count_on_hsms tw-2 secrkey)" = '1 1 0' ] || fail 'not rolled back'
+    bringing_script '{"1.5": [{deviation: {cause: the power failed, accepted-by: authority-1}}]}'
+    # Killed once the log says so: the step is found done, and nothing is done twice.
+    local step
+    cp -a "$D" "$D.before"
+    for step in $(seq 13 40); do
+        killed_in_the_step $step
+        ! grep -q '"type":"replicated"' <(tail -n 4 "$D/estate/log/entries") || break
+        rm -rf "$D"
+        cp -a "$D.before" "$D"
+    done
+    rm -rf "$D.before" "$D.step"
+    [ "$(grep -c '"type":"replicated"' "$D/estate/log/entries")" = 2 ] || fail 'never killed once it was brought'
+    must holds "$D/bringing.yaml"
+    [ "$(count_on_hsms tw-2 secrkey)" = '1 1 1' ] || fail 'the secret is not at the new site'
+    [ "$(grep -c '"type":"replicated"' "$D/estate/log/entries")" = 2 ] || fail 'not brought once each'
+    one_key tw-1
+    must "$Q" inventory
+    must "$Q" drill root glasgow
+    transcript_holds bringing-1
+    must tests/tamper.py "$D/transcript" --trust "$D/trust.yaml" --log-key "$D/estate/log/key" --quorate "$Q" --kinds replications,brought
+    printf '%s\n' "$OUT"
+}
+
+cases
