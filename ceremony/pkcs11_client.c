@@ -18,6 +18,7 @@ static const struct key_type {
     {"EC:P-256", CKM_EC_KEY_PAIR_GEN, 0, "\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07", 10},
     {"EC:P-384", CKM_EC_KEY_PAIR_GEN, 0, "\x06\x05\x2b\x81\x04\x00\x22", 7},
     {"EC:P-521", CKM_EC_KEY_PAIR_GEN, 0, "\x06\x05\x2b\x81\x04\x00\x23", 7},
+    {"EC:Ed25519", CKM_EC_EDWARDS_KEY_PAIR_GEN, 0, "\x06\x03\x2b\x65\x70", 5}, /* RFC 8410, section 3 */
     {"RSA:3072", CKM_RSA_PKCS_KEY_PAIR_GEN, 3072, NULL, 0},
     {"RSA:4096", CKM_RSA_PKCS_KEY_PAIR_GEN, 4096, NULL, 0},
 };
@@ -187,7 +188,7 @@ enum outcome pkcs11_generate(struct client *c, const struct estate *e, const cha
 
     *ret_request = (struct digest){{0}};
     if (known == NULL)
-        return fault_set(f, E_INVALID, "\"%s\" is no type of key pair; EC:P-384 or RSA:3072 was expected", type);
+        return fault_set(f, E_INVALID, "\"%s\" is no type of key pair; " KEY_TYPES_EXPECTED, type);
     o = pkcs11_session_open(c, e, token, &session, f);
     if (o != OK)
         return o;

@@ -6,7 +6,7 @@
 
 /* The module used as an application uses it: sessions, login, key pairs. */
 
-/* "EC:P-256", "EC:P-384", "EC:P-521", "RSA:3072", "RSA:4096". */
+#define KEY_TYPES_EXPECTED "EC:P-256, EC:P-384, EC:P-521, EC:Ed25519, RSA:3072 or RSA:4096 was expected"
 bool key_type_known(const char *type);
 
 /* A session on a logical token, logged in with the primary's PIN from the bindings (or as they say it is given). */

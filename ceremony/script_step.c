@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/pkcs11_client.h"
 #include "ceremony/script_inner.h"
 #include "policy/parse.h"
 
@@ -111,6 +112,9 @@ static enum outcome with_parse(const struct yaml *map, const struct variables *v
             o = text_fill(map->items[i], v, &value->value, f);
         if (o == OK && ret->action->kind == ACTION_RECORD)
             o = pattern_check(map->items[i], value->value, f);
+        if (o == OK && ret->action->kind == ACTION_GENERATE_KEY_PAIR && strcmp(value->name, "type") == 0 &&
+            !key_type_known(value->value))
+            o = yaml_fault(map->items[i], f, "\"%s\" is no type of key pair; " KEY_TYPES_EXPECTED, value->value);
     }
     return o;
 }

@@ -143,23 +143,6 @@ static enum outcome replicas_count(struct birth_work *k, struct buf *missing, st
     return OK;
 }
 
-/* No way of wrapping carries Ed25519; vendors' tools may. */
-static enum outcome type_carried(const struct birth_work *k, struct fault *f)
-{
-    const CK_KEY_TYPE edwards = CKK_EC_EDWARDS;
-    const CK_ATTRIBUTE *type = template_find(&k->b->template->secret, CKA_KEY_TYPE);
-    if (k->direct || type == NULL || type->ulValueLen != sizeof edwards ||
-        memcmp(type->pValue, &edwards, sizeof edwards) != 0)
-        return OK;
-    for (size_t i = 0; i < k->replicas.count; i++)
-        if (k->replicas.items[i].cloned == NULL)
-            return fault_set(f, E_REFUSED,
-                             "keys of Ed25519 cannot be wrapped, and %s gets keys by wrapping: choose P-256, P-384 or "
-                             "P-521, or replica sites that are cloned to",
-                             k->replicas.items[i].site);
-    return OK;
-}
-
 /* Both were waited for; the first that failed says why. */
 static enum outcome first_of(enum outcome first, enum outcome second, const struct fault *why, struct fault *f)
 {
@@ -190,8 +173,6 @@ enum outcome birth_plan(struct birth_work *k, struct fault *f)
     /* What hangs in the library of a replica may have the primary's too. */
     if (outcome == OK)
         outcome = lower_answers(k->below, f);
-    if (outcome == OK)
-        outcome = type_carried(k, f);
     if (outcome == OK)
         outcome = trusted_ready(k, f);
 out:

@@ -193,6 +193,22 @@ static enum outcome birth_go_on(const struct birth_work *k, struct replica *r, s
     return receipt_log(k->estate, k->intent, r->site, &r->visit->offer_digest, &r->visit->receipt, f);
 }
 
+/* PKCS#11 has no word for which keys an HSM wraps, or takes in: it is tried. Where it answered, and the key is one that not
+ * every HSM knows how to carry, the reason says so. */
+static void type_explain(const struct birth_work *k, const struct replica *r, struct fault *f)
+{
+    const CK_KEY_TYPE edwards = CKK_EC_EDWARDS;
+    const CK_ATTRIBUTE *type = template_find(&k->b->template->secret, CKA_KEY_TYPE);
+    bool carried = r->kind == VISIT_WRAP || r->kind == VISIT_TAKE;
+    if (carried && r->visit != NULL && type != NULL && type->ulValueLen == sizeof edwards &&
+        memcmp(type->pValue, &edwards, sizeof edwards) == 0)
+        fault_set(
+            f, f->outcome,
+            "the key of Ed25519 did not come to %s: %.600s; not every HSM wraps such keys, or takes them in: choose "
+            "P-256, P-384 or P-521, or replica sites that are cloned to",
+            r->site, f->text);
+}
+
 /* Waits for visits that are out; what follows them is begun while nothing went wrong. */
 static enum outcome visits_follow(struct birth_work *k, enum outcome so_far, struct fault *f)
 {
@@ -205,6 +221,7 @@ static enum outcome visits_follow(struct birth_work *k, enum outcome so_far, str
         if (outcome == OK)
             outcome = birth_go_on(k, r, &why);
         if (outcome != OK) {
+            type_explain(k, r, &why);
             result = outcome;
             *f = why;
         }

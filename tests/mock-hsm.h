@@ -25,7 +25,8 @@
  * "version 3.0" or "version 2.40" (whether there is an interface of 3.0; "reset" leaves it),
  * "real" (keys that are made from then on are keys, by libcrypto: they sign, wrap and unwrap; "reset" leaves it),
  * "lacks N WAY" and "refuses N WAY" (slot N does not wrap so; where it refuses, C_GetMechanismInfo says that it does; WAY is
- * rsa-aes, oaep-sha256, oaep-sha1, or private, whatever the way),
+ * rsa-aes, oaep-sha256, oaep-sha1; or, whatever the way, private, edwards (no key of Ed25519 is wrapped or taken in) and
+ * edwards-seed (one that is taken in becomes another)),
  * "clone-out N FILE" and "clone-in N FILE ID [private | extractable]" (what a vendor's own tools do, whatever PKCS#11 refuses:
  * the keys of slot N go to a file; those with the CKA_ID in hex come in, without the public half, or extractable),
  * "count" (calls are counted from here on; steering of any kind counts too), "trace N" (each of those is a line on file

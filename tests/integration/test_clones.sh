@@ -85,9 +85,18 @@ case_ed25519() {
     must p11 --sign --mechanism EDDSA --label app-1 --input-file "$D/message" --output-file "$D/signature"
     p11tool --export "pkcs11:token=root-cardiff;object=app-1;type=public" >"$D/app-1.pub"
     must openssl pkeyutl -verify -rawin -pubin -inkey "$D/app-1.pub" -in "$D/message" -sigfile "$D/signature"
-    short_ceremony root-oca-key-generation '{}' 'Drill, do: drill, with: {token: root, site: glasgow}'
+    short_ceremony root-oca-key-generation '{}' 'Make another, do: generate-key-pair, with: {token: root, label: app-2, type: "EC:Ed25519"}' \
+        'Drill, do: drill, with: {token: root, site: glasgow}'
     opening_approved "$D/short.yaml"
+    asks short_holds
+    approve "$ID" custodian-1 custodian-2 custodian-3
+    ends 1 short_holds
+    key_read
+    bring cardiff
+    bring glasgow
     must short_holds
+    must "$Q" log show --type born --json
+    [ "$(grep -c '"EC:Ed25519"' <<<"$OUT")" = 2 ] || fail 'the step made no key of Ed25519'
     transcript_holds $CEREMONY
     local forgery
     for forgery in 'a receipt of another site' 'a drilled key that did not sign this' 'a drilled key that only says so'; do

@@ -34,6 +34,23 @@ case_ec_p256() {
     one_key app-p256
 }
 
+# SoftHSM makes such keys and wraps none: it is asked, the birth is rolled back, and the reason names curve and site.
+case_ed25519_is_refused_by_name() {
+    sed -i 's/types: \[EC:P-256, EC:P-384, EC:P-521, /&EC:Ed25519, /;s/^version: 1$/version: 2/' "$D/policy.yaml"
+    asks "$Q" policy adopt "$D/policy.yaml"
+    approve "$ID" authority-1 authority-2
+    must "$Q" policy adopt "$D/policy.yaml"
+    asks generate EC:edwards25519 app-ed
+    approve "$ID" custodian-1 custodian-2 custodian-3
+    ends 1 generate EC:edwards25519 app-ed
+    must "$Q" log show --type rolled-back
+    matches 'the key of Ed25519 did not come to (cardiff|glasgow): '
+    says 'choose P-256'
+    [ "$(count_on_hsms app-ed privkey)" = '0 0 0' ] || fail 'something of it was left'
+    must "$Q" inventory
+    born EC:prime256v1 app-p256
+}
+
 case_aes_256() {
     local site
     asks aes --sensitive --private

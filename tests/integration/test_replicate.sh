@@ -6,24 +6,6 @@
 . tests/integration/ceremony.sh
 FROM=bare
 
-# Keys may travel, in a ceremony alone; the primary's security officer can be asked.
-travelling() {
-    RULES='  - id: birth of a key that may travel
-    when: {operation: generate, token: root, label: "^tw-"}
-    require:
-      quorum: {of: key-custodian, at-least: 3, organisations: 2}
-      replicas: {at-least: 1, prove: signature}
-      extractable: trusted-wrap-only
-      transport: {allow: [oaep-sha1]}
-  - id: how it travels
-    when: {operation: replicate, token: root, label: "^tw-"}
-    require: {ceremony: [bringing], quorum: {of: authority, at-least: 2}, transport: {allow: [oaep-sha1]}}' awk '
-        /^rules:$/ { print; print ENVIRON["RULES"]; next } { print }' "$D/policy.yaml" >"$D/policy.new"
-    mv "$D/policy.new" "$D/policy.yaml"
-    (umask 077; echo 12345678 >"$D/pins/officer")
-    sed -i '/slough:/s/}$/, so-pin: "file:pins\/officer"}/' "$D/bindings.yaml"
-}
-
 enrolled() {
     asks "$Q" enrol "$1"
     approve "$ID" authority-1 authority-2
@@ -60,7 +42,8 @@ killed_in_the_step() {
 }
 
 case_brought_in_a_ceremony() {
-    travelling
+    policy_travelling
+    sed -i '/^  - id: how it travels$/,/require/s/require: {/&ceremony: [bringing], /' "$D/policy.yaml"
     SITES='slough cardiff' prepare_ready
     born EC:prime256v1 tw-1 --id 0a0b
     asks p11 --keygen --key-type aes:32 --label tw-2 --sensitive --private --extractable --usage-decrypt

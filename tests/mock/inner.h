@@ -122,11 +122,21 @@ struct mock_rsa_aes {
     CK_ULONG bits;
     CK_RSA_PKCS_OAEP_PARAMS *oaep;
 };
-enum mock_way { MOCK_RSA_AES_WAY, MOCK_OAEP_SHA256, MOCK_OAEP_SHA1, MOCK_PRIVATE, MOCK_WAYS };
+enum mock_way {
+    MOCK_RSA_AES_WAY,
+    MOCK_OAEP_SHA256,
+    MOCK_OAEP_SHA1,
+    MOCK_PRIVATE,
+    MOCK_EDWARDS,      /* keys of Ed25519 are neither wrapped nor taken in */
+    MOCK_EDWARDS_SEED, /* they become others when they are taken in */
+    MOCK_WAYS
+};
 extern atomic_bool mock_real;
 bool mock_real_steer(const char *what, CK_SLOT_ID slot, const char *way);
 void mock_real_reset(void);
 bool mock_lacks(CK_SLOT_ID slot, enum mock_way way); /* C_GetMechanismInfo says nothing of it */
+/* What becomes of the PKCS #8 of an Ed25519 key that was unwrapped. */
+CK_RV mock_edwards_taken(CK_SLOT_ID slot, unsigned char *pkcs8, CK_ULONG len);
 struct mock_pair {
     unsigned char pkcs8[8192], first[1024], second[1024]; /* modulus and exponent, or parameters and point */
     CK_ULONG pkcs8_len, first_len, second_len;

@@ -9,6 +9,8 @@ static const struct {
 } mechanisms[] = {
     {CKM_EC_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR | CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS},
     {CKM_RSA_PKCS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR},
+    {CKM_EC_EDWARDS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR},
+    {CKM_EDDSA, CKF_SIGN | CKF_VERIFY},
     {CKM_AES_KEY_GEN, CKF_GENERATE},
     {CKM_GENERIC_SECRET_KEY_GEN, CKF_GENERATE},
     {CKM_ECDSA, CKF_SIGN | CKF_VERIFY | CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS},
@@ -146,7 +148,8 @@ CK_RV mock_C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechani
     if (rv == CKR_OK && (!public_key || !private_key))
         rv = CKR_ARGUMENTS_BAD;
     if (rv == CKR_OK && mechanism->mechanism != CKM_EC_KEY_PAIR_GEN &&
-        mechanism->mechanism != CKM_RSA_PKCS_KEY_PAIR_GEN)
+        mechanism->mechanism != CKM_RSA_PKCS_KEY_PAIR_GEN &&
+        (mechanism->mechanism != CKM_EC_EDWARDS_KEY_PAIR_GEN || !atomic_load(&mock_real)))
         rv = CKR_MECHANISM_INVALID;
     if (rv != CKR_OK)
         return rv;
@@ -154,6 +157,8 @@ CK_RV mock_C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechani
     memset(modulus, 0xC5, sizeof(modulus));
     if (rsa)
         type = CKK_RSA;
+    else if (mechanism->mechanism == CKM_EC_EDWARDS_KEY_PAIR_GEN)
+        type = CKK_EC_EDWARDS;
     struct mock_pair pair = {.pkcs8_len = 0};
     const CK_ATTRIBUTE *kind = NULL;
     for (CK_ULONG i = 0; i < public_count; i++)
@@ -222,9 +227,15 @@ static CK_RV unwrap_real(const struct mock_session *s, CK_SESSION_HANDLE session
     CK_ULONG len = sizeof(bytes), class = CKO_SECRET_KEY;
     CK_RV rv = mock_unwrap_real(s, mechanism, with, wrapped, wrapped_len, bytes, &len);
 
-    for (CK_ULONG i = 0; i < count; i++)
+    CK_KEY_TYPE type = CKK_GENERIC_SECRET;
+    for (CK_ULONG i = 0; i < count; i++) {
         if (items[i].type == CKA_CLASS)
             memcpy(&class, items[i].pValue, sizeof(class));
+        if (items[i].type == CKA_KEY_TYPE)
+            memcpy(&type, items[i].pValue, sizeof(type));
+    }
+    if (rv == CKR_OK && type == CKK_EC_EDWARDS)
+        rv = mock_edwards_taken(s->slot, bytes, len);
     CK_ATTRIBUTE secret[] = {{CKA_LOCAL, &no, 1}, {CKA_VALUE, bytes, len}, {CKA_VALUE_LEN, &len, sizeof(len)}},
                  private[] = {{CKA_LOCAL, &no, 1}, {MOCK_PKCS8, bytes, len}};
     if (rv == CKR_OK)

@@ -28,7 +28,7 @@ static CK_RV operation_begin(CK_SESSION_HANDLE session, enum mock_operation_kind
     if (rv != CKR_OK)
         return rv;
     s->operations[kind] = (struct mock_operation){true, false, 32, o};
-    if (o && o->key_type == CKK_EC)
+    if (o && (o->key_type == CKK_EC || o->key_type == CKK_EC_EDWARDS))
         s->operations[kind].out_len = 64;
     if (o && o->key_type == CKK_RSA)
         s->operations[kind].out_len = 256;

@@ -17,7 +17,8 @@ enum { BLOB = 16384 };
 atomic_bool mock_real;
 static atomic_uint lacking[MOCK_TOKENS], refusing[MOCK_TOKENS]; /* bits: enum mock_way */
 
-static const char *const way_names[MOCK_WAYS] = {"rsa-aes", "oaep-sha256", "oaep-sha1", "private"};
+static const char *const way_names[MOCK_WAYS] = {"rsa-aes", "oaep-sha256", "oaep-sha1",
+                                                 "private", "edwards",     "edwards-seed"};
 
 bool mock_real_steer(const char *what, CK_SLOT_ID slot, const char *way)
 {
@@ -86,6 +87,29 @@ static CK_ULONG number_put(EVP_PKEY *key, const char *name, unsigned char *out)
     return len;
 }
 
+/* Its curve is said by its object identifier (RFC 8410) or its name (PKCS#11 3.0). */
+static bool is_ed25519(const CK_ATTRIBUTE *curve)
+{
+    static const unsigned char oid[] = {0x06, 0x03, 0x2b, 0x65, 0x70};
+    static const unsigned char name[] = {0x13, 0x0c, 'e', 'd', 'w', 'a', 'r', 'd', 's', '2', '5', '5', '1', '9'};
+    return (curve->ulValueLen == sizeof(oid) && memcmp(curve->pValue, oid, sizeof(oid)) == 0) ||
+           (curve->ulValueLen == sizeof(name) && memcmp(curve->pValue, name, sizeof(name)) == 0);
+}
+
+static bool edwards(const EVP_PKEY *key)
+{
+    return key && EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519;
+}
+
+CK_RV mock_edwards_taken(CK_SLOT_ID slot, unsigned char *pkcs8, CK_ULONG len)
+{
+    if (len == 0 || refuses(slot, MOCK_EDWARDS))
+        return CKR_ATTRIBUTE_VALUE_INVALID;
+    if (refuses(slot, MOCK_EDWARDS_SEED))
+        pkcs8[len - 1] ^= 1;
+    return CKR_OK;
+}
+
 bool mock_pair_make(bool rsa, const CK_ATTRIBUTE *kind, struct mock_pair *ret)
 {
     const unsigned char *p = kind ? kind->pValue : NULL;
@@ -97,6 +121,8 @@ bool mock_pair_make(bool rsa, const CK_ATTRIBUTE *kind, struct mock_pair *ret)
     if (kind && rsa) {
         memcpy(&bits, kind->pValue, sizeof(bits));
         key = EVP_RSA_gen(bits);
+    } else if (kind && is_ed25519(kind)) {
+        key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
     } else if (kind && (curve = d2i_ASN1_OBJECT(NULL, &p, (long)kind->ulValueLen))) {
         key = EVP_EC_gen(OBJ_nid2sn(OBJ_obj2nid(curve)));
     }
@@ -139,6 +165,18 @@ static CK_RV ecdsa_raw(EVP_PKEY *key, const unsigned char *der, size_t der_len, 
     return CKR_OK;
 }
 
+/* Ed25519 hashes by itself. */
+static CK_RV edwards_sign(EVP_PKEY *key, const unsigned char *data, CK_ULONG len, unsigned char *out, CK_ULONG *out_len)
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    size_t made = 64;
+    bool good =
+        EVP_DigestSignInit(context, NULL, NULL, NULL, key) == 1 && EVP_DigestSign(context, out, &made, data, len) == 1;
+    EVP_MD_CTX_free(context);
+    *out_len = made;
+    return good ? CKR_OK : CKR_GENERAL_ERROR;
+}
+
 bool mock_sign_real(const struct mock_object *o, const unsigned char *data, CK_ULONG len, unsigned char *out,
                     CK_ULONG *out_len, CK_RV *ret)
 {
@@ -154,6 +192,8 @@ bool mock_sign_real(const struct mock_object *o, const unsigned char *data, CK_U
     if (!out) {
         *out_len = sizeof(made);
         *ret = CKR_OK;
+    } else if (edwards(key)) {
+        *ret = edwards_sign(key, data, len, out, out_len);
     } else if (EVP_PKEY_sign_init(context) == 1 &&
                (!rsa || EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1) &&
                EVP_PKEY_sign(context, made, &made_len, data, len) == 1) {
@@ -230,6 +270,8 @@ CK_RV mock_wrap_real(const struct mock_session *s, const CK_MECHANISM *m, const 
     CK_RV rv = way_of(s->slot, m, &way, &params);
 
     if (rv == CKR_OK && key->class == CKO_PRIVATE_KEY && refuses(s->slot, MOCK_PRIVATE))
+        rv = CKR_KEY_NOT_WRAPPABLE;
+    if (rv == CKR_OK && key->key_type == CKK_EC_EDWARDS && refuses(s->slot, MOCK_EDWARDS))
         rv = CKR_KEY_NOT_WRAPPABLE;
     if (rv != CKR_OK)
         return rv;

@@ -41,6 +41,10 @@ static const struct {
      "s.yaml:22:9: step 2.1: `for: 1.1` is not a later step; approvals come first"},
     {22, "      - {step: Approve, by: 2 holder, do: approve, for: \"2.3\"}\n",
      "s.yaml:22:9: step 2.1: `for: 2.3` is a step that needs nobody's approval"},
+    {25, "        do: replicate\n", "s.yaml:26:45: unknown key \"type\""},
+    {26, "        with: {token: root, label: a, site: b}\n", "s.yaml:26:39: unknown key \"site\""},
+    {26, "        with: {token: root, label: \"{key}\", type: \"EC:P-255\"}\n",
+     "s.yaml:26:51: \"EC:P-255\" is no type of key pair; "},
     {24, "        by: any holder\n", "s.yaml:24:13: generate-key-pair is asked for by one person, "},
     {24, "        by: admin\n        for: the-key\n",
      "s.yaml:25:14: `for` belongs to approve, not to generate-key-pair"},
@@ -127,7 +131,7 @@ static void test_canonical(void **state)
 static void test_actions(void **state)
 {
     /* those of the design's list that a session may meet, each once */
-    static const char *const unbuilt[] = {"print", "open-safe", "zeroise", "replicate", "issue-crl", "decide"};
+    static const char *const unbuilt[] = {"print", "open-safe", "zeroise", "destroy", "issue-crl", "decide"};
     size_t count = 0;
 
     (void)state;
@@ -146,6 +150,7 @@ static void test_actions(void **state)
     for (size_t i = 0; i < sizeof unbuilt / sizeof *unbuilt; i++)
         assert_int_equal(action_find(unbuilt[i])->kind, ACTION_UNBUILT);
     assert_int_equal(action_find("generate-key-pair")->operation, OP_GENERATE);
+    assert_int_equal(action_find("replicate")->operation, OP_REPLICATE);
     assert_int_equal(action_find("issue-certificate")->operation, OP_USE);
     assert_int_equal(action_find("confirm")->operation, -1);
     assert_null(action_find("Enter"));

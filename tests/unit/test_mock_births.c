@@ -253,24 +253,6 @@ static void every_kind(void **state)
     as_usual(state);
 }
 
-/* What no HSM here can take across is refused before there is a key. */
-static void ed25519_is_refused_by_name(void **state)
-{
-    static const CK_BYTE curve[] = {0x13, 0x0c, 'e', 'd', 'w', 'a', 'r', 'd', 's', '2', '5', '5', '1', '9'};
-    struct depth_question q;
-    struct fault f;
-    CK_OBJECT_HANDLE secret = 0, public = 0;
-    (void)state;
-    memcpy(depth_kind.curve, curve, sizeof curve);
-    depth_kind.curve_len = sizeof curve;
-    depth_ask_approved(&d, &q, CKM_EC_EDWARDS_KEY_PAIR_GEN, "app-edwards", "");
-    size_t intents = d.world->estate->state.intent_count;
-    assert_int_equal(depth_birth(&d, &q, &secret, &public, &f), E_REFUSED);
-    assert_text("Ed25519");
-    assert_int_equal(d.world->estate->state.intent_count, intents);
-    depth_forget(&q);
-}
-
 /* What was left to itself is back: the library answers again. */
 static void await_answers(size_t site)
 {
@@ -409,7 +391,6 @@ int main(void)
         cmocka_unit_test_setup(strongest_first, as_usual),
         cmocka_unit_test_setup(an_hsm_that_says_too_much, as_usual),
         cmocka_unit_test_setup(every_kind, as_usual),
-        cmocka_unit_test_setup(ed25519_is_refused_by_name, as_usual),
         cmocka_unit_test_setup(absent_where_it_does_not_answer, as_usual),
         cmocka_unit_test_setup(lost_in_the_middle, as_usual),
         cmocka_unit_test_setup(nothing_is_begun_late, as_usual),
