@@ -42,7 +42,7 @@ killed_in_the_step() {
 }
 
 case_brought_in_a_ceremony() {
-    policy_travelling
+    policy_travelling ''
     sed -i '/^  - id: how it travels$/,/require/s/require: {/&ceremony: [bringing], /' "$D/policy.yaml"
     SITES='slough cardiff' prepare_ready
     born EC:prime256v1 tw-1 --id 0a0b
