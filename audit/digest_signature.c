@@ -2,6 +2,7 @@
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
+#include <string.h>
 
 #include "audit/document.h"
 
@@ -96,4 +97,24 @@ out:
     OPENSSL_free(der);
     EVP_PKEY_free(key);
     return rc;
+}
+
+enum outcome question_answered(const struct site_question *asked, const char *what,
+                               const struct site_question *answered, const struct digest *digest, struct span signature,
+                               struct fault *f)
+{
+    const char *wrong = NULL;
+    if (!digest_equal(&answered->estate, &asked->estate))
+        wrong = "estate";
+    else if (!digest_equal(&answered->challenge, &asked->challenge))
+        wrong = "challenge";
+    else if (strcmp(answered->token, asked->token) != 0 || strcmp(answered->site, asked->site) != 0)
+        wrong = "site";
+    else if (strcmp(answered->serial, asked->serial) != 0)
+        wrong = "serial number";
+    if (wrong)
+        return fault_set(f, E_REFUSED, "the %s of %s at %s is for another %s", what, asked->token, asked->site, wrong);
+    if (digest_signature_verify(asked->identity, digest, signature, f))
+        return fault_context(f, "the identity signature of %s at %s", asked->token, asked->site);
+    return OK;
 }

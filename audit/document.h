@@ -82,6 +82,18 @@ bool transport_digest(const struct digest *estate, const char *token, const char
 enum outcome digest_signature_verify(struct span spki, const struct digest *digest, struct span signature,
                                      struct fault *f);
 
+/* What an HSM was asked to answer for: a drill, an inventory. */
+struct site_question {
+    struct digest estate, challenge;
+    const char *token, *site, *serial;
+    struct span identity; /* SPKI; not of an answer */
+};
+/* The answer (what: which document it is) says the same, and the signature over its digest is by the identity key. E_REFUSED
+ * names what differs. */
+enum outcome question_answered(const struct site_question *asked, const char *what,
+                               const struct site_question *answered, const struct digest *digest, struct span signature,
+                               struct fault *f);
+
 /* Everything that makes a receipt good: identity signature by `identity` (SPKI), fields equal to the offer's, the
  * replica's proof by the offer's public key over the statement. A private key whose offered attributes have CKA_SIGN
  * "true" must prove itself by a signature; only keys that cannot sign, and secret keys, may be attested. */

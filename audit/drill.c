@@ -154,24 +154,12 @@ enum outcome drill_parse(struct span bytes, struct drill *ret, struct fault *f)
     return OK;
 }
 
-enum outcome drill_verify(const struct drill *d, const struct drill_question *asked, struct fault *f)
+enum outcome drill_verify(const struct drill *d, const struct site_question *asked, struct fault *f)
 {
     struct digest digest;
-    const char *wrong = NULL;
-    if (!digest_equal(&d->estate, &asked->estate))
-        wrong = "estate";
-    else if (!digest_equal(&d->challenge, &asked->challenge))
-        wrong = "challenge";
-    else if (strcmp(d->token, asked->token) != 0 || strcmp(d->site, asked->site) != 0)
-        wrong = "site";
-    else if (strcmp(d->serial, asked->serial) != 0)
-        wrong = "serial number";
-    if (wrong)
-        return fault_set(f, E_REFUSED, "the drill of %s at %s is for another %s", asked->token, asked->site, wrong);
+    const struct site_question answered = {d->estate, d->challenge, d->token, d->site, d->serial, {NULL, 0}};
     enum outcome rc = drill_digest(d, &digest, f);
-    if (!rc && digest_signature_verify(asked->identity, &digest, buf_span(&d->signature), f))
-        rc = fault_context(f, "the identity signature of %s at %s", asked->token, asked->site);
-    return rc;
+    return rc ? rc : question_answered(asked, "drill", &answered, &digest, buf_span(&d->signature), f);
 }
 
 enum outcome drill_key_verify(const struct drill *d, const struct drill_key *k, struct span public_key, bool signs,

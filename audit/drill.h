@@ -1,7 +1,7 @@
 #ifndef QUORATE_AUDIT_DRILL_H
 #define QUORATE_AUDIT_DRILL_H
 
-#include "core/json.h"
+#include "audit/document.h"
 
 /* A site's signed answer to a drill: every replica that it was asked for, each with its own signature over a statement
  * that the site composes (docs/FORMAT.md). No keys are touched here: the bytes to sign come out, signatures go in. */
@@ -37,12 +37,7 @@ enum outcome drill_compose(const struct drill *d, struct buf *ret, struct fault 
 enum outcome drill_parse(struct span bytes, struct drill *ret, struct fault *f);
 
 /* The document is the answer of this HSM to this challenge; its keys are another question. */
-struct drill_question {
-    struct digest estate, challenge;
-    const char *token, *site, *serial;
-    struct span identity; /* SPKI */
-};
-enum outcome drill_verify(const struct drill *d, const struct drill_question *asked, struct fault *f);
+enum outcome drill_verify(const struct drill *d, const struct site_question *asked, struct fault *f);
 /* One of its keys proved itself: public_key is its SPKI, empty where none is known. A key that signs (as it was born) must
  * have signed. */
 enum outcome drill_key_verify(const struct drill *d, const struct drill_key *k, struct span public_key, bool signs,

@@ -288,9 +288,9 @@ const struct command commands[] = {
      "settled it nothing governed works there. What was found stands in the log for ever.",
      module_options, run_readopt},
     {"inventory", "[TOKEN]", 0, 1, true, "Compare every object on every HSM with the log, both ways",
-     "Exits 1 where a key lies on an HSM that the log does not know, a key of the log is gone, a birth left something, "
-     "or\n"
-     "an HSM that is bound as a module does not answer. Changes nothing.",
+     "Exits 1 where a key lies on an HSM that the log does not know, a key of the log is gone, a birth left\n"
+     "something, or an HSM that is bound as a module or reached by a courier does not answer. A site behind a\n"
+     "courier lists what lies on its HSM by itself, and signs that. Changes nothing.",
      module_options, run_inventory},
     {"move", "TOKEN SITE", 2, 2, true, "Say that an HSM leaves where it is, sealed",
      "From now on it counts nowhere, until `quorate arrive` says where it is and it has answered a challenge there.",

@@ -60,7 +60,7 @@ static bool answer_holds(struct verifier *v, const struct entry *e, struct fault
 {
     const char *token = entry_text(e, "token"), *site = entry_text(e, "site");
     const struct state_site *known = state_site(&v->state, token, site);
-    struct drill_question asked = {.estate = v->state.estate, .token = token, .site = site};
+    struct site_question asked = {.estate = v->state.estate, .token = token, .site = site};
     struct buf bytes = BUF(LIMIT_DRILL);
     struct drill d = {.key_count = 0};
     struct digest digest;

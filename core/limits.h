@@ -40,6 +40,7 @@
 #define LIMIT_BLOB 16384                        /* bytes: one wrapped key */
 #define LIMIT_ARTIFACT (16u * 1024u * 1024u)    /* bytes: one artifact of a ceremony */
 #define LIMIT_OBJECTS 65536u                    /* objects on one HSM that an inventory lists */
+#define LIMIT_LISTED 16384u                     /* of them, where a site that is elsewhere lists them */
 #define LIMIT_CLOCK 900                         /* seconds between the clocks of the host and of a site */
 #define LIMIT_COSIGNERS 64                      /* cosigners and groups of them in one policy */
 #define LIMIT_MESSAGE (64u * 1024u * 1024u)     /* bytes: one message to a site, all in it */

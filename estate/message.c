@@ -17,6 +17,7 @@ static const struct {
     [MESSAGE_BORN] = {"born", "intent"},
     [MESSAGE_WITHDRAW] = {"withdraw", "intent"},
     [MESSAGE_DRILL] = {"drill", "challenge keys"},
+    [MESSAGE_INVENTORY] = {"inventory", "challenge"},
     [MESSAGE_POLICY] = {"policy", ""},
 };
 
@@ -226,6 +227,7 @@ static const char *const answers[MESSAGE_KINDS + 1] = {
     [MESSAGE_BORN] = "intent outcome ?renewal signature",
     [MESSAGE_WITHDRAW] = "intent outcome signature",
     [MESSAGE_DRILL] = "receipt",
+    [MESSAGE_INVENTORY] = "receipt",
     [MESSAGE_POLICY] = "",
     [MESSAGE_KINDS] = "text",
 };

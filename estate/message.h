@@ -14,6 +14,7 @@ enum message_kind {
     MESSAGE_BORN,      /* an offered key is born */
     MESSAGE_WITHDRAW,  /* an offered key is not, or a born one is to be destroyed */
     MESSAGE_DRILL,     /* prove every key again */
+    MESSAGE_INVENTORY, /* list what lies on the HSM */
     MESSAGE_POLICY,    /* nothing but the log */
     MESSAGE_KINDS
 };
@@ -27,7 +28,7 @@ struct message {
     struct digest estate;
     char token[LIMIT_NAME + 1], site[LIMIT_NAME + 1];
     json_t *json;        /* the whole header; owned. Members by kind: challenge {challenge, enrol?}, offer {offer}, born
-                            and withdraw {intent}, drill {challenge, keys}, policy {} */
+                            and withdraw {intent}, drill {challenge, keys}, inventory {challenge}, policy {} */
     bool has_log;        /* all but a challenge: the rest of the members are set */
     uint64_t from, size; /* numbers of the first entry here, and of the one after the last */
     struct span note;    /* the checkpoint of `size`; borrowed from json */
@@ -52,7 +53,7 @@ struct site_answer {
     enum message_kind kind; /* of the message that it answers */
     json_t *json;       /* the whole answer; owned. Members by kind: challenge {answer, challenge, device?, identity?,
                                identity-id?, transport?, transport-id?}, offer {receipt}, born and withdraw {intent, outcome,
-                               signature}, drill {receipt}, policy {} */
+                               signature}, drill and inventory {receipt}, policy {} */
     uint64_t seen;      /* so many entries of the host's log the site now holds; 0: none */
     struct digest root; /* of the host's log then; all zero where seen is 0 */
     struct span note;   /* the checkpoint of the site's own log; borrowed from json */

@@ -44,8 +44,8 @@ struct quorate_vendor {
      *              not-enrolled, refused (it answers, but not as enrolled), absent, or elsewhere (no module here)
      *   "inventory" {"token"?} -> {"differences", "sites": [{"missing": [{"class", "id", "label"}...], "objects": [{"class",
      *              "id", "kind", "label" or "label-hex"}...], "site", "state", "token", "why"?}...]}: state is looked-at,
-     *              absent or elsewhere. kind is key (of the log), own (pinned at enrolment), provisional (its receipts are awaited), other (what the log does not
-     *              keep), or a difference: unknown (a secret half that the log does not know), abandoned (left by a birth
+     *              absent or elsewhere (not asked). kind is key (of the log), own (pinned at enrolment), provisional (its receipts are awaited), other (what the log does not
+     *              keep), or a difference: unknown (a secret half that the log does not know, or another public half under a key's CKA_ID), abandoned (left by a birth
      *              or an enrolment that did not end), session (not on the token). missing: the log has it, the HSM has
      *              not. differences counts these and the sites that are absent.
      *   "depart"   {"bag", "carrier"?, "site", "token"} -> {"status": "on its way"}: its HSM leaves, and counts nowhere

@@ -122,11 +122,11 @@ static enum outcome site_answer(struct exercise *x, struct fault *f)
     const struct state_site *enrolled = state_site(&x->estate->state, x->token, x->site);
     if (enrolled == NULL)
         return fault_set(f, E_REFUSED, "%s at %s is not enrolled: run `quorate enrol`", x->token, x->site);
-    struct drill_question asked = {.estate = x->estate->state.estate,
-                                   .token = x->token,
-                                   .site = x->site,
-                                   .serial = enrolled->serial,
-                                   .identity = buf_span(&enrolled->identity)};
+    struct site_question asked = {.estate = x->estate->state.estate,
+                                  .token = x->token,
+                                  .site = x->site,
+                                  .serial = enrolled->serial,
+                                  .identity = buf_span(&enrolled->identity)};
     asked.challenge = x->challenge;
     enum outcome outcome = drill_verify(&x->answer, &asked, f);
     if (outcome == OK && x->answer.key_count != x->count)

@@ -203,6 +203,8 @@ static enum outcome message_act(struct far *x, const struct message *m, json_t *
         return far_settle(x, m, more, f);
     case MESSAGE_DRILL:
         return far_drill(x, m, more, f);
+    case MESSAGE_INVENTORY:
+        return far_inventory(x, m, more, f);
     default:
         return fault_set(f, E_REFUSED, "messages of the kind %s are not answered here yet", message_kind_name(m->kind));
     }

@@ -30,6 +30,7 @@ enum outcome far_accept(struct world *w, struct span message, struct buf *ret_an
 enum outcome far_offer(struct far *x, const struct message *m, json_t *more, struct fault *f);
 enum outcome far_settle(struct far *x, const struct message *m, json_t *more, struct fault *f);
 enum outcome far_drill(struct far *x, const struct message *m, json_t *more, struct fault *f);
+enum outcome far_inventory(struct far *x, const struct message *m, json_t *more, struct fault *f);
 /* Destroys what is pending of this intent of the host and logs that it is withdrawn. */
 enum outcome far_withdraw(struct far *x, const struct state_taken *t, struct fault *f);
 /* An entry of our own log about an intent: names it and what was seen of the host's log; `more` is taken. */

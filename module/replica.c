@@ -18,6 +18,7 @@ static visit_fn *const visits[][2] = {
     [VISIT_HOLDS] = {visit_holds, courier_ready},
     [VISIT_CHANGE] = {visit_change, NULL},
     [VISIT_DRILL] = {visit_drill, courier_drill},
+    [VISIT_LIST] = {NULL, courier_list},
     [VISIT_HEADS] = {visit_heads, NULL},
     [VISIT_HEAD_PUT] = {visit_head_put, NULL},
     [VISIT_CLOSE] = {visit_close, NULL},

@@ -26,6 +26,7 @@ enum visit_kind {
     VISIT_HEADS,
     VISIT_HEAD_PUT,
     VISIT_DRILL,
+    VISIT_LIST, /* by courier alone: what lies on the HSM */
     VISIT_CLOSE,
     VISIT_NONE
 };

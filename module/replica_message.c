@@ -29,7 +29,7 @@ enum outcome replica_message(struct replica *r, enum visit_kind kind, struct fau
     } else if (outcome == OK && !random_bytes(v->challenge.bytes, sizeof v->challenge.bytes)) {
         outcome = fault_set(f, E_IO, "no random bytes from the system");
     } else if (outcome == OK) {
-        asks = kind == VISIT_DRILL ? MESSAGE_DRILL : MESSAGE_CHALLENGE;
+        asks = kind == VISIT_DRILL ? MESSAGE_DRILL : kind == VISIT_LIST ? MESSAGE_INVENTORY : MESSAGE_CHALLENGE;
         if (!json_put_digest(more, "challenge", &v->challenge) ||
             (kind == VISIT_DRILL && !json_put(more, "keys", json_incref(v->drill_keys))))
             outcome = fault_memory(f);

@@ -5,8 +5,6 @@
 #include "core/encode.h"
 #include "core/limits.h"
 
-#define TRANSPORT_LABEL "quorate:transport"
-#define IDENTITY_LABEL "quorate:identity"
 enum { TAG = 8, ID = 16, TRANSPORT_BITS = LIMIT_TRANSPORT_BITS, LEFTOVERS = 32 };
 
 /* CK_ATTRIBUTE wants pointers to values that are not const. */

@@ -3,6 +3,9 @@
 
 #include "module/site.h"
 
+#define TRANSPORT_LABEL "quorate:transport"
+#define IDENTITY_LABEL "quorate:identity"
+
 /* The two key pairs that a site's HSM makes at enrolment and that never leave it: transport (RSA-3072, unwraps offers)
  * and identity (EC P-256, signs receipts and answers challenges). Their CKA_ID is 8 bytes that derive from estate, token
  * and site, and 8 of chance: so keys of an attempt that died are known again. */

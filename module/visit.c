@@ -165,6 +165,7 @@ void visit_free(struct visit *v)
     offer_clear(&v->offer);
     receipt_clear(&v->receipt);
     drill_clear(&v->drill);
+    listing_clear(&v->listing);
     json_decref(v->drill_keys);
     drill_asked_free(v->asked);
     template_clear(&v->attributes);

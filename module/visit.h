@@ -3,6 +3,7 @@
 
 #include "audit/document.h"
 #include "audit/drill.h"
+#include "audit/listing.h"
 #include "core/file.h"
 #include "estate/message.h"
 #include "module/head_object.h"
@@ -63,6 +64,7 @@ struct visit {
     json_t *drill_keys;
     struct drill_asked *asked; /* module/drill.h */
     struct drill drill;
+    struct listing listing; /* of an inventory, by courier: what the site says */
 
     /* The visit that is out, and how it ended. */
     visit_fn *run;
@@ -88,7 +90,7 @@ visit_fn visit_head_put;  /* makes the new head, then deletes `heads` */
 visit_fn visit_drill;     /* all keys of `asked` prove themselves, for `challenge` */
 visit_fn visit_close;
 /* The same where a courier carries the message and the answer. */
-visit_fn courier_ready, courier_take, courier_born, courier_withdraw, courier_destroy, courier_drill;
+visit_fn courier_ready, courier_take, courier_born, courier_withdraw, courier_destroy, courier_drill, courier_list;
 
 void visit_free(struct visit *v); /* NULL is fine; a link that is still open is closed */
 /* The end of one that nobody waits for any more, on its thread: what it took in is destroyed again, all is closed, and the

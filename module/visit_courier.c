@@ -59,12 +59,17 @@ static enum outcome signature_check(const struct visit *v, const json_t *json, c
     return outcome;
 }
 
+static enum outcome not_enrolled(const struct visit *v, struct fault *f)
+{
+    return fault_set(f, E_REFUSED, "%s at %s is not enrolled: run `quorate enrol`", v->token, v->bound.site);
+}
+
 enum outcome courier_ready(struct visit *v, struct fault *f)
 {
     struct site_answer a = {.kind = MESSAGE_KINDS};
     struct digest answered, digest;
     if (v->serial == NULL)
-        return fault_set(f, E_REFUSED, "%s at %s is not enrolled: run `quorate enrol`", v->token, v->bound.site);
+        return not_enrolled(v, f);
     enum outcome outcome = exchange(v, MESSAGE_CHALLENGE, &a, f);
     if (outcome == OK)
         outcome = json_want_digest(a.json, "challenge", &answered, f);
@@ -113,6 +118,30 @@ enum outcome courier_drill(struct visit *v, struct fault *f)
         outcome = drill_parse(buf_span(&bytes), &v->drill, f);
     site_answer_clear(&a);
     buf_free(&bytes);
+    return outcome;
+}
+
+enum outcome courier_list(struct visit *v, struct fault *f)
+{
+    struct site_question asked = {.estate = v->estate,
+                                  .challenge = v->challenge,
+                                  .token = v->token,
+                                  .site = v->bound.site,
+                                  .serial = v->serial,
+                                  .identity = buf_span(&v->pinned.identity)};
+    struct site_answer a = {.kind = MESSAGE_KINDS};
+    json_t *receipt = NULL;
+    listing_clear(&v->listing);
+    if (v->serial == NULL)
+        return not_enrolled(v, f);
+    enum outcome outcome = exchange(v, MESSAGE_INVENTORY, &a, f);
+    if (outcome == OK)
+        outcome = json_want_object(a.json, "receipt", &receipt, f);
+    if (outcome == OK)
+        outcome = listing_read(receipt, &v->listing, f);
+    if (outcome == OK)
+        outcome = listing_verify(&v->listing, &asked, f);
+    site_answer_clear(&a);
     return outcome;
 }
 

@@ -138,6 +138,31 @@ case_drilled_there() {
     must "$Q" log check
 }
 
+# What lies there is held against the log both ways, by the site's own signed list; no other list counts.
+case_listed_there() {
+    prepare_courier
+    born EC:secp384r1 app-1 --id 6162
+    mode inventory keep
+    must "$Q" inventory
+    says 'root at glasgow: looked-at' 'Everything is as the log says.'
+    [ "$(grep -cE 'key +private-key +app-1' <<<"$OUT")" = 3 ] || fail 'not three replicas'
+    for MODE in replay readdress foreign rubbish silent lost; do
+        mode inventory "$MODE"
+        ends 1 "$Q" inventory
+        says 'root at glasgow: absent' 'root at cardiff: looked-at' '1 thing is not'
+    done
+    mode none
+    must far direct glasgow --delete-object --type pubkey --label app-1
+    must far direct glasgow --keypairgen --key-type EC:secp256r1 --label app-secretly --id 6162
+    ends 1 "$Q" inventory
+    matches 'unknown +private-key +app-secretly +6162'
+    matches 'unknown +public-key +app-secretly +6162'
+    matches 'missing +public-key +app-1'
+    must far direct glasgow --delete-object --type privkey --label app-1
+    ends 1 "$Q" inventory --json
+    matches '"missing":\[\{"class":"private-key","id":"6162","label":"app-1"\}'
+}
+
 # Each of these ends the birth with nothing left anywhere, and the same request is born once the courier is honest.
 case_couriers_that_harm_nothing() {
     local label=app-2

@@ -32,6 +32,17 @@ case_a_public_half_is_gone() {
     says '1 thing is not'
 }
 
+# Who looks for the public half by its CKA_ID finds another key's.
+case_a_public_half_is_exchanged() {
+    born EC:secp384r1 app-1 --id 6162
+    must direct glasgow --delete-object --type pubkey --label app-1
+    must direct glasgow --keypairgen --key-type EC:secp384r1 --label app-1 --id 6162
+    must direct glasgow --delete-object --type privkey --label app-1
+    ends 1 "$Q" inventory
+    matches 'unknown +public-key +app-1 +6162'
+    matches 'missing +public-key +app-1 +6162'
+}
+
 case_a_key_that_the_log_does_not_know() {
     must direct cardiff --keypairgen --key-type EC:secp256r1 --label app-secretly --id 0a0b
     ends 1 "$Q" inventory root

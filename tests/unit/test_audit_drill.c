@@ -63,14 +63,14 @@ static struct drill answer_made(void)
     return d;
 }
 
-static struct drill_question question(void)
+static struct site_question question(void)
 {
-    return (struct drill_question){.estate = digest_named("estate"),
-                                   .challenge = digest_named("challenge"),
-                                   .token = "root",
-                                   .site = "cardiff",
-                                   .serial = "0123",
-                                   .identity = buf_span(&identity_spki)};
+    return (struct site_question){.estate = digest_named("estate"),
+                                  .challenge = digest_named("challenge"),
+                                  .token = "root",
+                                  .site = "cardiff",
+                                  .serial = "0123",
+                                  .identity = buf_span(&identity_spki)};
 }
 
 /* Figures made with Python's hashlib from docs/FORMAT.md. */
@@ -99,7 +99,7 @@ static void there_and_back(void **state)
     (void)state;
     struct fault f;
     struct drill d = answer_made(), back = {0};
-    struct drill_question asked = question();
+    struct site_question asked = question();
     struct buf bytes = BUF(LIMIT_DRILL), again = BUF(LIMIT_DRILL);
     assert_int_equal(drill_compose(&d, &bytes, &f), OK);
     assert_int_equal(drill_parse(buf_span(&bytes), &back, &f), OK);
@@ -135,7 +135,7 @@ static void not_this_question(void **state)
     (void)state;
     struct fault f;
     struct drill d = answer_made();
-    struct drill_question asked = question();
+    struct site_question asked = question();
     asked.estate = digest_named("other");
     assert_int_equal(drill_verify(&d, &asked, &f), E_REFUSED);
     asked = question();
@@ -249,7 +249,7 @@ static void no_oracle(void **state)
     assert_int_equal(receipt_digest(&r, &receipt, &f), OK);
     buf_free(&d.signature);
     d.signature = signed_by(identity, &receipt);
-    struct drill_question asked = question();
+    struct site_question asked = question();
     assert_int_equal(drill_verify(&d, &asked, &f), E_REFUSED);
     buf_free(&d.signature);
     d.signature = signed_by(identity, &challenge);

@@ -385,7 +385,7 @@ static void drilled_by_the_log(void **state)
     struct drill d = {.keys = NULL};
     const struct state *s = &p.host->state;
     const struct state_key *key = s->keys;
-    struct drill_question asked = {.estate = s->estate, .token = "root", .site = "glasgow", .serial = p.d.serials[2]};
+    struct site_question asked = {.estate = s->estate, .token = "root", .site = "glasgow", .serial = p.d.serials[2]};
     (void)state;
     while (!state_key_at(key, "root", "glasgow"))
         key++;
