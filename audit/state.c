@@ -213,19 +213,25 @@ struct state_key *state_key_awaited(const struct state *s, uint64_t intent)
     return NULL;
 }
 
-struct state_key *state_key_born(const struct state *s, uint64_t seq)
+struct state_key *state_key_ever(const struct state *s, uint64_t seq)
 {
     size_t low = 0, high = s->key_count; /* in the order of seq */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (s->keys[middle].seq == seq)
-            return s->keys[middle].destroyed ? NULL : &s->keys[middle];
+            return &s->keys[middle];
         if (s->keys[middle].seq < seq)
             low = middle + 1;
         else
             high = middle;
     }
     return NULL;
+}
+
+struct state_key *state_key_born(const struct state *s, uint64_t seq)
+{
+    struct state_key *k = state_key_ever(s, seq);
+    return k != NULL && !k->destroyed ? k : NULL;
 }
 
 bool state_key_at(const struct state_key *k, const char *token, const char *site)

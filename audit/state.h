@@ -203,6 +203,7 @@ struct state_key *state_key(const struct state *s, const char *token, const char
                             const char *label); /* living; label NULL: any */
 /* The key of that intent, as `provisional` names it; NULL: none. It lives while the intent's state is INTENT_PROVISIONAL. */
 struct state_key *state_key_awaited(const struct state *s, uint64_t intent);
+struct state_key *state_key_ever(const struct state *s, uint64_t seq); /* destroyed ones too */
 struct state_key *state_key_born(const struct state *s, uint64_t seq); /* of that `born` entry, living; or NULL */
 bool state_key_at(const struct state_key *k, const char *token, const char *site); /* living, and held there */
 /* The newest offer taken in for this intent (digest of the host's entry), or with this digest of its own; NULL: none. */

@@ -12,7 +12,8 @@ enum message_kind {
     MESSAGE_CHALLENGE, /* are you there, and the one that was enrolled: without entries */
     MESSAGE_OFFER,     /* a key: take it in */
     MESSAGE_BORN,      /* an offered key is born */
-    MESSAGE_WITHDRAW,  /* an offered key is not, or a born one is to be destroyed */
+    MESSAGE_WITHDRAW,  /* an offered key is not, or people ended a born one */
+    MESSAGE_END,       /* a born key came to its end, which a rule plainly allowed: destroy it */
     MESSAGE_DRILL,     /* prove every key again */
     MESSAGE_INVENTORY, /* list what lies on the HSM */
     MESSAGE_POLICY,    /* nothing but the log */

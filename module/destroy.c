@@ -86,18 +86,24 @@ static CK_RV destroy_carry(struct world *w, const struct session_view *view, CK_
 
 /* The same where a rule plainly allows it: nobody's approval binds the sites together, so the log's word comes first. */
 static CK_RV destroy_freely(struct world *w, const struct session_view *view, CK_OBJECT_HANDLE object,
-                            CK_OBJECT_HANDLE lower, const struct key_sites *key)
+                            CK_OBJECT_HANDLE lower, struct key_sites *key)
 {
     struct strings cleared = {0};
     struct fault f = {0}, ignored = {0};
+    size_t here = key->sites.count;
     CK_RV rv = key_end_log(w, key, &f) == OK ? CKR_OK : gate_fault(&f);
 
     if (rv != CKR_OK)
         return rv;
     object_forget(object);
     rv = view->below->C_DestroyObject(view->lower, lower);
-    for (size_t i = 0; i < key->sites.count; i++)
+    for (size_t i = 0; i < here; i++)
         if (key_destroy_at(w, key, key->sites.items[i], &ignored) == OK && !strings_add(&cleared, key->sites.items[i]))
+            rv = CKR_HOST_MEMORY;
+    if (key_destroy_far(w, key, &f) != OK)
+        rv = gate_fault(&f);
+    for (size_t i = here; i < key->sites.count; i++)
+        if (!strings_add(&cleared, key->sites.items[i]))
             rv = CKR_HOST_MEMORY;
     if (key_cleared_log(w, key->born, &cleared, &f) != OK)
         rv = gate_fault(&f);

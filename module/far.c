@@ -201,6 +201,8 @@ static enum outcome message_act(struct far *x, const struct message *m, json_t *
     case MESSAGE_BORN:
     case MESSAGE_WITHDRAW:
         return far_settle(x, m, more, f);
+    case MESSAGE_END:
+        return far_key_end(x, m, more, f);
     case MESSAGE_DRILL:
         return far_drill(x, m, more, f);
     case MESSAGE_INVENTORY:

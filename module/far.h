@@ -29,6 +29,7 @@ enum outcome far_accept(struct world *w, struct span message, struct buf *ret_an
 /* Parts (internal). Each fills `more` with the answer's members. */
 enum outcome far_offer(struct far *x, const struct message *m, json_t *more, struct fault *f);
 enum outcome far_settle(struct far *x, const struct message *m, json_t *more, struct fault *f);
+enum outcome far_key_end(struct far *x, const struct message *m, json_t *more, struct fault *f);
 enum outcome far_drill(struct far *x, const struct message *m, json_t *more, struct fault *f);
 enum outcome far_inventory(struct far *x, const struct message *m, json_t *more, struct fault *f);
 /* Destroys what is pending of this intent of the host and logs that it is withdrawn. */

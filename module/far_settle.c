@@ -125,41 +125,50 @@ static const struct state_key *later_of(const struct far *x, const struct state_
     return NULL;
 }
 
+/* A key that was born here goes, and our log says so; `way`: the intent under which it came. */
+static enum outcome key_go(struct far *x, const struct state_key *key, const struct state_intent *way, struct fault *f)
+{
+    const struct state_taken *t = way != NULL ? state_taken(&x->own->state, &way->digest) : NULL;
+    struct buf id = BUF(255);
+    enum outcome outcome = OK;
+
+    if (t == NULL || (t->state != TAKEN_BORN && t->state != TAKEN_DESTROYED))
+        return fault_set(f, E_REFUSED, "the key that is to be destroyed was never born here");
+    if (later_of(x, key) != NULL)
+        return fault_set(f, E_REFUSED, "the key that is to be destroyed had the CKA_ID that \"%s\" has now",
+                         later_of(x, key)->label);
+    outcome = hex_parse_buf(key->id, &id, f);
+    if (outcome == OK)
+        outcome = site_destroy(&x->link, buf_span(&id), f);
+    if (outcome == OK && t->state == TAKEN_BORN)
+        outcome = settled_log(x, &way->digest, "destroyed", f);
+    buf_free(&id);
+    return outcome;
+}
+
 static enum outcome destroyed(struct far *x, const struct state_intent *end, const struct state_intent **ret_birth,
                               struct fault *f)
 {
     const struct state_key *key = NULL;
     const struct state_intent *birth = birth_of(x, end, &key);
-    const struct state_taken *t = birth != NULL ? state_taken(&x->own->state, &birth->digest) : NULL;
-    struct buf id = BUF(255);
     enum outcome outcome = OK;
 
     if (end->state == INTENT_ROLLED_BACK)
         return fault_set(f, E_REFUSED, "what entry %llu wanted destroyed was given up", (unsigned long long)end->seq);
-    if (t == NULL || (t->state != TAKEN_BORN && t->state != TAKEN_DESTROYED))
-        return fault_set(f, E_REFUSED, "the key that entry %llu destroys was never born here",
-                         (unsigned long long)end->seq);
-    if (later_of(x, key) != NULL)
-        return fault_set(f, E_REFUSED, "the key that entry %llu destroys had the CKA_ID that \"%s\" has now",
-                         (unsigned long long)end->seq, later_of(x, key)->label);
-    *ret_birth = birth;
-    outcome = hex_parse_buf(key->id, &id, f);
+    outcome = key_go(x, key, birth, f);
     if (outcome == OK)
-        outcome = site_destroy(&x->link, buf_span(&id), f);
-    if (outcome == OK && t->state == TAKEN_BORN)
-        outcome = settled_log(x, &birth->digest, "destroyed", f);
-    buf_free(&id);
+        *ret_birth = birth;
     return outcome;
 }
 
 /* Signed by the identity key, under a prefix of its own: a stranger may keep it as proof. */
-static enum outcome settled_sign(struct far *x, const struct state_intent *birth, uint64_t seq, const char *what,
-                                 json_t *more, struct fault *f)
+static enum outcome settled_sign(struct far *x, const struct state_intent *birth, const char *named, uint64_t seq,
+                                 const char *what, json_t *more, struct fault *f)
 {
     const struct state_host *h = x->own->state.host;
     struct digest digest;
     if (!settled_digest(&h->estate, h->token, h->site, &birth->digest, what, &digest) ||
-        !json_put_integer(more, "intent", (int64_t)seq) || !json_put_string(more, "outcome", what))
+        !json_put_integer(more, named, (int64_t)seq) || !json_put_string(more, "outcome", what))
         return fault_memory(f);
     return far_sign(x, &digest, "signature", more, f);
 }
@@ -190,6 +199,45 @@ enum outcome far_settle(struct far *x, const struct message *m, json_t *more, st
         outcome = born(x, i, f);
     }
     if (outcome == OK)
-        outcome = settled_sign(x, birth, (uint64_t)seq, what, more, f);
+        outcome = settled_sign(x, birth, "intent", (uint64_t)seq, what, more, f);
     return outcome == OK && m->kind == MESSAGE_BORN ? far_renew(x, birth, more, f) : outcome;
+}
+
+/* What nobody approved is judged as the host judged it: by the policy that is in force now, which people here follow too. */
+static enum outcome end_allowed(const struct far *x, const struct state_key *key, struct fault *f)
+{
+    const struct state *s = &x->host->copy->state;
+    const struct rule *rule =
+        policy_match(x->host->copy->policy, OP_DESTROY, key->token, key->label, key->class_name, 1);
+
+    if (rule == NULL || rule->effect != EFFECT_ALLOW)
+        return fault_set(
+            f, E_REFUSED,
+            "no rule of the policy in force lets the key \"%s\" be destroyed without approvals: nothing of it is "
+            "destroyed here; let people do it at this site",
+            key->label);
+    if (state_suspended(&x->own->state, key->token, key->label) ||
+        (!rule->while_suspended && state_suspended(s, key->token, key->label)))
+        return fault_set(f, E_REFUSED, "%s is suspended: have it asked again when that is over", key->token);
+    return OK;
+}
+
+enum outcome far_key_end(struct far *x, const struct message *m, json_t *more, struct fault *f)
+{
+    const struct state_host *h = x->own->state.host;
+    const struct state_key *key = NULL;
+    const struct state_intent *way = NULL;
+    int64_t born = 0;
+    enum outcome outcome = json_want_integer(m->json, "born", &born, f);
+
+    if (outcome != OK)
+        return outcome;
+    key = born >= 0 ? state_key_ever(&x->host->copy->state, (uint64_t)born) : NULL;
+    if (key == NULL || !key->destroyed || strcmp(key->token, h->token) != 0)
+        return fault_set(f, E_REFUSED, "the host's log does not say that the key of entry %lld was destroyed",
+                         (long long)born);
+    outcome = end_allowed(x, key, f);
+    if (outcome == OK)
+        outcome = key_go(x, key, way = way_of(x, key), f);
+    return outcome == OK ? settled_sign(x, way, "born", key->seq, "destroyed", more, f) : outcome;
 }

@@ -148,55 +148,20 @@ static enum outcome primary_visit(struct world *w, const struct key_sites *k, co
     return outcome;
 }
 
-/* Of the intents that name this key, under its CKA_ID and label, those after its birth; the first that was not given up. */
-static const struct state_intent *end_of(const struct state *s, const struct key_sites *k)
-{
-    for (size_t i = 0; i < s->intent_count; i++) {
-        const struct state_intent *n = &s->intents[i];
-        const char *class = json_string_or_null(n->body, "class"), *id = json_string_or_null(n->body, "id");
-
-        if (n->seq > k->born && n->state != INTENT_ROLLED_BACK &&
-            strcmp(n->operation, operation_name(OP_DESTROY)) == 0 && class != NULL && id != NULL &&
-            strcmp(class, k->class_name) == 0 && strcmp(id, k->id) == 0 && n->token != NULL &&
-            strcmp(n->token, k->token) == 0 && strcmp(n->label != NULL ? n->label : "", k->label) == 0)
-            return n;
-    }
-    return NULL;
-}
-
-/* The intent by which the key came to this site: to bring it there later, or that of its birth. NULL: none did. */
-static const struct state_intent *way_of(const struct state *s, const struct key_sites *k, const char *site)
-{
-    for (size_t i = s->intent_count; i-- > 0;) {
-        const struct state_intent *n = &s->intents[i];
-        const json_t *born = json_object_get(n->body, "born");
-        const char *to = json_string_value(json_array_get(json_object_get(n->body, "sites"), 1));
-
-        if (strcmp(n->operation, operation_name(OP_REPLICATE)) == 0 && n->state != INTENT_ROLLED_BACK &&
-            json_is_integer(born) && (uint64_t)json_integer_value(born) == k->born && to != NULL &&
-            strcmp(to, site) == 0)
-            return n;
-    }
-    for (size_t i = 0; i < s->key_count; i++)
-        if (s->keys[i].seq == k->born)
-            return state_intent(s, s->keys[i].intent);
-    return NULL;
-}
-
-/* What a site that judges by itself is to be told: who approved this end, and which key it is there. */
+/* What a site that judges by itself is to be told: which end this is, and which key it is there. */
 static enum outcome key_end_describe(const struct world *w, const struct key_sites *k, struct visit *v, struct fault *f)
 {
-    const struct state *s = &w->estate->state;
-    const struct state_intent *end = end_of(s, k), *way = way_of(s, k, v->bound.site);
+    const struct state_key *key = state_key_ever(&w->estate->state, k->born);
+    struct key_end end;
+    enum outcome outcome =
+        key != NULL ? key_end_find(&w->estate->state, key, v->bound.site, &end, f)
+                    : fault_set(f, E_INVALID, "no key of the log was born in entry %llu", (unsigned long long)k->born);
 
-    if (end == NULL || way == NULL)
-        return fault_set(f, E_REFUSED,
-                         "%s at %s judges by itself, and the log has nothing that people approved of this key to show "
-                         "it: destroy the key there",
-                         k->token, v->bound.site);
-    v->intent = end->seq;
-    v->birth = way->digest;
-    return OK;
+    if (outcome == OK) {
+        v->end = end;
+        v->birth = end.way;
+    }
+    return outcome;
 }
 
 static enum outcome replica_begin_key(struct replicas *at, struct world *w, const struct key_sites *k, const char *site,

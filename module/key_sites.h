@@ -45,11 +45,11 @@ enum outcome key_cleared_log(struct world *w, uint64_t born, const struct string
 enum outcome key_id_free(const struct state *s, const char *token, const char *id_hex, struct fault *f);
 /* Destroys what is left of destroyed keys at the sites that are reached as modules or by couriers. report: lines {"key", "outcome"}. */
 enum outcome keys_left_settle(struct world *w, json_t *report, struct fault *f);
-/* Under an intent of its end in the log: shows it to the sites of k->left that a courier reaches, side by side; those that
+/* Once the log has an intent of its end, or the end: shows it to the sites of k->left that a courier reaches, side by side; those that
  * sign that the key is gone there go over to k->sites. Those that fail stay: no error. */
 enum outcome key_destroy_far(struct world *w, struct key_sites *k, struct fault *f);
 /* Destroys both halves at a site and looks that none is left; a site that a courier reaches does so by itself, and signs
- * it. E_REFUSED where such a one could be shown nothing that people approved. */
+ * it. E_REFUSED where the log has nothing to show such a one. */
 enum outcome key_destroy_at(struct world *w, const struct key_sites *k, const char *site, struct fault *f);
 
 #endif

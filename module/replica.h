@@ -73,7 +73,7 @@ bool replica_is_far(const struct world *w, const char *token, const char *site);
 
 /* Begins a visit. To a site that is reached by a courier it goes with the entries of our log that it has not seen, and
  * a challenge goes first where that is not known: VISIT_NAME then says that the key is born, VISIT_WITHDRAW that it is not,
- * VISIT_DESTROY that people ended it (visit->intent and ->birth say which, and the log must say so too). E_DEVICE: the site was absent before; E_MEMORY. */
+ * VISIT_DESTROY that it came to its end (visit->end; visit->intent and ->birth say which, and the log must say so too). E_DEVICE: the site was absent before; E_MEMORY. */
 enum outcome replica_begin(struct replica *r, enum visit_kind kind, struct fault *f);
 /* Waits for the next visit to end: how it did is in *ret_outcome and f, which names token and site. NULL: none is out. */
 struct replica *replicas_next(struct replicas *all, enum outcome *ret_outcome, struct fault *f);

@@ -17,13 +17,15 @@ enum outcome replica_message(struct replica *r, enum visit_kind kind, struct fau
 {
     struct visit *v = r->visit;
     enum message_kind asks = MESSAGE_CHALLENGE;
-    json_t *more = json_object();
+    json_t *more = kind == VISIT_DESTROY ? key_end_json(&v->end) : json_object();
     enum outcome outcome = more != NULL ? OK : fault_memory(f);
 
-    if (outcome == OK && kind == VISIT_TAKE) {
+    if (outcome == OK && kind == VISIT_DESTROY) {
+        asks = v->end.kind;
+    } else if (outcome == OK && kind == VISIT_TAKE) {
         asks = MESSAGE_OFFER;
         outcome = offer_json(&v->offer, more, f);
-    } else if (outcome == OK && (kind == VISIT_NAME || kind == VISIT_WITHDRAW || kind == VISIT_DESTROY)) {
+    } else if (outcome == OK && (kind == VISIT_NAME || kind == VISIT_WITHDRAW)) {
         asks = kind == VISIT_NAME ? MESSAGE_BORN : MESSAGE_WITHDRAW;
         outcome = json_put_integer(more, "intent", (int64_t)v->intent) ? OK : fault_memory(f);
     } else if (outcome == OK && !random_bytes(v->challenge.bytes, sizeof v->challenge.bytes)) {

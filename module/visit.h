@@ -5,7 +5,7 @@
 #include "audit/drill.h"
 #include "audit/listing.h"
 #include "core/file.h"
-#include "estate/message.h"
+#include "estate/ends.h"
 #include "module/head_object.h"
 #include "module/site_keys.h"
 #include "module/wrapping.h"
@@ -56,7 +56,8 @@ struct visit {
     struct buf message;
     unsigned within;                /* seconds */
     struct digest challenge, birth; /* that it must answer; digest of the intent by which the key came there */
-    uint64_t intent;                /* seq of the one that is spoken of: that, or of a born key's end */
+    uint64_t intent;                /* seq of the one that is spoken of */
+    struct key_end end;             /* of a born key */
     uint64_t seen;                  /* so much of our log the site has, with this root */
     struct digest root;
 

@@ -177,5 +177,5 @@ enum outcome courier_withdraw(struct visit *v, struct fault *f)
 
 enum outcome courier_destroy(struct visit *v, struct fault *f)
 {
-    return settled(v, MESSAGE_WITHDRAW, "destroyed", f);
+    return settled(v, v->end.kind, "destroyed", f);
 }

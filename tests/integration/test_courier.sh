@@ -316,4 +316,48 @@ case_ended_there() {
     small_ceremony there far
 }
 
+# What a rule plainly allows ends there too, where the policy that the site follows says the same.
+case_ended_freely() {
+    local rule='  - {id: end of a key, when: {operation: destroy, token: root, label: "^app-"}, allow: true}'
+    RULES=$rule awk '/^  - id: use of an application key$/ { print ENVIRON["RULES"] } { print }' "$D/policy.yaml" >"$D/policy.new"
+    mv "$D/policy.new" "$D/policy.yaml"
+    prepare_courier
+    born EC:prime256v1 app-1 --id 0101
+    born EC:prime256v1 app-2 --id 0202
+    must p11 --delete-object --type privkey --id 0101
+    [ "$(count_with_far app-1 privkey) $(count_with_far app-1 pubkey)" = '0 0 0 0 0 0' ] || fail 'not destroyed everywhere'
+    must "$Q" log show --json --type cleared
+    says '"sites":["slough","cardiff","glasgow"]'
+    must far "$Q" log show --type settled
+    says destroyed
+    mode end dies
+    must p11 --delete-object --type privkey --id 0202
+    must "$Q" status --offline
+    says 'destroyed  "app-2" of root, left at glasgow'
+    for MODE in denies foreign lost; do
+        mode end "$MODE"
+        must "$Q" settle
+        says 'left at glasgow'
+    done
+    # Meanwhile the rule is another: the site says so, and nothing is done.
+    mode none
+    sed -i 's/^version: 1$/version: 2/; /^  - {id: end of a key/d' "$D/policy.yaml"
+    asks "$Q" policy adopt "$D/policy.yaml"
+    approve "$ID" authority-1 authority-2
+    must "$Q" policy adopt "$D/policy.yaml"
+    must "$Q" settle
+    says 'left at glasgow' 'no rule of the policy in force lets the key "app-2" be destroyed'
+    awk -v rule="$rule" '/^  - id: use of an application key$/ { print rule } { print }' "$D/policy.yaml" |
+        sed 's/^version: 2$/version: 3/' >"$D/policy.new"
+    mv "$D/policy.new" "$D/policy.yaml"
+    asks "$Q" policy adopt "$D/policy.yaml"
+    approve "$ID" authority-1 authority-2
+    must "$Q" policy adopt "$D/policy.yaml"
+    must "$Q" settle
+    matches 'key app-2 +destroyed at glasgow'
+    must "$Q" settle --json
+    says '"settled":[]'
+    must far "$Q" log check
+}
+
 cases
