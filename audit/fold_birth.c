@@ -54,6 +54,19 @@ static bool same(const char *a, const char *b)
     return !strcmp(a ? a : "", b ? b : "");
 }
 
+/* Nobody approved this birth; whether a rule plainly allows it is for others to say. */
+static void check_plain(struct fold *x, const char *operation)
+{
+    static const char *const births[] = {"generate", "import", "derive", "copy"};
+    const char *plain = fold_text(x, "plain");
+    bool birth = false;
+    for (size_t i = 0; operation && i < sizeof births / sizeof *births; i++)
+        birth = birth || !strcmp(operation, births[i]);
+    if (!birth || (plain && strcmp(plain, "true") != 0) || fold_has(x, "type") ||
+        json_array_size(json_object_get(x->body, "sites")) != 1)
+        fold_fail(x, "it is no birth that a rule could plainly allow");
+}
+
 void fold_intent(struct fold *x)
 {
     const char *operation = fold_text(x, "operation");
@@ -65,6 +78,8 @@ void fold_intent(struct fold *x)
         fold_fail(x, "the request is being carried out already");
     if (r && (!same(r->token, token) || !same(r->label, label)))
         fold_fail(x, "the request was for another token or label");
+    if (fold_has(x, "plain"))
+        check_plain(x, operation);
     if (!fold_goes(x))
         return;
     struct state *s = x->s;
@@ -259,7 +274,10 @@ void fold_rolled_back(struct fold *x)
     if (!fold_goes(x) || !r)
         return;
     i->state = INTENT_ROLLED_BACK;
-    if (x->s->policy_seq < i->seq) {
+    if (state_intent_plain(i)) { /* the next attempt asks for itself */
+        r->state = REQUEST_VOID;
+        r->why = fold_copy(x, "nobody need approve it");
+    } else if (x->s->policy_seq < i->seq) {
         r->state = REQUEST_PENDING;
     } else { /* a policy came into force in between: it has to be asked again */
         r->state = REQUEST_VOID;

@@ -188,6 +188,11 @@ struct state_intent *state_intent(const struct state *s, uint64_t seq)
     return NULL;
 }
 
+bool state_intent_plain(const struct state_intent *i)
+{
+    return json_object_get(i->body, "plain") != NULL;
+}
+
 struct state_key *state_key(const struct state *s, const char *token, const char *class_name, const char *id_hex,
                             const char *label)
 {

@@ -90,7 +90,7 @@ struct state_key {
     struct strings sites;       /* that hold it, the primary included */
     struct strings retired;     /* that held it and are not known to have destroyed it */
     moment born;
-    uint64_t seq, intent; /* intent 0: born under a rule that plainly allows */
+    uint64_t seq, intent; /* intent 0: none, it was born under a rule that plainly allows */
     bool destroyed;
 };
 
@@ -198,6 +198,7 @@ struct state_request *state_request(const struct state *s, const struct digest *
 struct state_request *state_request_by_subject(const struct state *s,
                                                const struct digest *subject); /* newest pending or in intent */
 struct state_intent *state_intent(const struct state *s, uint64_t seq);
+bool state_intent_plain(const struct state_intent *i);           /* of a birth that a rule plainly allows */
 const char *state_intent_ceremony(const struct state_intent *i); /* in which it was written; NULL: none */
 struct state_key *state_key(const struct state *s, const char *token, const char *class_name, const char *id_hex,
                             const char *label); /* living; label NULL: any */

@@ -186,7 +186,8 @@ static enum operation creator_of(const struct entry *e)
     return OP_GENERATE;
 }
 
-/* A key that came in otherwise than by generation stands at its primary alone, as it was approved. */
+/* A key that came in otherwise than by generation, or that a rule plainly allows, stands at its primary alone, as it was asked
+ * for. */
 static void verify_arrived_key(struct verifier *v, const struct entry *e, enum operation op)
 {
     const struct verified_request *request = verified_end(v, e, op);
@@ -217,11 +218,11 @@ void verify_birth(struct verifier *v, const struct entry *e)
                         entry_text(e, "label"), (unsigned long long)e->seq);
         return;
     }
-    if (op != OP_GENERATE) {
+    intent = intent_of(v, e);
+    if (op != OP_GENERATE || (intent != NULL && state_intent_plain(intent))) {
         verify_arrived_key(v, e, op);
         return;
     }
-    intent = intent_of(v, e);
     if (intent != NULL)
         request = verified_request(v, &intent->request);
     if (request == NULL || request->verdict == NULL || request->request->subject->operation != OP_GENERATE ||

@@ -286,7 +286,8 @@ enum outcome estate_ask(struct estate *e, json_t *subject, const struct asking_c
         result = log_begin(e->log, f);
     if (result != OK)
         goto out;
-    result = pending_find(e, &digest, c, &answer, f);
+    if (c == NULL || !c->anew)
+        result = pending_find(e, &digest, c, &answer, f);
     if (result == OK && answer.request == NULL)
         result = pending_make(e, s, rule, c, &answer, f);
     log_end(e->log);

@@ -14,6 +14,7 @@ struct asking_context {
     const struct ceremony_fact *ceremony; /* NULL: none that this process holds */
     const struct policy *judge;           /* NULL: the policy in force; the first adoption is judged by its own */
     bool written; /* what a rule plainly allows gets a request too, which nobody need approve: an intent is to follow */
+    bool anew;    /* and never one that is there already: others may ask for the same meanwhile */
 };
 
 struct answer {

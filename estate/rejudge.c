@@ -197,6 +197,24 @@ static enum outcome primary_check(const struct policy *judge, const struct entry
     return fault_set(f, E_REFUSED, "its first site is not the primary");
 }
 
+/* What nobody approved a rule must plainly allow, and it is born at the primary alone. */
+static enum outcome plain_check(const struct policy *judge, const struct entry *e, const struct request *r,
+                                struct fault *f)
+{
+    const char *plain = json_string_or_null(e->body, "plain"),
+               *first = json_string_value(json_array_get(json_object_get(e->body, "sites"), 0));
+    const struct token *token = r->subject->token != NULL ? policy_token(judge, r->subject->token) : NULL;
+    const struct rule *rule = policy_rule(judge, r->rule);
+
+    if (json_object_get(e->body, "plain") == NULL)
+        return OK;
+    if (plain == NULL || strcmp(plain, "true") != 0 || rule == NULL || rule->effect != EFFECT_ALLOW)
+        return fault_set(f, E_REFUSED, "its rule does not plainly allow it");
+    if (first == NULL || token == NULL || strcmp(first, token->primary) != 0)
+        return fault_set(f, E_REFUSED, "its site is not the primary");
+    return OK;
+}
+
 enum outcome rejudge_intent(const struct state *s, const struct policy *judge, const struct entry *e,
                             const struct request *r, const struct ceremony_fact *fact, json_t **ret, struct fault *f)
 {
@@ -210,6 +228,8 @@ enum outcome rejudge_intent(const struct state *s, const struct policy *judge, c
     result = votes != NULL ? evidence_read(s, e, known, votes, &evidence, f) : fault_memory(f);
     if (result == OK)
         result = primary_check(judge, e, r, f);
+    if (result == OK)
+        result = plain_check(judge, e, r, f);
     if (result == OK)
         result = verdict_again(s, judge, e, r, &evidence, ret, f);
     free(votes);

@@ -119,40 +119,60 @@ CK_RV creation_carry(struct world *w, struct creation *c, struct creation_grants
     return rv;
 }
 
+/* The use of the base is logged first, where people approved it; then the birth begins as any that a rule plainly allows. */
+static CK_RV creation_plain_begin(struct world *w, struct creation *c, struct creation_grants *g, struct plain_birth *b)
+{
+    struct question q = asked_question(c->operation, c->function, c->view.slot, c->mechanism, &c->asked);
+    CK_OBJECT_HANDLE from = c->operation == OP_COPY ? g->base.lower : CK_INVALID_HANDLE;
+    CK_RV rv = grant_begin(w, &g->base.grant, NULL);
+
+    if (rv == CKR_OK && !g->base.grant.answer.plain)
+        rv = grant_end(w, &g->base.grant, ENTRY_USED, grant_used(&g->base.grant, (struct span){NULL, 0}));
+    grant_undo(w, &g->base.grant, c->function, rv);
+    return rv == CKR_OK ? plain_begin(w, &c->view, &q, from, &c->template, NULL, b) : rv;
+}
+
+static CK_RV creation_plain_make(struct creation *c, CK_OBJECT_HANDLE base, struct plain_birth *b,
+                                 CK_OBJECT_HANDLE *ret)
+{
+    struct made m = {.view = &c->view,
+                     .operation = c->operation,
+                     .function = c->function,
+                     .asked = &c->asked,
+                     .lower = CK_INVALID_HANDLE,
+                     .public = CK_INVALID_HANDLE,
+                     .birth = b};
+    CK_RV rv = c->make(c, base, &m.lower);
+
+    if (rv == CKR_OK)
+        return made_show(&m, ret);
+    plain_undo(&c->view, b, c->function, rv);
+    return rv;
+}
+
 CK_RV creation_run(struct creation *c, CK_OBJECT_HANDLE *ret)
 {
     struct creation_grants g = {.caller_id = BUF(LIMIT_LABEL)};
-    CK_OBJECT_HANDLE made = CK_INVALID_HANDLE;
+    struct plain_birth birth = PLAIN_BIRTH;
     struct world *w = NULL;
-    bool plain = false, plain_self = false;
+    bool held = false;
     CK_RV rv = gate_open(&w);
 
     if (rv != CKR_OK)
         return rv;
     rv = creation_ask(w, c, &g);
-    plain = rv == CKR_OK && creation_plain(&g);
-    plain_self = g.self.answer.plain;
-    if (rv == CKR_OK && !plain && (!plain_self || !is_key_of_log(c)))
+    if (rv == CKR_OK && !creation_plain(&g) && (!g.self.answer.plain || !is_key_of_log(c)))
         rv = creation_carry(w, c, &g, ret);
-    else if (rv == CKR_OK && !plain) {
-        /* Born without an intent of its own: the use of the base is logged first, then the birth as any plain one. */
-        rv = grant_begin(w, &g.base.grant, NULL);
-        if (rv == CKR_OK)
-            rv = grant_end(w, &g.base.grant, ENTRY_USED, grant_used(&g.base.grant, (struct span){NULL, 0}));
-        grant_undo(w, &g.base.grant, c->function, rv);
-        plain = rv == CKR_OK;
-    }
-    if (plain && !session_hold(&c->view)) {
-        plain = false;
+    else if (rv == CKR_OK && !(held = session_hold(&c->view)))
         rv = CKR_SESSION_HANDLE_INVALID;
-    }
+    else if (rv == CKR_OK)
+        rv = creation_plain_begin(w, c, &g, &birth);
     gate_close(w);
-    if (plain) {
-        rv = c->make(c, g.base.lower, &made);
-        if (rv == CKR_OK)
-            rv = made_show(&c->view, c->operation, &c->asked, made, CK_INVALID_HANDLE, c->function, ret);
+    if (held && rv == CKR_OK)
+        rv = creation_plain_make(c, g.base.lower, &birth, ret);
+    if (held)
         session_release(&c->view);
-    }
+    plain_clear(&birth);
     creation_grants_clear(&g);
     return rv;
 }

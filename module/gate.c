@@ -247,6 +247,7 @@ CK_RV gate_ask(struct world *w, const struct question *q, struct answer *ret)
         return gate_refuse(q->operation, &f);
     }
     context.written = q->written;
+    context.anew = q->anew;
     if (estate_ask(w->estate, subject, &context, &answer, &f) != OK)
         return gate_fault(&f);
     if (answer.plain || (ret && answer.verdict->decision == DECISION_ALLOW))

@@ -20,7 +20,7 @@ struct question {
     const struct state_key *key;   /* in the log, or NULL; its fingerprint becomes part of the subject */
     const json_t *data;            /* borrowed, or NULL */
     const json_t *with;            /* borrowed, or NULL: the other key of an operation with two */
-    bool written;                  /* a request is made also where a rule plainly allows it (struct asking_context) */
+    bool written, anew;            /* a request is made also where a rule plainly allows it (struct asking_context) */
 };
 
 /* Takes the world's lock, having looked what others did to the estate in the meantime. Fails, with the reason as the

@@ -19,6 +19,7 @@ struct generation {
     struct template public, secret; /* as the caller gave them, read once */
     struct asked asked;             /* what the private or secret half says */
     CK_OBJECT_HANDLE *ret_public, *ret_secret;
+    struct plain_birth birth; /* of what a rule plainly allows */
 };
 
 static CK_RV generation_read(struct generation *g, const CK_ATTRIBUTE *public, CK_ULONG public_count,
@@ -59,20 +60,23 @@ static CK_RV generation_plain_public(const struct generation *g, bool *ret_plain
 }
 
 /* The public half gets its handle first: what fails here is a pair that nobody has seen or logged yet. */
-static CK_RV pair_show(const struct generation *g, CK_OBJECT_HANDLE secret, CK_OBJECT_HANDLE public)
+static CK_RV pair_show(struct generation *g, const struct made *m)
 {
     CK_OBJECT_HANDLE shown_public = CK_INVALID_HANDLE, shown_secret = CK_INVALID_HANDLE;
     struct object_facts facts;
-    CK_RV rv = object_read(&g->view, public, &facts);
+    CK_RV rv = object_read(&g->view, m->public, &facts);
 
-    if (rv == CKR_OK)
-        rv = object_add(&g->view, public, &facts, &shown_public);
+    if (rv == CKR_OK) {
+        plain_id_put(&g->birth, &g->birth.wanted_public, &facts);
+        rv = object_add(&g->view, m->public, &facts, &shown_public);
+    }
     if (rv != CKR_OK) {
-        g->view.below->C_DestroyObject(g->view.lower, secret);
-        g->view.below->C_DestroyObject(g->view.lower, public);
+        g->view.below->C_DestroyObject(g->view.lower, m->lower);
+        g->view.below->C_DestroyObject(g->view.lower, m->public);
+        plain_undo(&g->view, &g->birth, g->function, rv);
         return rv;
     }
-    rv = made_show(&g->view, OP_GENERATE, &g->asked, secret, public, g->function, &shown_secret);
+    rv = made_show(m, &shown_secret);
     if (rv != CKR_OK) {
         object_forget(shown_public);
         return rv;
@@ -82,22 +86,26 @@ static CK_RV pair_show(const struct generation *g, CK_OBJECT_HANDLE secret, CK_O
     return CKR_OK;
 }
 
-/* What a rule plainly allows goes down as it came. */
+/* What a rule plainly allows goes down as it came, but for the CKA_ID until it is born. */
 static CK_RV generate_plain(struct generation *g)
 {
-    CK_OBJECT_HANDLE public = CK_INVALID_HANDLE, secret = CK_INVALID_HANDLE;
+    struct made m = {.view = &g->view,
+                     .operation = OP_GENERATE,
+                     .function = g->function,
+                     .asked = &g->asked,
+                     .lower = CK_INVALID_HANDLE,
+                     .public = CK_INVALID_HANDLE,
+                     .birth = &g->birth};
     CK_FUNCTION_LIST *below = g->view.below;
-    CK_RV rv;
+    CK_RV rv = g->pair ? below->C_GenerateKeyPair(g->view.lower, &g->mechanism, g->public.items, g->public.count,
+                                                  g->secret.items, g->secret.count, &m.public, &m.lower)
+                       : below->C_GenerateKey(g->view.lower, &g->mechanism, g->secret.items, g->secret.count, &m.lower);
 
-    if (!g->pair) {
-        rv = below->C_GenerateKey(g->view.lower, &g->mechanism, g->secret.items, g->secret.count, &secret);
-        return rv == CKR_OK
-                   ? made_show(&g->view, OP_GENERATE, &g->asked, secret, CK_INVALID_HANDLE, g->function, g->ret_secret)
-                   : rv;
+    if (rv != CKR_OK) {
+        plain_undo(&g->view, &g->birth, g->function, rv);
+        return rv;
     }
-    rv = below->C_GenerateKeyPair(g->view.lower, &g->mechanism, g->public.items, g->public.count, g->secret.items,
-                                  g->secret.count, &public, &secret);
-    return rv == CKR_OK ? pair_show(g, secret, public) : rv;
+    return g->pair ? pair_show(g, &m) : made_show(&m, g->ret_secret);
 }
 
 /* As the HSM itself would answer for a private token object. */
@@ -264,13 +272,14 @@ out:
     return rv;
 }
 
-/* The CKA_ID of a key that a rule plainly allows. */
-static CK_RV generation_plain_id(const struct generation *g, const struct question *q)
+/* The CKA_ID of a key that a rule plainly allows, and its intent. */
+static CK_RV generation_plain_begin(struct generation *g, const struct question *q)
 {
     struct fault f = {0};
 
     if (asked_id_check(g->world, g->view.slot, &g->secret, &g->asked, &f) == OK)
-        return CKR_OK;
+        return plain_begin(g->world, &g->view, q, CK_INVALID_HANDLE, &g->secret, g->pair ? &g->public : NULL,
+                           &g->birth);
     gate_log_finding(g->world, q, f.text);
     fault_context(&f, "%s", g->function);
     return gate_fault(&f);
@@ -280,7 +289,7 @@ static CK_RV generate(struct generation *g)
 {
     struct question q = asked_question(OP_GENERATE, g->function, g->view.slot, &g->mechanism, &g->asked);
     const struct rule *rule = NULL;
-    bool plain = false, plain_public = false, below = false;
+    bool plain = false, plain_public = false, held = false;
     CK_RV rv = gate_open(&g->world);
 
     if (rv != CKR_OK)
@@ -295,25 +304,23 @@ static CK_RV generate(struct generation *g)
     if (rv == CKR_OK && !(plain && plain_public))
         rv = plain || (rule && rule->effect == EFFECT_REQUIRE) ? generate_governed(g, &q, rule)
                                                                : gate_ask(g->world, &q, NULL);
-    else if (rv == CKR_OK)
-        rv = generation_plain_id(g, &q);
-    below = rv == CKR_OK && plain && plain_public;
-    if (below && !session_hold(&g->view)) {
-        below = false;
+    else if (rv == CKR_OK && !(held = session_hold(&g->view)))
         rv = CKR_SESSION_HANDLE_INVALID;
-    }
+    else if (rv == CKR_OK)
+        rv = generation_plain_begin(g, &q);
     gate_close(g->world);
-    if (below) {
+    if (held && rv == CKR_OK)
         rv = generate_plain(g);
+    if (held)
         session_release(&g->view);
-    }
+    plain_clear(&g->birth);
     return rv;
 }
 
 CK_RV our_C_GenerateKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_ATTRIBUTE_PTR items, CK_ULONG count,
                         CK_OBJECT_HANDLE_PTR key)
 {
-    struct generation g = {.function = "C_GenerateKey", .ret_secret = key};
+    struct generation g = {.function = "C_GenerateKey", .ret_secret = key, .birth = PLAIN_BIRTH};
     CK_RV rv;
 
     if (!session_view(session, &g.view))
@@ -333,8 +340,11 @@ CK_RV our_C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanis
                             CK_ULONG public_count, CK_ATTRIBUTE_PTR private_items, CK_ULONG private_count,
                             CK_OBJECT_HANDLE_PTR public_key, CK_OBJECT_HANDLE_PTR private_key)
 {
-    struct generation g = {
-        .function = "C_GenerateKeyPair", .pair = true, .ret_public = public_key, .ret_secret = private_key};
+    struct generation g = {.function = "C_GenerateKeyPair",
+                           .pair = true,
+                           .ret_public = public_key,
+                           .ret_secret = private_key,
+                           .birth = PLAIN_BIRTH};
     CK_RV rv;
 
     if (!session_view(session, &g.view))

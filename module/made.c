@@ -215,8 +215,7 @@ static bool born_perhaps(const struct estate *e, uint64_t size, const char *toke
 }
 
 /* *ret_recorded: the key stands in the log, or may: then it is not to be destroyed any more. */
-static CK_RV made_log(const struct session_view *view, CK_OBJECT_HANDLE lower, CK_OBJECT_HANDLE public,
-                      const char *function, const struct object_facts *facts, bool *ret_recorded)
+static CK_RV made_log(const struct made *m, struct object_facts *facts, bool *ret_recorded)
 {
     struct world *w = NULL;
     struct fault f = {0};
@@ -226,31 +225,32 @@ static CK_RV made_log(const struct session_view *view, CK_OBJECT_HANDLE lower, C
     if (rv != CKR_OK)
         return rv;
     uint64_t size = log_size(w->estate->log);
-    body = made_body(w, view, lower, public, function, facts);
-    if (id_check(w, view->slot, facts->class, facts->id, NULL, &f) != OK) { /* an HSM may choose an id by itself */
-        fault_context(&f, "%s: the new key was destroyed", function);
+    plain_id_put(m->birth, &m->birth->wanted, facts);
+    body = made_body(w, m->view, m->lower, m->public, m->function, facts);
+    if (id_check(w, m->view->slot, facts->class, facts->id, NULL, &f) != OK) { /* an HSM may choose an id by itself */
+        fault_context(&f, "%s: the new key was destroyed", m->function);
         rv = gate_fault(&f);
-    } else if (!body)
-        rv = CKR_HOST_MEMORY;
-    else if (estate_append(w->estate, ENTRY_BORN, body, NULL, &f) != OK) {
-        *ret_recorded = born_perhaps(w->estate, size, w->tokens[view->slot].bound->id, facts);
+        json_decref(body);
+    } else if (plain_born(w, m->birth, body, &f) != OK) {
+        *ret_recorded = born_perhaps(w->estate, size, w->tokens[m->view->slot].bound->id, facts);
         fault_context(&f,
                       *ret_recorded
                           ? "%s: the log may say that the new key is born, so it was left: see `quorate inventory`"
                           : "%s: the new key could not be logged and was destroyed",
-                      function);
+                      m->function);
         rv = gate_fault(&f);
-    } else
+    } else {
         *ret_recorded = true;
-    json_decref(body);
+        plain_complete(w, m->view, m->birth, m->lower, m->public);
+    }
     gate_close(w);
     return rv;
 }
 
 /* What was made must be what was judged: a template may say one thing to us and another to the HSM. */
-static CK_RV made_judge(const struct session_view *view, enum operation operation, const char *function,
-                        const struct asked *asked, const struct object_facts *facts)
+static CK_RV made_judge(const struct made *m, const struct object_facts *facts)
 {
+    const struct asked *asked = m->asked;
     struct object_facts made = *facts;
     struct world *w = NULL;
     CK_RV rv;
@@ -263,33 +263,36 @@ static CK_RV made_judge(const struct session_view *view, enum operation operatio
     rv = gate_open(&w);
     if (rv != CKR_OK)
         return rv;
-    rv = gate_ask_object(w, operation, function, view->slot, &made);
+    rv = gate_ask_object(w, m->operation, m->function, m->view->slot, &made);
+    if (rv == CKR_OK)
+        rv = plain_leave(w, m->view, m->birth, m->function, m->lower, m->public);
     gate_close(w);
     return rv;
 }
 
-CK_RV made_show(const struct session_view *view, enum operation operation, const struct asked *asked,
-                CK_OBJECT_HANDLE lower, CK_OBJECT_HANDLE public, const char *function, CK_OBJECT_HANDLE *ret)
+CK_RV made_show(const struct made *m, CK_OBJECT_HANDLE *ret)
 {
+    const struct session_view *view = m->view;
     struct object_facts facts;
     struct fault f = {0};
     bool recorded = false;
-    CK_RV rv = object_read(view, lower, &facts);
+    CK_RV rv = object_read(view, m->lower, &facts);
 
     if (rv == CKR_OK && facts.label_bad) {
-        fault_set(&f, E_REFUSED, "%s: the new object's label is too long or holds a NUL", function);
-        rv = gate_refuse(operation, &f);
+        fault_set(&f, E_REFUSED, "%s: the new object's label is too long or holds a NUL", m->function);
+        rv = gate_refuse(m->operation, &f);
     }
     if (rv == CKR_OK)
-        rv = made_judge(view, operation, function, asked, &facts);
+        rv = made_judge(m, &facts);
     if (rv == CKR_OK && object_is_secret(&facts) && facts.on_token)
-        rv = made_log(view, lower, public, function, &facts, &recorded);
+        rv = made_log(m, &facts, &recorded);
     if (rv == CKR_OK)
-        rv = object_add(view, lower, &facts, ret);
+        rv = object_add(view, m->lower, &facts, ret);
     if (rv != CKR_OK && !recorded) {
-        view->below->C_DestroyObject(view->lower, lower);
-        if (public != CK_INVALID_HANDLE)
-            view->below->C_DestroyObject(view->lower, public);
+        view->below->C_DestroyObject(view->lower, m->lower);
+        if (m->public != CK_INVALID_HANDLE)
+            view->below->C_DestroyObject(view->lower, m->public);
+        plain_undo(view, m->birth, m->function, rv);
     }
     return rv;
 }

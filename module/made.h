@@ -1,7 +1,7 @@
 #ifndef QUORATE_MODULE_MADE_H
 #define QUORATE_MODULE_MADE_H
 
-#include "module/gate.h"
+#include "module/plain.h"
 #include "module/site.h"
 #include "module/template.h"
 
@@ -30,12 +30,20 @@ enum outcome asked_id_check(const struct world *w, CK_SLOT_ID slot, const struct
 struct question asked_question(enum operation operation, const char *function, CK_SLOT_ID slot,
                                const CK_MECHANISM *mechanism, const struct asked *asked);
 
-/* A handle for an object that a rule plainly allowed as `asked`. Where the HSM made something else of the template, that is
- * asked again, and destroyed unless a rule plainly allows it too. A private or secret token key is logged as `born` first; where
- * that fails, it is destroyed again, unless the log may have it all the same. public: the public half below, or CK_INVALID_HANDLE. Not with the world's lock
- * held: making a key may take long, and what is not logged yet is hidden. */
-CK_RV made_show(const struct session_view *view, enum operation operation, const struct asked *asked,
-                CK_OBJECT_HANDLE lower, CK_OBJECT_HANDLE public, const char *function, CK_OBJECT_HANDLE *ret);
+/* What was made below a moment ago, as a rule plainly allowed it. */
+struct made {
+    const struct session_view *view;
+    enum operation operation;
+    const char *function;
+    const struct asked *asked;
+    CK_OBJECT_HANDLE lower, public; /* public: the other half, or CK_INVALID_HANDLE */
+    struct plain_birth *birth;      /* under which it was made, begun or not; ends with made_show */
+};
+/* A handle for it. Where the HSM made something else of the template than was asked, that is asked again, and destroyed unless a
+ * rule plainly allows it too. A private or secret token key is logged as `born` first; where that fails, it is destroyed again,
+ * unless the log may have it all the same. Not with the world's lock held: making a key may take long, and what is not logged
+ * yet is hidden. */
+CK_RV made_show(const struct made *m, CK_OBJECT_HANDLE *ret);
 
 /* The members of `born` for a key that stands on the primary; public as above. NULL on memory. */
 json_t *made_body(const struct world *w, const struct session_view *view, CK_OBJECT_HANDLE lower,

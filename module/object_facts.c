@@ -99,6 +99,27 @@ CK_RV object_read(const struct session_view *view, CK_OBJECT_HANDLE lower, struc
     return rv;
 }
 
+/* Born, but for the CKA_ID that was asked for: it has the one that derives from its intent. */
+static const struct state_key *key_to_be_named(const struct state *s, const char *token, const char *class,
+                                               const char *id)
+{
+    char derived[41];
+
+    if (strlen(id) + 1 != sizeof(derived))
+        return NULL;
+    for (size_t i = s->key_count; i-- > 0;) {
+        const struct state_key *k = &s->keys[i];
+        const struct state_intent *birth = k->intent && !k->destroyed ? state_intent(s, k->intent) : NULL;
+
+        if (!birth || birth->state != INTENT_BORN || strcmp(k->token, token) != 0 || strcmp(k->class_name, class) != 0)
+            continue;
+        estate_key_id(&birth->digest, derived);
+        if (strcmp(derived, id) == 0)
+            return k;
+    }
+    return NULL;
+}
+
 const struct state_key *object_key(const struct world *w, CK_SLOT_ID slot, const struct object_facts *o)
 {
     const char *token = w->tokens[slot].bound->id, *name = class_name(o->class);
@@ -111,6 +132,8 @@ const struct state_key *object_key(const struct world *w, CK_SLOT_ID slot, const
     /* Renamed on the token by other means: it is still that key, and the log's label counts. */
     if (!key && o->id[0])
         key = state_key(s, token, name, o->id, NULL);
+    if (!key)
+        key = key_to_be_named(s, token, name, o->id);
     /* What is there under its name without being known to be there is another key. */
     if (key && w->tokens[slot].serving && !strings_have(&key->sites, w->tokens[slot].serving->site))
         key = NULL;

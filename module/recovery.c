@@ -96,6 +96,19 @@ enum outcome intent_key_id(const struct digest *intent, struct buf *ret, struct 
     return hex_parse_buf(hex, ret, f);
 }
 
+enum outcome intent_accept(struct estate *e, uint64_t intent, struct fault *f)
+{
+    const struct state_intent *i = state_intent(&e->state, intent);
+    struct strings sites = {0};
+    enum outcome outcome = i != NULL
+                               ? intent_sites(i, &sites, f)
+                               : fault_set(f, E_ABSENT, "the log knows no intent %llu", (unsigned long long)intent);
+    if (outcome == OK)
+        outcome = intent_append(e, ENTRY_ACCEPTED, intent, "sites", strings_json(&sites), f);
+    strings_free(&sites);
+    return outcome;
+}
+
 /* Offers are wanted only while a site may still have to answer. */
 static enum outcome offers_remove(const struct estate *e, const struct state_intent *i, struct fault *f)
 {
@@ -381,7 +394,7 @@ enum outcome intent_complete(struct world *w, uint64_t intent, struct replicas *
     if (outcome == OK)
         outcome = sites_untold(w, i, &sites, false, &untold, f);
     if (outcome == OK && !untold)
-        outcome = intent_append(e, ENTRY_ACCEPTED, intent, "sites", strings_json(&sites), f);
+        outcome = intent_accept(e, intent, f);
     if (outcome == OK && !untold)
         outcome = sites_untold(w, state_intent(&e->state, intent), &sites, true, &untold, f);
     replicas_end(&own);

@@ -51,6 +51,8 @@ enum outcome intent_provisional(struct estate *e, uint64_t intent, const struct 
 /* Logs `born` from what the intent says and the public key (empty for secret keys). */
 enum outcome intent_born(struct estate *e, uint64_t intent, struct span spki, struct fault *f);
 
+/* Logs `accepted`: every site of the intent knows. */
+enum outcome intent_accept(struct estate *e, uint64_t intent, struct fault *f);
 /* After `born`: the caller's CKA_ID at every site, `accepted`, offers removed. A site that files are carried to gives the
  * key its id when it is told, and `accepted` waits until each such site has answered. */
 enum outcome intent_complete(struct world *w, uint64_t intent, struct replicas *at, struct fault *f);

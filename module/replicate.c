@@ -82,7 +82,8 @@ static enum outcome key_read(struct replication *r, const struct state_key *k, s
     json_t *templates = NULL;
     bool pair = strcmp(k->class_name, "private-key") == 0;
     enum outcome outcome = OK;
-    if (birth == NULL || strcmp(birth->operation, operation_name(OP_GENERATE)) != 0 || k->id[0] == '\0')
+    if (birth == NULL || state_intent_plain(birth) || strcmp(birth->operation, operation_name(OP_GENERATE)) != 0 ||
+        k->id[0] == '\0')
         return fault_set(f, E_REFUSED, "\"%s\" was not born under a rule that requires something", r->label);
     outcome = estate_request(r->estate, &birth->request, &asked, f);
     if (outcome == OK)

@@ -35,7 +35,7 @@ static enum outcome outcome_report(json_t *report, uint64_t intent, const char *
 /* A key is wrapped and offered under it: a birth, or one that is brought to a site. */
 static bool intent_travels(const struct state_intent *i)
 {
-    return intent_is(i, OP_GENERATE) || intent_is(i, OP_REPLICATE);
+    return (intent_is(i, OP_GENERATE) && !state_intent_plain(i)) || intent_is(i, OP_REPLICATE);
 }
 
 /* Every site that the birth was for has answered with a receipt that is in the log (the primary needs none). */

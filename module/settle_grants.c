@@ -5,12 +5,13 @@
 #include "module/birth.h"
 #include "module/grant.h"
 #include "module/key_sites.h"
+#include "module/plain.h"
 #include "module/recovery.h"
 #include "module/token_keys.h"
 
 /* What an intent that a death left open means, by operation:
  *   use, wrap                  nothing came out, for the entry comes first: rolled back
- *   import, derive, copy       of a key: destroyed by the id that derives from the intent, rolled back; born: completed
+ *   import, derive, copy, a    birth that a rule plainly allows: the key is destroyed by the id that derives from the intent, rolled back; born: completed
  *   modify                     the primary has the new values: finished at the other sites; else rolled back
  *   destroy                    finished
  *   initialise, of a token     the keys that it no longer holds are ended; then as all else
@@ -20,7 +21,8 @@ static bool settles_here(const struct state_intent *i)
 {
     int op = operation_parse(i->operation);
 
-    return op > OP_GENERATE && op <= OP_SET_PIN && (i->state == INTENT_OPEN || i->state == INTENT_BORN);
+    return (op > OP_GENERATE || state_intent_plain(i)) && op <= OP_SET_PIN &&
+           (i->state == INTENT_OPEN || i->state == INTENT_BORN);
 }
 
 static enum outcome spend(struct world *w, const struct state_intent *i, struct fault *f)
@@ -147,13 +149,13 @@ static enum outcome one_settle(struct world *w, uint64_t intent, const char **re
 {
     const struct state_intent *i = state_intent(&w->estate->state, intent);
     int op = operation_parse(i->operation);
-    bool makes = op == OP_IMPORT || op == OP_DERIVE || op == OP_COPY;
+    bool makes = op == OP_GENERATE || op == OP_IMPORT || op == OP_DERIVE || op == OP_COPY;
     struct key_sites key = {.token = NULL};
     enum outcome outcome;
 
     *ret_text = "finished";
     if (i->state == INTENT_BORN)
-        return intent_complete(w, intent, NULL, f);
+        return state_intent_plain(i) ? plain_finish(w, intent, f) : intent_complete(w, intent, NULL, f);
     if (makes && json_object_get(i->body, "sites")) {
         *ret_text = "rolled back";
         return intent_withdraw(w, intent, "interrupted before the key was born", NULL, f);

@@ -209,7 +209,8 @@ static enum outcome missing_add(struct shelf *h, const char *class, const char *
 /* A birth that people approved puts the public half beside each replica. */
 static bool born_with_public(const struct shelf *h, const struct state_key *k)
 {
-    return state_key_at(k, h->token, h->site) && k->intent != 0 && k->public_key.len > 0;
+    const struct state_intent *i = k->intent != 0 ? state_intent(state_of(h), k->intent) : NULL;
+    return state_key_at(k, h->token, h->site) && i != NULL && !state_intent_plain(i) && k->public_key.len > 0;
 }
 
 static enum outcome missing_list(struct shelf *h, struct fault *f)

@@ -70,6 +70,9 @@ enum outcome site_made(const struct site_link *s, CK_OBJECT_HANDLE object, CK_OB
                        struct fault *f);
 /* Destroys private, secret and public token objects with this CKA_ID and looks that none is left. */
 enum outcome site_destroy(const struct site_link *s, struct span id, struct fault *f);
+/* Gives the token objects of that class with this CKA_ID another one, which may be empty; there may be none. */
+enum outcome site_set_id(const struct site_link *s, CK_OBJECT_CLASS class, struct span id, struct span wanted,
+                         struct fault *f);
 /* Gives both halves another CKA_ID; halves that have it already are left alone. E_ABSENT: neither is there. */
 enum outcome site_rename(const struct site_link *s, struct span id, struct span wanted, const char *label,
                          struct fault *f);

@@ -191,28 +191,36 @@ static enum outcome key_named(const struct site_link *s, CK_OBJECT_CLASS class, 
     return outcome;
 }
 
-enum outcome site_rename(const struct site_link *s, struct span id, struct span wanted, const char *label,
+enum outcome site_set_id(const struct site_link *s, CK_OBJECT_CLASS class, struct span id, struct span wanted,
                          struct fault *f)
 {
     CK_BYTE bytes[255];
+    CK_OBJECT_HANDLE found[KEY_COPIES];
+    size_t count = 0;
+    enum outcome outcome = OK;
+
+    if (wanted.len > sizeof bytes)
+        return fault_set(f, E_INVALID, "a CKA_ID of %zu bytes: at most %zu are expected", wanted.len, sizeof bytes);
+    if (wanted.len > 0)
+        memcpy(bytes, wanted.data, wanted.len);
+    CK_ATTRIBUTE set = {CKA_ID, bytes, (CK_ULONG)wanted.len};
+    outcome = find_by_id(s, class, id, found, KEY_COPIES, &count, f);
+    for (size_t i = 0; i < count && outcome == OK; i++) {
+        CK_RV rv = s->f->C_SetAttributeValue(s->session, found[i], &set, 1);
+        if (rv != CKR_OK)
+            outcome = site_fault(s, "C_SetAttributeValue(CKA_ID)", rv, f);
+    }
+    return outcome;
+}
+
+enum outcome site_rename(const struct site_link *s, struct span id, struct span wanted, const char *label,
+                         struct fault *f)
+{
     bool there = false;
     enum outcome outcome = OK;
 
-    if (wanted.len == 0 || wanted.len > sizeof bytes)
-        return fault_set(f, E_INVALID, "a CKA_ID of %zu bytes: between 1 and %zu are expected", wanted.len,
-                         sizeof bytes);
-    memcpy(bytes, wanted.data, wanted.len);
-    CK_ATTRIBUTE set = {CKA_ID, bytes, (CK_ULONG)wanted.len};
-    for (size_t i = 0; i < KEY_CLASSES && outcome == OK; i++) {
-        CK_OBJECT_HANDLE found[KEY_COPIES];
-        size_t count = 0;
-        outcome = find_by_id(s, key_classes[i], id, found, KEY_COPIES, &count, f);
-        for (size_t j = 0; j < count && outcome == OK; j++) {
-            CK_RV rv = s->f->C_SetAttributeValue(s->session, found[j], &set, 1);
-            if (rv != CKR_OK)
-                outcome = site_fault(s, "C_SetAttributeValue(CKA_ID)", rv, f);
-        }
-    }
+    for (size_t i = 0; i < KEY_CLASSES && outcome == OK; i++)
+        outcome = site_set_id(s, key_classes[i], id, wanted, f);
     for (size_t i = 0; i < KEY_CLASSES && outcome == OK && !there; i++)
         if (key_classes[i] != CKO_PUBLIC_KEY)
             outcome = key_named(s, key_classes[i], wanted, label, &there, f);

@@ -39,7 +39,9 @@ static CK_RV wrap_trusted(struct world *w, const struct wrapping *g)
     struct fault f = {0};
     CK_RV rv;
 
-    if (!key || !key->intent)
+    const struct state_intent *birth = key ? state_intent(&w->estate->state, key->intent) : NULL;
+
+    if (!birth || state_intent_plain(birth))
         return CKR_OK;
     rv = g->view.below->C_GetAttributeValue(g->view.lower, g->lower_key, &a, 1);
     if (rv == CKR_ATTRIBUTE_TYPE_INVALID || (rv == CKR_OK && a.ulValueLen == sizeof(trusted) && !trusted))

@@ -85,7 +85,8 @@ case_its_hsm_is_away() {
 case_destroyed_freely() {
     D=$D/free
     estate_copy "$WORK/bare"
-    policy_first '  - {id: end of a key, when: {operation: destroy, token: root, label: "^app-"}, allow: true}'
+    policy_first '  - {id: end of a key, when: {operation: destroy, token: root, label: "^app-"}, allow: true}
+  - {id: birth of a key of its own, when: {operation: [generate, copy], token: root, label: "^own-"}, allow: true}'
     prepare_ready
     born EC:secp384r1 app-1 --id 0101
     born EC:secp384r1 app-2 --id 0202
@@ -113,7 +114,16 @@ case_destroyed_freely() {
     [ "$(count_on_hsms app-2 privkey)" = '0 0 0' ] || fail 'not destroyed everywhere'
     must "$Q" status --offline
     ! grep -q 'left at' <<<"$OUT" || fail 'still listed'
-    recorded ends
+    # So does one bring keys into being, of which the log says before the HSM is asked what begins.
+    must p11 --keypairgen --key-type EC:prime256v1 --label own-1 --id 0303
+    must p11 --keygen --key-type aes:32 --label own-2 --sensitive --private
+    must "$Q" log show --json --type intent
+    says '"caller-id":"0303"' '"caller-id":""' '"plain":"true"'
+    [ "$(p11 --list-objects 2>/dev/null | grep -c 'ID: *0303')" = 2 ] || fail 'not the CKA_ID that was asked for'
+    must "$Q" inventory
+    must "$Q" settle
+    says 'Nothing was left'
+    recorded ends,plains
 }
 
 case_an_hsm_moves() {

@@ -44,21 +44,6 @@ static int check(CK_RV (*call)(void), bool (*done)(void), const char *label)
     return finish(rc);
 }
 
-/* Without an intent nobody can know whose an object is that a death leaves: it is not shown, and listed for people. */
-static int check_plain_birth(CK_RV (*call)(void), bool (*done)(void), const char *label)
-{
-    static const struct leftover nobodys = {"unknown", "private-key", PLAIN};
-    int rc = restarted();
-    (void)label;
-    if (!rc && told_good && !done())
-        rc = bad("it was said to be done, and is not");
-    if (!rc && !done() && find_class(PLAIN, CKO_PRIVATE_KEY) != CK_INVALID_HANDLE)
-        rc = bad("a key is shown that the log does not know");
-    if (!rc && !done())
-        rc = answered(call()) || !done();
-    return finish(rc || inventory_but(&nobodys));
-}
-
 /* People are asked about each pair of keys, those too that an HSM lied about. */
 static CK_RV enrol_with_people(void)
 {
@@ -98,7 +83,7 @@ static int check_enrolment(CK_RV (*call)(void), bool (*done)(void), const char *
         return checks(call_##name, done_##name, label);                                                                \
     }
 OPERATION(birth, NULL, check)
-OPERATION(plain, NULL, check_plain_birth)
+OPERATION(plain, NULL, check)
 OPERATION(destroy, DOOMED, check)
 OPERATION(modify, NAMED, check)
 OPERATION(import, NULL, check)

@@ -327,6 +327,30 @@ def ends(forger):
     yield forger.change("nothing cleared", _set(cleared, sites=[]), "left")
 
 
+def plains(forger):
+    """Of transcripts in which keys were born that a rule plainly allows, and others that people approved."""
+    entries = forger.entries
+    born = forger.find("born", function="C_GenerateKeyPair", label="own-1")
+    secret = forger.find("born", function="C_GenerateKey", label="own-2")
+    intent = entries[born]["body"]["intent"]
+    approved = next(place for place, entry in enumerate(entries) if entry["type"] == "intent" and "type" in entry["body"])
+
+    def unasked(changed):
+        body = changed[approved]["body"]
+        body["plain"], body["sites"] = "true", body["sites"][:1]
+        del body["type"]
+
+    yield forger.change("nobody need approve what people had to", _set(approved, plain="true"), "plainly")
+    yield forger.change("nobody need approve it, at the primary alone", unasked, None)
+    yield forger.change("plainly allowed in other words", _set(intent, plain="yes"), "plainly")
+    yield forger.change("plainly allowed at another site", _set(intent, sites=["cardiff"]), None)
+    yield forger.change("plainly allowed, with replicas", _set(born, sites=["slough", "cardiff"]), "primary")
+    yield forger.change("plainly allowed, by another name", _set(born, label="own-3"), "label")
+    yield forger.change("begun by another function", _set(secret, function="C_CopyObject"), None)
+    yield forger.change("born of another's intent", _set(secret, intent=intent), None)
+    yield forger.change("born and never begun", _drop(intent), None)
+
+
 def replications(forger):
     """Of transcripts in which two keys were brought to a site."""
     place = forger.find("replicated")

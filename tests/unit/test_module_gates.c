@@ -29,7 +29,7 @@ static void a_key_under_a_plain_rule_is_logged_and_used(void **state)
 static void a_key_no_rule_allows_is_refused(void **state)
 {
     CK_OBJECT_HANDLE public = 0, private = 0, found[8];
-    size_t refused = logged(ENTRY_REFUSED);
+    size_t refused = logged(ENTRY_REFUSED), requests = logged(ENTRY_REQUEST);
 
     (void)state;
     assert_rv(make_pair(session, "other-1", true, &public, &private), CKR_FUNCTION_REJECTED);
@@ -41,7 +41,7 @@ static void a_key_no_rule_allows_is_refused(void **state)
     assert_int_equal(public, 0);
     assert_int_equal(private, 0);
     assert_int_equal(find_label(session, "other-1", found), 0);
-    assert_int_equal(logged(ENTRY_REQUEST), 1); /* the policy's */
+    assert_int_equal(logged(ENTRY_REQUEST), requests);
 }
 
 static void a_wrong_template_under_a_rule_is_refused_by_name(void **state)

@@ -39,6 +39,7 @@ class Births:
             keys = [key for key in self.estate.keys if key["seq"] == intent.entry.body["born"]]
             need(keys and "intent" in keys[0], "%s: the key was born without an intent", intent.entry.what)
             intent = self.estate.intents[keys[0]["intent"]]
+        need("templates" in intent.request.subject, "%s: nobody said what the key was to be", intent.entry.what)
         return intent.request.subject["templates"]
 
     def _primary(self, intent):
@@ -122,7 +123,7 @@ class Births:
     def _born_of(self, entry, body):
         operation = CREATORS.get(body.get("function"))
         intent = self.estate.closing(entry, operation, body["intent"])
-        if operation != "generate":
+        if operation != "generate" or "plain" in intent.entry.body:
             return self._came_in(entry, body, intent)
         for member in ("class", "function", "label", "sites", "token", "type"):
             need(body.get(member) == intent.entry.body.get(member), "%s: %s is not the intent's", entry.what, member)

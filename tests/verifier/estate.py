@@ -141,7 +141,7 @@ class Estate:
         request = self.requests.get(body["request"])
         need(request is not None and request.state == "pending", "%s: the request is not pending", entry.what)
         more = {"born"} if body["operation"] == "replicate" else set()
-        for member in set(body) - {"evidence", "request", "verdict", "sites", "type", "id", "caller-id"} - more:
+        for member in set(body) - {"evidence", "request", "verdict", "sites", "type", "id", "caller-id", "public-id", "plain"} - more:
             need(member in request.subject and body[member] == request.subject[member],
                  "%s: %s is not the subject's", entry.what, member)
         verdict = members(body["verdict"], "counted decision rule", entry.what)
@@ -163,6 +163,10 @@ class Estate:
         self.intents[entry.seq] = Intent(entry, request, verdict)
         token = self.policy and self.policy.tokens.get(body.get("token"))
         self.intents[entry.seq].primary = token.primary if token else None
+        if "plain" in body:
+            need(body["plain"] == "true" and body["operation"] in ("generate", "import", "derive", "copy")
+                 and judge.rules[rule].effect == "allow" and "type" not in body and body["sites"] == [token.primary],
+                 "%s: no rule plainly allows this birth at the primary alone", entry.what)
         need(held is None or held[0] == token.primary, "%s: its first site is not the primary", entry.what)
         need(not more or (token and body["sites"] == [token.primary, request.subject["site"]]),
              "%s: its sites are not the primary and the one that was asked", entry.what)
