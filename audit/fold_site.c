@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "audit/fold.h"
+#include "core/hardware.h"
 #include "core/limits.h"
 
 /* One HSM answers for one site: neither a serial number nor an identity may stand for two. */
@@ -18,17 +19,58 @@ static void check_unique(struct fold *x, const char *token, const char *site, co
     }
 }
 
+/* The vendor's certificates of one key; whether they hold is for whoever judges. */
+static void check_certificates(struct fold *x, const json_t *list)
+{
+    size_t i = 0, sum = 0;
+    json_t *item = NULL;
+    if (!json_is_array(list) || json_array_size(list) < 2 || json_array_size(list) > LIMIT_CHAIN)
+        fold_fail(x, "an attestation has from 2 to %u certificates", LIMIT_CHAIN);
+    json_array_foreach(list, i, item)
+    {
+        size_t length = json_is_string(item) ? json_string_length(item) : 0;
+        if (length == 0 || length % 2 != 0 || strspn(json_string_value(item), "0123456789abcdef") != length)
+            fold_fail(x, "a certificate of the attestation is not in hex");
+        sum += length / 2;
+    }
+    if (sum > LIMIT_ATTESTATION)
+        fold_fail(x, "the certificates of an attestation have more than %u bytes", LIMIT_ATTESTATION);
+}
+
+/* Who says that the hardware is the vendor's has the vendor's certificates, and nobody else has. */
+static void check_attestation(struct fold *x)
+{
+    json_t *attestation = NULL;
+    if (x->rc)
+        return;
+    if (fold_has(x, "attestation") != (strcmp(fold_text(x, "hardware"), HARDWARE_BY_VENDOR) == 0))
+        fold_fail(x, "an attestation stands with hardware that is " HARDWARE_BY_VENDOR ", and with no other");
+    if (x->rc || !fold_has(x, "attestation"))
+        return;
+    x->rc = json_want_object(x->body, "attestation", &attestation, x->f);
+    if (!x->rc)
+        x->rc = json_members(attestation, "identity ?transport", x->f);
+    if (x->rc)
+        return;
+    check_certificates(x, json_object_get(attestation, "identity"));
+    if (json_object_get(attestation, "transport"))
+        check_certificates(x, json_object_get(attestation, "transport"));
+}
+
 static void read_enrolled(struct fold *x, struct buf *identity, struct buf *transport)
 {
     struct buf raw = BUF(LIMIT_ATTRIBUTE);
-    fold_members(x, "answer challenge firmware hardware identity identity-id manufacturer model request serial site "
-                    "token transport transport-id verdict");
+    fold_members(
+        x,
+        "answer ?attestation challenge firmware hardware identity identity-id manufacturer model request serial site "
+        "token transport transport-id verdict");
     fold_hex(x, "identity", identity);
     fold_hex(x, "transport", transport);
     if (identity->len == 0 || transport->len == 0 || span_equal(buf_span(identity), buf_span(transport)))
         fold_fail(x, "identity and transport must be two public keys");
     fold_digest(x, "challenge");
     fold_verdict(x);
+    check_attestation(x);
     static const char *const hex[] = {"answer", "identity-id", "transport-id"};
     for (size_t i = 0; i < sizeof hex / sizeof *hex; i++) {
         buf_clear(&raw);

@@ -15,6 +15,7 @@ enum standing { PROVEN, ATTESTED };
     X(VOTES, PROVEN, "votes", "each approval and rejection is signed by the person it names")                          \
     X(VERDICTS, PROVEN, "verdicts", "each verdict, computed again, is the same")                                       \
     X(SITES, PROVEN, "sites", "each HSM answered its challenge with the keys that a quorum pinned")                    \
+    X(VENDORS, PROVEN, "vendors", "keys of these HSMs are their vendors', by certificates up to roots of the policy")  \
     X(HARDWARE, ATTESTED, "hardware", "serial, model and firmware are as people read them")                            \
     X(PLACES, ATTESTED, "places", "each HSM was where its entry says")                                                 \
     X(BIRTHS, PROVEN, "births", "each key has its replicas' own signatures and their sites' receipts")                 \

@@ -36,6 +36,7 @@ static const struct option adopt_options[] = {
 
 static const struct option enrol_options[] = {
     {"token", "T", false, "the logical token; may be left out where there is only one"},
+    {"attestation", "FILE", false, "the vendor's certificates of the HSM's keys, PEM, the policy's root too"},
     {"elsewhere", "LAT,LON", false, "the HSM is not at its site now but at these coordinates"},
     {"carried", "FILE", false, "of a site that is elsewhere: the introduction that `quorate introduce` wrote there"},
     {"module", "FILE", false, "the module to work through; quorate-pkcs11.so beside this program where left out"},
@@ -49,6 +50,7 @@ static const struct option policy_export_options[] = {
 };
 
 static const struct option introduce_options[] = {
+    {"attestation", "FILE", false, "the vendor's certificates of the HSM's keys, PEM, the policy's root too"},
     {"out", "FILE", false, "where the introduction goes; introduction.json where left out"},
     {"module", "FILE", false, "the module to work through; quorate-pkcs11.so beside this program where left out"},
     END,
@@ -231,7 +233,9 @@ const struct command commands[] = {
      "that\n"
      "the policy's own adopt-policy rule judges; the same command again, when enough people have approved it here, "
      "lets\n"
-     "the HSM make its keys and writes the introduction for `quorate enrol` at the host.",
+     "the HSM make its keys and writes the introduction for `quorate enrol` at the host. With --attestation the "
+     "vendor's\n"
+     "certificates of these keys travel in it.",
      introduce_options, run_introduce},
     {"accept", "[FILE]", 0, 1, false, "At a site that is elsewhere: judge one message of the host, and answer it",
      "Reads the message from FILE or standard input and writes the answer. The site judges by itself: the host's log "
@@ -241,7 +245,8 @@ const struct command commands[] = {
      accept_options, run_accept},
     {"enrol", "SITE", 1, 1, true, "Pin a site's HSM in the log",
      "The HSM makes its transport and identity keys and a request is left; the same command again, when enough\n"
-     "people have approved, lets the HSM answer a challenge and pins it.",
+     "people have approved, lets the HSM answer a challenge and pins it. With --attestation the vendor's\n"
+     "certificates stand in the request; the keys are there after the first time, for the HSM to attest.",
      enrol_options, run_enrol},
     {"offer", "", 0, 0, false, "Bring keys to sites that files are carried to", "", none, NULL},
     {"offer export", "SITE DIR", 2, 2, true, "Write what people are to carry to a site",

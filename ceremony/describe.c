@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "ceremony/attestation.h"
 #include "core/encode.h"
 
 void headline_put(struct buf *b, const char *operation, const char *key_type, const char *label, const char *token)
@@ -104,6 +105,8 @@ void subject_put(struct buf *b, const struct request *r)
             json_t *attributes = NULL;
 
             json_object_foreach(item, which, attributes) template_put(b, which, attributes);
+        } else if (strcmp(key, "attestation") == 0) {
+            attestation_put(b, item);
         } else if (json_is_object(item)) {
             const char *inner = NULL;
             json_t *value = NULL;

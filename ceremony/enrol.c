@@ -1,3 +1,4 @@
+#include "ceremony/attestation.h"
 #include "ceremony/client.h"
 #include "ceremony/print.h"
 #include "ceremony/tool.h"
@@ -13,15 +14,19 @@ static enum outcome enrol_tell(const struct arguments *a, const char *token, jso
 {
     const char *site = a->operands[0], *request = json_string_or_null(answer, "request"),
                *missing = json_string_or_null(answer, "missing");
-    struct buf b = BUF(OUTPUT_MAX);
+    struct buf b = BUF(OUTPUT_MAX), hint = BUF(OUTPUT_MAX);
     enum outcome o = OK;
 
-    if (called == E_PENDING) {
+    if (argument_flag(a, "json")) {
+        o = print_json(json_incref(answer), f);
+        o = o == OK && called == E_PENDING ? print_said(E_PENDING, f) : o;
+    } else if (called == E_PENDING) {
         buf_puts(&b, "Enrolling ");
         print_text(&b, site);
-        o = waiting_tell(argument_flag(a, "json"), buf_str(&b), request ? request : "", missing ? missing : "", f);
-    } else if (argument_flag(a, "json")) {
-        o = print_json(json_incref(answer), f);
+        attestable_put(&hint, answer, "this command again with");
+        o = print_out(&hint, f);
+        if (o == OK)
+            o = waiting_tell(false, buf_str(&b), request ? request : "", missing ? missing : "", f);
     } else {
         print_text(&b, site);
         buf_puts(&b, " of ");
@@ -31,6 +36,7 @@ static enum outcome enrol_tell(const struct arguments *a, const char *token, jso
         buf_puts(&b, "\n");
         o = print_out(&b, f);
     }
+    buf_free(&hint);
     buf_free(&b);
     return o;
 }
@@ -52,6 +58,8 @@ enum outcome run_enrol(const struct arguments *a, struct fault *f)
         if (o == OK && !json_put_string(question, "introduction", buf_str(&introduction)))
             o = fault_set(f, E_INVALID, "%s is no introduction", argument(a, "carried"));
     }
+    if (o == OK)
+        o = attestation_ask(a, question, f);
     if (o == OK)
         o = client_open(argument(a, "module"), bindings, &c, f);
     if (o == OK) {

@@ -6,6 +6,7 @@
 #include "ceremony/describe.h"
 #include "ceremony/policy_file.h"
 #include "ceremony/tool.h"
+#include "core/hardware.h"
 #include "estate/evidence.h"
 #include "estate/serving.h"
 #include "policy/evaluate.h"
@@ -81,7 +82,7 @@ static enum outcome votes_read(const struct arguments *a, struct explaining *x, 
     return o;
 }
 
-/* Every site of every token as the policy declares it: enrolled, attested, at home. */
+/* Every site of every token as the policy declares it: enrolled, attested as well as it can be, at home. */
 static enum outcome sites_declared(struct explaining *x, struct fault *f)
 {
     const struct policy *p = x->policy;
@@ -99,17 +100,18 @@ static enum outcome sites_declared(struct explaining *x, struct fault *f)
             const char *id = j == 0 ? t->primary : t->replicas.items[j - 1];
             const struct site *s = policy_site(p, id);
 
-            x->base.sites[x->base.site_count++] = (struct site_fact){.token = t->id,
-                                                                     .site = id,
-                                                                     .enrolled = true,
-                                                                     .placed = s != NULL,
-                                                                     .latitude = s ? s->at.latitude : 0,
-                                                                     .longitude = s ? s->at.longitude : 0,
-                                                                     .country = s ? s->at.country : "",
-                                                                     .tags = s ? &s->at.tags : NULL,
-                                                                     .at_home = s != NULL,
-                                                                     .hardware = "attested-by-vendor",
-                                                                     .drilled = x->at};
+            x->base.sites[x->base.site_count++] =
+                (struct site_fact){.token = t->id,
+                                   .site = id,
+                                   .enrolled = true,
+                                   .placed = s != NULL,
+                                   .latitude = s ? s->at.latitude : 0,
+                                   .longitude = s ? s->at.longitude : 0,
+                                   .country = s ? s->at.country : "",
+                                   .tags = s ? &s->at.tags : NULL,
+                                   .at_home = s != NULL,
+                                   .hardware = s && s->root_count > 0 ? HARDWARE_BY_VENDOR : HARDWARE_BY_PEOPLE,
+                                   .drilled = x->at};
         }
     }
     return OK;

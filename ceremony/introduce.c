@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ceremony/adopt.h"
+#include "ceremony/attestation.h"
 #include "ceremony/client.h"
 #include "ceremony/print.h"
 #include "ceremony/tool.h"
@@ -184,6 +185,17 @@ static enum outcome people_decide(struct introduction *n, struct fault *f)
     return o;
 }
 
+/* What the HSM's vendor says of them, or could. */
+static void keys_tell(const struct introduction *n, const json_t *answer, struct buf *b)
+{
+    const struct site *s = policy_site(n->host->policy, n->message.site);
+
+    if (json_object_get(answer, "attestation") != NULL)
+        attestation_put(b, json_object_get(answer, "attestation"));
+    else if (s != NULL && s->root_count > 0)
+        attestable_put(b, answer, "this command again with");
+}
+
 static enum outcome introduction_tell(const struct introduction *n, const char *out, const char *answer,
                                       struct fault *f)
 {
@@ -204,6 +216,7 @@ static enum outcome introduction_tell(const struct introduction *n, const char *
         pins_tell(n, &b);
         print_field(&b, "identity key", "%s", digest_hex(&fingerprint).hex);
         print_words(&b, &fingerprint);
+        keys_tell(n, json, &b);
         print_field(&b, "introduction", "%s", out);
         print_field(&b, "next", "at the host: quorate enrol %s --token %s, with --carried %s where files are carried",
                     n->message.site, n->message.token, out);
@@ -221,8 +234,8 @@ static enum outcome keys_make(struct introduction *n, struct fault *f)
     const char *out = argument(n->a, "out") != NULL ? argument(n->a, "out") : "introduction.json", *text = NULL;
     struct host *host = NULL;
     struct client *c = NULL;
-    json_t *answer = NULL;
-    enum outcome o = host_open(n->own, &host, f);
+    json_t *question = json_object(), *answer = NULL;
+    enum outcome o = question != NULL ? host_open(n->own, &host, f) : fault_memory(f);
 
     if (o == OK && n->message.size >= host->copy->state.size)
         o = host_follow(host, &n->message, f);
@@ -230,7 +243,11 @@ static enum outcome keys_make(struct introduction *n, struct fault *f)
     if (o == OK)
         o = client_open(argument(n->a, "module"), argument(n->a, "bindings"), &c, f);
     if (o == OK)
-        o = client_call(c, "introduce", json_object(), &answer, f);
+        o = attestation_ask(n->a, question, f);
+    if (o == OK) {
+        o = client_call(c, "introduce", question, &answer, f);
+        question = NULL; /* taken by client_call */
+    }
     if (o == OK)
         o = json_want_string(answer, "answer", &text, f);
     if (o == OK)
@@ -238,6 +255,7 @@ static enum outcome keys_make(struct introduction *n, struct fault *f)
     if (o == OK)
         o = introduction_tell(n, out, text, f);
     client_close(c);
+    json_decref(question);
     json_decref(answer);
     return o;
 }

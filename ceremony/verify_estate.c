@@ -6,6 +6,7 @@
 #include "core/encode.h"
 #include "core/limits.h"
 #include "estate/rejudge.h"
+#include "policy/attestation.h"
 #include "policy/signature.h"
 
 /* The people's certificates, each by its fingerprint, no two with one key. */
@@ -158,16 +159,36 @@ static bool hex_member(const struct entry *e, const char *name, struct buf *ret)
     return hex_parse_buf(entry_text(e, name), ret, &f) == OK && ret->len != 0;
 }
 
+/* Whose certificates name the identity key: proven where the enrolment held. */
+static void verify_vendor(struct verifier *v, const struct entry *e, bool holds)
+{
+    struct buf subject = BUF(LIMIT_CERTIFICATE), root = BUF(LIMIT_CERTIFICATE), all = BUF(LIMIT_DOCUMENT);
+    const char *before = v->claims.items[CLAIM_VENDORS].evidence;
+    struct fault f = {OK, ""};
+    struct digest fingerprint;
+
+    if (!holds ||
+        attestation_names(json_object_get(e->body, "attestation"), "identity", &subject, &root, &fingerprint, &f) != OK)
+        goto out;
+    claim_holds(&v->claims, CLAIM_VENDORS);
+    buf_putf(&all, "%s%s%s at %s: %.60s, under %.60s", before != NULL ? before : "", before != NULL ? "; " : "",
+             entry_text(e, "token"), entry_text(e, "site"), buf_str(&subject), buf_str(&root));
+    claim_evidence(&v->claims, CLAIM_VENDORS, "%s", buf_str(&all));
+out:
+    buf_free(&all);
+    buf_free(&subject);
+    buf_free(&root);
+}
+
 void verify_enrolment(struct verifier *v, const struct entry *e)
 {
-    static const char *const names[] = {"firmware", "hardware", "identity", "manufacturer", "model",
-                                        "serial",   "site",     "token",    "transport",    NULL};
     struct fault f = {OK, ""};
     struct verified_request *request = verified_decision(v, e, OP_ENROL_SITE);
     struct buf identity = BUF(LIMIT_CERTIFICATE), answer = BUF(1024);
     struct digest challenge, digest;
+    unsigned before = v->claims.items[CLAIM_SITES].failures;
 
-    if (request == NULL || rejudge_members(e->body, request->request->subject->json, names, &f) != OK)
+    if (request == NULL || v->judge == NULL || rejudge_enrolment(v->judge, e, request->request->subject, &f) != OK)
         claim_fails(&v->claims, CLAIM_SITES, "site %s of %s was not enrolled as approved%s%s", entry_text(e, "site"),
                     entry_text(e, "token"), f.text[0] != '\0' ? ": " : "", f.text);
     else if (!hex_member(e, "identity", &identity) || !hex_member(e, "answer", &answer) ||
@@ -182,6 +203,7 @@ void verify_enrolment(struct verifier *v, const struct entry *e)
         claim_holds(&v->claims, CLAIM_SITES);
     claim_holds(&v->claims, CLAIM_HARDWARE);
     claim_evidence(&v->claims, CLAIM_HARDWARE, "%s", entry_text(e, "hardware"));
+    verify_vendor(v, e, v->claims.items[CLAIM_SITES].failures == before);
     buf_free(&answer);
     buf_free(&identity);
 }

@@ -11,6 +11,9 @@
 #define LIMIT_SIGNATURE 65535u                  /* bytes: one CMS approval */
 #define LIMIT_TRANSPORT_BITS 3072               /* of the RSA key that offers are wrapped for, at least */
 #define LIMIT_CERTIFICATE 16384u                /* bytes: one certificate, DER or PEM */
+#define LIMIT_CHAIN 8u                          /* certificates of one key, up to its vendor's root */
+#define LIMIT_ATTESTATION 12288u                /* bytes: their DER together: two such lists fit into an entry */
+#define LIMIT_ROOTS 16u                         /* vendors' roots that a policy lists for one site */
 #define LIMIT_MIRRORS 4                         /* of one home */
 #define LIMIT_MIRRORED (64u * 1024u * 1024u)    /* bytes: one file of a home but its entries */
 #define LIMIT_HEADS 8u                          /* the log's heads on one HSM, those that a crash left included */

@@ -18,6 +18,7 @@
  * home/births/       REQUEST.lock, held while a birth lives
  * home/scripts/      DIGEST.yaml; bindings/, profiles/ likewise
  * home/artifacts/    DIGEST, and DIGEST.p7s beside what is signed
+ * home/attestation.json  of a site that is elsewhere: what its HSM's vendor says of its keys (policy/attestation.h)
  * home/snapshot      a cache of the state (estate/snapshot.h)
  * home/ceremonies/   ID/lock, held by the process that runs it; ID/checkpoint, the closing one */
 struct snapshot_mark {

@@ -122,9 +122,8 @@ static enum outcome judge_intent(struct follower *w, const struct entry *e, cons
 static const char *const *repeated(enum entry_type type)
 {
     static const char *const policy[] = {"canonical", "digest", "version", NULL}, *const log_key[] = {"log-key", NULL},
-                             *const site[] = {"firmware", "hardware", "identity", "manufacturer", "model",
-                                              "serial",   "site",     "token",    "transport",    NULL},
-                             *const suspended[] = {"reason", "scope", NULL}, *const resumed[] = {"scope", NULL},
+                             *const site[] = {"site", "token", NULL}, /* and the rest by rejudge_enrolment */
+                                 *const suspended[] = {"reason", "scope", NULL}, *const resumed[] = {"scope", NULL},
                              *const retired[] = {"site", "token", NULL},
                              *const opened[] = {"bindings", "ceremony", "people", "script", NULL};
 
@@ -159,6 +158,7 @@ static enum outcome judge_end(struct follower *w, const struct entry *e, const s
     const struct state_intent *intent =
         known != NULL && known->state == REQUEST_INTENT ? state_intent(s, known->intent) : NULL;
     const json_t *verdict = json_object_get(e->body, "verdict"), *subject = NULL;
+    const struct policy *policy = NULL;
     struct request *r = NULL;
     enum outcome result = OK;
 
@@ -169,6 +169,10 @@ static enum outcome judge_end(struct follower *w, const struct entry *e, const s
         subject = e->type == ENTRY_POLICY ? json_object_get(r->subject->json, "policy") : r->subject->json;
         result = rejudge_members(e->body, subject, names, f);
     }
+    if (result == OK && e->type == ENTRY_SITE_ENROLLED)
+        result = follower_policy(w, &policy, f);
+    if (result == OK && e->type == ENTRY_SITE_ENROLLED)
+        result = rejudge_enrolment(policy, e, r->subject, f);
     request_free(r);
     return result;
 }

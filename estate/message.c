@@ -223,7 +223,7 @@ enum outcome message_file(const struct message *m, const char *name, struct buf 
 }
 
 static const char *const answers[MESSAGE_KINDS + 1] = {
-    [MESSAGE_CHALLENGE] = "answer challenge ?device ?identity ?identity-id ?transport ?transport-id",
+    [MESSAGE_CHALLENGE] = "answer ?attestation challenge ?device ?identity ?identity-id ?transport ?transport-id",
     [MESSAGE_OFFER] = "receipt",
     [MESSAGE_BORN] = "intent outcome ?renewal signature",
     [MESSAGE_WITHDRAW] = "intent outcome signature",

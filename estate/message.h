@@ -52,10 +52,10 @@ enum outcome message_file(const struct message *m, const char *name, struct buf 
 /* What a site answers. */
 struct site_answer {
     enum message_kind kind; /* of the message that it answers */
-    json_t *json;       /* the whole answer; owned. Members by kind: challenge {answer, challenge, device?, identity?,
-                               identity-id?, transport?, transport-id?}, offer {receipt}, born and withdraw {intent, outcome,
-                               signature}, drill and inventory {receipt}, policy {} */
-    uint64_t seen;      /* so many entries of the host's log the site now holds; 0: none */
+    json_t *json;  /* the whole answer; owned. Members by kind: challenge {answer, attestation?, challenge, device?,
+                               identity?, identity-id?, transport?, transport-id?}, offer {receipt}, born and withdraw
+                               {intent, outcome, signature}, drill and inventory {receipt}, policy {} */
+    uint64_t seen; /* so many entries of the host's log the site now holds; 0: none */
     struct digest root; /* of the host's log then; all zero where seen is 0 */
     struct span note;   /* the checkpoint of the site's own log; borrowed from json */
 };

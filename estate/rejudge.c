@@ -7,8 +7,10 @@
 
 #include "audit/document.h"
 #include "core/encode.h"
+#include "core/hardware.h"
 #include "core/limits.h"
 #include "estate/evidence.h"
+#include "policy/attestation.h"
 #include "policy/signature.h"
 
 static const char *text_of(const struct entry *e, const char *name)
@@ -275,6 +277,38 @@ enum outcome rejudge_renewal(const struct state *s, const json_t *body, const ch
     buf_free(&next);
     buf_free(&signature);
     return result;
+}
+
+static enum outcome attestation_again(const struct policy *judge, const struct entry *e, struct fault *f)
+{
+    struct buf identity = BUF(LIMIT_ATTRIBUTE), transport = BUF(LIMIT_ATTRIBUTE);
+    enum outcome result = hex_parse_buf(text_of(e, "identity"), &identity, f);
+
+    if (result == OK)
+        result = hex_parse_buf(text_of(e, "transport"), &transport, f);
+    if (result == OK) {
+        struct attested a = {judge, text_of(e, "site"), buf_span(&identity), buf_span(&transport), e->time};
+
+        result = attestation_verify(json_object_get(e->body, "attestation"), &a, f);
+    }
+    buf_free(&identity);
+    buf_free(&transport);
+    return result;
+}
+
+enum outcome rejudge_enrolment(const struct policy *judge, const struct entry *e, const struct subject *subject,
+                               struct fault *f)
+{
+    static const char *const names[] = {"firmware", "hardware", "identity", "manufacturer", "model",
+                                        "serial",   "site",     "token",    "transport",    NULL},
+                             *const by_vendor[] = {"attestation", NULL};
+    enum outcome result = rejudge_members(e->body, subject->json, names, f);
+
+    if (result != OK || (strcmp(text_of(e, "hardware"), HARDWARE_BY_VENDOR) != 0 &&
+                         json_object_get(subject->json, "attestation") == NULL))
+        return result;
+    result = rejudge_members(e->body, subject->json, by_vendor, f);
+    return result == OK ? attestation_again(judge, e, f) : result;
 }
 
 enum outcome rejudge_members(const json_t *body, const json_t *subject, const char *const *names, struct fault *f)

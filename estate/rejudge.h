@@ -31,6 +31,11 @@ enum outcome rejudge_intent(const struct state *s, const struct policy *judge, c
 enum outcome rejudge_renewal(const struct state *s, const json_t *body, const char *token, const char *site,
                              struct fault *f);
 
+/* `site-enrolled`: it says what the subject that was approved says, and where the hardware is attested by its vendor, the
+ * certificates hold for these keys, under this policy's roots, at the entry's time. */
+enum outcome rejudge_enrolment(const struct policy *judge, const struct entry *e, const struct subject *subject,
+                               struct fault *f);
+
 /* These members of the body are equal to the subject's (names: ended by NULL): E_REFUSED names the first that is not. */
 enum outcome rejudge_members(const json_t *body, const json_t *subject, const char *const *names, struct fault *f);
 

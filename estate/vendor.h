@@ -24,8 +24,10 @@ struct quorate_vendor {
     unsigned char major, minor; /* as a CK_VERSION; 1.1 */
     /* Runs a verb. Returns an enum outcome; on OK or E_PENDING *ret_json is set (free it with `release`), otherwise
      * `text` (at least 1024 bytes) holds what is wrong.
-     *   "enrol"    {"elsewhere"?: "LAT,LON", "introduction"?, "site", "token"} -> {"missing"?, "request"?, "status": "pending"|"enrolled"}
-     *   "introduce" {} -> {"answer"}: at a site that is elsewhere: its keys, and their answer to the host's log as it is
+     *   "enrol"    {"attestation"?: PEM, "elsewhere"?: "LAT,LON", "introduction"?, "site", "token"} -> {"identity-id"?, "missing"?,
+     *              "request"?, "status": "pending"|"enrolled", "transport-id"?}: attestation has the vendor's certificates of the
+     *              HSM's keys (policy/attestation.h); the CKA_IDs of these, where they could be attested and are not
+     *   "introduce" {"attestation"?: PEM} -> {"answer"}: at a site that is elsewhere: its keys, and their answer to the host's log as it is
      *              known there (estate/message.h)
      *   "accept"   {"message"} -> {"answer", "refused"?: why}: at a site that is elsewhere
      *   "import"   {"answer"} -> {"intent", "site", "status", "token"}: what came back from a site that files are carried to;

@@ -32,9 +32,14 @@ enum outcome settle_run(struct world *w, json_t *report, struct fault *f);
  * token from beginning. */
 enum outcome settle_token(struct world *w, const char *token, json_t *report, struct fault *f);
 
-/* `quorate enrol`: see estate/vendor.h. elsewhere NULL: arrived at the site's coordinates. */
-enum outcome enrol_run(struct world *w, const char *token, const char *site, const char *elsewhere, json_t **ret,
-                       struct fault *f);
+/* What comes with an enrolment. */
+struct enrol_with {
+    const char *elsewhere;    /* "LAT,LON"; NULL: arrived at the site's coordinates */
+    struct span certificates; /* a PEM file: the vendor's, of the HSM's keys; data NULL: none */
+};
+/* `quorate enrol`: see estate/vendor.h. with NULL: nothing. */
+enum outcome enrol_run(struct world *w, const char *token, const char *site, const struct enrol_with *with,
+                       json_t **ret, struct fault *f);
 
 /* "tokens" of the vendor interface: what answers now. */
 enum outcome inspect_run(struct world *w, json_t **ret, struct fault *f);

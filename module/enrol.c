@@ -4,14 +4,14 @@
 
 #include "core/encode.h"
 #include "core/file.h"
+#include "core/hardware.h"
 #include "core/limits.h"
 #include "module/arrival.h"
 #include "module/birth.h"
 #include "module/enrolment.h"
 #include "module/head.h"
 #include "module/recovery.h"
-
-#define HARDWARE "attested-by-people" /* vendors' attestations come later */
+#include "policy/attestation.h"
 
 /* Is this a site of this token, and its HSM nobody else's? */
 static enum outcome target_check(const struct enrolment *n, struct fault *f)
@@ -105,10 +105,35 @@ static enum outcome keys_provide(struct enrolment *n, struct fault *f)
     return outcome;
 }
 
+/* What the vendor says of the keys, by what came with the command, or with what a site elsewhere says of itself. It must hold
+ * for a while yet, since the record is judged by the time of its entry. */
+static enum outcome attestation_provide(struct enrolment *n, struct fault *f)
+{
+    json_t *told = n->given != NULL ? json_object_get(n->given->json, "attestation") : NULL;
+    struct attested a = {.policy = n->estate->policy,
+                         .site = n->site,
+                         .identity = buf_span(&n->keys.identity),
+                         .transport = buf_span(&n->keys.transport),
+                         .at = log_time(n->estate->log)};
+    enum outcome outcome = OK;
+    if (n->with.certificates.data != NULL) {
+        outcome = attestation_make(n->with.certificates, &a, &n->attestation, f);
+    } else if (told != NULL) {
+        outcome = attestation_verify(told, &a, f);
+        n->attestation = outcome == OK ? json_incref(told) : NULL;
+    }
+    a.at += LIMIT_CLOCK;
+    if (outcome == OK && n->attestation != NULL && attestation_verify(n->attestation, &a, f) != OK)
+        outcome = fault_context(f, "in a quarter of an hour");
+    return outcome == OK ? OK : fault_context(f, "%s at %s", n->token, n->site);
+}
+
 /* What request and site-enrolled have in common. */
 static bool facts_put(const struct enrolment *n, json_t *body)
 {
-    return json_put_string(body, "firmware", n->device.firmware) && json_put_string(body, "hardware", HARDWARE) &&
+    return (n->attestation == NULL || json_put(body, "attestation", json_incref(n->attestation))) &&
+           json_put_string(body, "firmware", n->device.firmware) &&
+           json_put_string(body, "hardware", n->attestation != NULL ? HARDWARE_BY_VENDOR : HARDWARE_BY_PEOPLE) &&
            json_put_bytes_hex(body, "identity", buf_span(&n->keys.identity)) &&
            json_put_string(body, "manufacturer", n->device.manufacturer) &&
            json_put_string(body, "model", n->device.model) && json_put_string(body, "serial", n->device.serial) &&
@@ -171,11 +196,15 @@ out:
     return outcome;
 }
 
-static enum outcome pending_report(const struct answer *a, json_t *report, struct fault *f)
+static enum outcome pending_report(const struct enrolment *n, const struct answer *a, json_t *report, struct fault *f)
 {
+    const struct site *declared = policy_site(n->estate->policy, n->site);
+    bool attestable = declared != NULL && declared->root_count > 0 && n->attestation == NULL;
     struct buf missing = BUF(4096);
     verdict_put_short(a->verdict, &missing);
-    bool good = json_put_string(report, "missing", buf_str(&missing)) &&
+    bool good = (!attestable || (json_put_bytes_hex(report, "identity-id", buf_span(&n->keys.identity_id)) &&
+                                 json_put_bytes_hex(report, "transport-id", buf_span(&n->keys.transport_id)))) &&
+                json_put_string(report, "missing", buf_str(&missing)) &&
                 json_put_digest(report, "request", &a->request->id) && json_put_string(report, "status", "pending");
     buf_free(&missing);
     return good ? OK : fault_memory(f);
@@ -201,7 +230,7 @@ static enum outcome people_ask(struct enrolment *n, json_t *report, bool *ret_en
         outcome = enrolled_log(n, &a, f);
         *ret_enrolled = outcome == OK;
     } else if (a.verdict->decision == DECISION_PENDING && a.request != NULL) {
-        outcome = pending_report(&a, report, f);
+        outcome = pending_report(n, &a, report, f);
     } else {
         verdict_put_short(a.verdict, &why);
         outcome = fault_set(f, E_REFUSED, "enrolment of %s at %s: %s", n->token, n->site, buf_str(&why));
@@ -237,8 +266,8 @@ static enum outcome enrol_locked(struct enrolment *n, json_t *report, struct fau
     enum outcome outcome = estate_refresh(n->estate, f);
     if (outcome == OK)
         outcome = target_check(n, f);
-    if (outcome == OK && n->elsewhere != NULL)
-        outcome = place_check(n->elsewhere, f);
+    if (outcome == OK && n->with.elsewhere != NULL)
+        outcome = place_check(n->with.elsewhere, f);
     if (outcome == OK)
         outcome = enrol_recover(n->estate, n->token, n->site, NULL, f);
     if (outcome == OK && n->given == NULL)
@@ -254,10 +283,12 @@ static enum outcome enrol_locked(struct enrolment *n, json_t *report, struct fau
     } else {
         outcome = keys_provide(n, f);
         if (outcome == OK)
+            outcome = attestation_provide(n, f);
+        if (outcome == OK)
             outcome = people_ask(n, report, &enrolled, f);
     }
     if (enrolled)
-        outcome = arrival_log(n->estate, n->token, n->site, n->elsewhere, NULL, f);
+        outcome = arrival_log(n->estate, n->token, n->site, n->with.elsewhere, NULL, f);
     if (enrolled && outcome == OK)
         outcome = heads_renew(n->world, n->token, f);
     if (enrolled && outcome == OK && !json_put_string(report, "status", "enrolled"))
@@ -275,20 +306,26 @@ enum outcome enrolment_run(struct enrolment *n, json_t **ret, struct fault *f)
         outcome = enrol_locked(n, report, f);
     if (outcome == OK)
         *ret = json_incref(report);
+    json_decref(n->attestation);
+    n->attestation = NULL;
     site_close(&n->link);
     lock_release(lock);
     json_decref(report);
     return outcome;
 }
 
-enum outcome enrol_run(struct world *w, const char *token, const char *site, const char *elsewhere, json_t **ret,
-                       struct fault *f)
+enum outcome enrol_run(struct world *w, const char *token, const char *site, const struct enrol_with *with,
+                       json_t **ret, struct fault *f)
 {
-    struct enrolment n = {
-        .world = w, .estate = w->estate, .token = token, .site = site, .elsewhere = elsewhere, .keys = SITE_KEYS};
+    struct enrolment n = {.world = w,
+                          .estate = w->estate,
+                          .token = token,
+                          .site = site,
+                          .with = with != NULL ? *with : (struct enrol_with){0},
+                          .keys = SITE_KEYS};
     const struct binding *b = bindings_site(w->estate->bindings, token, site);
     if (b != NULL && b->reach == REACH_COURIER)
-        return enrol_by_courier(w, token, site, elsewhere, ret, f);
+        return enrol_by_courier(w, token, site, with, ret, f);
     enum outcome outcome = enrolment_run(&n, ret, f);
     site_keys_clear(&n.keys);
     return outcome;

@@ -95,14 +95,14 @@ static enum outcome answer_check(struct enrolment *n, const struct digest *chall
     return outcome;
 }
 
-enum outcome enrol_given(struct world *w, const char *token, const char *site, const char *elsewhere,
+enum outcome enrol_given(struct world *w, const char *token, const char *site, const struct enrol_with *with,
                          const struct site_answer *given, const struct digest *challenge, json_t **ret, struct fault *f)
 {
     struct enrolment n = {.world = w,
                           .estate = w->estate,
                           .token = token,
                           .site = site,
-                          .elsewhere = elsewhere,
+                          .with = with != NULL ? *with : (struct enrol_with){0},
                           .given = given,
                           .keys = SITE_KEYS,
                           .answer = BUF(2048)};
@@ -122,20 +122,20 @@ enum outcome enrol_given(struct world *w, const char *token, const char *site, c
     return outcome;
 }
 
-enum outcome enrol_carried(struct world *w, const char *token, const char *site, const char *elsewhere,
+enum outcome enrol_carried(struct world *w, const char *token, const char *site, const struct enrol_with *with,
                            struct span introduction, json_t **ret, struct fault *f)
 {
     struct site_answer given = {.kind = MESSAGE_KINDS};
     enum outcome outcome =
         answer_read(introduction, &w->estate->state.estate, MESSAGE_CHALLENGE, token, site, &given, f);
     if (outcome == OK)
-        outcome = enrol_given(w, token, site, elsewhere, &given, NULL, ret, f);
+        outcome = enrol_given(w, token, site, with, &given, NULL, ret, f);
     site_answer_clear(&given);
     return outcome;
 }
 
-enum outcome enrol_by_courier(struct world *w, const char *token, const char *site, const char *elsewhere, json_t **ret,
-                              struct fault *f)
+enum outcome enrol_by_courier(struct world *w, const char *token, const char *site, const struct enrol_with *with,
+                              json_t **ret, struct fault *f)
 {
     const struct binding *b = bindings_site(w->estate->bindings, token, site);
     struct site_answer given = {.kind = MESSAGE_KINDS};
@@ -154,7 +154,7 @@ enum outcome enrol_by_courier(struct world *w, const char *token, const char *si
         outcome = site_exchange(&b->courier, buf_span(&message), site_answers_within(w, site), &w->estate->state.estate,
                                 MESSAGE_CHALLENGE, token, site, &given, f);
     if (outcome == OK)
-        outcome = enrol_given(w, token, site, elsewhere, &given, &challenge, ret, f);
+        outcome = enrol_given(w, token, site, with, &given, &challenge, ret, f);
     site_answer_clear(&given);
     json_decref(more);
     buf_free(&message);

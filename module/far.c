@@ -1,9 +1,14 @@
 #include "module/far.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/encode.h"
+#include "core/file.h"
 #include "module/site_device.h"
+#include "policy/attestation.h"
+
+#define ATTESTATION "attestation.json" /* in the site's home */
 
 static enum outcome keys_known(struct far *x, struct fault *f)
 {
@@ -69,6 +74,50 @@ enum outcome far_enrolled(struct far *x, struct fault *f)
     return site_ready(&x->link, &h->estate, enrolled->serial, &x->keys, f);
 }
 
+/* What the vendor says of the keys, for an enrolment: as the last introduction kept it. */
+static enum outcome attestation_put(struct far *x, json_t *more, struct fault *f)
+{
+    struct buf bytes = BUF(LIMIT_ENTRY);
+    json_t *kept = NULL;
+    char *path = estate_path(x->own, NULL, ATTESTATION);
+    enum outcome outcome = path != NULL ? file_read(path, true, &bytes, f) : fault_memory(f);
+    if (outcome == OK)
+        outcome = json_parse_canonical(buf_span(&bytes), &kept, f);
+    if (outcome == OK && !json_put(more, "attestation", kept))
+        outcome = fault_memory(f);
+    free(path);
+    buf_free(&bytes);
+    return outcome == E_ABSENT ? OK : outcome;
+}
+
+/* Keeps it, judged by the host's policy as the host will; without certificates nothing is kept. */
+static enum outcome attestation_keep(struct far *x, struct span certificates, struct fault *f)
+{
+    struct attested a = {.policy = x->host->copy->policy,
+                         .site = x->own->state.host->site,
+                         .identity = buf_span(&x->keys.identity),
+                         .transport = buf_span(&x->keys.transport),
+                         .at = log_time(x->own->log)};
+    struct buf bytes = BUF(LIMIT_ENTRY);
+    json_t *made = NULL;
+    char *path = estate_path(x->own, NULL, ATTESTATION);
+    enum outcome outcome = path != NULL ? OK : fault_memory(f);
+    if (outcome == OK && certificates.data == NULL) {
+        outcome = file_remove(path, f);
+    } else if (outcome == OK) {
+        outcome = a.policy != NULL ? attestation_make(certificates, &a, &made, f)
+                                   : fault_set(f, E_REFUSED, "the host's log has no policy in force");
+        if (outcome == OK)
+            outcome = json_canonical(made, &bytes, f);
+        if (outcome == OK)
+            outcome = file_replace(path, buf_span(&bytes), 0644, f);
+    }
+    json_decref(made);
+    free(path);
+    buf_free(&bytes);
+    return outcome;
+}
+
 /* Members of the answer to a challenge: the identity key's signature and, for an enrolment, all that the host wants to
  * know of the device. */
 static enum outcome challenge_answer(struct far *x, const struct digest *challenge, bool enrol, json_t *more,
@@ -88,6 +137,8 @@ static enum outcome challenge_answer(struct far *x, const struct digest *challen
                json_put_bytes_hex(more, "identity-id", buf_span(&x->keys.identity_id)) &&
                json_put_bytes_hex(more, "transport", buf_span(&x->keys.transport)) &&
                json_put_bytes_hex(more, "transport-id", buf_span(&x->keys.transport_id));
+    if (good && outcome == OK && enrol)
+        outcome = attestation_put(x, more, f);
     buf_free(&signature);
     return outcome == OK && !good ? fault_memory(f) : outcome;
 }
@@ -136,7 +187,7 @@ static enum outcome answer_put(struct far *x, enum message_kind kind, const json
     return answer_compose(x->own, &h->estate, kind, h->token, h->site, seen, &root, more, ret, f);
 }
 
-enum outcome far_introduce(struct world *w, struct buf *ret_answer, struct fault *f)
+enum outcome far_introduce(struct world *w, struct span certificates, struct buf *ret_answer, struct fault *f)
 {
     struct far x = {.world = w, .own = w->estate, .keys = SITE_KEYS};
     struct digest root;
@@ -149,6 +200,8 @@ enum outcome far_introduce(struct world *w, struct buf *ret_answer, struct fault
         outcome = far_link(&x, f);
     if (outcome == OK)
         outcome = keys_provide(&x, f);
+    if (outcome == OK)
+        outcome = attestation_keep(&x, certificates, f);
     if (outcome == OK) {
         log_root(x.host->copy->log, &root);
         outcome = challenge_answer(&x, &root, true, more, f);

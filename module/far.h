@@ -17,8 +17,9 @@ struct far {
 
 /* `quorate introduce`: makes transport and identity keys where our log names none that are there still, and answers the
  * root of the host's log as it is known here with them, as to a message `challenge` with `enrol`: whoever has that log knows
- * that the answer is not older. The home must be introduced. */
-enum outcome far_introduce(struct world *w, struct buf *ret_answer, struct fault *f);
+ * that the answer is not older. The home must be introduced. certificates: a PEM file with the vendor's, of these keys; what
+ * they say is kept in the home for every answer to an enrolment. data NULL: nothing is said, and nothing kept any more. */
+enum outcome far_introduce(struct world *w, struct span certificates, struct buf *ret_answer, struct fault *f);
 
 /* `quorate accept`: one message of the host, judged and carried out. On OK *ret_answer is the answer, which is a refusal
  * (*ret_refused, and f says why) where the message does not hold, or what it wants may not be done. Any other outcome:

@@ -40,17 +40,24 @@ static enum outcome trust_after(struct world *w, const char *token, struct fault
                                             "as they should be; `quorate settle` tries again");
 }
 
+/* The vendor's, of an HSM's keys: a PEM file as it is. */
+static struct span certificates_of(const json_t *question)
+{
+    const char *pem = json_string_or_null(question, "attestation");
+    return pem != NULL ? span_str(pem) : (struct span){NULL, 0};
+}
+
 static enum outcome verb_enrol(struct world *w, const json_t *question, json_t **ret, struct fault *f)
 {
     const char *token = NULL, *site = NULL;
     enum outcome outcome = json_want_string(question, "token", &token, f);
     if (outcome == OK)
         outcome = json_want_string(question, "site", &site, f);
-    const char *elsewhere = json_string_or_null(question, "elsewhere"),
-               *introduction = json_string_or_null(question, "introduction");
+    const char *introduction = json_string_or_null(question, "introduction");
+    struct enrol_with with = {json_string_or_null(question, "elsewhere"), certificates_of(question)};
     if (outcome == OK)
-        outcome = introduction != NULL ? enrol_carried(w, token, site, elsewhere, span_str(introduction), ret, f)
-                                       : enrol_run(w, token, site, elsewhere, ret, f);
+        outcome = introduction != NULL ? enrol_carried(w, token, site, &with, span_str(introduction), ret, f)
+                                       : enrol_run(w, token, site, &with, ret, f);
     if (outcome == OK)
         outcome = pending_or_ok(*ret, f);
     return outcome == OK ? trust_after(w, token, f) : outcome;
@@ -72,8 +79,7 @@ static enum outcome answer_report(const struct buf *answer, const char *refused,
 static enum outcome verb_introduce(struct world *w, const json_t *question, json_t **ret, struct fault *f)
 {
     struct buf answer = BUF(LIMIT_ANSWER);
-    (void)question;
-    enum outcome outcome = far_introduce(w, &answer, f);
+    enum outcome outcome = far_introduce(w, certificates_of(question), &answer, f);
     if (outcome == OK)
         outcome = answer_report(&answer, NULL, ret, f);
     buf_free(&answer);
@@ -249,8 +255,8 @@ static const struct {
     bool world; /* needs one, and its lock */
     verb_run *run;
 } verbs[] = {
-    {"enrol", "?elsewhere ?introduction site token", true, verb_enrol},
-    {"introduce", "", true, verb_introduce},
+    {"enrol", "?attestation ?elsewhere ?introduction site token", true, verb_enrol},
+    {"introduce", "?attestation", true, verb_introduce},
     {"accept", "message", true, verb_accept},
     {"import", "answer", true, verb_import},
     {"settle", "", true, verb_settle},

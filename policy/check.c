@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/hardware.h"
 #include "policy/evaluate.h"
 #include "policy/quorum.h"
 #include "policy/replicas.h"
@@ -114,7 +115,7 @@ out:
     buf_free(&text);
 }
 
-/* As far as the log knows: the site's HSM is enrolled, not on its way, and drilled in time. */
+/* As far as the log knows: the site's HSM is enrolled and attested as asked, not on its way, and drilled in time. */
 static bool site_counts(const struct check *c, const struct replica_rule *r, const char *token, const char *site)
 {
     bool asks_fresh = r->fresh.seconds != 0 || r->fresh.months != 0;
@@ -123,10 +124,16 @@ static bool site_counts(const struct check *c, const struct replica_rule *r, con
         const struct site_fact *s = &c->sites[i];
 
         if (strcmp(s->token, token) == 0 && strcmp(s->site, site) == 0)
-            return s->enrolled && !s->away &&
+            return s->enrolled && !s->away && replicas_hardware_fits(r, s->hardware) &&
                    (!asks_fresh || (s->drilled != 0 && c->at <= moment_add(s->drilled, r->fresh)));
     }
     return c->sites == NULL;
+}
+
+/* No vendor can attest an HSM whose roots the policy does not list. */
+static bool site_attestable(const struct replica_rule *r, const struct site *s)
+{
+    return replicas_hardware_fits(r, s->root_count > 0 ? HARDWARE_BY_VENDOR : HARDWARE_BY_PEOPLE);
 }
 
 /* The replica sites of a token that the rule accepts by where the policy says they are, without one. */
@@ -141,7 +148,7 @@ static size_t replicas_possible(const struct check *c, const struct replica_rule
     for (size_t i = 0; i < t->replicas.count; i++) {
         const struct site *s = policy_site(c->policy, t->replicas.items[i]);
 
-        if (i != lost && s != NULL && site_counts(c, r, t->id, s->id) &&
+        if (i != lost && s != NULL && site_counts(c, r, t->id, s->id) && (c->sites != NULL || site_attestable(r, s)) &&
             (r->sites.count == 0 || strings_have(&r->sites, s->id)) &&
             replicas_place_fits(r, s->at.country, &s->at.tags))
             spots[i] = (struct spot){.usable = true, .latitude = s->at.latitude, .longitude = s->at.longitude};
@@ -152,6 +159,7 @@ static size_t replicas_possible(const struct check *c, const struct replica_rule
 static void check_replicas(struct check *c, const struct rule *rule, const struct token *t)
 {
     const struct replica_rule *r = &rule->replicas;
+    bool by_vendor = r->hardware != NULL && strcmp(r->hardware, HARDWARE_BY_VENDOR) == 0;
     size_t found = replicas_possible(c, r, t, t->replicas.count);
     struct strings losses = {0};
     struct buf text = BUF(LIMIT_DOCUMENT);
@@ -159,14 +167,14 @@ static void check_replicas(struct check *c, const struct rule *rule, const struc
     if (found < r->at_least && c->sites != NULL) {
         remark_add(
             c, REMARK_UNMET, rule, rule->line,
-            "no key of token %s can be born now: %zu of %u replica sites are enrolled, there, and drilled in time",
-            t->id, found, r->at_least);
+            "no key of token %s can be born now: %zu of %u replica sites are enrolled, %sthere, and drilled in time",
+            t->id, found, r->at_least, r->hardware != NULL ? "attested, " : "");
         goto out;
     }
     if (found < r->at_least) {
         remark_add(c, REMARK_UNMET, rule, rule->line,
-                   "needs %u replicas of token %s; %zu of its declared sites lie as the rule asks", r->at_least, t->id,
-                   found);
+                   "needs %u replicas of token %s; %zu of its declared sites lie as the rule asks%s", r->at_least,
+                   t->id, found, by_vendor ? " and list a vendor's roots (`attested-by`)" : "");
         goto out;
     }
     for (size_t i = 0; i < t->replicas.count; i++)

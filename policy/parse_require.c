@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/hardware.h"
 #include "policy/parse.h"
 
 #define PEOPLE_MAX 1000u
@@ -128,7 +129,7 @@ static enum outcome parse_replica_rule(const struct policy *p, const struct yaml
         (o = parse_spares(spares, deferred, r, f)) != OK ||
         (use != NULL && (o = parse_provisional_use(use, deferred, r, f)) != OK) || hardware == NULL)
         return o;
-    if ((o = yaml_choice(hardware, "attested-by-people attested-by-vendor", &choice, f)) != OK)
+    if ((o = yaml_choice(hardware, "attested " HARDWARE_BY_PEOPLE " " HARDWARE_BY_VENDOR, &choice, f)) != OK)
         return o;
     return yaml_text(hardware, &r->hardware, f);
 }

@@ -68,17 +68,40 @@ static enum outcome parse_answer_within(const struct yaml *node, unsigned *ret, 
     return o;
 }
 
+/* Vendors' roots, by the digests of their certificates, as people's are. */
+static enum outcome parse_attested_by(const struct yaml *node, struct site *s, struct fault *f)
+{
+    struct strings texts = {0};
+    enum outcome o = OK;
+
+    if (node == NULL)
+        return OK;
+    o = yaml_strings(node, &texts, f);
+    if (o == OK && texts.count > LIMIT_ROOTS)
+        o = yaml_fault(node, f, "at most %u roots", LIMIT_ROOTS);
+    if (o == OK && (s->roots = calloc(texts.count, sizeof *s->roots)) == NULL)
+        o = fault_memory(f);
+    for (size_t i = 0; o == OK && i < texts.count; i++) {
+        o = yaml_fingerprint(parse_item(node, i), &s->roots[i], f);
+        s->root_count = i + 1;
+    }
+    strings_free(&texts);
+    return o;
+}
+
 static enum outcome parse_site(struct policy *p, const struct yaml *map, struct site *s, struct fault *f)
 {
     enum outcome o = OK;
 
-    if ((o = yaml_members(map, "id at ?answer-within ?country ?tags", f)) != OK ||
+    if ((o = yaml_members(map, "id at ?answer-within ?attested-by ?country ?tags", f)) != OK ||
         (o = yaml_name(yaml_get(map, "id"), &s->id, f)) != OK)
         return o;
     s->line = map->line;
     if (policy_site(p, s->id) != s)
         return yaml_fault(yaml_get(map, "id"), f, "site %s is declared twice", s->id);
     o = parse_answer_within(yaml_get(map, "answer-within"), &s->answer_within, f);
+    if (o == OK)
+        o = parse_attested_by(yaml_get(map, "attested-by"), s, f);
     return o == OK ? parse_place(map, &s->at, f) : o;
 }
 

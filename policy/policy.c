@@ -166,6 +166,7 @@ static void site_clear(struct site *s)
     free(s->at.latitude_text);
     free(s->at.longitude_text);
     free(s->at.country);
+    free(s->roots);
     strings_free(&s->at.tags);
 }
 

@@ -36,6 +36,8 @@ struct site {
     char *id;
     struct place at;
     unsigned answer_within; /* seconds; 0: not said */
+    struct digest *roots;   /* attested-by: SHA-256 of vendors' root certificates (DER) */
+    size_t root_count;
     unsigned line;
 };
 
@@ -64,7 +66,7 @@ struct replica_rule {
     double apart_km;      /* 0: any */
     struct strings tagged, countries, sites;
     struct span_of_time placed_within; /* zero: must be in place now */
-    char *hardware;                    /* NULL, "attested-by-people" or "attested-by-vendor" */
+    char *hardware;                    /* NULL, "attested" (by either), or core/hardware.h */
     struct span_of_time fresh;         /* zero: any */
     struct span_of_time deferred;      /* receipts of carried sites may come so late; zero: within the birth */
     unsigned spares;                   /* offers to each carried site beyond the one, for other media */

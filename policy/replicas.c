@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/hardware.h"
 #include "core/limits.h"
 
 uint32_t replicas_best(const struct spot *primary, const struct spot *spots, size_t count, double apart_km)
@@ -56,14 +57,15 @@ static const struct site_fact *fact_of(const struct evidence *e, const char *tok
     return NULL;
 }
 
-static bool hardware_attested(const struct replica_rule *r, const char *hardware)
+bool replicas_hardware_fits(const struct replica_rule *r, const char *hardware)
 {
     if (r->hardware == NULL)
         return true;
     if (hardware == NULL)
         return false;
     /* The vendor's word is worth more than that of people who read the label. */
-    return strcmp(hardware, r->hardware) == 0 || strcmp(hardware, "attested-by-vendor") == 0;
+    return strcmp(hardware, HARDWARE_BY_VENDOR) == 0 ||
+           (strcmp(hardware, HARDWARE_BY_PEOPLE) == 0 && strcmp(r->hardware, HARDWARE_BY_VENDOR) != 0);
 }
 
 /* Where the HSM counts as being: where it is, or, while it may still be on its way, at its site. False: nowhere known. */
@@ -123,7 +125,7 @@ static void replica_spot(struct judge *j, const struct replica_rule *r, const ch
         why = "is not enrolled";
     else if (fact->away)
         why = "is on its way: it left and has not arrived";
-    else if (!hardware_attested(r, fact->hardware))
+    else if (!replicas_hardware_fits(r, fact->hardware))
         why = "has hardware that is not attested as the rule asks";
     else if ((r->fresh.seconds != 0 || r->fresh.months != 0) &&
              (fact->drilled == 0 || j->evidence->at > moment_add(fact->drilled, r->fresh)))

@@ -16,6 +16,9 @@ uint32_t replicas_best(const struct spot *primary, const struct spot *spots, siz
 /* Does a place answer `tagged` (all of the tags) and `countries` (one of them)? */
 bool replicas_place_fits(const struct replica_rule *r, const char *country, const struct strings *tags);
 
+/* Is hardware attested so (core/hardware.h; NULL: not known) what the rule asks for? */
+bool replicas_hardware_fits(const struct replica_rule *r, const char *hardware);
+
 /* Adds findings for the sites of the token; fills verdict->sites. */
 void replicas_judge(struct judge *j, const struct replica_rule *r, const char *token);
 

@@ -20,7 +20,7 @@
  * key?, label}.
  * The estate's: adopt-policy {host? {environment, estate, log-key, origin, site, token}, policy {canonical, digest, version},
  * succession?}; enrol-site {token, site, serial,
- * manufacturer, model, firmware, hardware, identity, transport (SPKI, hex)}; open-ceremony {ceremony, script
+ * manufacturer, model, firmware, hardware, identity, transport (SPKI, hex), attestation?}; open-ceremony {ceremony, script
  * {canonical, digest, id}, bindings, people}; suspend {scope, reason?}; resume {scope}; retire-site, promote {token, site}; replicate
  * {token, site, label?, class?, key? or born?}; change-log-key {log-key}; readopt-log {heads}. succession is "true".
  *

@@ -13,7 +13,7 @@ static const char *subject_members(enum operation op)
     case OP_ADOPT_POLICY:
         return COMMON "policy ?host ?succession";
     case OP_ENROL_SITE:
-        return COMMON "token site serial manufacturer model firmware hardware identity transport";
+        return COMMON "token site serial manufacturer model firmware hardware identity transport ?attestation";
     case OP_RETIRE_SITE:
     case OP_PROMOTE:
         return COMMON "token site";

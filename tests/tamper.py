@@ -74,6 +74,9 @@ def _ask(change):
 
 
 def everything(given, files, trust):
+    if given.kinds and given.estate:
+        yield "signed again by everybody", collusion.attacks(files, trust, given.log_key, given.estate, given.kinds)
+        return
     if given.kinds:
         yield "signed again with the log's key", resigned.attacks(files, trust, given.log_key, given.kinds)
         return
@@ -121,7 +124,8 @@ def parse_arguments():
     arguments.add_argument("--trust", required=True)
     arguments.add_argument("--log-key", help="the log's secret key: entries are changed and signed again")
     arguments.add_argument("--kinds", type=lambda text: text.split(","),
-                           help="nothing but these kinds of what is signed again with the log's key, as verdicts,drills")
+                           help="nothing but these kinds of what is signed again with the log's key, as verdicts,drills; "
+                                "by everybody where --estate is given")
     arguments.add_argument("--estate", help="where people's cards, pins/ and softhsm2.conf are: everybody signs again")
     arguments.add_argument("--other", help="the transcript of another ceremony, in another estate")
     arguments.add_argument("--other-trust")

@@ -40,6 +40,10 @@ class Case:
             if principals and chance.random() < 0.3:
                 person["alternate-for"] = self._dates({"person": chance.choice(principals)}, 0.4)
         self.sites = [self._site(name) for name in ("a", "b", "c", "d")]
+        self.aside = random.Random(repr(self.sites))  # what draws from it leaves the rest of a seed's cases as they were
+        for site in self.sites:
+            if self.aside.random() < 0.5:
+                site["attested-by"] = "sha256:%064x" % self.aside.getrandbits(256)
         self.birth = chance.random() < 0.5
         self.label, self.type = chance.choice(LABELS), chance.choice(TYPES)
         self.usage = chance.sample(USAGES, chance.randrange(1, 3))
@@ -85,6 +89,8 @@ class Case:
                                         ("countries", 0.3, ["GB"]), ("sites", 0.2, ["b", "c", "d"])):
                 if chance.random() < likely:
                     replicas[name] = value
+            if self.aside.random() < 0.4:
+                replicas["hardware"] = self.aside.choice(["attested", "attested-by-people", "attested-by-vendor"])
             result["replicas"] = replicas
         if chance.random() < 0.5:
             result["key"] = {"types": chance.sample(TYPES, 3), "usage": chance.sample(USAGES, 3)}
@@ -137,7 +143,8 @@ class Case:
         request["rule"] = rule.id if rule else "otherwise"
         sites = {}
         for site in judged.sites.values():
-            standing = sites[("root", site.id)] = evaluate.Standing(site.id, "attested-by-people")
+            standing = sites[("root", site.id)] = evaluate.Standing(
+                site.id, "attested-by-vendor" if site.roots else "attested-by-people")
             standing.home, standing.place = True, (site.latitude, site.longitude, site.country, site.tags)
         votes = [evaluate.Vote(rejection, judged.people[person].fingerprint, person, at, seq)
                  for seq, (rejection, person, at) in enumerate(self.votes)]

@@ -15,6 +15,7 @@ from verifier.words import WORDS
 
 from .change import Change
 from .resigned import Forger, births, drills, records, scripted, steps, uses, verdicts
+from .vendors import vendors  # by its name, for --kinds
 
 # With everybody's help this is another truth, and has to hold; what is read aloud is put right.
 TRUE_THEN, PUT_RIGHT = "a deviation removed", "other words read aloud"
@@ -207,9 +208,12 @@ class Colluders(Forger):
         return {entry["was"]: place for place, entry in reversed(list(enumerate(entries))) if "was" in entry}
 
 
-def attacks(files, trust, key_file, estate):
+KINDS = (verdicts, births, uses, drills, steps, scripted, records)
+
+
+def attacks(files, trust, key_file, estate, kinds=None):
     forger = Colluders(files, trust, key_file, estate)
-    for kind in (verdicts, births, uses, drills, steps, scripted, records):
+    for kind in KINDS if kinds is None else [globals()[name] for name in kinds]:
         for change in kind(forger):
             if change.name == "together: " + TRUE_THEN:
                 change.wanted = "held"

@@ -148,7 +148,7 @@ static inline void far_introduced(struct far_pair *p)
     far_message(p, MESSAGE_POLICY, NULL, &message);
     assert_string_equal(far_answers(p, MESSAGE_POLICY, &message, &a), "");
     site_answer_clear(&a);
-    assert_good(far_introduce(p->site, &answer, &f));
+    assert_good(far_introduce(p->site, (struct span){NULL, 0}, &answer, &f));
     for (int round = 0; round < 2; round++) {
         assert_good(enrol_carried(p->d.world, "root", "glasgow", NULL, buf_span(&answer), &report, &f));
         assert_string_equal(depth_status(report), round == 0 ? "pending" : "enrolled");

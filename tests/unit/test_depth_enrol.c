@@ -117,7 +117,8 @@ static void places_that_are_none(void **state)
     json_t *report = NULL;
     (void)state;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        assert_int_equal(enrol_run(d.world, "root", "cardiff", wrong[i], &report, &f), E_INVALID);
+        struct enrol_with with = {.elsewhere = wrong[i]};
+        assert_int_equal(enrol_run(d.world, "root", "cardiff", &with, &report, &f), E_INVALID);
         assert_text("LAT,LON");
     }
     assert_int_equal(depth_count(&d, "cardiff", CKO_PRIVATE_KEY, "quorate:transport"), 0);
@@ -154,7 +155,8 @@ static struct digest asked(const char *site, const char *elsewhere)
     struct fault f;
     json_t *report = NULL;
     struct digest id;
-    assert_good(enrol_run(d.world, "root", site, elsewhere, &report, &f));
+    struct enrol_with with = {.elsewhere = elsewhere};
+    assert_good(enrol_run(d.world, "root", site, &with, &report, &f));
     assert_string_equal(depth_status(report), "pending");
     assert_non_null(json_string_or_null(report, "missing"));
     assert_good(digest_parse(json_string_or_null(report, "request"), &id, &f));
@@ -190,7 +192,7 @@ static void keys_belong_to_their_request(void **state)
     assert_int_equal(depth_count(&d, "cardiff", CKO_PUBLIC_KEY, "quorate:transport"), 1);
     assert_int_equal(depth_count(&d, "cardiff", CKO_PUBLIC_KEY, "quorate:identity"), 1);
     depth_approve(d.world->estate, &other, "authority");
-    assert_good(enrol_run(d.world, "root", "cardiff", "50.00,-2.00", &report, &f));
+    assert_good(enrol_run(d.world, "root", "cardiff", &(struct enrol_with){.elsewhere = "50.00,-2.00"}, &report, &f));
     assert_string_equal(depth_status(report), "enrolled");
     json_decref(report);
     const struct state_site *s = state_site(&d.world->estate->state, "root", "cardiff");

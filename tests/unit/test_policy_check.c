@@ -114,6 +114,14 @@ static const struct row rows[] = {
      RULE("replicas: {at-least: 1, prove: attest, sites: windsor}"),
      END,
      {"frail policy.yaml:30: rule \"r\": no key of token root could be born any more without site windsor"}},
+    {"attested by people", RULE("replicas: {at-least: 2, prove: attest, hardware: attested-by-people}"), END, {NULL}},
+    {"attested by either", RULE("replicas: {at-least: 2, prove: attest, hardware: attested}"), END, {NULL}},
+    {"attested by a vendor whose roots nobody lists",
+     RULE("replicas: {at-least: 1, prove: attest, hardware: attested-by-vendor}"),
+     END,
+     {"unmet policy.yaml:30: rule \"r\": needs 1 replicas of token root; 0 of its declared sites lie as the rule asks "
+      "and "
+      "list a vendor's roots (`attested-by`)"}},
     {"fresh alone", RULE("replicas: {at-least: 1, prove: attest, fresh: 30 days}"), END, {NULL}},
     {"deferred alone", RULE("replicas: {at-least: 1, prove: attest, deferred: 14 days}"), END, {NULL}},
     {"fresh where files are carried",

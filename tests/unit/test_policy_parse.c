@@ -7,6 +7,7 @@
 #define PRINT "sha256:1111111111111111111111111111111111111111111111111111111111111111"
 #define PRINT2 "sha256:2222222222222222222222222222222222222222222222222222222222222222"
 #define HEAD "quorate: 1\nsemantics: 1\nname: smki\nversion: 3\n"
+#define ROOT "\"sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\""
 #define TAIL "rules: []\notherwise: deny\n"
 #define PERSON(id, print) "  - {id: " id ", name: N, organisation: O, roles: [r], fingerprint: \"" print "\"}\n"
 #define ONE "people:\n" PERSON("a", PRINT)
@@ -79,6 +80,10 @@ static const struct refusal documents[] = {
     /* sites and tokens */
     {HEAD ONE "sites:\n  - {id: s1, at: [91, 2]}\n" TAIL,
      "p.yaml:8:19: expected degrees between -90 and 90 such as 51.51"},
+    {HEAD ONE "sites:\n  - {id: s1, at: [1, 2], attested-by: maker.pem}\n" TAIL, "p.yaml:8:39: "},
+    {HEAD ONE "sites:\n  - {id: s1, at: [1, 2], attested-by: []}\n" TAIL, "p.yaml:8:39: "},
+    {HEAD ONE "sites:\n  - {id: s1, at: [1, 2], attested-by: [" ROOT ", " ROOT "]}\n" TAIL, "p.yaml:8:"},
+    {HEAD ONE "sites:\n  - {id: s1, at: [1, 2], attested-by: [" ROOT ", \"sha256:00\"]}\n" TAIL, "p.yaml:8:115: "},
     {HEAD ONE "sites:\n  - {id: s1, at: [1, 2], answer-within: 0 seconds}\n" TAIL, "p.yaml:8:41: "},
     {HEAD ONE "sites:\n  - {id: s1, at: [1, 2], answer-within: soon}\n" TAIL, "p.yaml:8:41: "},
     {HEAD ONE "sites:\n  - {id: s1, at: [1, 2], answer-within: 25 hours}\n" TAIL,
@@ -186,8 +191,8 @@ static const struct refusal rule_refusals[] = {
     {NEEDS("replicas: {at-least: 2, prove: attest, sites: [cardiff]}"),
      "policy.yaml:29:98: 1 sites can never hold at-least: 2 replicas"},
     {NEEDS("replicas: {at-least: 1, prove: attest, apart-km: 0}"), "policy.yaml:29:101: 0 is out of range"},
-    {NEEDS("replicas: {at-least: 1, prove: attest, hardware: attested}"),
-     "policy.yaml:29:101: \"attested\" is not known here"},
+    {NEEDS("replicas: {at-least: 1, prove: attest, hardware: sworn}"),
+     "policy.yaml:29:101: \"sworn\" is not known here"},
     {NEEDS("key: {types: [EC:P384]}"), "policy.yaml:29:66: unknown key type EC:P384"},
     {NEEDS("key: {types: [RSA:1024]}"), "policy.yaml:29:66: unknown key type RSA:1024"},
     {NEEDS("key: {types: [\"RSA:03072\"]}"), "policy.yaml:29:66: unknown key type RSA:03072"},

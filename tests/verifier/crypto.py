@@ -145,16 +145,28 @@ def _one_signer(signature):
     need(hashing and hashing[0].oid("a digest algorithm") in CMS_DIGESTS, "a signature's digest is weaker than SHA-256")
 
 
+def _pem(certificate):
+    return b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(certificate) + b"-----END CERTIFICATE-----\n"
+
+
 @functools.lru_cache(maxsize=None)
 def cms(signature, document, certificate):
     """Refuses where `signature` is not one signature by exactly this certificate's holder over the document."""
     _one_signer(signature)
-    pem = b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(certificate) + b"-----END CERTIFICATE-----\n"
     # -nointern: the signer's certificate is the pinned one, never one that the file brings.
     if not _openssl("cms -verify -binary -inform DER -in @signature -content @document -certfile @certificate "
-                    "-nointern -noverify", signature=signature, document=document, certificate=pem):
+                    "-nointern -noverify", signature=signature, document=document, certificate=_pem(certificate)):
         raise Refused("the signature is not by the holder of certificate %s… over this document"
                       % sha256_hex(certificate)[:16])
+
+
+@functools.lru_cache(maxsize=None)
+def chain_holds(chain, at):
+    """Each certificate (DER) signed by the next, the last one trusted, all valid at that time, none left over."""
+    between = b"".join(_pem(one) for one in chain[1:-1])
+    said = _said("verify -partial_chain -no-CApath -no-CAstore -auth_level 2 -attime %d -CAfile @root %s -show_chain @leaf"
+                 % (at, "-untrusted @between" if between else ""), root=_pem(chain[-1]), between=between, leaf=_pem(chain[0]))
+    return said is not None and said.count(b"\ndepth=") == len(chain)
 
 
 @functools.lru_cache(maxsize=None)

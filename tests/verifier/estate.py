@@ -1,6 +1,6 @@
 """The fold of the log: policies, sites, requests and votes, suspension. Each verdict is evaluated again."""
 
-from . import cosign, crypto, evaluate, log, policy
+from . import attestation, cosign, crypto, evaluate, log, policy
 from .strict import (Refused, canonical_bytes, digest, integer, members, moment, need, parse_canonical, sha256, sha256_hex, text,
                      texts, unhex)
 
@@ -10,7 +10,7 @@ PKCS11 = {"generate", "import", "derive", "copy", "modify", "wrap", "use", "dest
 SUBJECT = "environment estate operation origin requester "
 SUBJECTS = {
     "adopt-policy": "?host policy ?succession",
-    "enrol-site": "firmware hardware identity manufacturer model serial site token transport",
+    "enrol-site": "?attestation firmware hardware identity manufacturer model serial site token transport",
     "open-ceremony": "bindings ceremony people script", "suspend": "reason scope", "resume": "scope",
     "retire-site": "site token", "promote": "site token", "replicate": "?born ?class ?key ?label site token",
     "change-log-key": "log-key", "readopt-log": "heads",
@@ -43,6 +43,7 @@ class Estate:
         self.requests, self.intents, self.keys = {}, {}, []
         self.provisional = []  # keys that `provisional` named, whatever became of them
         self.sites, self.enrolled, self.serving, self.suspensions = {}, {}, {}, set()
+        self.attested = {}  # sites with an HSM of which its vendor's certificates hold: their root
         self.moves = []  # (origin before, size of the first checkpoint that has another one)
         self.promotions = {}  # token: its primary by the last promotion
         self.place = lambda: (None, None, None)  # (script id, step, operation): set by the ceremonies
@@ -261,10 +262,10 @@ class Estate:
     # ---- sites
 
     def site_enrolled(self, entry):
-        body = members(entry.body, SITE + " answer challenge identity-id request transport-id verdict", entry.what)
+        body = members(entry.body, SITE + " answer ?attestation challenge identity-id request transport-id verdict", entry.what)
         intent = self.closing(entry, "enrol-site")
-        for member in SITE.split():
-            need(body[member] == intent.request.subject[member], "%s: %s is not what was approved", entry.what, member)
+        for member in SITE.split() + ["attestation"]:
+            need(body.get(member) == intent.request.subject.get(member), "%s: %s is not what was approved", entry.what, member)
         place = (body["token"], body["site"])
         token = self.policy.tokens.get(body["token"])
         need(token is not None and body["site"] in [token.primary] + token.replicas, "%s: no site of the policy", entry.what)
@@ -275,6 +276,9 @@ class Estate:
                        + unhex(digest(body["challenge"], entry.what), "challenge"))
         need(crypto.digest_signature(unhex(body["identity"], "identity"), asked, unhex(body["answer"], "answer")),
              "%s: the HSM's answer to the challenge does not hold", entry.what)
+        root = attestation.judge(body, self.policy, entry.time, entry.what)
+        if root is not None:
+            self.attested[place] = root
         self.enrolled[place] = body
         self.sites[place] = evaluate.Standing(body["site"], body["hardware"])
         self.spent(intent)

@@ -161,6 +161,12 @@ def enough_apart(primary, spots, wanted):
     return largest_apart(primary, spots, wanted.apart_km) >= wanted.at_least
 
 
+def attested(wanted, hardware):
+    """The vendor's word is as good as people's; `attested` is either."""
+    return (wanted is None or hardware == "attested-by-vendor"
+            or hardware == "attested-by-people" and wanted != "attested-by-vendor")
+
+
 def replica_sites(policy, rule, token_id, evidence, held):
     """Refuses where those of `held` that qualify, with the primary, are too few or too close."""
     token, wanted = policy.tokens[token_id], rule.replicas
@@ -178,7 +184,7 @@ def replica_sites(policy, rule, token_id, evidence, held):
     for site in token.replicas:
         standing = evidence.sites.get((token_id, site))
         if (standing is None or standing.away is not None or site not in held or (wanted.sites and site not in wanted.sites)
-                or wanted.hardware not in (None, standing.hardware) and standing.hardware != "attested-by-vendor"
+                or not attested(wanted.hardware, standing.hardware)
                 or wanted.fresh is not None and not fresh(wanted.fresh, standing, evidence.at)):
             continue
         if not place_matters(wanted) or (spot(site) is not None and place_fits(wanted, spot(site))):

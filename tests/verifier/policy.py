@@ -48,10 +48,15 @@ class Person:
 
 class Site:
     def __init__(self, value):
-        members(value, "id at ?answer-within ?country ?tags", "a site")
+        members(value, "id at ?answer-within ?attested-by ?country ?tags", "a site")
         self.id = name(value["id"], "a site's id")
         seconds, months = duration(value.get("answer-within", "1 second"), self.id)
         need(months == 0 and 1 <= seconds <= 86400, "%s: answer-within is out of range", self.id)
+        self.roots = []
+        for mark in listed(value["attested-by"], self.id) if "attested-by" in value else []:
+            need(mark.startswith("sha256:"), "%s: attested-by", self.id)
+            self.roots.append(digest(mark[7:], self.id))
+        need(len(self.roots) <= 16, "%s: attested-by", self.id)
         self.country = value.get("country", "")
         self.tags = listed(value["tags"], self.id) if "tags" in value else []
         at = value["at"]
@@ -101,6 +106,7 @@ class Replicas:
             listed(value[key], key) if key in value else [] for key in ("tagged", "countries", "sites"))
         self.placed_within = duration(value["placed-within"], "placed-within") if "placed-within" in value else None
         self.hardware = value.get("hardware")
+        need(self.hardware in (None, "attested", "attested-by-people", "attested-by-vendor"), "hardware is not attested so")
         self.deferred = duration(value["deferred"], "deferred") if "deferred" in value else None
         if "spares" in value:
             count(value["spares"], 0, 8, "spares")

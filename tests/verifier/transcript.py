@@ -140,6 +140,9 @@ def _conclude(report, world, keys, ceremonies):
         report.proven("the first %d entries were cosigned by %d programs elsewhere, as the policy asks", size, len(lines))
     for (token, site), body in sorted(world.enrolled.items()):
         report.proven("the HSM of %s/%s answered a challenge with the key that was approved", token, site)
+        if (token, site) in world.attested and "attestation" in body:
+            report.proven("its vendor certified the identity key of the HSM of %s/%s, under the policy's root %s…", token, site,
+                          world.attested[(token, site)][:16])
         report.attested("the HSM of %s/%s is %s %s, serial %s, firmware %s (%s)", token, site, body["manufacturer"],
                         body["model"], body["serial"], body["firmware"], body["hardware"])
     for intent in world.intents.values():

@@ -1,0 +1,217 @@
+#!/bin/bash
+# HSMs whose vendor attests the keys that they made: certificates up to roots that the policy lists. What does not hold is refused
+# by name where a site is enrolled, at the far end too, and by both verifiers.
+# shellcheck source=tests/integration/lib.sh
+. tests/integration/lib.sh
+# shellcheck source=tests/integration/ceremony.sh
+. tests/integration/ceremony.sh
+# shellcheck source=tests/integration/far.sh
+. tests/integration/far.sh
+
+FROM=bare
+CA='basicConstraints=critical,CA:TRUE
+keyUsage=critical,keyCertSign'
+
+# A certificate of the public key in FILE (- makes one), as $V/NAME.pem, issued by ISSUER (- by itself).
+certified() { # name, issuer, file, days, extensions, options of openssl x509
+    local name=$1 issuer=$2 key=$3 days=$4
+    printf '%s\n' "$5" >"$V/$name.ext"
+    shift 5
+    if [ "$key" = - ]; then
+        openssl ecparam -name prime256v1 -genkey -noout -out "$V/$name.key"
+        openssl pkey -in "$V/$name.key" -pubout -out "$V/$name.pub"
+        key=$V/$name.pub
+    fi
+    [ "$issuer" != - ] || issuer=$name
+    if [ "$issuer" = "$name" ]; then
+        openssl x509 -new -subj "/O=Maker/CN=$name" -key "$V/$name.key" -days "$days" -extfile "$V/$name.ext" -out "$V/$name.pem"
+    else
+        openssl x509 -new -subj "/O=Maker/CN=$name" -force_pubkey "$key" -CA "$V/$issuer.pem" -CAkey "$V/$issuer.key" \
+            -days "$days" -extfile "$V/$name.ext" -out "$V/$name.pem" "$@" 2>"$V/$name.err"
+    fi
+}
+
+bundle() { # name, then the certificates
+    local name=$1 one
+    shift
+    for one in "$@"; do
+        cat "$V/$one.pem"
+    done >"$V/$name.bundle"
+}
+
+# The maker's authorities, and others.
+authorities() {
+    V=$D/vendor
+    mkdir "$V"
+    certified root - - 3650 "$CA"
+    certified device root - 3650 "$CA"
+    certified stranger - - 3650 "$CA"
+    certified no-authority root - 3650 'basicConstraints=CA:FALSE'
+    certified no-signer root - 3650 $'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,cRLSign'
+    certified past root - -1 "$CA"
+}
+
+# The policy lists the maker's root for these sites.
+listed() {
+    local site mark
+    mark=$(openssl x509 -in "$V/root.pem" -outform DER | sha256sum | cut -d' ' -f1)
+    for site in "$@"; do
+        sed -i "s/^\(  - {id: $site, .*\)}$/\1, attested-by: \"sha256:$mark\"}/" "$D/policy.yaml"
+    done
+}
+
+by_vendor() {
+    sed -i '/^  - id: birth of an application key pair$/,/extractable/ s/prove: signature/&, hardware: attested-by-vendor/' \
+        "$D/policy.yaml"
+}
+
+adopted() {
+    must "$Q" init --environment test
+    ends 1 "$Q" policy adopt "$D/policy.yaml"
+    estate_approve "$(estate_newest)" authority-1 authority-2
+    must "$Q" policy adopt "$D/policy.yaml"
+}
+
+# The public key of a document, as $V/NAME.pub.
+named_key() { # document, member, name
+    grep -o "\"$2\":\"[0-9a-f]*\"" "$1" | head -n 1 | cut -d'"' -f4 | tr a-f A-F | basenc -d --base16 |
+        openssl pkey -pubin -inform DER -out "$V/$3.pub"
+}
+
+# What the maker says of identity and transport key of $1, and what it never said.
+attested() { # document, name
+    local who=$2
+    named_key "$1" identity "$who-identity"
+    named_key "$1" transport "$who-transport"
+    certified "$who" device "$V/$who-identity.pub" 3650 '1.3.6.1.4.1.41482.4.9=ASN1:UTF8String:identity'
+    certified "$who-offers" device "$V/$who-transport.pub" 3650 ''
+    bundle "$who" root "$who" device "$who-offers" stranger
+}
+
+forged() { # name
+    local who=$1 key=$V/$1-identity.pub
+    certified bare root "$key" 3650 ''
+    certified of-another device - 3650 ''
+    certified by-stranger stranger "$key" 3650 ''
+    certified by-none no-authority "$key" 3650 ''
+    certified by-no-signer no-signer "$key" 3650 ''
+    certified by-past past "$key" 3650 ''
+    certified over device "$key" -1 ''
+    certified critical device "$key" 3650 '1.2.3.4.5=critical,ASN1:NULL'
+    certified weak device "$key" 3650 '' -sha1
+    bundle another-key of-another device root
+    bundle another-root by-stranger stranger
+    bundle unlisted by-stranger stranger root
+    bundle no-ca by-none no-authority root
+    bundle no-key-usage by-no-signer no-signer root
+    bundle past-device by-past past root
+    bundle expired over device root
+    bundle unknown-critical critical device root
+    bundle sha1 weak device root
+    bundle gap "$who" root
+    bundle offers-alone "$who-offers" device root
+    bundle alone root
+}
+
+refused() { # bundle, then what is said
+    local name=$1
+    shift
+    ends 1 "$Q" enrol cardiff --attestation "$V/$name.bundle"
+    says "$@"
+}
+
+refusals() {
+    local before
+    before=$(wc -l <"$D/estate/log/entries")
+    refused another-key 'root at cardiff: none of its certificates is of the identity key'
+    refused another-root 'none of its certificates is a root that the policy lists for cardiff'
+    refused unlisted 'identity key: the certificate of "CN=stranger,O=Maker": self-signed certificate in certificate chain'
+    refused no-ca 'the certificate of "CN=no-authority,O=Maker": invalid CA certificate'
+    refused no-key-usage 'the certificate of "CN=no-signer,O=Maker": invalid CA certificate'
+    refused past-device 'the certificate of "CN=past,O=Maker": certificate has expired'
+    refused expired 'the certificate of "CN=over,O=Maker": certificate has expired'
+    refused unknown-critical 'the certificate of "CN=critical,O=Maker": unhandled critical extension'
+    refused sha1 'the certificate of "CN=weak,O=Maker": CA signature digest algorithm too weak'
+    refused gap 'the certificate of "CN=cardiff,O=Maker": unable to get local issuer certificate'
+    refused offers-alone 'none of its certificates is of the identity key'
+    refused alone 'none of its certificates is of the identity key'
+    ends 2 "$Q" enrol cardiff --attestation "$D/people/custodian-4.key"
+    says 'certificates are expected and nothing else'
+    ends 2 "$Q" enrol cardiff --attestation "$V/nowhere"
+    [ "$(grep -c '"type":"request"' <(tail -n "+$((before + 1))" "$D/estate/log/entries"))" = 0 ] ||
+        fail 'what does not hold left a request'
+}
+
+# $1: the site, and what its approvers see.
+enrolled() {
+    local site=$1
+    asks "$Q" enrol "$site" --attestation "$V/$site.bundle"
+    ! says_hint || fail 'a hint where the vendor attests'
+    ends 1 "$Q" request show "$ID"
+    matches "hardware +attested-by-vendor"
+    matches "vendor's identity +CN=$site,O=Maker, under CN=root,O=Maker, sha256:$(openssl x509 -in "$V/root.pem" -outform DER |
+        sha256sum | cut -d' ' -f1)"
+    matches "vendor's transport +CN=$site-offers,O=Maker, under CN=root"
+    approve "$ID" authority-1 authority-2
+    # Without the file it is another question: people's word.
+    ends 1 "$Q" enrol "$site"
+    says 'have the HSM attest the identity key (CKA_ID '
+    must "$Q" enrol "$site" --attestation "$V/$site.bundle"
+    says enrolled
+}
+
+case_vendor() {
+    authorities
+    by_vendor
+    ends 1 "$Q" policy check "$D/policy.yaml"
+    says 'needs 2 replicas of token root; 0 of its declared sites lie as the rule asks and list a vendor'
+    listed cardiff
+    ends 1 "$Q" policy check "$D/policy.yaml"
+    says 'needs 2 replicas of token root; 1 of'
+    listed glasgow
+    must "$Q" policy check "$D/policy.yaml"
+    adopted
+    asks "$Q" enrol slough
+    ! says_hint || fail 'a hint where no vendor is listed'
+    ends 1 "$Q" enrol slough --attestation "$V/root.pem"
+    says 'lists no roots for slough'
+    approve "$ID" authority-1 authority-2
+    must "$Q" enrol slough
+    asks "$Q" enrol cardiff
+    says_hint
+    attested "$D/estate/requests/$ID/request.json" cardiff
+    ends 1 "$Q" enrol cardiff --json
+    matches '"identity-id":"[0-9a-f]+",.*"transport-id":"[0-9a-f]+"'
+    forged cardiff
+    refusals
+    enrolled cardiff
+    # Now one of the two that the rule asks for is attested by its vendor.
+    asks "$Q" enrol glasgow
+    approve "$ID" authority-1 authority-2
+    must "$Q" enrol glasgow
+    ends 1 "$Q" policy explain generate --type EC:P-384 --token root --label app-1
+    says 'replica site glasgow of root has hardware that is not attested as the rule asks' '1 of 2 replica sites qualify'
+    kept cardiff
+}
+
+says_hint() {
+    grep -qF 'The policy lists roots of its vendor' <<<"$OUT"
+}
+
+# A record that both verifiers hold, and no forgery of its attestation. $1: the site; $2: what the second one says is proven.
+kept() {
+    short_ceremony root-oca-key-generation '{}'
+    opening_approved "$D/short.yaml"
+    must short_holds
+    estate_trust
+    must "$Q" transcript $CEREMONY "$D/transcript"
+    must "$Q" verify "$D/transcript" --trust "$D/trust.yaml"
+    matches "^proven +vendors .*root at $1: CN=$1,O=Maker, under CN=root,O=Maker"
+    must tests/verify.py "$D/transcript" --trust "$D/trust.yaml"
+    matches "^proven +its vendor certified the identity key of the HSM of root/$1, under the policy's root"
+    must tests/tamper.py "$D/transcript" --trust "$D/trust.yaml" --log-key "$D/estate/log/key" --quorate "$Q" --estate "$D" \
+        --kinds vendors
+    printf '%s\n' "$OUT"
+}
+
+cases
