@@ -67,11 +67,45 @@ static void check_plain(struct fold *x, const char *operation)
         fold_fail(x, "it is no birth that a rule could plainly allow");
 }
 
+/* Sites whose receipts are to come later, once the key is made; NULL: none, or the log is older than that member. */
+static const json_t *later_of(const struct state_intent *i)
+{
+    return json_object_get(i->body, "later");
+}
+
+static bool is_later(const struct state_intent *i, const char *site)
+{
+    size_t n = 0;
+    json_t *item = NULL;
+    json_array_foreach(later_of(i), n, item)
+    {
+        if (!strcmp(json_string_value(item), site))
+            return true;
+    }
+    return false;
+}
+
+static void check_later(struct fold *x, const char *operation)
+{
+    struct strings later = {.items = NULL}, sites = {.items = NULL};
+    fold_strings(x, "later", &later);
+    fold_strings(x, "sites", &sites);
+    if (strcmp(operation, "generate") != 0 || later.count == 0)
+        fold_fail(x, "no receipt of it can come later");
+    for (size_t n = 0; n < later.count; n++)
+        if (!strings_have(&sites, later.items[n]) || !strcmp(sites.items[0], later.items[n]))
+            fold_fail(x, "the site \"%s\" is no replica of it, and is to answer later", later.items[n]);
+    strings_free(&later);
+    strings_free(&sites);
+}
+
 void fold_intent(struct fold *x)
 {
     const char *operation = fold_text(x, "operation");
     const char *token = fold_optional(x, "token"), *label = fold_optional(x, "label");
     fold_verdict(x);
+    if (fold_has(x, "later"))
+        check_later(x, operation);
     struct state_request *r = fold_live_request(x, operation);
     check_evidence(x, r);
     if (r && r->state != REQUEST_PENDING)
@@ -160,12 +194,27 @@ void fold_receipt(struct fold *x)
     struct state_offer *o = i ? find_offer(i, site, &offer) : NULL;
     if (i && i->state != INTENT_OPEN && i->state != INTENT_BORN && i->state != INTENT_PROVISIONAL)
         fold_fail(x, "its intent is closed");
+    if (i && is_later(i, site) && (i->state == INTENT_OPEN || x->e->time > i->until))
+        fold_fail(x, "the site \"%s\" answered %s", site,
+                  i->state == INTENT_OPEN ? "before the key was provisional" : "too late");
     if (!o || o->answered)
         fold_fail(x, "no offer to the site \"%s\" waits for this receipt", site);
     if (!fold_goes(x) || !o)
         return;
     o->answered = true;
     fold_site_add(x, &i->receipted, site);
+}
+
+static bool same_sites(const json_t *later, const struct strings *sites)
+{
+    size_t n = 0;
+    json_t *item = NULL;
+    json_array_foreach(later, n, item)
+    {
+        if (!strings_have(sites, json_string_value(item)))
+            return false;
+    }
+    return json_array_size(later) == sites->count;
 }
 
 /* The key stands at the primary alone; class and type are the intent's. */
@@ -224,6 +273,8 @@ void fold_provisional(struct fold *x)
     for (size_t n = 0; i && n < sites.count; n++)
         if (!strings_have(&i->offered, sites.items[n]) || strings_have(&i->receipted, sites.items[n]))
             fold_fail(x, "the site \"%s\" was offered nothing, or has answered", sites.items[n]);
+    if (i && later_of(i) && !same_sites(later_of(i), &sites))
+        fold_fail(x, "the sites that are awaited are not those that its intent says");
     bool named = read_awaited(x, i, &key);
     if (fold_goes(x)) {
         i->state = INTENT_PROVISIONAL;

@@ -110,7 +110,11 @@ void verify_receipt(struct verifier *v, const struct entry *e)
         return;
     }
     snprintf(name, sizeof name, "receipts/%s.json", digest_hex(&digest).hex);
-    if (!verify_file_digest(v, name, LIMIT_OFFER, &digest, &bytes))
+    if (o->vendor[0] != '\0' && strcmp(intent->operation, operation_name(OP_GENERATE)) == 0 &&
+        intent->state != INTENT_PROVISIONAL)
+        claim_fails(&v->claims, CLAIM_BIRTHS, "receipt %llu: people brought the key to %s before it was provisional",
+                    (unsigned long long)e->seq, o->site);
+    else if (!verify_file_digest(v, name, LIMIT_OFFER, &digest, &bytes))
         claim_fails(&v->claims, CLAIM_BIRTHS, "the receipt of %s cannot be read", entry_text(e, "site"));
     else
         o->receipted = receipt_holds(v, e, intent, o, buf_span(&bytes));

@@ -12,15 +12,20 @@
 static bool members_put(const struct birth_work *k, json_t *more)
 {
     const struct subject *s = k->b->request->subject;
-    json_t *sites = json_array();
+    json_t *sites = json_array(), *later = json_array();
     bool good = sites != NULL && json_array_append_new(sites, json_string(k->b->token->primary)) == 0;
-    for (size_t i = 0; i < k->replicas.count && good; i++)
-        good = json_array_append_new(sites, json_string(k->replicas.items[i].site)) == 0;
-    good = good && json_put(more, "sites", json_incref(sites)) && json_put_string(more, "function", s->function) &&
+    for (size_t i = 0; i < k->replicas.count && good; i++) {
+        const struct replica *r = &k->replicas.items[i];
+        good = json_array_append_new(sites, json_string(r->site)) == 0 &&
+               (!replica_later(r) || json_array_append_new(later, json_string(r->site)) == 0);
+    }
+    good = good && (json_array_size(later) == 0 || json_put(more, "later", json_incref(later))) &&
+           json_put(more, "sites", json_incref(sites)) && json_put_string(more, "function", s->function) &&
            json_put_string(more, "class", k->b->template->pair ? "private-key" : "secret-key") &&
            json_put_string(more, "type", s->key_type);
     if (good && k->b->template->id.len > 0)
         good = json_put_bytes_hex(more, "caller-id", buf_span(&k->b->template->id));
+    json_decref(later);
     json_decref(sites);
     return good;
 }

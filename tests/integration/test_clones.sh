@@ -124,6 +124,10 @@ case_in_a_ceremony() {
     transcript_holds $CEREMONY
     says 'came to glasgow by the tools of acme'
     must tests/tamper.py "$D/transcript" --trust "$D/trust.yaml" --log-key "$D/estate/log/key" --quorate "$Q" --only 'an offer'
+    # A birth that does not say that it was provisional: not with everybody's help either.
+    must tests/tamper.py "$D/transcript" --trust "$D/trust.yaml" --log-key "$D/estate/log/key" --estate "$D" --quorate "$Q" \
+        --kinds deferred
+    says '9 changes in all'
 }
 
 cases

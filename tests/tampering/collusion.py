@@ -14,6 +14,7 @@ from verifier.strict import canonical_bytes, parse_canonical, sha256, sha256_hex
 from verifier.words import WORDS
 
 from .change import Change
+from .elsewhere import deferred  # by its name, for --kinds, as below
 from .resigned import Forger, births, drills, records, scripted, steps, uses, verdicts
 from .vendors import vendors  # by its name, for --kinds
 

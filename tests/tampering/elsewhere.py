@@ -75,6 +75,49 @@ def carried(forger):
     yield undone
 
 
+def deferred(forger):
+    """A birth whose receipts came later, be it that nobody used the key before."""
+    entries = forger.entries
+    born = forger.find("born")
+    began = entries[born]["body"]["intent"]
+    place, intent = forger.find("provisional", intent=began), next(at for at, entry in enumerate(entries) if entry["seq"] == began)
+    answered = next(at for at in range(place, born) if entries[at]["type"] == "receipt")
+    sites, later = (entries[at]["body"][member] for at, member in ((place, "sites"), (intent, "later")))
+    cloned = all(entry["body"]["mechanism"].startswith("cloned:") for entry in entries
+                 if entry["type"] == "offer" and entry["body"]["intent"] == began)
+    name = "a birth whose receipts come later: "
+
+    # With all that was asked for meanwhile, which rests on the log as it was.
+    def left_out(changed):
+        del changed[place:answered]
+
+    def afterwards(changed):
+        entry = changed[place]
+        left_out(changed)
+        changed.insert(place + 1, dict(entry, time=changed[place]["time"]))
+
+    def silent(changed):
+        del changed[intent]["body"]["later"]
+        del changed[place]
+
+    def years_later(changed):
+        for entry in changed[answered:]:
+            entry["time"] = str(int(entry["time"][:4]) + 1) + entry["time"][4:]
+
+    yield forger.change(name + "not provisional before", left_out, "before the key was provisional")
+    yield forger.change(name + "provisional after it answered", afterwards, "before the key was provisional")
+    yield forger.change(name + "another one is awaited", _set(place, sites=[entries[intent]["body"]["sites"][0]]), None)
+    yield forger.change(name + "the intent names the primary", _set(intent, later=later + entries[intent]["body"]["sites"][:1]),
+                        "later")
+    yield forger.change(name + "the intent names nobody", _set(intent, later=[]), None)
+    yield forger.change(name + "the intent names another", _set(intent, later=["leeds"]), "later")
+    if len(sites) > 1:
+        yield forger.change(name + "one less is awaited", _set(place, sites=sites[1:]), "not the sites")
+    yield forger.change(name + "not provisional before, and the intent is silent", silent,
+                        "before the key was provisional" if cloned else "of another birth")
+    yield forger.change(name + "an answer years later", years_later, "too late")
+
+
 def renewed(forger):
     """The next transport key of a site."""
     place = forger.find("transport-renewed")

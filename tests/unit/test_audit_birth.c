@@ -251,6 +251,49 @@ static void provisional_key(void **context)
     state_clear(&s);
 }
 
+/* Where the intent says who answers later, they do: after `provisional`, which names exactly them, and in time. */
+static void later_is_later(void **context)
+{
+    (void)context;
+    struct state s;
+    found(&s);
+    enrol(&s);
+    intend(&s);
+#define AGAIN "'evidence':{'approvals':[11],'at':'2026-01-01T00:00:00Z','rejections':[]},'request':'$r'," VERDICT
+#define ASIDE ",'until':'2026-01-02T00:00:00Z'}"
+#define IS_BORN                                                                                                        \
+    "{" KEY ",'intent':14,'fingerprint':'$key','public-key':'6b6579','sites':['slough','cardiff'],'type':'EC:P-256'}"
+    static const struct row rows[] = {
+        {1, ENTRY_ROLLED_BACK, "{'intent':12,'reason':'once more'}"},
+        {0, ENTRY_INTENT, "{" AGAIN "," BIRTH ",'sites':['slough','cardiff'],'later':[]}"},
+        {0, ENTRY_INTENT, "{" AGAIN "," BIRTH ",'sites':['slough','cardiff'],'later':'cardiff'}"},
+        {0, ENTRY_INTENT, "{" AGAIN "," BIRTH ",'sites':['slough','cardiff'],'later':['cardiff','cardiff']}"},
+        {0, ENTRY_INTENT, "{" AGAIN "," BIRTH ",'sites':['slough','cardiff'],'later':['slough']}"},
+        {0, ENTRY_INTENT, "{" AGAIN "," BIRTH ",'sites':['slough','cardiff'],'later':['leeds']}"},
+        {0, ENTRY_INTENT, "{" AGAIN "," BIRTH ",'later':['cardiff']}"},
+        {1, ENTRY_INTENT, "{" AGAIN "," BIRTH ",'sites':['slough','cardiff','leeds'],'later':['cardiff']}"},
+        {1, ENTRY_OFFER, "{'intent':14,'offer':'$o','public-key':'00','site':'cardiff'," OFFER "}"},
+        {1, ENTRY_OFFER, "{'intent':14,'offer':'$p','public-key':'00','site':'slough'," OFFER "}"},
+        {0, ENTRY_RECEIPT, "{'intent':14,'offer':'$o','receipt':'$x','site':'cardiff'}"},
+        {0, ENTRY_BORN, IS_BORN},
+        {0, ENTRY_PROVISIONAL, "{'intent':14,'sites':['slough']" ASIDE},
+        {0, ENTRY_PROVISIONAL, "{'intent':14,'sites':['cardiff','slough']" ASIDE},
+        {1, ENTRY_PROVISIONAL, "{'intent':14,'sites':['cardiff']" ASIDE},
+        {0, ENTRY_BORN, IS_BORN},
+    };
+    TELL(&s, rows);
+    static const struct row late[] = {{0, ENTRY_RECEIPT, "{'intent':14,'offer':'$o','receipt':'$x','site':'cardiff'}"}};
+    state_intent(&s, 14)->until = NOW - 1;
+    TELL(&s, late);
+    static const struct row in_time[] = {
+        {1, ENTRY_RECEIPT, "{'intent':14,'offer':'$o','receipt':'$x','site':'cardiff'}"},
+        {1, ENTRY_BORN, IS_BORN},
+    };
+    state_intent(&s, 14)->until = NOW;
+    TELL(&s, in_time);
+    state_clear(&s);
+}
+
 static void provisional_in_vain(void **context)
 {
     (void)context;
@@ -368,6 +411,7 @@ int main(void)
         cmocka_unit_test(a_birth),
         cmocka_unit_test(provisional_first),
         cmocka_unit_test(provisional_key),
+        cmocka_unit_test(later_is_later),
         cmocka_unit_test(provisional_in_vain),
         cmocka_unit_test(rolled_back_and_tried_again),
         cmocka_unit_test(policies_void_requests),

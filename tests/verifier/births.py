@@ -51,6 +51,10 @@ class Births:
         offer = intent.offers.get(body["offer"])
         need(offer is not None and offer["site"] == body["site"], "%s: no such offer went to the site", entry.what)
         need(body["site"] not in intent.receipts, "%s: the site has answered already", entry.what)
+        late, birth = body["site"] in intent.entry.body.get("later", []), intent.entry.body["operation"] == "generate"
+        need(intent.until is not None or not (late or birth and offer["mechanism"].startswith("cloned:")),
+             "%s: the site answered before the key was provisional", entry.what)
+        need(not late or entry.time <= moment(intent.until), "%s: the site answered too late", entry.what)
         data = self.estate.folder.by_digest("receipts/%s.json" % digest(body["receipt"], entry.what), body["receipt"])
         said = members(parse_canonical(data), "challenge ?checkpoint estate intent nonce offer proof ?proof-signature serial signature "
                                               "site token type", "receipt " + body["receipt"][:12])
@@ -91,6 +95,8 @@ class Births:
         offered = {offer["site"] for offer in intent.offers.values()}
         need(body["sites"] and set(body["sites"]) <= offered - set(intent.receipts) and intent.until is None,
              "%s: nothing is awaited from these sites", entry.what)
+        need("later" not in intent.entry.body or sorted(body["sites"]) == sorted(intent.entry.body["later"]),
+             "%s: not the sites whose receipts come later", entry.what)
         intent.until = body["until"]
         need(("public-key" in body) == ("fingerprint" in body) == ("id" in body), "%s: half a key", entry.what)
         if "public-key" in body:

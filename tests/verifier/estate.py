@@ -141,7 +141,8 @@ class Estate:
         need({"evidence", "operation", "request", "verdict"} <= set(body), "%s lacks a member", entry.what)
         request = self.requests.get(body["request"])
         need(request is not None and request.state == "pending", "%s: the request is not pending", entry.what)
-        more = {"born"} if body["operation"] == "replicate" else set()
+        brought = body["operation"] == "replicate"
+        more = {"replicate": {"born"}, "generate": {"later"}}.get(body["operation"], set())
         for member in set(body) - {"evidence", "request", "verdict", "sites", "type", "id", "caller-id", "public-id", "plain"} - more:
             need(member in request.subject and body[member] == request.subject[member],
                  "%s: %s is not the subject's", entry.what, member)
@@ -150,6 +151,10 @@ class Estate:
         held = None
         if "sites" in body and body["operation"] == "generate":
             held = texts(body["sites"], entry.what)
+        if "later" in body:
+            later = texts(body["later"], entry.what)
+            need(later and len(set(later)) == len(later) and set(later) <= set((held or [])[1:]),
+                 "%s: no replicas of it are to answer later", entry.what)
         if "type" in body:
             need(body["type"] == evaluate.key_type(request.subject), "%s: not the type that was asked", entry.what)
         evidence = self._evidence(entry, request)
@@ -169,7 +174,7 @@ class Estate:
                  and judge.rules[rule].effect == "allow" and "type" not in body and body["sites"] == [token.primary],
                  "%s: no rule plainly allows this birth at the primary alone", entry.what)
         need(held is None or held[0] == token.primary, "%s: its first site is not the primary", entry.what)
-        need(not more or (token and body["sites"] == [token.primary, request.subject["site"]]),
+        need(not brought or (token and body["sites"] == [token.primary, request.subject["site"]]),
              "%s: its sites are not the primary and the one that was asked", entry.what)
         self.verdicts += 1
 
