@@ -191,6 +191,21 @@ static enum outcome key_named(const struct site_link *s, CK_OBJECT_CLASS class, 
     return outcome;
 }
 
+/* And looks whether it did: by its CKA_ID alone a public half is found again. */
+static enum outcome id_set(const struct site_link *s, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *set, struct fault *f)
+{
+    struct buf value = BUF(LIMIT_ATTRIBUTE);
+    CK_RV rv = s->f->C_SetAttributeValue(s->session, object, set, 1);
+    if (rv != CKR_OK)
+        return site_fault(s, "C_SetAttributeValue(CKA_ID)", rv, f);
+    enum outcome outcome = site_attribute(s, object, CKA_ID, &value, f);
+    if (outcome == OK && !span_equal(buf_span(&value), span_of(set->pValue, set->ulValueLen)))
+        outcome = fault_set(f, E_DEVICE, "%s at %s: the HSM says that it changed a CKA_ID, and has it as it was",
+                            s->token, s->binding->site);
+    buf_free(&value);
+    return outcome;
+}
+
 enum outcome site_set_id(const struct site_link *s, CK_OBJECT_CLASS class, struct span id, struct span wanted,
                          struct fault *f)
 {
@@ -205,11 +220,8 @@ enum outcome site_set_id(const struct site_link *s, CK_OBJECT_CLASS class, struc
         memcpy(bytes, wanted.data, wanted.len);
     CK_ATTRIBUTE set = {CKA_ID, bytes, (CK_ULONG)wanted.len};
     outcome = find_by_id(s, class, id, found, KEY_COPIES, &count, f);
-    for (size_t i = 0; i < count && outcome == OK; i++) {
-        CK_RV rv = s->f->C_SetAttributeValue(s->session, found[i], &set, 1);
-        if (rv != CKR_OK)
-            outcome = site_fault(s, "C_SetAttributeValue(CKA_ID)", rv, f);
-    }
+    for (size_t i = 0; i < count && outcome == OK; i++)
+        outcome = id_set(s, found[i], &set, f);
     return outcome;
 }
 

@@ -358,6 +358,34 @@ static void lost_when_all_is_done(void **state)
     count_everywhere("app-told", 1);
 }
 
+static enum outcome public_half(const char *id)
+{
+    struct site_link link = {0};
+    struct fault f;
+    CK_OBJECT_HANDLE found = 0;
+    assert_good(site_open(d.world, "root", "glasgow", SITE_EITHER, &link, &f));
+    enum outcome outcome = site_find_one(&link, CKO_PUBLIC_KEY, span_str(id), &found, &f);
+    site_close(&link);
+    return outcome;
+}
+
+/* The HSM says that the public half has the caller's CKA_ID now, and did nothing: the site does not count as told. */
+static void a_public_half_that_keeps_its_id(void **state)
+{
+    struct depth_question q;
+    struct fault f;
+    CK_OBJECT_HANDLE secret = 0, public = 0;
+    (void)state;
+    depth_ask_approved(&d, &q, CKM_EC_KEY_PAIR_GEN, "app-quiet", "quiet");
+    hsm_steer(2, "C_SetAttributeValue rv=0 skip=1 times=1");
+    assert_good(depth_birth(&d, &q, &secret, &public, &f));
+    depth_forget(&q);
+    assert_int_equal(last_intent()->state, INTENT_BORN);
+    assert_good(settle_run(d.world, NULL, &f));
+    assert_int_equal(last_intent()->state, INTENT_SETTLED);
+    assert_good(public_half("quiet"));
+}
+
 static bool settled(void)
 {
     struct fault f;
@@ -395,6 +423,7 @@ int main(void)
         cmocka_unit_test_setup(lost_in_the_middle, as_usual),
         cmocka_unit_test_setup(nothing_is_begun_late, as_usual),
         cmocka_unit_test_setup(lost_when_all_is_done, as_usual),
+        cmocka_unit_test_setup(a_public_half_that_keeps_its_id, as_usual),
         cmocka_unit_test_setup(a_life_that_ends_meanwhile, as_usual),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
