@@ -18,7 +18,10 @@ static int life(void)
     int rc = swept->begin ? swept->begin() : 0;
     if (rc)
         return 100 + rc;
-    disk_arm(spot.home, position, fate);
+    if (swept->elsewhere)
+        disk_arm_others(spot.home, position, fate);
+    else
+        disk_arm(spot.home, position, fate);
     rc = swept->run();
     disk_disarm();
     return rc;
@@ -53,10 +56,14 @@ static bool once(enum disk_fate which)
     fate = which;
     snprintf(left, sizeof left, "%s.left", spot.folder);
     stage_copy(swept->stage, strrchr(spot.folder, '/') + 1);
+    if (swept->elsewhere)
+        spot_elsewhere();
     struct image *before = image_scan(spot.home);
     int rc = child(life);
+    orphans_end();
+    disk_disarm_others();
     bool hit = disk_hit(), died = which == DISK_DIES || which == DISK_TEARS;
-    if (!hit ? rc != 0 : died ? rc != 128 + 9 : rc > 1)
+    if (!hit ? rc != 0 : died && !swept->elsewhere ? rc != 128 + 9 : rc > 1)
         complain("%s, call %lu (%s) %s: ended with %d: %s", swept->name, position, disk_hit_what(), fates[which], rc,
                  child_said());
     if (hit) {

@@ -1,4 +1,4 @@
-#include "tests/sweep/disk.h"
+#include "tests/sweep/journal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,19 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define ROOM (16u << 20)
-
-static struct journal {
-    unsigned long events;
-    bool hit;
-    char what[160];
-    size_t used;
-    _Alignas(16) unsigned char bytes[];
-} * journal;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_rwlock_t calling = PTHREAD_RWLOCK_INITIALIZER; /* read: a call to the HSM is being carried out */
@@ -29,63 +18,37 @@ static size_t watched_len;
 static unsigned long chosen;
 static enum disk_fate its_fate;
 
-void disk_share(void)
+static void arm(const char *folder, unsigned long at, enum disk_fate fate)
 {
-    journal = mmap(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (journal == MAP_FAILED)
-        abort();
+    chosen = at;
+    its_fate = fate;
+    watched_len = (size_t)snprintf(watched, sizeof watched, "%s%s", folder, folder[0] ? "/" : "");
 }
 
 void disk_arm(const char *folder, unsigned long at, enum disk_fate fate)
 {
-    journal->events = journal->used = 0;
-    journal->hit = false;
-    journal->what[0] = '\0';
-    chosen = at;
-    its_fate = fate;
-    watched_len = (size_t)snprintf(watched, sizeof watched, "%s/", folder);
+    journal_begin();
+    arm(folder, at, fate);
+}
+
+void disk_join(void)
+{
+    arm(journal->folder, journal->chosen, journal->fate);
+}
+
+bool disk_armed(void)
+{
+    return watched[0] != '\0';
+}
+
+unsigned long disk_hit_at(void)
+{
+    return chosen;
 }
 
 void disk_disarm(void)
 {
     watched[0] = '\0';
-}
-
-unsigned long disk_events(void)
-{
-    return journal->events;
-}
-
-bool disk_hit(void)
-{
-    return journal->hit;
-}
-
-const char *disk_hit_what(void)
-{
-    return journal->what;
-}
-
-const struct disk_record *disk_next(const struct disk_record *r)
-{
-    const unsigned char *at = r ? (const unsigned char *)(r + 1) + ((r->len + 15) & ~(size_t)15) : journal->bytes;
-    return at < journal->bytes + journal->used ? (const void *)at : NULL;
-}
-
-const void *disk_bytes(const struct disk_record *r)
-{
-    return r + 1;
-}
-
-static void keep(const struct disk_record *r, const void *bytes)
-{
-    size_t size = sizeof *r + ((r->len + 15) & ~(size_t)15);
-    if (sizeof *journal + journal->used + size > ROOM)
-        abort();
-    memcpy(journal->bytes + journal->used, r, sizeof *r);
-    if (bytes)
-        memcpy(journal->bytes + journal->used + sizeof *r, bytes, r->len);
-    journal->used += size;
 }
 
 static const char *const kinds[] = {"open",   "mkdir",  "write", "truncate", "sync",
@@ -182,7 +145,7 @@ static int names_end(const struct disk_record *r, int rc)
 {
     int error = errno;
     if (rc >= 0)
-        keep(r, NULL);
+        journal_keep(r, NULL);
     pthread_mutex_unlock(&lock);
     errno = error;
     return rc;
@@ -431,7 +394,7 @@ static ssize_t writing(int fd, const void *bytes, size_t len, off_t at)
     r.len = n > 0 ? (size_t)n : 0;
     int error = errno;
     if (n > 0)
-        keep(&r, bytes);
+        journal_keep(&r, bytes);
     if (fate == DISK_TEARS)
         die();
     pthread_mutex_unlock(&lock);

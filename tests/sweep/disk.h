@@ -47,6 +47,12 @@ void disk_share(void);
 /* Empties the journal; from here on this process's calls below `folder` (a canonical path) are numbered. */
 void disk_arm(const char *folder, unsigned long at, enum disk_fate fate);
 void disk_disarm(void);
+/* For a process that is no child: both have the journal in that file. What is armed for others counts, over all of them, from when
+ * they join until it is ended. */
+void disk_share_in(const char *path);
+void disk_arm_others(const char *folder, unsigned long at, enum disk_fate fate);
+void disk_disarm_others(void);
+void disk_join(void);
 /* A call to the HSM is about to happen: one more number. Until disk_called this process does not die: an HSM ends what it has
  * begun, though whoever asked is gone. */
 void disk_call(void);
@@ -54,6 +60,8 @@ void disk_called(void);
 
 unsigned long disk_events(void); /* numbered so far, by whoever was armed last */
 bool disk_hit(void);             /* the chosen one came */
+bool disk_armed(void);           /* this process's calls are numbered */
+unsigned long disk_hit_at(void); /* the chosen one */
 const char *disk_hit_what(void); /* in words */
 /* The records in order; NULL at the end. Begin with NULL. */
 const struct disk_record *disk_next(const struct disk_record *r);

@@ -162,7 +162,7 @@ static int check_new_home(void)
 }
 
 const struct deed home_operations[] = {
-    {"log-move", &stage_three, NULL, move_here, check_move, false},
-    {"new-home", &stage_three, NULL, new_home, check_new_home, false},
+    {"log-move", &stage_three, NULL, move_here, check_move, false, false},
+    {"new-home", &stage_three, NULL, new_home, check_new_home, false, false},
     {.name = NULL},
 };

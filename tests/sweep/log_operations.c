@@ -220,11 +220,11 @@ static const struct stage stage_empty = {"nothing", false, make_empty},
                           stage_torn = {"a torn log", false, make_torn};
 
 const struct deed log_operations[] = {
-    {"append", &stage_short, begin, run_append, check, false},
-    {"append-tile", &stage_long, begin, run_append, check, false},
-    {"append-torn", &stage_torn, begin, run_append, check, false},
-    {"change-log-key", &stage_short, begin, run_change_key, check, false},
-    {"publish", &stage_tiled, begin, run_publish, check, false},
-    {"create", &stage_empty, NULL, run_create, check_created, false},
+    {"append", &stage_short, begin, run_append, check, false, false},
+    {"append-tile", &stage_long, begin, run_append, check, false, false},
+    {"append-torn", &stage_torn, begin, run_append, check, false, false},
+    {"change-log-key", &stage_short, begin, run_change_key, check, false, false},
+    {"publish", &stage_tiled, begin, run_publish, check, false, false},
+    {"create", &stage_empty, NULL, run_create, check_created, false, false},
     {.name = NULL},
 };

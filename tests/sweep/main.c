@@ -22,7 +22,7 @@ static bool wanted(const char *name)
 
 static const struct deed *const logs[] = {log_operations, NULL};
 static const struct deed *const estates[] = {estate_operations, replicate_operations, NULL};
-static const struct deed *const homes[] = {home_operations, NULL};
+static const struct deed *const homes[] = {home_operations, courier_operations, NULL};
 
 static int all(const struct deed *const *tables, sweep_fn *sweep, unsigned every)
 {
@@ -60,6 +60,8 @@ int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
     unsigned every = 1;
+    if (strcmp(what, "courier") == 0)
+        return courier_end(argc, argv);
     names = argv + 2;
     name_count = argc - 2;
     if (argc > 3 && strcmp(argv[2], "--every") == 0) {

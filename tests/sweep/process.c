@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,6 +26,12 @@ void spot_set(const char *folder)
 {
     snprintf(spot.folder, sizeof spot.folder, "%s", folder);
     snprintf(spot.home, sizeof spot.home, "%s/estate", folder);
+    snprintf(spot.log, sizeof spot.log, "%s/log", spot.home);
+}
+
+void spot_elsewhere(void)
+{
+    snprintf(spot.home, sizeof spot.home, "%s/far", spot.folder);
     snprintf(spot.log, sizeof spot.log, "%s/log", spot.home);
 }
 
@@ -118,6 +125,12 @@ int child_end(int pid)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+void orphans_end(void)
+{
+    while (waitpid(-1, NULL, __WALL) >= 0 || errno == EINTR)
+        ;
+}
+
 int child(int (*life)(void))
 {
     return child_end(child_begin(life, "said"));
@@ -174,6 +187,17 @@ void tally_clear(void)
     atomic_store(&tally->bad, 0);
 }
 
+/* One for each worker. */
+static void journal_share(const struct deed *o)
+{
+    char path[192];
+    snprintf(path, sizeof path, "%s.journal", spot.folder);
+    if (o->elsewhere)
+        disk_share_in(path);
+    else
+        disk_share();
+}
+
 void workers_run(const struct deed *o, void (*work)(unsigned worker, unsigned every), unsigned every)
 {
     pid_t pids[WORKERS];
@@ -186,9 +210,10 @@ void workers_run(const struct deed *o, void (*work)(unsigned worker, unsigned ev
         if (pids[w] == 0) {
             char name[32];
             snprintf(name, sizeof name, "worker-%u", w);
-            disk_share(); /* a journal for each */
             told = room_shared(sizeof *told);
             stage_copy(o->stage, name);
+            journal_share(o);
+            prctl(PR_SET_CHILD_SUBREAPER, 1);
             work(w, every);
             exit(0);
         }

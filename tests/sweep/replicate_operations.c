@@ -189,6 +189,6 @@ static void make_travelling(const char *folder)
 static const struct stage stage_travelling = {"a key that travels", true, make_travelling};
 
 const struct deed replicate_operations[] = {
-    {"replicate", &stage_travelling, begin_replicate, run_replicate, check_replicate, false},
+    {"replicate", &stage_travelling, begin_replicate, run_replicate, check_replicate, false, false},
     {.name = NULL},
 };

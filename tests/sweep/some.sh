@@ -25,6 +25,10 @@ sweep crash 60 3 retire drill
 sweep crash 60 1 move
 sweep crash 90 5 replicate
 sweep crash 15 1 log-move
+# The stride is odd, so that the other end comes back at once after some deaths, and not before the restart after others.
+sweep crash 121 31 far-birth
+sweep crash 0 41 courier-birth courier-destroy far-destroy
+sweep crash 0 61 courier-drill far-drill
 sweep fault 90 3 birth plain-birth destroy modify import sign promote retire drill move enrol-ask enrol
 sweep fault 90 5 replicate
 sweep hang 0 15 birth destroy modify import sign enrol

@@ -27,9 +27,11 @@ struct deed {
     int (*run)(void);   /* 0: went through */
     int (*check)(void); /* in another process, afterwards; what was shown before is in `shown` */
     bool answers;       /* `run` leaves in `told` what a function of PKCS#11 answered, and which */
+    bool elsewhere;     /* the calls that are counted are those of a courier's other end, and it is what dies */
 };
 /* The last one's name is NULL. */
-extern const struct deed log_operations[], estate_operations[], replicate_operations[], home_operations[];
+extern const struct deed log_operations[], estate_operations[], replicate_operations[], courier_operations[],
+    home_operations[];
 extern const struct stage stage_three; /* of the estate: three sites, all questions answered */
 
 /* Where the process works. */
@@ -38,6 +40,10 @@ struct spot {
 };
 extern struct spot spot;
 void spot_set(const char *folder);
+void spot_elsewhere(void); /* home and log are those of the site that a courier goes to */
+/* The other end of a courier: what the command in the bindings, `sweep courier FOLDER`, does with a message on its standard input;
+ * and what the sweep asks it (courier_operations.c). */
+int courier_end(int argc, char **argv);
 
 /* Checkpoints that the operation showed before it was ended. */
 #define SHOWN 1024u
@@ -96,6 +102,7 @@ const char *child_said(void); /* on stdout and stderr, the last one in this plac
 /* The same in two parts, so that others can run meanwhile; `name` is that of the file for what it says. */
 int child_begin(int (*life)(void), const char *name);
 int child_end(int pid);
+void orphans_end(void); /* waits for what its children left behind; there must be no child of its own */
 /* Counts as bad. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
