@@ -90,7 +90,7 @@ static void check_later(struct fold *x, const char *operation)
     struct strings later = {.items = NULL}, sites = {.items = NULL};
     fold_strings(x, "later", &later);
     fold_strings(x, "sites", &sites);
-    if (strcmp(operation, "generate") != 0 || later.count == 0)
+    if ((strcmp(operation, "generate") != 0 && strcmp(operation, "replicate") != 0) || later.count == 0)
         fold_fail(x, "no receipt of it can come later");
     for (size_t n = 0; n < later.count; n++)
         if (!strings_have(&sites, later.items[n]) || !strcmp(sites.items[0], later.items[n]))
@@ -257,7 +257,7 @@ static bool read_awaited(struct fold *x, const struct state_intent *i, struct st
     return true;
 }
 
-/* The key is permanent at the primary, and what these sites answer is awaited until then. */
+/* The key is permanent at the primary, or on its way to one site more, and what these sites answer is awaited until then. */
 void fold_provisional(struct fold *x)
 {
     struct strings sites = {.items = NULL};
@@ -266,7 +266,8 @@ void fold_provisional(struct fold *x)
     fold_strings(x, "sites", &sites);
     moment until = fold_moment(x, "until");
     struct state_intent *i = want_intent(x);
-    if (i && (i->state != INTENT_OPEN || strcmp(i->operation, "generate") != 0))
+    if (i &&
+        (i->state != INTENT_OPEN || (strcmp(i->operation, "generate") != 0 && strcmp(i->operation, "replicate") != 0)))
         fold_fail(x, "its intent is no birth that is under way");
     if (sites.count == 0 || until <= x->e->time)
         fold_fail(x, "nobody's receipt is awaited, or no time is left for it");

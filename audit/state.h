@@ -60,7 +60,7 @@ enum intent_state {
     INTENT_BORN /* done, sites not all told */,
     INTENT_SETTLED,
     INTENT_ROLLED_BACK,
-    INTENT_PROVISIONAL /* the key is made, receipts are awaited until `until` */
+    INTENT_PROVISIONAL /* the key is made, or goes to one more site; receipts are awaited until `until` */
 };
 struct state_offer {
     char *site;

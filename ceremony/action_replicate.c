@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ceremony/action_perform.h"
+#include "core/encode.h"
 
 /* replicate: the module brings a key to a site that does not hold it; the log says, by the intent, that it happened. */
 
@@ -22,7 +23,9 @@ enum outcome replicate_call(struct runner *r, const struct step *s, struct diges
     o = client_call(r->client, "replicate", question, &answer, f);
     status = json_string_or_null(answer, "status");
     missing = json_string_or_null(answer, "missing");
-    if (o == E_PENDING && json_object_get(answer, "request") != NULL)
+    if (o == E_PENDING && status != NULL && strcmp(status, "provisional") == 0)
+        fault_set(f, o, "%s", missing != NULL ? missing : "its receipt is awaited");
+    else if (o == E_PENDING && json_object_get(answer, "request") != NULL)
         o = json_want_digest(answer, "request", ret_request, f) == OK
                 ? fault_set(f, E_REFUSED, "%s", missing != NULL ? missing : "people have to approve it")
                 : f->outcome;
@@ -43,7 +46,8 @@ static enum outcome replicated_find(struct runner *r, const struct step *s, uint
     bool good = true;
 
     for (size_t i = state->intent_count; i-- > 0 && found == NULL && state->intents[i].seq > begun;)
-        if ((state->intents[i].state == INTENT_BORN || state->intents[i].state == INTENT_SETTLED) &&
+        if ((state->intents[i].state == INTENT_BORN || state->intents[i].state == INTENT_SETTLED ||
+             state->intents[i].state == INTENT_PROVISIONAL) &&
             intent_of_step(r, s, &state->intents[i]))
             found = &state->intents[i];
     if (found == NULL)
@@ -60,29 +64,53 @@ static enum outcome replicated_find(struct runner *r, const struct step *s, uint
 static enum outcome replicate_once(struct runner *r, const struct step *s, json_t *result, struct fault *f)
 {
     struct digest request;
+    struct fault why = {.outcome = OK};
     uint64_t begun = 0;
-    bool found = false;
+    bool found = false, pending = false;
     enum outcome o = effect_begin(r, s, replicated_find, result, &found, f);
 
     if (o != OK || found)
         return o;
-    o = replicate_call(r, s, &request, f);
-    if (o == OK)
-        o = runner_follow(r, f);
+    o = replicate_call(r, s, &request, &why);
+    if (o != OK && o != E_PENDING)
+        return fault_set(f, o, "%s", why.text);
+    pending = o == E_PENDING;
+    o = runner_follow(r, f);
     if (o == OK && record_begun(&r->record, s->id, &begun))
         o = replicated_find(r, s, begun, result, &found, f);
-    if (o == OK && !found)
+    if (o == OK && !found && pending)
+        o = fault_set(f, E_REFUSED, "%s", why.text);
+    else if (o == OK && !found)
         o = fault_set(f, E_DEVICE, "the module brought the key to %s, but the log does not show it in this step",
                       step_with(s, "site"));
     return o;
 }
 
+/* Files are carried there: the receipt is yet to come. NULL: it is not awaited. */
+static const struct state_intent *awaited_find(const struct runner *r, const json_t *result)
+{
+    const char *intent = json_string_or_null(result, "intent");
+    const struct state_intent *i = NULL;
+    uint64_t seq = 0;
+
+    if (intent != NULL && decimal_parse(span_str(intent), &seq))
+        i = state_intent(&r->estate->state, seq);
+    return i != NULL && i->state == INTENT_PROVISIONAL ? i : NULL;
+}
+
 enum outcome perform_replicate(struct runner *r, const struct step *s, json_t *result, bool *ret_undone,
                                struct fault *f)
 {
+    const struct state_intent *awaited = NULL;
     enum outcome o = effect_repeat(r, s, replicate_once, result, ret_undone, f);
 
-    if (o == OK && !*ret_undone && r->answers == NULL)
+    if (o == OK && !*ret_undone && (awaited = awaited_find(r, result)) != NULL)
+        talk_note(
+            TONE_WAIT,
+            "Provisional: %s of %s at %s. Its receipt is awaited until %s (quorate offer export); it counts there "
+            "from then on",
+            step_with(s, "label"), step_with(s, "token"), step_with(s, "site"), moment_format(awaited->until).text);
+    else if (o == OK && !*ret_undone && r->answers == NULL)
         talk_note(TONE_GOOD, "Replicated: %s of %s is at %s, which has proven it", step_with(s, "label"),
                   step_with(s, "token"), step_with(s, "site"));
     return o;

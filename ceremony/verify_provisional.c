@@ -26,18 +26,29 @@ static bool awaited_key(struct verifier *v, const struct entry *e, const struct 
                        (unsigned long long)e->seq);
 }
 
+/* Of a key that goes to one more site, not of one that is born. */
+static bool brought(const struct state_intent *i)
+{
+    return strcmp(i->operation, operation_name(OP_REPLICATE)) == 0;
+}
+
 void verify_provisional(struct verifier *v, const struct entry *e)
 {
     struct fault f = {OK, ""};
-    const struct verified_request *request = verified_end(v, e, OP_GENERATE);
-    const struct rule *rule =
-        request != NULL && v->judge != NULL ? policy_rule(v->judge, request->request->rule) : NULL;
+    const struct verified_request *request = NULL;
     const struct state_intent *intent = NULL;
+    const struct rule *rule = NULL;
     moment until = 0;
     int64_t seq = 0;
 
     if (json_want_integer(e->body, "intent", &seq, &f) == OK && seq >= 0)
         intent = state_intent(&v->state, (uint64_t)seq);
+    if (intent != NULL)
+        request = verified_end(v, e, brought(intent) ? OP_REPLICATE : OP_GENERATE);
+    if (request != NULL && v->judge != NULL)
+        rule = policy_rule(v->judge, request->request->rule);
+    if (rule != NULL)
+        rule = policy_receipts(v->judge, rule, request->request->subject);
     if (rule == NULL || intent == NULL || json_want_moment(e->body, "until", &until, &f) != OK ||
         until != moment_add(intent->at, rule->replicas.deferred))
         claim_fails(&v->claims, CLAIM_BIRTHS, "entry %llu waits for receipts as no rule lets it",
@@ -165,7 +176,14 @@ void verify_awaited(struct verifier *v)
     for (size_t i = 0; i < v->state.intent_count; i++) {
         const struct state_intent *t = &v->state.intents[i];
 
-        if (t->state == INTENT_PROVISIONAL)
+        if (t->state == INTENT_PROVISIONAL && brought(t))
+            claim_evidence(
+                &v->claims, CLAIM_BIRTHS,
+                "the key \"%s\" goes to %s (entry %llu), whose receipt is awaited until %s: it does not count "
+                "there yet",
+                t->label != NULL ? t->label : "", t->offered.count > 0 ? t->offered.items[0] : "a site",
+                (unsigned long long)t->seq, moment_format(t->until).text);
+        else if (t->state == INTENT_PROVISIONAL)
             claim_evidence(&v->claims, CLAIM_BIRTHS,
                            "the key \"%s\" (entry %llu) is provisional until %s: not born yet",
                            t->label != NULL ? t->label : "", (unsigned long long)t->seq, moment_format(t->until).text);

@@ -50,7 +50,7 @@ static bool same_text(const char *a, const char *b)
     return a != NULL && b != NULL && strcmp(a, b) == 0;
 }
 
-/* Brought to that site under an intent of this very step. */
+/* Brought to that site, or on its way there, under an intent of this very step. */
 static bool result_replicated(const struct verifier *v, const struct verified_ceremony *c, const struct step *s,
                               const json_t *result)
 {
@@ -61,7 +61,7 @@ static bool result_replicated(const struct verifier *v, const struct verified_ce
     const json_t *sites = i != NULL ? json_object_get(i->body, "sites") : NULL;
 
     return i != NULL && same_text(i->operation, operation_name(OP_REPLICATE)) &&
-           (i->state == INTENT_BORN || i->state == INTENT_SETTLED) &&
+           (i->state == INTENT_BORN || i->state == INTENT_SETTLED || i->state == INTENT_PROVISIONAL) &&
            same_text(json_string_or_null(evidence, "ceremony"), c->id) &&
            same_text(json_string_or_null(evidence, "step"), s->id) &&
            (uint64_t)json_integer_value(json_object_get(i->body, "born")) == born &&

@@ -31,7 +31,7 @@ struct quorate_vendor {
      *              known there (estate/message.h)
      *   "accept"   {"message"} -> {"answer", "refused"?: why}: at a site that is elsewhere
      *   "import"   {"answer"} -> {"intent", "site", "status", "token"}: what came back from a site that files are carried to;
-     *              status is receipt (others are awaited still), born, told or withdrawn
+     *              status is receipt (others are awaited still), born, replicated, told or withdrawn
      *   "settle"   {} -> {"settled": [{"intent", "outcome"} or {"outcome", "token"} or {"key", "outcome"}...]}: of births
      *              and grants, of tokens that a replica serves, of what destroyed keys left
      *   "ceremony" {"ceremony"} -> {}: takes that ceremony's lock (it must be open); {} alone gives it back
@@ -55,8 +55,9 @@ struct quorate_vendor {
      *              there and answers a challenge; bag is the one that it left in
      *   "promote"  {"site", "token"} -> {"missing"?, "missing-keys": labels of keys that the site does not hold, "request"?,
      *              "status": "pending"|"promoted"}
-     *   "replicate" {"key": its label, "site", "token"} -> {"missing"?, "request"?, "status": "pending"|"replicated"|"held"}: held:
-     *              the site holds it already
+     *   "replicate" {"key": its label, "site", "token"} -> {"missing"?, "request"?, "status":
+     *              "pending"|"provisional"|"replicated"|"held"}: held: the site holds it already; provisional: its
+     *              receipt is awaited, missing says how
      *   "retire"   {"site", "token"} -> {"drills", "left"?, "missing"?, "request"?, "status": "pending"|"retired"}: drills as
      *              the sites of "drill"; left: why the retired site's replicas are not destroyed yet
      *   "drill"    {"site"?, "token"?} -> {"sites": [{"attested", "failed": [{"born", "label", "why"}...], "proven", "site",

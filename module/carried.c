@@ -98,6 +98,11 @@ enum outcome provisional_stands(const struct world *w, uint64_t intent, struct f
     if (outcome == OK && moment_now() > i->until)
         outcome = fault_set(f, E_REFUSED, "receipts were awaited until %s: `quorate settle` undoes the birth",
                             moment_format(i->until).text);
+    if (outcome == OK && strcmp(i->operation, operation_name(OP_REPLICATE)) == 0 && !replica_wanted(s, i))
+        outcome = fault_set(
+            f, E_REFUSED,
+            "\"%s\" ended, or became another, since it was offered: `quorate settle` undoes what the site took in",
+            i->label != NULL ? i->label : "");
     request_free(r);
     return outcome;
 }
@@ -131,7 +136,9 @@ static enum outcome receipt_import(struct import *n, struct fault *f)
     if (outcome == OK)
         outcome = settle_token(n->world, n->token, NULL, f);
     const struct state_intent *i = outcome == OK ? state_intent(&n->estate->state, n->intent) : NULL;
-    n->status = i != NULL && i->state == INTENT_PROVISIONAL ? "receipt" : "born";
+    n->status = i != NULL && i->state == INTENT_PROVISIONAL                            ? "receipt"
+                : i != NULL && strcmp(i->operation, operation_name(OP_REPLICATE)) == 0 ? "replicated"
+                                                                                       : "born";
     receipt_clear(&r);
     offer_clear(&o);
     buf_free(&bytes);

@@ -129,7 +129,8 @@ static enum outcome offer_fits(const struct taking *k, struct fault *f)
 static enum outcome time_fits(const struct taking *k, struct fault *f)
 {
     moment now = moment_now(), at = k->intent->at;
-    const struct span_of_time deferred = k->rule->replicas.deferred;
+    const struct span_of_time deferred =
+        policy_receipts(k->x->host->copy->policy, k->rule, k->request->subject)->replicas.deferred;
     bool carried = k->intent->state == INTENT_PROVISIONAL;
 
     if (carried && (now > k->intent->until + LIMIT_CLOCK || k->intent->until > moment_add(at, deferred)))

@@ -53,6 +53,12 @@ enum outcome intent_born(struct estate *e, uint64_t intent, struct span spki, st
 
 /* Logs `accepted`: every site of the intent knows. */
 enum outcome intent_accept(struct estate *e, uint64_t intent, struct fault *f);
+
+/* Of a key on its way to one site more: it is still what the log says that it is, so that it may count there. */
+bool replica_wanted(const struct state *s, const struct state_intent *i);
+/* Logs `replicated` from what the intent says. */
+enum outcome intent_replicated(struct estate *e, uint64_t intent, struct fault *f);
+
 /* After `born`: the caller's CKA_ID at every site, `accepted`, offers removed. A site that files are carried to gives the
  * key its id when it is told, and `accepted` waits until each such site has answered. */
 enum outcome intent_complete(struct world *w, uint64_t intent, struct replicas *at, struct fault *f);

@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "core/encode.h"
 #include "module/recovery.h"
 
@@ -64,4 +66,27 @@ enum outcome intent_born(struct estate *e, uint64_t intent, struct span spki, st
 out:
     json_decref(body);
     return outcome;
+}
+
+enum outcome intent_replicated(struct estate *e, uint64_t intent, struct fault *f)
+{
+    const struct state_intent *i = state_intent(&e->state, intent);
+    json_t *body = json_object();
+    const char *site = i != NULL ? json_string_value(json_array_get(json_object_get(i->body, "sites"), 1)) : NULL;
+    bool good = site != NULL && i->token != NULL &&
+                json_put(body, "born", json_incref(json_object_get(i->body, "born"))) &&
+                json_put_integer(body, "intent", (int64_t)intent) &&
+                json_put_string(body, "label", i->label != NULL ? i->label : "") &&
+                json_put_string(body, "site", site) && json_put_string(body, "token", i->token);
+    enum outcome outcome = good ? estate_append(e, ENTRY_REPLICATED, body, NULL, f) : fault_memory(f);
+    json_decref(body);
+    return outcome;
+}
+
+bool replica_wanted(const struct state *s, const struct state_intent *i)
+{
+    const char *id = json_string_or_null(i->body, "caller-id");
+    int64_t born = json_integer_value(json_object_get(i->body, "born"));
+    const struct state_key *k = born > 0 ? state_key_born(s, (uint64_t)born) : NULL;
+    return k != NULL && id != NULL && strcmp(k->id, id) == 0 && i->label != NULL && strcmp(k->label, i->label) == 0;
 }

@@ -45,6 +45,28 @@ static enum outcome key_choose(const struct replication *r, const struct state_k
     return OK;
 }
 
+/* Where nobody can ask now: files are carried there, and the rule of such births lets receipts come later; clones are not. */
+static enum outcome reach_check(const struct replication *r, const struct state_key *k, struct fault *f)
+{
+    const struct binding *b = bindings_site(r->estate->bindings, r->token, r->site), *carried = NULL;
+    const struct rule *rule = policy_match(r->estate->policy, OP_GENERATE, r->token, k->label, k->class_name, 1);
+    if (b != NULL && b->cloned != NULL)
+        return fault_set(
+            f, E_REFUSED,
+            "keys come to %s by the tools of %s, and a key that exists is brought by wrapping alone: leave "
+            "`cloned` out of its binding where the HSM takes wrapped keys in, or make a new key, whose birth is "
+            "cloned there",
+            r->site, b->cloned);
+    if (!site_carried(r->world, r->token, r->site, &carried))
+        return OK;
+    if (rule == NULL || (rule->replicas.deferred.seconds == 0 && rule->replicas.deferred.months == 0))
+        return fault_set(f, E_REFUSED,
+                         "files are carried to %s by people, and the rule for births of such keys does not say "
+                         "`deferred`: no receipt may come later",
+                         r->site);
+    return OK;
+}
+
 /* What can be known to fail before anybody is asked. */
 static enum outcome site_check(const struct replication *r, const struct state_key *k, struct fault *f)
 {
@@ -62,7 +84,10 @@ static enum outcome site_check(const struct replication *r, const struct state_k
     if (!strings_have(&k->sites, t->primary))
         return fault_set(f, E_REFUSED, "the primary %s does not hold \"%s\" itself", t->primary, r->label);
     outcome = site_bound(r->world, r->token, t->primary, &binding, f);
-    return outcome != OK || replica_is_far(r->world, r->token, r->site)
+    if (outcome == OK)
+        outcome = reach_check(r, k, f);
+    return outcome != OK || replica_is_far(r->world, r->token, r->site) ||
+                   site_carried(r->world, r->token, r->site, &binding)
                ? outcome
                : site_bound(r->world, r->token, r->site, &binding, f);
 }
@@ -139,6 +164,7 @@ static enum outcome work_begin(struct replication *r, struct fault *f)
         outcome = fault_set(f, E_REFUSED, "another policy was adopted: ask again under it");
     if (outcome != OK)
         return outcome;
+    const struct rule *receipts = policy_receipts(r->estate->policy, rule, r->request->subject);
     r->birth = (struct birth){.world = r->world,
                               .token = world_token(r->world, r->token),
                               .template = &r->template,
@@ -155,6 +181,8 @@ static enum outcome work_begin(struct replication *r, struct fault *f)
                              .prove_signature = template_bool(&r->template.secret, CKA_SIGN, false),
                              .sha1_allowed = strings_have(&rule->transport, "oaep-sha1"),
                              .while_suspended = rule->while_suspended,
+                             .deferred = receipts->replicas.deferred,
+                             .spares = receipts->replicas.spares,
                              .id = BUF(32),
                              .spki = BUF(LIMIT_ATTRIBUTE)};
     buf_put(&k->spki, r->spki.data, r->spki.len);
@@ -197,10 +225,7 @@ static enum outcome sites_prepare(struct replication *r, struct fault *f)
         outcome = heads_check(r->world, r->token, NULL, f);
     if (outcome == OK)
         outcome = replicas_want(&k->replicas, r->world, r->token, r->site, &replica, f);
-    if (outcome == OK && replica->cloned != NULL)
-        outcome = fault_set(f, E_REFUSED, "keys come to %s by the tools of %s: only wrapped ones are replicated",
-                            r->site, replica->cloned);
-    if (outcome == OK)
+    if (outcome == OK && !replica->carried)
         outcome = replica_visit(replica, VISIT_READY, f);
     if (outcome == OK)
         outcome = site_answers(r->world, r->token, primary, &k->primary, f);
@@ -219,7 +244,8 @@ static enum outcome intent_begin(struct replication *r, struct fault *f)
     const struct state_intent *i = NULL;
     bool good = json_put_integer(more, "born", (int64_t)r->born) &&
                 json_put_bytes_hex(more, "caller-id", buf_span(&r->id)) &&
-                json_put(more, "sites", json_pack("[s, s]", k->primary.binding->site, r->site));
+                json_put(more, "sites", json_pack("[s, s]", k->primary.binding->site, r->site)) &&
+                (!replica_later(&k->replicas.items[0]) || json_put(more, "later", json_pack("[s]", r->site)));
     enum outcome outcome = good ? resolution_begin(&r->resolution, more, f) : fault_memory(f);
     json_decref(more);
     if (outcome != OK)
@@ -234,17 +260,58 @@ static enum outcome intent_begin(struct replication *r, struct fault *f)
     return intent_key_id(&i->digest, &k->id, f);
 }
 
-static enum outcome replicated_log(struct replication *r, struct fault *f)
+/* What people have to do now: the receipt of this site is awaited. */
+static enum outcome awaited_report(const struct replication *r, const struct state_intent *i, json_t *report,
+                                   struct fault *f)
 {
-    json_t *body = json_object();
-    bool good = json_put_integer(body, "born", (int64_t)r->born) &&
-                json_put_integer(body, "intent", (int64_t)r->work.intent) &&
-                json_put_string(body, "label", r->template.label) && json_put_string(body, "site", r->site) &&
-                json_put_string(body, "token", r->token);
-    enum outcome outcome = good ? estate_append(r->estate, ENTRY_REPLICATED, body, NULL, f) : fault_memory(f);
-    json_decref(body);
-    r->work.held = outcome == OK;
+    struct buf todo = BUF(900);
+    buf_putf(
+        &todo,
+        "the receipt of %s is awaited until %s; `quorate offer export %s` makes the files to carry, `quorate receipt "
+        "import` takes in what comes back",
+        r->site, moment_format(i->until).text, r->site);
+    bool good = !todo.failed && json_put_string(report, "missing", buf_str(&todo)) &&
+                json_put_digest(report, "request", &i->request) && json_put_string(report, "status", "provisional");
+    buf_free(&todo);
+    return good ? OK : fault_memory(f);
+}
+
+/* Files are carried there: the offers are in the log, the receipt comes later. */
+static enum outcome receipt_await(struct replication *r, json_t *report, struct fault *f)
+{
+    struct birth_work *k = &r->work;
+    const struct state_intent *i = state_intent(&r->estate->state, k->intent);
+    struct strings sites = {0};
+    moment until = i != NULL ? moment_add(i->at, k->deferred) : 0;
+    enum outcome outcome = strings_add(&sites, r->site) ? OK : fault_memory(f);
+    if (outcome == OK)
+        outcome = intent_provisional(r->estate, k->intent, &sites, until, span_of(NULL, 0), f);
+    k->awaited = outcome == OK;
+    if (outcome == OK)
+        outcome = awaited_report(r, state_intent(&r->estate->state, k->intent), report, f);
+    strings_free(&sites);
     return outcome;
+}
+
+static enum outcome replicated_log(struct replication *r, json_t *report, struct fault *f)
+{
+    enum outcome outcome = intent_replicated(r->estate, r->work.intent, f);
+    r->work.held = outcome == OK;
+    return outcome == OK && !json_put_string(report, "status", "replicated") ? fault_memory(f) : outcome;
+}
+
+/* It is on its way there already. */
+static const struct state_intent *awaited_find(const struct replication *r, const struct state_key *k)
+{
+    const struct state *s = &r->estate->state;
+    for (size_t n = s->intent_count; n-- > 0;) {
+        const struct state_intent *i = &s->intents[n];
+        if (i->state == INTENT_PROVISIONAL && strcmp(i->operation, operation_name(OP_REPLICATE)) == 0 &&
+            (uint64_t)json_integer_value(json_object_get(i->body, "born")) == k->seq &&
+            strings_have(&i->offered, r->site))
+            return i;
+    }
+    return NULL;
 }
 
 /* The site destroys what it took in; what cannot be done now is left to recovery. */
@@ -257,7 +324,7 @@ static void withdraw(struct replication *r, struct fault *f)
         fault_set(f, reason.outcome, "%.480s; and %.480s", reason.text, also.text);
 }
 
-static enum outcome carry(struct replication *r, struct fault *f)
+static enum outcome carry(struct replication *r, json_t *report, struct fault *f)
 {
     struct birth_work *k = &r->work;
     struct fault later = {0};
@@ -270,10 +337,10 @@ static enum outcome carry(struct replication *r, struct fault *f)
     if (outcome == OK)
         outcome = birth_recheck(k, f);
     if (outcome == OK)
-        outcome = replicated_log(r, f);
-    if (outcome != OK && k->intended && !k->held)
+        outcome = replica_later(&k->replicas.items[0]) ? receipt_await(r, report, f) : replicated_log(r, report, f);
+    if (outcome != OK && k->intended && !k->held && !k->awaited)
         withdraw(r, f);
-    if (outcome == OK) {
+    if (outcome == OK && k->held) {
         /* It is there, and the log says so: what is not completed now is by recovery. */
         intent_complete(r->world, k->intent, &k->replicas, &later);
         heads_renew(r->world, r->token, &later);
@@ -297,6 +364,8 @@ static enum outcome replicate(struct replication *r, json_t *report, struct faul
         outcome = key_choose(r, &key, f);
     if (outcome == OK && strings_have(&key->sites, r->site))
         return json_put_string(report, "status", "held") ? OK : fault_memory(f);
+    if (outcome == OK && awaited_find(r, key) != NULL)
+        return awaited_report(r, awaited_find(r, key), report, f);
     if (outcome == OK)
         outcome = site_check(r, key, f);
     if (outcome == OK)
@@ -307,9 +376,7 @@ static enum outcome replicate(struct replication *r, json_t *report, struct faul
         return outcome;
     outcome = work_begin(r, f);
     if (outcome == OK)
-        outcome = carry(r, f);
-    if (outcome == OK && !json_put_string(report, "status", "replicated"))
-        outcome = fault_memory(f);
+        outcome = carry(r, report, f);
     return outcome;
 }
 

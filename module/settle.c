@@ -98,6 +98,24 @@ static enum outcome primary_holds(struct world *w, const struct state_intent *i,
     return outcome;
 }
 
+/* There once the log says so. */
+static enum outcome replication_settle(struct world *w, uint64_t intent, const struct strings *sites,
+                                       struct replicas *at, bool *ret_there, struct fault *f)
+{
+    const struct state_intent *i = state_intent(&w->estate->state, intent);
+    bool wanted = replica_wanted(&w->estate->state, i);
+    if (i->state == INTENT_PROVISIONAL && wanted && receipts_complete(i, sites)) {
+        *ret_there = true;
+        return intent_replicated(w->estate, intent, f);
+    }
+    return intent_withdraw(w, intent,
+                           i->state == INTENT_OPEN
+                               ? "it was interrupted before the log said that the site holds the key"
+                           : wanted ? "the receipt that was awaited did not come in time"
+                                    : "the key ended, or became another, while its receipt was awaited",
+                           at, f);
+}
+
 static enum outcome birth_settle(struct world *w, uint64_t intent, struct replicas *at, const char **ret_text,
                                  struct fault *f)
 {
@@ -108,13 +126,13 @@ static enum outcome birth_settle(struct world *w, uint64_t intent, struct replic
     enum outcome outcome = intent_sites(i, &sites, f);
     if (outcome != OK)
         goto out;
-    if (i->state == INTENT_OPEN && intent_is(i, OP_REPLICATE)) {
+    bool begun = i->state == INTENT_OPEN || i->state == INTENT_PROVISIONAL;
+    if (begun && intent_is(i, OP_REPLICATE)) {
         *ret_text = "rolled back";
-        outcome =
-            intent_withdraw(w, intent, "it was interrupted before the log said that the site holds the key", at, f);
-        goto out;
-    }
-    if (i->state == INTENT_OPEN || i->state == INTENT_PROVISIONAL) {
+        outcome = replication_settle(w, intent, &sites, at, &holds, f);
+        if (!holds)
+            goto out;
+    } else if (begun) {
         outcome = primary_holds(w, i, sites.items[0], &holds, &spki, f);
         if (outcome == E_DEVICE || outcome == E_ABSENT)
             outcome = primary_was(w, i->token, sites.items[0]) ? OK : outcome; /* it may be lost for good */
@@ -134,8 +152,11 @@ static enum outcome birth_settle(struct world *w, uint64_t intent, struct replic
     *ret_text = "finished";
     if (outcome == OK)
         outcome = intent_complete(w, intent, at, f);
-    if (outcome == OK && state_intent(&w->estate->state, intent)->state == INTENT_BORN)
-        *ret_text = "born; a site that files are carried to is yet to be told (`quorate offer export`)";
+    i = state_intent(&w->estate->state, intent);
+    if (outcome == OK && i->state == INTENT_BORN)
+        *ret_text = intent_is(i, OP_REPLICATE)
+                        ? "replicated; the site that files are carried to is yet to be told (`quorate offer export`)"
+                        : "born; a site that files are carried to is yet to be told (`quorate offer export`)";
 out:
     strings_free(&sites);
     buf_free(&spki);
@@ -221,14 +242,15 @@ enum outcome enrol_recover(struct estate *e, const char *token, const char *site
 }
 
 /* Nobody is awaited any more, or in vain. */
-static bool provisional_ended(const struct state_intent *i)
+static bool provisional_ended(const struct state *s, const struct state_intent *i)
 {
     json_t *sites = json_object_get(i->body, "sites"), *site = NULL;
     size_t k = 0;
     bool complete = true;
     json_array_foreach(sites, k, site) if (k > 0 && !strings_have(&i->receipted, json_string_value(site))) complete =
         false;
-    return i->state == INTENT_PROVISIONAL && (complete || moment_now() > i->until);
+    return i->state == INTENT_PROVISIONAL &&
+           (complete || moment_now() > i->until || (intent_is(i, OP_REPLICATE) && !replica_wanted(s, i)));
 }
 
 /* What is to be settled now; the state changes under whoever walks it. */
@@ -241,8 +263,8 @@ static enum outcome intents_list(const struct state *s, const char *token, uint6
         return fault_memory(f);
     for (size_t k = 0; k < s->intent_count; k++) {
         const struct state_intent *i = &s->intents[k];
-        bool birth = intent_travels(i) && (i->state == INTENT_OPEN || i->state == INTENT_BORN || provisional_ended(i) ||
-                                           i->orphans.count > 0);
+        bool birth = intent_travels(i) && (i->state == INTENT_OPEN || i->state == INTENT_BORN ||
+                                           provisional_ended(s, i) || i->orphans.count > 0);
         bool enrolment = token == NULL && intent_is(i, OP_ENROL_SITE) && i->state == INTENT_OPEN;
         bool retirement =
             token == NULL && intent_is(i, OP_RETIRE_SITE) && (i->state == INTENT_OPEN || i->orphans.count > 0);

@@ -41,6 +41,14 @@ const struct rule *policy_match(const struct policy *p, enum operation op, const
     return rule_find(p, op, token, label, class_name, object, &rule) == LABEL_MATCHES ? rule : NULL;
 }
 
+const struct rule *policy_receipts(const struct policy *p, const struct rule *r, const struct subject *s)
+{
+    const struct rule *birth =
+        s->operation == OP_REPLICATE ? policy_match(p, OP_GENERATE, s->token, s->label, s->class_name, 1) : NULL;
+
+    return birth != NULL ? birth : r;
+}
+
 static bool lasts(struct span_of_time d)
 {
     return d.seconds != 0 || d.months != 0;

@@ -87,6 +87,10 @@ struct verdict {
 const struct rule *policy_match(const struct policy *p, enum operation op, const char *token, const char *label,
                                 const char *class_name, int object);
 
+/* The rule that says how late receipts may come under a request that rule `r` judges, and how many spare offers go out
+ * (replicas: deferred, spares): of a birth r; of a key that is brought to a site the first for `generate` of such a key. */
+const struct rule *policy_receipts(const struct policy *p, const struct rule *r, const struct subject *s);
+
 /* May a born key (e->key, e->at, e->sites) still be used: is it within the lifetime, and are its HSMs where the rule of
  * its birth wants them by now (placed-within)? The rule is the first for `generate` of that token, label and class
  * (private-key unless class_name is secret-key). policy_evaluate asks this for `use` itself; who passes a use through

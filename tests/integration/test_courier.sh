@@ -73,16 +73,6 @@ courier_enrols() {
     must "$Q" enrol glasgow
 }
 
-# "slough cardiff glasgow", as count_on_hsms has it: label, type.
-count_with_far() {
-    local site counts=
-    for site in slough cardiff; do
-        counts+=" $(direct "$site" --list-objects --type "$2" 2>/dev/null | grep -cE "^ *label: +$1$" || true)"
-    done
-    counts+=" $(far direct glasgow --list-objects --type "$2" 2>/dev/null | grep -cE "^ *label: +$1$" || true)"
-    echo "${counts# }"
-}
-
 # No key at all, nothing that waits for anybody: label.
 nothing_left() {
     [ "$(count_with_far "$1" privkey)" = '0 0 0' ] || fail "$MODE: private keys: $(count_with_far "$1" privkey)"

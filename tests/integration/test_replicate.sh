@@ -1,9 +1,11 @@
 #!/bin/bash
-# Keys that are brought to a site as steps of a ceremony.
+# Keys that are brought to a site: as steps of a ceremony, and by people who carry files.
 # shellcheck source=tests/integration/lib.sh
 . tests/integration/lib.sh
 # shellcheck source=tests/integration/ceremony.sh
 . tests/integration/ceremony.sh
+# shellcheck source=tests/integration/far.sh
+. tests/integration/far.sh
 FROM=bare
 
 enrolled() {
@@ -99,6 +101,87 @@ case_brought_in_a_ceremony() {
     transcript_holds bringing-1
     must tests/tamper.py "$D/transcript" --trust "$D/trust.yaml" --log-key "$D/estate/log/key" --quorate "$Q" --kinds replications,brought
     printf '%s\n' "$OUT"
+}
+
+# Files are carried to glasgow: the key counts there once its receipt is back, and works elsewhere meanwhile.
+case_carried_by_people() {
+    policy_travelling '  - id: births that wait for nobody
+    when: {operation: generate, token: root, label: "^nw-"}
+    require: {quorum: {of: key-custodian, at-least: 2}, extractable: trusted-wrap-only, transport: {allow: [oaep-sha1]}}
+  - {id: how those travel, when: {operation: replicate, token: root, label: "^nw-"}, require: {quorum: {of: authority, at-least: 2}}}
+  - {id: end of a key, when: {operation: destroy, token: root, label: "^tw-"}, require: {quorum: {of: key-custodian, at-least: 2}}}'
+    sed -i '/^  - id: birth of a key that may travel$/,/extractable/ s/prove: signature/&, deferred: 1 hour/' "$D/policy.yaml"
+    LATER=1 prepare_far '{carried: true}'
+    born EC:prime256v1 tw-1 --id 6162
+    born EC:prime256v1 tw-2 --id 6363
+    born EC:prime256v1 nw-1
+    far_introduce
+    far_enrol
+    # Where no receipt may come later, nobody is asked.
+    ends 1 "$Q" replicate root nw-1 glasgow
+    says 'files are carried to glasgow by people' 'does not say `deferred`'
+    asks "$Q" replicate root tw-1 glasgow
+    approve "$ID" authority-1 authority-2
+    ends 1 "$Q" replicate root tw-1 glasgow
+    says 'tw-1 of root at glasgow: provisional' 'the receipt of glasgow is awaited until' 'quorate offer export glasgow'
+    ends 1 "$Q" replicate root tw-1 glasgow --json
+    says '"status":"provisional"'
+    [ "$(grep -c '"type":"provisional"' "$D/estate/log/entries")" = 1 ] || fail 'begun twice'
+    must "$Q" status
+    matches 'provisional +intent .*tw-1.* receipt awaited from glasgow until'
+    OUT=$(p11 --list-objects --type privkey)
+    says tw-1
+    must "$Q" inventory
+    small_ceremony before host 'goes to glasgow'
+    must "$Q" offer export glasgow "$D/out"
+    [ "$(ls "$D/out" | wc -l)" = 2 ] || fail 'not two offers'
+    must far "$Q" accept "$D"/out/offer-*-2.message --out "$D/receipt"
+    ends 1 far "$Q" accept "$D"/out/offer-*-1.message
+    says 'another offer of this birth'
+    must "$Q" receipt import "$D/receipt"
+    says replicated
+    ends 1 "$Q" receipt import "$D/receipt"
+    must "$Q" replicate root tw-1 glasgow
+    says 'held already'
+    [ "$(count_with_far tw-1 privkey)" = '1 1 1' ] || fail "private keys: $(count_with_far tw-1 privkey)"
+    must "$Q" settle
+    says 'yet to be told'
+    must "$Q" offer export glasgow "$D/out2"
+    must far "$Q" accept "$D"/out2/born-*.message --out "$D/told"
+    must "$Q" receipt import "$D/told"
+    OUT=$(far direct glasgow --list-objects --type privkey)
+    matches 'ID: +6162'
+    # A step of a ceremony is done when the offers are made; both verifiers say what is awaited.
+    short_ceremony bringing '{}' 'Bring it, do: replicate, with: {token: root, label: tw-2, site: glasgow}'
+    opening_approved "$D/short.yaml"
+    asks short_holds
+    approve "$ID" authority-1 authority-2
+    must short_holds
+    says 'Provisional: tw-2 of root at glasgow'
+    transcript_holds bringing-1
+    says 'goes to glasgow'
+    must tests/tamper.py "$D/transcript" --trust "$D/trust.yaml" --log-key "$D/estate/log/key" --quorate "$Q" --kinds underway
+    printf '%s\n' "$OUT"
+    # It ends before its receipt is back: what glasgow took in goes too.
+    must "$Q" offer export glasgow "$D/out3"
+    must far "$Q" accept "$D"/out3/offer-*-1.message --out "$D/receipt-2"
+    [ "$(count_with_far tw-2 privkey)" = '1 1 1' ] || fail "private keys: $(count_with_far tw-2 privkey)"
+    asks p11 --delete-object --type privkey --id 6363
+    approve "$ID" custodian-1 custodian-2
+    must p11 --delete-object --type privkey --id 6363
+    ends 1 "$Q" receipt import "$D/receipt-2"
+    says 'ended, or became another'
+    ends 1 "$Q" settle
+    must "$Q" log show --type rolled-back
+    says 'the key ended'
+    must "$Q" offer export glasgow "$D/out4"
+    must far "$Q" accept "$D"/out4/withdraw-*.message --out "$D/withdrawn"
+    must "$Q" receipt import "$D/withdrawn"
+    says withdrawn
+    [ "$(count_with_far tw-2 privkey)" = '0 0 0' ] || fail "private keys: $(count_with_far tw-2 privkey)"
+    must "$Q" settle
+    small_ceremony after host '!goes to glasgow'
+    small_ceremony there far
 }
 
 cases

@@ -43,6 +43,26 @@ def _flip(text):
     return text[:-1] + ("0" if text[-1] != "0" else "1")
 
 
+def underway(forger):
+    """A key that goes to a site, in a step, and whose receipt is awaited."""
+    place = forger.find("provisional")
+    step = forger.find("step", action="replicate")
+    body, result = forger.entries[place]["body"], forger.entries[step]["body"]["result"]
+    name = "a key under way: "
+    yield forger.change(name + "not said", _drop(place), None)
+    yield forger.change(name + "twice", _again(place), None)
+    yield forger.change(name + "for longer than the rule lets it", _set(place, until="2036-01-01T00:00:00Z"), "so late")
+    yield forger.change(name + "to another site", _set(place, sites=["cardiff"]), None)
+    yield forger.change(name + "to no site", _set(place, sites=[]), None)
+    yield forger.change(name + "as if it were born", _set(place, fingerprint="0" * 64, id="00", public_key="00"), None)
+    yield forger.change(name + "another one in the step", _set(step, result=dict(result, born=str(int(result["born"]) - 1))), "born")
+    yield forger.change(name + "under another intent in the step", _set(step, result=dict(result, intent=str(body["intent"] - 1))), None)
+    arrived = forger.change(name + "there without a receipt", lambda changed: changed.insert(place + 1, {
+        "body": {"born": int(result["born"]), "intent": body["intent"], "label": result["label"], "site": result["site"],
+                 "token": result["token"]}, "time": changed[place]["time"], "type": "replicated"}), "receipt")
+    yield arrived
+
+
 def carried(forger):
     """A provisional key, and the certificate that it signed of itself."""
     entries = forger.entries

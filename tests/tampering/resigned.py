@@ -14,7 +14,7 @@ from verifier.words import WORDS
 
 from . import tokens
 from .change import Change
-from .elsewhere import carried, deferred, far, renewed  # by their names, for --kinds
+from .elsewhere import carried, deferred, far, renewed, underway  # by their names, for --kinds
 from .stamps import stamps
 
 

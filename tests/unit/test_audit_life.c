@@ -299,13 +299,48 @@ static void not_brought_as_another(void **state)
     state_clear(&s);
 }
 
+/* Its receipt may come later, where it was offered; of no other key than the one that exists. */
+static void brought_when_the_receipt_comes(void **state)
+{
+    (void)state;
+    struct state s;
+    held(&s);
+    static const struct row rows[] = {
+        REPLICATE_ASKED,
+        REPLICATE_INTENDED,
+        {0, ENTRY_PROVISIONAL, "{'intent':14,'sites':['cardiff'],'until':'2027-01-02T00:00:00Z'}"},
+        {1, ENTRY_OFFER, "{'intent':14,'offer':'$o','site':'cardiff'," OFFER "}"},
+        {0, ENTRY_PROVISIONAL, "{'intent':14,'sites':['slough'],'until':'2027-01-02T00:00:00Z'}"},
+        {0, ENTRY_PROVISIONAL,
+         "{'fingerprint':'$key','id':'01','intent':14,'public-key':'6b6579','sites':['cardiff'],'until':'2027-01-02T00:"
+         "00:00Z'}"},
+        {1, ENTRY_PROVISIONAL, "{'intent':14,'sites':['cardiff'],'until':'2027-01-02T00:00:00Z'}"},
+        {0, ENTRY_REPLICATED, "{'born':10,'intent':14,'site':'cardiff'," REPLICATED "}"}, /* no receipt */
+    };
+    TELL(&s, rows);
+    assert_int_equal(s.intents[0].state, INTENT_PROVISIONAL);
+    assert_int_equal(s.keys[0].sites.count, 1);
+    assert_int_equal(s.awaited_count, 0);
+    static const struct row later[] = {
+        {1, ENTRY_RECEIPT, "{'intent':14,'offer':'$o','receipt':'$x','site':'cardiff'}"},
+        {1, ENTRY_REPLICATED, "{'born':10,'intent':14,'site':'cardiff'," REPLICATED "}"},
+        {0, ENTRY_ROLLED_BACK, "{'intent':14,'reason':'too late'}"},
+        {1, ENTRY_ACCEPTED, "{'intent':14,'sites':['slough','cardiff']}"},
+    };
+    TELL(&s, later);
+    assert_true(state_key_at(&s.keys[0], "root", "cardiff"));
+    assert_int_equal(request_named(&s, "t")->state, REQUEST_SPENT);
+    state_clear(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fresh_when_all_is_proven),  cmocka_unit_test(retired_when_others_hold_all),
         cmocka_unit_test(not_with_the_only_replica), cmocka_unit_test(from_place_to_place),
         cmocka_unit_test(left_until_cleared),        cmocka_unit_test(brought_to_a_site),
-        cmocka_unit_test(not_brought_as_another),    cmocka_unit_test(transport_renewed),
+        cmocka_unit_test(not_brought_as_another),    cmocka_unit_test(brought_when_the_receipt_comes),
+        cmocka_unit_test(transport_renewed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,7 @@ CREATORS = {"C_GenerateKeyPair": "generate", "C_GenerateKey": "generate", "C_Cre
 class Births:
     def __init__(self, estate):
         self.estate = estate
-        self.used, self.drills, self.brought, self.left = [], [], [], {}
+        self.used, self.drills, self.brought, self.left, self.ever = [], [], {}, {}, {}
 
     def offer(self, entry):
         body = members(entry.body, "attributes-digest blobs challenge intent mechanism offer ?public-key site", entry.what)
@@ -36,9 +36,9 @@ class Births:
     def _templates(self, intent):
         """Of a birth what was asked; of a key that is brought elsewhere what was asked at its birth."""
         if intent.entry.body["operation"] == "replicate":
-            keys = [key for key in self.estate.keys if key["seq"] == intent.entry.body["born"]]
-            need(keys and "intent" in keys[0], "%s: the key was born without an intent", intent.entry.what)
-            intent = self.estate.intents[keys[0]["intent"]]
+            key = self.ever.get(intent.entry.body["born"], {})  # it may have ended since
+            need("intent" in key, "%s: the key was born without an intent", intent.entry.what)
+            intent = self.estate.intents[key["intent"]]
         need("templates" in intent.request.subject, "%s: nobody said what the key was to be", intent.entry.what)
         return intent.request.subject["templates"]
 
@@ -87,8 +87,13 @@ class Births:
 
     def provisional(self, entry):
         body = members(entry.body, "?fingerprint ?id intent ?public-key sites until", entry.what)
-        intent = self.estate.closing(entry, "generate", body["intent"])
+        intent = self._travelling(entry, body)
         rule = self.estate.policy.rules[intent.verdict["rule"]]
+        asked, brought = intent.request.subject, intent.entry.body["operation"] == "replicate"
+        if brought:
+            rule = evaluate.match(self.estate.policy, "generate", asked["token"], asked["label"], asked["class"], "token")
+            need(rule is not None and "public-key" not in body, "%s: of no key that is born elsewhere", entry.what)
+            self.brought[body["intent"]] = dict(asked, born=intent.entry.body["born"])
         need(rule.replicas is not None and rule.replicas.deferred is not None
              and moment(body["until"]) == add(intent.entry.time, rule.replicas.deferred)
              and moment(body["until"]) > entry.time, "%s: no rule lets receipts come so late", entry.what)
@@ -124,7 +129,8 @@ class Births:
             self._born_of(entry, body)
         else:
             self._born_freely(entry, body)
-        self.estate.keys.append(dict(body, time=entry.time_text, seq=entry.seq))
+        self.ever[entry.seq] = dict(body, time=entry.time_text, seq=entry.seq)
+        self.estate.keys.append(self.ever[entry.seq])
 
     def _born_of(self, entry, body):
         operation = CREATORS.get(body.get("function"))
@@ -171,7 +177,7 @@ class Births:
         need(offer.get("public-key") == key.get("public-key"), "%s: %s holds another key", entry.what, site)
         key["sites"] = key["sites"] + [site]
         intent.born = {"sites": intent.entry.body["sites"]}
-        self.brought.append((entry, body))
+        self.brought[body["intent"]] = body
         self.estate.spent(intent)
 
     def _born_freely(self, entry, body):
@@ -246,6 +252,10 @@ class Births:
             need(set(body["sites"]) == intent.retired, "%s: of another site than the one that retired", entry.what)
             intent.retired = set()
             return
+        if intent is not None and intent.orphans and intent.born is None:
+            need(not intent.open and body["sites"] and set(body["sites"]) <= intent.orphans, "%s: nothing was left there", entry.what)
+            intent.orphans -= set(body["sites"])
+            return
         need(intent is not None and intent.born is not None and set(body["sites"]) <= set(intent.born["sites"]),
              "%s: of no birth", entry.what)
 
@@ -258,7 +268,10 @@ class Births:
 
     def orphan(self, entry):
         body = members(entry.body, "intent site", entry.what)
-        need(body["intent"] in self.estate.intents, "%s: of no birth", entry.what)
+        intent = self.estate.intents.get(body["intent"])
+        offered = {offer["site"] for offer in intent.offers.values()} | {intent.primary} if intent is not None else ()
+        need(body["site"] in offered and body["site"] not in intent.orphans, "%s: nothing of this birth can be there", entry.what)
+        intent.orphans.add(body["site"])
 
     def use(self, entry):
         """Every use; of the operations that leave no key behind, `operation` says which."""

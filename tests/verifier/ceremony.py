@@ -334,13 +334,13 @@ class Ceremonies:
         self._exact(entry, result, "born intent label site token")
         for member in ("label", "site", "token"):
             need(result[member] == step.with_[member], "%s: %s is not what the script asks for", entry.what, member)
-        found = [body for other, body in self.births.brought if str(body["intent"]) == result["intent"] and other.seq < entry.seq]
-        need(len(found) == 1, "%s: no such key was brought", entry.what)
-        intent = self.estate.intents[found[0]["intent"]].entry
+        seq = int(result["intent"]) if result["intent"].isdigit() else None
+        need(str(seq) == result["intent"] and seq in self.births.brought, "%s: no such key was brought", entry.what)
+        intent, brought = self.estate.intents[seq].entry, self.births.brought[seq]
         need(intent.ceremony == one.id and intent.body["evidence"].get("step") == step.id, "%s: brought elsewhere", entry.what)
         need(step.id in one.begun and intent.seq > one.begun[step.id], "%s: the step was never begun", entry.what)
         for member in ("born", "label", "site", "token"):
-            need(result[member] == str(found[0][member]), "%s: %s is not the brought key's", entry.what, member)
+            need(result[member] == str(brought[member]), "%s: %s is not the brought key's", entry.what, member)
 
     def r_certificate(self, entry, one, step, result, deviated):
         issued = step.action == "issue-certificate"

@@ -33,6 +33,7 @@ class Intent:
         self.offers, self.receipts = {}, {}
         self.open = True
         self.born = self.until = None
+        self.orphans = set()  # where something of it may be left
         self.retired = set()  # sites whose replicas are to be destroyed
 
 
@@ -142,7 +143,7 @@ class Estate:
         request = self.requests.get(body["request"])
         need(request is not None and request.state == "pending", "%s: the request is not pending", entry.what)
         brought = body["operation"] == "replicate"
-        more = {"replicate": {"born"}, "generate": {"later"}}.get(body["operation"], set())
+        more = {"replicate": {"born", "later"}, "generate": {"later"}}.get(body["operation"], set())
         for member in set(body) - {"evidence", "request", "verdict", "sites", "type", "id", "caller-id", "public-id", "plain"} - more:
             need(member in request.subject and body[member] == request.subject[member],
                  "%s: %s is not the subject's", entry.what, member)
@@ -153,7 +154,7 @@ class Estate:
             held = texts(body["sites"], entry.what)
         if "later" in body:
             later = texts(body["later"], entry.what)
-            need(later and len(set(later)) == len(later) and set(later) <= set((held or [])[1:]),
+            need(later and len(set(later)) == len(later) and set(later) <= set(texts(body["sites"], entry.what)[1:]),
                  "%s: no replicas of it are to answer later", entry.what)
         if "type" in body:
             need(body["type"] == evaluate.key_type(request.subject), "%s: not the type that was asked", entry.what)

@@ -146,7 +146,11 @@ def _conclude(report, world, keys, ceremonies):
         report.attested("the HSM of %s/%s is %s %s, serial %s, firmware %s (%s)", token, site, body["manufacturer"],
                         body["model"], body["serial"], body["firmware"], body["hardware"])
     for intent in world.intents.values():
-        if intent.open and intent.until is not None:
+        brought = keys.brought.get(intent.entry.seq)
+        if intent.open and intent.until is not None and brought is not None:
+            report.proven("key %s goes to %s, whose receipt is awaited until %s: it does not count there yet", brought["label"],
+                          brought["site"], intent.until)
+        elif intent.open and intent.until is not None:
             report.proven("key %s is provisional until %s: not born yet", intent.entry.body.get("label", ""), intent.until)
     for key in world.keys:
         if "intent" in key:
