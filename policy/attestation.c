@@ -223,11 +223,13 @@ enum outcome attestation_verify(const json_t *document, const struct attested *a
 
 static enum outcome bundle_read(struct span pem, certificates *ret, struct fault *f)
 {
-    BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
+    BIO *bio = pem.len > 0 && pem.len <= LIMIT_DOCUMENT ? BIO_new_mem_buf(pem.data, (int)pem.len) : NULL;
     char *name = NULL, *header = NULL;
     unsigned char *der = NULL;
     long len = 0;
-    enum outcome o = bio != NULL ? OK : fault_memory(f);
+    enum outcome o = bio != NULL                                ? OK
+                     : pem.len == 0 || pem.len > LIMIT_DOCUMENT ? fault_set(f, E_INVALID, "it is empty, or too long")
+                                                                : fault_memory(f);
 
     ERR_set_mark();
     while (o == OK && PEM_read_bio(bio, &name, &header, &der, &len) == 1) {
@@ -291,23 +293,30 @@ static enum outcome bundle_sort(struct bundle *b, const struct site *s, struct f
                      s->id);
 }
 
-/* The chain of one key, where the file has a certificate of it; the document gets it. */
+/* The chain of one key, where the file has certificates of it; the document gets the first that holds. */
 static enum outcome bundle_chain(const struct bundle *b, const struct attested *a, struct span spki, const char *key,
                                  json_t *document, struct fault *f)
 {
-    certificates *chain = NULL;
+    struct fault why = {OK, ""}; /* of the first that does not */
     enum outcome o = OK;
 
-    for (int i = 0; o == OK && i < sk_X509_num(b->between); i++) {
+    for (int i = 0; o == OK && i < sk_X509_num(b->between) && json_object_get(document, key) == NULL; i++) {
         X509 *c = sk_X509_value(b->between, i);
+        certificates *chain = NULL;
 
-        if (!key_is(c, spki) || json_object_get(document, key) != NULL)
+        if (!key_is(c, spki))
             continue;
         o = chain_find(c, b->between, b->roots, a->at, &chain, f);
         if (o == OK)
             o = chain_put(chain, document, key, f);
+        if (o == E_REFUSED && why.outcome == OK)
+            why = *f;
+        o = o == E_REFUSED ? OK : o;
         certificates_free(chain);
-        chain = NULL;
+    }
+    if (o == OK && json_object_get(document, key) == NULL && why.outcome != OK) {
+        *f = why;
+        o = why.outcome;
     }
     return o == OK ? OK : fault_context(f, "the vendor's attestation of the %s key", key);
 }

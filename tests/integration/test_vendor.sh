@@ -194,6 +194,61 @@ case_vendor() {
     kept cardiff
 }
 
+# What the vendor says travels in the introduction, or in the answer that a courier brings, and is judged at both ends.
+case_elsewhere() {
+    authorities
+    far_hsm
+    far_bound '{carried: true}'
+    listed glasgow
+    adopted
+    far_introduce
+    says_hint
+    attested "$D/introduction.json" glasgow
+    forged glasgow
+    ends 1 far "$Q" introduce "$D/policy.message" --out "$D/introduction.json" --attestation "$V/gap.bundle"
+    says 'unable to get local issuer certificate'
+    [ ! -e "$FAR/home/attestation.json" ] || fail 'what does not hold was kept'
+    must far "$Q" introduce "$D/policy.message" --out "$D/introduction.json" --attestation "$V/glasgow.bundle"
+    matches "vendor's identity +CN=glasgow,O=Maker, under CN=root"
+    carried_wrongly 2 '["identity"][:1]' 'a list of 2 to 8 certificates is expected'
+    carried_wrongly 1 '["identity"][::2]' 'unable to get local issuer certificate'
+    carried_wrongly 1 '["transport"]' 'it is of another key than the HSM'
+    asks "$Q" enrol glasgow --carried "$D/introduction.json"
+    ! says_hint || fail 'a hint where the vendor attests'
+    local asked=$ID
+    far_bound "{courier: [$PWD/$D/courier]}"
+    ends 1 "$Q" enrol glasgow
+    says "$asked"
+    # An introduction without certificates: none travel any more.
+    must far "$Q" introduce "$D/policy.message" --out "$D/bare.json"
+    ! grep -q attestation "$D/bare.json" || fail 'the certificates travel still'
+    asks "$Q" enrol glasgow
+    must far "$Q" introduce "$D/policy.message" --out "$D/introduction.json" --attestation "$V/glasgow.bundle"
+    approve "$asked" authority-1 authority-2
+    must "$Q" enrol glasgow
+    says enrolled
+    # The site follows the log that says so.
+    must "$Q" policy export glasgow "$D/policy.message"
+    must far "$Q" accept "$D/policy.message"
+    short_ceremony root-oca-key-generation '{}'
+    opening_approved "$D/short.yaml"
+    must short_holds
+    transcript_holds $CEREMONY
+    says 'its vendor certified the identity key of the HSM of root/glasgow'
+}
+
+# $1: how it ends; $2: the part of the introduction's attestation that is the identity key's now; $3: what the host says.
+carried_wrongly() {
+    python3 - "$D/introduction.json" "$2" >"$D/wrong.json" <<'PYTHON'
+import json, sys
+said = json.load(open(sys.argv[1]))
+said["attestation"] = {"identity": eval("said['attestation']" + sys.argv[2])}
+sys.stdout.write(json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
+PYTHON
+    ends "$1" "$Q" enrol glasgow --carried "$D/wrong.json"
+    says "$3"
+}
+
 says_hint() {
     grep -qF 'The policy lists roots of its vendor' <<<"$OUT"
 }

@@ -1,4 +1,5 @@
 #include "audit_state_fixture.h"
+#include "core/limits.h"
 
 static void closed_requests(void **context)
 {
@@ -34,6 +35,12 @@ static void closed_requests(void **context)
     assert_string_equal(request_named(&s, "u")->votes[0].reason, "no");
     state_clear(&s);
 }
+
+/* An enrolment by what its vendor says. */
+#define VENDORS(attestation)                                                                                           \
+    "{'answer':'aa'," attestation "'challenge':'$c','firmware':'1','hardware':'attested-by-vendor','identity':'aa',"   \
+    "'identity-id':'01','manufacturer':'m','model':'','request':'$e','serial':'1','site':'b','token':'root',"          \
+    "'transport':'bb','transport-id':'02'," VERDICT "}"
 
 static void failovers(void **context)
 {
@@ -140,6 +147,50 @@ static void ceremonies(void **context)
     assert_int_equal(give(&s, ENTRY_STEP, "c-1", "{}", &f), E_INVALID);
     assert_int_equal(give(&s, ENTRY_EXHIBIT, "c-1", "{}", &f), OK);
     state_clear(&s);
+}
+
+/* Certificates stand with hardware that its vendor attests, and with no other; whether they hold is not the fold's. */
+static void attestations(void **context)
+{
+    (void)context;
+    struct state s;
+    found(&s);
+    char big[2 * LIMIT_ATTESTATION + 3], *long_list = NULL, *too_many = NULL;
+    struct buf many = BUF(400);
+    memset(big, 'a', sizeof big);
+    big[sizeof big - 1] = '\0';
+    for (size_t i = 0; i <= LIMIT_CHAIN; i++)
+        buf_putf(&many, "%s'aa'", i == 0 ? "" : ",");
+    assert_true(asprintf(&long_list, VENDORS("'attestation':{'identity':['%s','aa']},"), big + 2) > 0);
+    assert_true(asprintf(&too_many, VENDORS("'attestation':{'identity':[%s]},"), buf_str(&many)) > 0);
+    const struct row rows[] = {
+        {1, ENTRY_REQUEST, "{'operation':'enrol-site','request':'$e','rule':'r','subject':'$es'," LATER "}"},
+        {0, ENTRY_SITE_ENROLLED, VENDORS("")},
+        {0, ENTRY_SITE_ENROLLED, VENDORS("'attestation':'aa',")},
+        {0, ENTRY_SITE_ENROLLED, VENDORS("'attestation':{},")},
+        {0, ENTRY_SITE_ENROLLED, VENDORS("'attestation':{'transport':['aa','bb']},")},
+        {0, ENTRY_SITE_ENROLLED, VENDORS("'attestation':{'identity':'aa'},")},
+        {0, ENTRY_SITE_ENROLLED, VENDORS("'attestation':{'identity':['aa']},")},
+        {0, ENTRY_SITE_ENROLLED, VENDORS("'attestation':{'identity':['aa','']},")},
+        {0, ENTRY_SITE_ENROLLED, VENDORS("'attestation':{'identity':['aa','b']},")},
+        {0, ENTRY_SITE_ENROLLED, VENDORS("'attestation':{'identity':['aa','BB']},")},
+        {0, ENTRY_SITE_ENROLLED, VENDORS("'attestation':{'identity':['aa',7]},")},
+        {0, ENTRY_SITE_ENROLLED, VENDORS("'attestation':{'identity':['aa','bb'],'more':['aa','bb']},")},
+        {0, ENTRY_SITE_ENROLLED, VENDORS("'attestation':{'identity':['aa','bb'],'transport':[]},")},
+        {0, ENTRY_SITE_ENROLLED, long_list},
+        {0, ENTRY_SITE_ENROLLED, too_many},
+        {0, ENTRY_SITE_ENROLLED,
+         "{'attestation':{'identity':['aa','bb']},'identity':'aa','request':'$e','serial':'1','site':'b','token':'root'"
+         ","
+         "'transport':'bb'," HSM "}"},
+        {1, ENTRY_SITE_ENROLLED, VENDORS("'attestation':{'identity':['aa','bb'],'transport':['cc','bb']},")},
+    };
+    TELL(&s, rows);
+    assert_string_equal(state_site(&s, "root", "b")->hardware, "attested-by-vendor");
+    state_clear(&s);
+    free(long_list);
+    free(too_many);
+    buf_free(&many);
 }
 
 static void sites(void **context)
@@ -317,6 +368,7 @@ int main(void)
         cmocka_unit_test(failovers),
         cmocka_unit_test(suspensions),
         cmocka_unit_test(ceremonies),
+        cmocka_unit_test(attestations),
         cmocka_unit_test(sites),
         cmocka_unit_test(frames),
         cmocka_unit_test(many_requests),

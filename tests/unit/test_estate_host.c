@@ -152,6 +152,68 @@ static void votes_that_do_not_hold(void **state)
     policy_free(p);
 }
 
+/* What everybody approved and no vendor said: the site judges the certificates too. `entry`: put over what the subject says. */
+static void enrolled_with(const char *facts, const char *entry, const char *why)
+{
+    struct fault f = {OK, ""};
+    struct answer a = {0};
+    struct asking_context c = {0};
+    uint64_t intent = 0;
+    json_t *body = json_loads(facts, 0, NULL), *over = json_loads(entry, 0, NULL), *subject = NULL;
+
+    assert_true(body != NULL && over != NULL);
+    estate_at_hand = host_estate;
+    subject = asking_subject(host_estate, OP_ENROL_SITE, NULL);
+    assert_int_equal(json_object_update(subject, body), 0);
+    good(estate_ask(host_estate, subject, &c, &a, &f), &f);
+    assert_non_null(a.request);
+    for (size_t i = 0; i < 2; i++)
+        good(approve(a.request, i, &f), &f);
+    good(estate_intend(host_estate, a.request, &c, NULL, &intent, &f), &f);
+    json_t *verdict = json_object_get(state_intent(&host_estate->state, intent)->body, "verdict");
+    assert_true(json_put_digest(body, "request", &a.request->id) &&
+                json_put_digest(body, "challenge", &a.request->id) && json_put_string(body, "answer", "aa") &&
+                json_put_string(body, "identity-id", "01") && json_put_string(body, "transport-id", "02") &&
+                json_put(body, "verdict", json_deep_copy(verdict)));
+    assert_int_equal(json_object_update(body, over), 0);
+    good(estate_append(host_estate, ENTRY_SITE_ENROLLED, body, NULL, &f), &f);
+    if (why != NULL)
+        refused(0, NULL, NULL, why);
+    else
+        taken_in(0);
+    json_decref(over);
+    json_decref(body);
+    answer_clear(&a);
+}
+
+#define HSM(hardware)                                                                                                  \
+    "{\"firmware\":\"1\",\"hardware\":\"" hardware                                                                     \
+    "\",\"identity\":\"aa\",\"manufacturer\":\"m\",\"model\":\"m\",\"serial\":\"1\",\"site\":\"here\","                \
+    "\"token\":\"root\",\"transport\":\"bb\""
+#define CERTIFICATES "\"attestation\":{\"identity\":[\"3000\",\"3000\"]}"
+
+static void what_people_attest(void **state)
+{
+    (void)state;
+    taken_in(0);
+    enrolled_with(HSM("attested-by-people") "}", "{}", NULL);
+}
+
+static void what_no_vendor_said(void **state)
+{
+    (void)state;
+    taken_in(0);
+    enrolled_with(HSM("attested-by-vendor") "," CERTIFICATES "}", "{}", "lists no roots for here");
+}
+
+static void another_attestation(void **state)
+{
+    (void)state;
+    taken_in(0);
+    enrolled_with(HSM("attested-by-vendor") "," CERTIFICATES "}",
+                  "{\"attestation\":{\"identity\":[\"3000\",\"3001\"]}}", "another attestation");
+}
+
 /* An older copy of the site's folder of the host's log would let a host say everything again. */
 static void a_copy_that_was_put_back(void **state)
 {
@@ -219,6 +281,9 @@ int main(void)
         T(what_nobody_approved),
         T(a_policy_out_of_nowhere),
         T(votes_that_do_not_hold),
+        T(what_people_attest),
+        T(what_no_vendor_said),
+        T(another_attestation),
         T(a_copy_that_was_put_back),
         T(a_home_that_was_never_introduced),
         T(an_examination_keeps_nothing),

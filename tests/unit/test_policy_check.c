@@ -203,6 +203,47 @@ static void test_by_date(void **state)
     policy_free(p);
 }
 
+/* Hardware as the log knows it. */
+static void test_hardware_now(void **state)
+{
+    static const struct {
+        const char *wanted, *cardiff;
+        size_t unmet;
+    } cases[] = {
+        {"attested-by-vendor", "attested-by-vendor", 0},
+        {"attested-by-vendor", "attested-by-people", 1},
+        {"attested-by-vendor", NULL, 1},
+        {"attested-by-people", "attested-by-people", 0},
+        {"attested-by-people", "attested-by-vendor", 0},
+        {"attested", "attested-by-people", 0},
+        {"attested", "attested-by-vendor", 0},
+        {"attested", NULL, 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char rule[400];
+        struct remarks r = {0};
+        struct fault f = {0};
+        size_t unmet = 0;
+
+        snprintf(rule, sizeof rule, RULE("replicas: {at-least: 1, prove: attest, sites: cardiff, hardware: %s}"),
+                 cases[i].wanted);
+        struct policy *p = fixture_policy(rule, END);
+        struct site_fact sites[] = {
+            {.token = "root", .site = "slough", .enrolled = true},
+            {.token = "root", .site = "cardiff", .enrolled = true, .hardware = cases[i].cardiff}};
+
+        assert_int_equal(policy_check_sites(p, sites, 2, T0, &r, &f), OK);
+        for (size_t k = 0; k < r.count; k++)
+            unmet += r.items[k].kind == REMARK_UNMET;
+        assert_int_equal(unmet, cases[i].unmet);
+        assert_true(unmet == 0 || strstr(r.items[0].text, "are enrolled, attested, there, and drilled") != NULL);
+        remarks_free(&r);
+        policy_free(p);
+    }
+}
+
 /* Sites as the log knows them: who is retired, on the way or not drilled in time does not count. */
 static void test_sites_now(void **state)
 {
@@ -268,10 +309,8 @@ static void test_facts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_facts),
-        cmocka_unit_test(test_remarks),
-        cmocka_unit_test(test_by_date),
-        cmocka_unit_test(test_sites_now),
+        cmocka_unit_test(test_facts),        cmocka_unit_test(test_remarks),   cmocka_unit_test(test_by_date),
+        cmocka_unit_test(test_hardware_now), cmocka_unit_test(test_sites_now),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
