@@ -99,13 +99,14 @@ static const struct state_intent *birth_of(const struct far *x, const struct sta
                                            const struct state_key **ret_key)
 {
     const struct state *s = &x->host->copy->state;
-    const char *id = json_string_or_null(end->body, "id");
+    const char *id = json_string_or_null(end->body, "id"), *class = json_string_or_null(end->body, "class");
 
-    for (size_t i = s->key_count; id != NULL && i-- > 0;) {
+    for (size_t i = s->key_count; id != NULL && class != NULL && i-- > 0;) {
         const struct state_key *k = &s->keys[i];
 
-        if (k->intent == 0 || k->seq > end->seq || strcmp(k->id, id) != 0 || end->token == NULL ||
-            strcmp(k->token, end->token) != 0 || strcmp(k->label, end->label != NULL ? end->label : "") != 0)
+        if (k->intent == 0 || k->seq > end->seq || strcmp(k->id, id) != 0 || strcmp(k->class_name, class) != 0 ||
+            end->token == NULL || strcmp(k->token, end->token) != 0 ||
+            strcmp(k->label, end->label != NULL ? end->label : "") != 0)
             continue;
         *ret_key = k;
         return way_of(x, k);
@@ -113,14 +114,14 @@ static const struct state_intent *birth_of(const struct far *x, const struct sta
     return NULL;
 }
 
-/* A key born since then under the same CKA_ID, which an old end shown again would take with it. */
+/* A key of its class that was born since then under the same CKA_ID, which an old end shown again would take with it. */
 static const struct state_key *later_of(const struct far *x, const struct state_key *key)
 {
     const struct state *s = &x->host->copy->state;
 
     for (size_t i = s->key_count; i-- > 0;)
         if (s->keys[i].seq > key->seq && !s->keys[i].destroyed && strcmp(s->keys[i].id, key->id) == 0 &&
-            strcmp(s->keys[i].token, key->token) == 0)
+            strcmp(s->keys[i].token, key->token) == 0 && strcmp(s->keys[i].class_name, key->class_name) == 0)
             return &s->keys[i];
     return NULL;
 }
@@ -139,7 +140,8 @@ static enum outcome key_go(struct far *x, const struct state_key *key, const str
                          later_of(x, key)->label);
     outcome = hex_parse_buf(key->id, &id, f);
     if (outcome == OK)
-        outcome = site_destroy(&x->link, buf_span(&id), f);
+        outcome =
+            site_key_destroy(&x->link, site_key_class(key->class_name), buf_span(&id), buf_span(&key->public_key), f);
     if (outcome == OK && t->state == TAKEN_BORN)
         outcome = settled_log(x, &way->digest, "destroyed", f);
     buf_free(&id);

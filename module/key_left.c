@@ -93,12 +93,8 @@ static enum outcome key_clear(struct world *w, const struct key_sites *k, json_t
 /* A destroyed key and the sites, still enrolled and reached from here, that may hold it. */
 static enum outcome left_of(const struct world *w, const struct state_key *key, struct key_sites *ret, struct fault *f)
 {
-    struct key_sites k = {.token = strdup(key->token),
-                          .label = strdup(key->label),
-                          .class_name = strdup(key->class_name),
-                          .id = strdup(key->id),
-                          .born = key->seq};
-    bool good = k.token && k.label && k.class_name && k.id;
+    struct key_sites k;
+    bool good = key_sites_name(key, &k);
     for (size_t i = 0; good && i < key->retired.count; i++) {
         const char *site = key->retired.items[i];
         const struct binding *bound = NULL;

@@ -11,6 +11,7 @@ void key_sites_clear(struct key_sites *k)
     free(k->label);
     free(k->class_name);
     free(k->id);
+    buf_free(&k->public_key);
     strings_free(&k->sites);
     strings_free(&k->left);
     *k = (struct key_sites){0};
@@ -28,15 +29,23 @@ static const char *primary_of(const struct world *w, const char *token)
     return t ? t->primary : "";
 }
 
+bool key_sites_name(const struct state_key *key, struct key_sites *ret)
+{
+    *ret = (struct key_sites){.token = strdup(key->token),
+                              .label = strdup(key->label),
+                              .class_name = strdup(key->class_name),
+                              .id = strdup(key->id),
+                              .born = key->seq,
+                              .public_key = BUF(LIMIT_ATTRIBUTE)};
+    buf_put(&ret->public_key, key->public_key.data, key->public_key.len);
+    return ret->token && ret->label && ret->class_name && ret->id && !ret->public_key.failed;
+}
+
 enum outcome key_sites_of(const struct world *w, const struct state_key *key, struct key_sites *ret, struct fault *f)
 {
-    struct key_sites k = {.token = strdup(key->token),
-                          .label = strdup(key->label),
-                          .class_name = strdup(key->class_name),
-                          .id = strdup(key->id),
-                          .born = key->seq};
+    struct key_sites k;
     const char *primary = primary_of(w, key->token);
-    bool good = k.token && k.label && k.class_name && k.id && strings_add(&k.sites, primary);
+    bool good = key_sites_name(key, &k) && strings_add(&k.sites, primary);
 
     for (size_t i = 0; good && i < key->sites.count; i++) {
         const char *site = key->sites.items[i];
@@ -115,17 +124,14 @@ static bool is_primary(const struct world *w, const struct key_sites *k, const c
     return strcmp(site, primary_of(w, k->token)) == 0;
 }
 
-static CK_OBJECT_CLASS key_class(const struct key_sites *k)
-{
-    return strcmp(k->class_name, "private-key") == 0 ? CKO_PRIVATE_KEY : CKO_SECRET_KEY;
-}
-
 /* What a visit needs to know of the key. t may be NULL. */
 static enum outcome key_describe(const struct key_sites *k, const struct template *t, struct visit *v, struct fault *f)
 {
-    v->class = key_class(k);
+    v->class = site_key_class(k->class_name);
     template_clear(&v->attributes);
-    enum outcome outcome = hex_parse_buf(k->id, &v->id, f);
+    buf_clear(&v->public_key);
+    buf_put(&v->public_key, k->public_key.data, k->public_key.len);
+    enum outcome outcome = v->public_key.failed ? fault_memory(f) : hex_parse_buf(k->id, &v->id, f);
     if (outcome == OK && t != NULL)
         outcome = template_copy(t->items, t->count, &v->attributes, f);
     return outcome;
@@ -135,7 +141,7 @@ static enum outcome key_describe(const struct key_sites *k, const struct templat
 static enum outcome primary_visit(struct world *w, const struct key_sites *k, const char *site,
                                   const struct template *t, visit_fn *run, struct fault *f)
 {
-    struct visit v = {.token = k->token, .id = BUF(LIMIT_LABEL)};
+    struct visit v = {.token = k->token, .id = BUF(LIMIT_LABEL), .public_key = BUF(LIMIT_ATTRIBUTE)};
     enum outcome outcome = key_describe(k, t, &v, f);
 
     if (outcome == OK)
@@ -144,6 +150,7 @@ static enum outcome primary_visit(struct world *w, const struct key_sites *k, co
         outcome = run(&v, f);
     site_close(&v.link);
     template_clear(&v.attributes);
+    buf_free(&v.public_key);
     buf_free(&v.id);
     return outcome;
 }
@@ -247,7 +254,7 @@ enum outcome key_destroy_at(struct world *w, const struct key_sites *k, const ch
 {
     if (!k->id[0])
         return fault_set(f, E_REFUSED, "the key \"%s\" has no CKA_ID to find it by", k->label);
-    return key_visit(w, k, site, NULL, VISIT_DESTROY, visit_withdraw, f);
+    return key_visit(w, k, site, NULL, VISIT_DESTROY, visit_destroy, f);
 }
 
 enum outcome key_destroy_far(struct world *w, struct key_sites *k, struct fault *f)

@@ -7,10 +7,13 @@
 /* A key of the log at all the sites that hold it: its own copy of what the state says, for the state moves. */
 struct key_sites {
     char *token, *label, *class_name, *id;
-    uint64_t born;        /* seq */
-    struct strings sites; /* that are reached as modules, the primary first */
-    struct strings left;  /* that are not reached as modules */
+    uint64_t born;         /* seq */
+    struct buf public_key; /* SPKI; empty: none is known */
+    struct strings sites;  /* that are reached as modules, the primary first */
+    struct strings left;   /* that are not reached as modules */
 };
+/* All but the sites. False on memory: what was copied is then *ret's all the same. */
+bool key_sites_name(const struct state_key *key, struct key_sites *ret);
 enum outcome key_sites_of(const struct world *w, const struct state_key *key, struct key_sites *ret, struct fault *f);
 void key_sites_clear(struct key_sites *k);
 bool key_alone(const struct state_key *key); /* at its primary only */

@@ -53,7 +53,8 @@ enum outcome id_check(const struct world *w, CK_SLOT_ID slot, CK_OBJECT_CLASS cl
         const struct state_key *k = &s->keys[i];
 
         if (k != except && !k->destroyed && !strcmp(k->id, id_hex) && !strcmp(k->token, token) &&
-            !strcmp(k->class_name, class_name(class)) && !used_freely(w, slot, k))
+            !strcmp(k->class_name, class_name(class)) &&
+            (!used_freely(w, slot, k) || !key_alone(k) || (except && !key_alone(except))))
             return fault_set(f, E_INVALID, "CKA_ID %s is that of the key \"%s\" on %s: choose another, or none", id_hex,
                              k->label, token);
     }

@@ -23,7 +23,7 @@ static visit_fn *const visits[][2] = {
     [VISIT_HEAD_PUT] = {visit_head_put, NULL},
     [VISIT_CLOSE] = {visit_close, NULL},
     [VISIT_WITHDRAW] = {visit_withdraw, courier_withdraw},
-    [VISIT_DESTROY] = {visit_withdraw, courier_destroy},
+    [VISIT_DESTROY] = {visit_destroy, courier_destroy},
 };
 
 /* These visits are for the site, and take place at the primary. */
@@ -65,6 +65,7 @@ static enum outcome visit_make(struct world *w, const char *token, const char *s
     v->pinned = SITE_KEYS;
     v->id = BUF(LIMIT_LABEL);
     v->wanted = BUF(LIMIT_LABEL);
+    v->public_key = BUF(LIMIT_ATTRIBUTE);
     v->estate = w->estate->state.estate;
     v->lock = lock_share(w->carried);
     v->how = SITE_MODULE;

@@ -33,7 +33,7 @@ static enum outcome key_clear(const struct site_link *link, const struct state_k
         outcome = fault_set(f, E_REFUSED, "the key \"%s\" has no CKA_ID to find it by: destroy it with the HSM's tools",
                             k->label);
     if (outcome == OK)
-        outcome = site_destroy(link, buf_span(&id), f);
+        outcome = site_key_destroy(link, site_key_class(k->class_name), buf_span(&id), buf_span(&k->public_key), f);
     buf_free(&id);
     return outcome;
 }

@@ -70,6 +70,12 @@ enum outcome site_made(const struct site_link *s, CK_OBJECT_HANDLE object, CK_OB
                        struct fault *f);
 /* Destroys private, secret and public token objects with this CKA_ID and looks that none is left. */
 enum outcome site_destroy(const struct site_link *s, struct span id, struct fault *f);
+/* The class of a key of the log. */
+CK_OBJECT_CLASS site_key_class(const char *class_name);
+/* The end of a key of the log: destroys the token objects of its class with its CKA_ID, and of the public ones the halves of it, by
+ * value (spki; empty: none is known, and none is touched), and looks that none is left. What merely has the same CKA_ID stays. */
+enum outcome site_key_destroy(const struct site_link *s, CK_OBJECT_CLASS class, struct span id, struct span spki,
+                              struct fault *f);
 /* Gives the token objects of that class with this CKA_ID another one, which may be empty; there may be none. */
 enum outcome site_set_id(const struct site_link *s, CK_OBJECT_CLASS class, struct span id, struct span wanted,
                          struct fault *f);

@@ -87,7 +87,7 @@ static enum outcome by_label(const struct site_link *s, CK_OBJECT_CLASS class, c
 static enum outcome target_find(const struct site_link *s, const struct drill_target *t, CK_OBJECT_HANDLE *ret,
                                 struct fault *f)
 {
-    CK_OBJECT_CLASS class = strcmp(t->class_name, "private-key") == 0 ? CKO_PRIVATE_KEY : CKO_SECRET_KEY;
+    CK_OBJECT_CLASS class = site_key_class(t->class_name);
     enum outcome outcome = E_ABSENT;
     if (t->id[0] == '\0')
         return by_label(s, class, t->label, ret, f);

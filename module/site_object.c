@@ -150,25 +150,75 @@ enum outcome site_made(const struct site_link *s, CK_OBJECT_HANDLE object, CK_OB
 static const CK_OBJECT_CLASS key_classes[] = {CKO_PRIVATE_KEY, CKO_SECRET_KEY, CKO_PUBLIC_KEY};
 enum { KEY_CLASSES = sizeof key_classes / sizeof *key_classes, KEY_COPIES = 8 };
 
+/* Whether a public key is this one. */
+static enum outcome half_is(const struct site_link *s, CK_OBJECT_HANDLE public, struct span spki, bool *ret,
+                            struct fault *f)
+{
+    struct buf value = BUF(LIMIT_ATTRIBUTE);
+    enum outcome outcome = site_spki(s, public, &value, f);
+    *ret = outcome == OK && span_equal(buf_span(&value), spki);
+    buf_free(&value);
+    return outcome == E_DEVICE || outcome == E_MEMORY ? outcome
+                                                      : OK; /* of a kind that is not known here it is another */
+}
+
+/* Those of a class with this CKA_ID; half: only those that are this public key. */
+static enum outcome of_class(const struct site_link *s, CK_OBJECT_CLASS class, struct span id, const struct span *half,
+                             CK_OBJECT_HANDLE ret[KEY_COPIES], size_t *ret_count, struct fault *f)
+{
+    size_t count = 0, kept = 0;
+    bool is = true;
+    enum outcome outcome = find_by_id(s, class, id, ret, KEY_COPIES, &count, f);
+    for (size_t i = 0; i < count && outcome == OK; i++) {
+        if (half != NULL)
+            outcome = half_is(s, ret[i], *half, &is, f);
+        if (is)
+            ret[kept++] = ret[i];
+    }
+    if (outcome == OK)
+        *ret_count = kept;
+    return outcome;
+}
+
+static enum outcome class_destroy(const struct site_link *s, CK_OBJECT_CLASS class, struct span id,
+                                  const struct span *half, struct fault *f)
+{
+    CK_OBJECT_HANDLE found[KEY_COPIES];
+    size_t count = 0, left = 0;
+    enum outcome outcome = of_class(s, class, id, half, found, &count, f);
+    for (size_t i = 0; i < count && outcome == OK; i++) {
+        CK_RV rv = s->f->C_DestroyObject(s->session, found[i]);
+        if (rv != CKR_OK)
+            outcome = site_fault(s, "C_DestroyObject", rv, f);
+    }
+    if (outcome == OK && count > 0)
+        outcome = of_class(s, class, id, half, found, &left, f);
+    if (outcome == OK && left > 0)
+        outcome = fault_set(f, E_DEVICE, "%s at %s: the HSM says that it destroyed a key, and still has it", s->token,
+                            s->binding->site);
+    return outcome;
+}
+
 enum outcome site_destroy(const struct site_link *s, struct span id, struct fault *f)
 {
     enum outcome outcome = OK;
     /* Secret halves first: what is left by a crash between the two is then worth nothing. */
-    for (size_t i = 0; i < KEY_CLASSES && outcome == OK; i++) {
-        CK_OBJECT_HANDLE found[KEY_COPIES];
-        size_t count = 0, left = 0;
-        outcome = find_by_id(s, key_classes[i], id, found, KEY_COPIES, &count, f);
-        for (size_t j = 0; j < count && outcome == OK; j++) {
-            CK_RV rv = s->f->C_DestroyObject(s->session, found[j]);
-            if (rv != CKR_OK)
-                outcome = site_fault(s, "C_DestroyObject", rv, f);
-        }
-        if (outcome == OK && count > 0)
-            outcome = find_by_id(s, key_classes[i], id, found, KEY_COPIES, &left, f);
-        if (outcome == OK && left > 0)
-            outcome = fault_set(f, E_DEVICE, "%s at %s: the HSM says that it destroyed a key, and still has it",
-                                s->token, s->binding->site);
-    }
+    for (size_t i = 0; i < KEY_CLASSES && outcome == OK; i++)
+        outcome = class_destroy(s, key_classes[i], id, NULL, f);
+    return outcome;
+}
+
+CK_OBJECT_CLASS site_key_class(const char *class_name)
+{
+    return strcmp(class_name, "private-key") == 0 ? CKO_PRIVATE_KEY : CKO_SECRET_KEY;
+}
+
+enum outcome site_key_destroy(const struct site_link *s, CK_OBJECT_CLASS class, struct span id, struct span spki,
+                              struct fault *f)
+{
+    enum outcome outcome = class_destroy(s, class, id, NULL, f);
+    if (outcome == OK && class == CKO_PRIVATE_KEY && spki.len > 0)
+        outcome = class_destroy(s, CKO_PUBLIC_KEY, id, &spki, f);
     return outcome;
 }
 

@@ -58,6 +58,13 @@ enum outcome visit_withdraw(struct visit *v, struct fault *f)
     return outcome == OK ? site_destroy(&v->link, buf_span(&v->id), f) : outcome;
 }
 
+enum outcome visit_destroy(struct visit *v, struct fault *f)
+{
+    enum outcome outcome = visit_open(v, f);
+    return outcome == OK ? site_key_destroy(&v->link, v->class, buf_span(&v->id), buf_span(&v->public_key), f)
+                         : outcome;
+}
+
 /* The key by the id that it had, else by the one that it may have got already. */
 static enum outcome key_find(const struct visit *v, CK_OBJECT_HANDLE *ret, struct fault *f)
 {
@@ -171,6 +178,7 @@ void visit_free(struct visit *v)
     template_clear(&v->attributes);
     buf_free(&v->id);
     buf_free(&v->wanted);
+    buf_free(&v->public_key);
     buf_free(&v->message);
     buf_free(&v->note);
     heads_clear(&v->heads);

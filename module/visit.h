@@ -45,6 +45,7 @@ struct visit {
     struct buf id, wanted; /* CKA_ID; the one that it is to get */
     char *label;
     CK_OBJECT_CLASS class;
+    struct buf public_key; /* SPKI; empty: not known */
     struct template attributes;
 
     /* Of the log's heads on the HSM: what lies there; the one that is to be put there (empty: none). */
@@ -83,12 +84,14 @@ visit_fn visit_take;      /* judges the offer, takes the key in: the receipt */
 visit_fn visit_clone;     /* looks for the key that people brought: the receipt; E_ABSENT where it is not there yet */
 visit_fn visit_name;      /* the key `label` gets the CKA_ID `wanted` */
 visit_fn visit_withdraw;  /* destroys what has the CKA_ID `id`, and looks that nothing is left */
-visit_fn visit_holds;     /* E_ABSENT where no key of `class` has that id */
-visit_fn visit_change;    /* sets `attributes` on it and reads them back; it may have got the new CKA_ID already */
-visit_fn visit_compare;   /* E_REFUSED where it has them otherwise */
-visit_fn visit_heads;     /* E_ABSENT where the HSM cannot be reached */
-visit_fn visit_head_put;  /* makes the new head, then deletes `heads` */
-visit_fn visit_drill;     /* all keys of `asked` prove themselves, for `challenge` */
+visit_fn
+    visit_destroy;    /* destroys the key of `class` with that id and its public half, and looks that neither is left */
+visit_fn visit_holds; /* E_ABSENT where no key of `class` has that id */
+visit_fn visit_change;   /* sets `attributes` on it and reads them back; it may have got the new CKA_ID already */
+visit_fn visit_compare;  /* E_REFUSED where it has them otherwise */
+visit_fn visit_heads;    /* E_ABSENT where the HSM cannot be reached */
+visit_fn visit_head_put; /* makes the new head, then deletes `heads` */
+visit_fn visit_drill;    /* all keys of `asked` prove themselves, for `challenge` */
 visit_fn visit_close;
 /* The same where a courier carries the message and the answer. */
 visit_fn courier_ready, courier_take, courier_born, courier_withdraw, courier_destroy, courier_drill, courier_list;

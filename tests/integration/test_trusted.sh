@@ -10,7 +10,8 @@ trusting() {
     D=$D/trusting
     estate_copy "$WORK/bare"
     policy_travelling \
-        '  - {id: all else with it, when: {operation: [use, wrap, copy, modify, import, derive], token: root}, allow: true}'
+        '  - {id: how it ends, when: {operation: destroy, token: root, label: "^tw-"}, require: {quorum: {of: authority, at-least: 2}}}
+  - {id: all else with it, when: {operation: [use, wrap, copy, modify, import, derive], token: root}, allow: true}'
 }
 
 # Objects of ours on the primary, as anybody sees them.
@@ -150,6 +151,19 @@ case_brought_to_a_new_site() {
     must "$Q" replicate root tw-2 glasgow
     must "$Q" inventory
     must "$Q" drill
+    # And where such a key ends it ends there too, and the log says where.
+    local class
+    for class in 'privkey tw-1' 'secrkey tw-2'; do
+        asks p11 --delete-object --type "${class% *}" --label "${class#* }"
+        approve "$ID" authority-1 authority-2
+        must p11 --delete-object --type "${class% *}" --label "${class#* }"
+        [ "$(count_on_hsms "${class#* }" "${class% *}")" = '0 0 0' ] || fail 'not destroyed everywhere'
+        must "$Q" log show --json --type destroyed
+        says "\"label\":\"${class#* }\"" '"sites":["slough","glasgow"]'
+    done
+    must "$Q" inventory
+    must "$Q" settle
+    says 'Nothing was left'
     recorded replications
 }
 

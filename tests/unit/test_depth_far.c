@@ -289,7 +289,7 @@ static void a_born_key_ends_by_quorum(void **state)
                 json_put_string(subject, "class", "private-key") && json_put_string(subject, "object", "token"));
     assert_good(estate_ask(p.host, json_incref(subject), &p.d.world->context, &a, &f));
     depth_approve(p.host, &a.request->id, "key-custodian");
-    json_t *more = json_pack("{sss[ss]}", "id", "6661722d6964", "sites", "slough", "glasgow");
+    json_t *more = json_pack("{sssss[ss]}", "class", "private-key", "id", "6661722d6964", "sites", "slough", "glasgow");
     assert_good(estate_intend(p.host, a.request, &p.d.world->context, more, &end, &f));
     settled_as(MESSAGE_WITHDRAW, end, b.intent, "destroyed");
     assert_int_equal(far_count(&p, "app-7"), 0);
