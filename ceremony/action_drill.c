@@ -30,6 +30,16 @@ static bool count_put(json_t *result, const char *name, const json_t *body)
     return json_put_string(result, name, text);
 }
 
+/* A site that files are carried to answers when this ceremony is over. */
+static enum outcome asked_refuse(const json_t *site, struct fault *f)
+{
+    const char *state = json_string_or_null(site, "state"), *why = json_string_or_null(site, "why");
+
+    if (state == NULL || strcmp(state, "asked") != 0)
+        return OK;
+    return fault_set(f, E_DEVICE, "the site does not answer within this step: %.900s", why != NULL ? why : "");
+}
+
 static enum outcome drill_once(struct runner *r, const struct step *s, json_t *result, struct fault *f)
 {
     json_t *question = json_object(), *answer = NULL;
@@ -43,9 +53,11 @@ static enum outcome drill_once(struct runner *r, const struct step *s, json_t *r
         return fault_memory(f);
     }
     o = client_call(r->client, "drill", question, &answer, f);
-    json_decref(answer);
     if (o == OK)
         o = runner_follow(r, f);
+    if (o == OK)
+        o = asked_refuse(json_array_get(json_object_get(answer, "sites"), 0), f);
+    json_decref(answer);
     if (o != OK)
         return o;
     body = drill_find(r, s, from);

@@ -3,12 +3,14 @@
 #include <string.h>
 
 #include "ceremony/client.h"
+#include "ceremony/drill.h"
+#include "ceremony/inventory.h"
 #include "ceremony/print.h"
 #include "ceremony/tool.h"
 #include "core/encode.h"
 #include "core/file.h"
 #include "core/limits.h"
-#include "estate/message.h"
+#include "estate/owed.h"
 
 /* Files carried by people: `quorate offer export` makes what a site is to get, `quorate receipt import` takes in what comes
  * back. */
@@ -17,77 +19,41 @@ struct carrier {
     struct estate *estate;
     const char *token, *site, *folder;
     uint64_t from;
-    json_t *files; /* of what was written: [{file, intent, kind}] */
+    json_t *files; /* of what was written: [{born or intent or size, file, kind}] */
 };
 
-static enum outcome carry(struct carrier *c, enum message_kind kind, const struct state_intent *i, size_t number,
-                          json_t *more, struct fault *f)
+static enum outcome carry(struct carrier *c, const struct owed *o, struct fault *f)
 {
     struct buf message = BUF(LIMIT_MESSAGE);
     char name[96], *path = NULL;
-    enum outcome o = more ? OK : fault_memory(f);
+    enum outcome outcome = OK;
 
-    if (kind == MESSAGE_OFFER)
-        snprintf(name, sizeof name, "offer-%llu-%zu.message", (unsigned long long)i->seq, number);
+    if (o->part > 0)
+        snprintf(name, sizeof name, "%s-%llu-%u.message", message_kind_name(o->kind), (unsigned long long)o->number,
+                 o->part);
     else
-        snprintf(name, sizeof name, "%s-%llu.message", message_kind_name(kind), (unsigned long long)i->seq);
+        snprintf(name, sizeof name, "%s-%llu.message", message_kind_name(o->kind), (unsigned long long)o->number);
     path = path_join(c->folder, name);
-    if (o == OK)
-        o = message_compose(c->estate, kind, c->token, c->site, c->from, more, &message, f);
-    if (o == OK)
-        o = path ? file_replace(path, buf_span(&message), 0600, f) : fault_memory(f);
-    if (o == OK && json_array_append_new(c->files, json_pack("{sssIss}", "file", path, "intent", (json_int_t)i->seq,
-                                                             "kind", message_kind_name(kind))) != 0)
-        o = fault_memory(f);
+    outcome = path ? owed_message(c->estate, c->token, c->site, o, c->from, &message, f) : fault_memory(f);
+    if (outcome == OK)
+        outcome = file_replace(path, buf_span(&message), 0600, f);
+    if (outcome == OK &&
+        json_array_append_new(c->files, json_pack("{sssIss}", "file", path, owed_number_name(o->kind),
+                                                  (json_int_t)o->number, "kind", message_kind_name(o->kind))) != 0)
+        outcome = fault_memory(f);
     free(path);
     buf_free(&message);
-    return o;
+    return outcome;
 }
 
-/* Every offer to the site, the spare ones too: each a file, for a medium of its own. */
-static enum outcome offers_carry(struct carrier *c, const struct state_intent *i, struct fault *f)
+static enum outcome owed_carry(struct carrier *c, struct fault *f)
 {
-    size_t number = 0;
-    enum outcome o = OK;
+    struct owed_list list = {.items = NULL};
+    enum outcome o = owed_gather(c->estate, c->token, c->site, &list, f);
 
-    for (size_t k = 0; o == OK && k < i->offer_count; k++) {
-        struct buf bytes = BUF(LIMIT_OFFER);
-        json_t *offer = NULL, *more = NULL;
-
-        if (strcmp(i->offers[k].site, c->site) != 0)
-            continue;
-        o = estate_kept(c->estate, "offers", ".json", &i->offers[k].offer, &bytes, f);
-        if (o == OK)
-            o = json_parse_canonical(buf_span(&bytes), &offer, f);
-        more = o == OK ? json_pack("{sO}", "offer", offer) : NULL;
-        if (o == OK)
-            o = carry(c, MESSAGE_OFFER, i, ++number, more, f);
-        json_decref(more);
-        json_decref(offer);
-        buf_free(&bytes);
-    }
-    return o;
-}
-
-static enum outcome intent_carry(struct carrier *c, const struct state_intent *i, struct fault *f)
-{
-    enum message_kind kind = MESSAGE_KINDS;
-    json_t *more = NULL;
-    enum outcome o = OK;
-
-    if (!i->token || strcmp(i->token, c->token) != 0)
-        return OK;
-    if (i->state == INTENT_PROVISIONAL && strings_have(&i->offered, c->site) && !strings_have(&i->receipted, c->site))
-        return offers_carry(c, i, f);
-    if (i->state == INTENT_BORN && strings_have(&i->receipted, c->site))
-        kind = MESSAGE_BORN;
-    else if (i->state == INTENT_ROLLED_BACK && strings_have(&i->orphans, c->site))
-        kind = MESSAGE_WITHDRAW;
-    if (kind == MESSAGE_KINDS)
-        return OK;
-    more = json_pack("{sI}", "intent", (json_int_t)i->seq);
-    o = carry(c, kind, i, 0, more, f);
-    json_decref(more);
+    for (size_t i = 0; o == OK && i < list.count; i++)
+        o = carry(c, &list.items[i], f);
+    owed_free(&list);
     return o;
 }
 
@@ -143,8 +109,8 @@ enum outcome run_offer_export(const struct arguments *a, struct fault *f)
         o = site_check(&c, f);
     if (o == OK)
         o = folder_make(c.folder, 0700, f);
-    for (size_t i = 0; o == OK && i < c.estate->state.intent_count; i++)
-        o = intent_carry(&c, &c.estate->state.intents[i], f);
+    if (o == OK)
+        o = owed_carry(&c, f);
     if (o == OK)
         o = export_tell(a, &c, f);
     estate_close(c.estate);
@@ -153,9 +119,40 @@ enum outcome run_offer_export(const struct arguments *a, struct fault *f)
     return o;
 }
 
+/* What the module says of it, and whether all in it is as it should be. */
+static enum outcome import_tell(const struct arguments *a, json_t *report, struct fault *f)
+{
+    const json_t *drill = json_object_get(report, "drill"), *shelf = json_object_get(report, "inventory");
+    const json_t *number = json_object_get(report, "intent");
+    const char *state = json_string_or_null(drill, "state");
+    bool proven = state != NULL && strcmp(state, "proven") == 0 && json_string_or_null(drill, "why") == NULL;
+    bool good = (drill == NULL || proven) && (shelf == NULL || inventory_holds(shelf));
+    struct buf b = BUF(OUTPUT_MAX);
+    enum outcome o = OK;
+
+    if (argument_flag(a, "json")) {
+        o = print_json(json_incref(report), f);
+    } else if (shelf != NULL) {
+        inventory_put(&b, shelf);
+        o = print_out(&b, f);
+    } else {
+        print_field(&b, "site", "%s of %s", json_string_or_null(report, "site"), json_string_or_null(report, "token"));
+        if (number != NULL)
+            print_field(&b, "intent", "%" JSON_INTEGER_FORMAT, json_integer_value(number));
+        if (json_string_or_null(report, "key") != NULL)
+            print_field(&b, "key", "%s", json_string_or_null(report, "key"));
+        print_field(&b, "status", "%s", json_string_or_null(report, "status"));
+        if (drill != NULL)
+            drill_put(&b, drill);
+        o = print_out(&b, f);
+    }
+    buf_free(&b);
+    return o == OK && !good ? print_said(E_REFUSED, f) : o;
+}
+
 enum outcome run_receipt_import(const struct arguments *a, struct fault *f)
 {
-    struct buf answer = BUF(LIMIT_ANSWER), b = BUF(OUTPUT_MAX);
+    struct buf answer = BUF(LIMIT_ANSWER);
     struct client *c = NULL;
     json_t *question = json_object(), *report = NULL;
     enum outcome o = file_read(a->operands[0], false, &answer, f);
@@ -169,18 +166,11 @@ enum outcome run_receipt_import(const struct arguments *a, struct fault *f)
         o = client_call(c, "import", question, &report, f);
         question = NULL; /* taken by client_call */
     }
-    if (o == OK && argument_flag(a, "json")) {
-        o = print_json(json_incref(report), f);
-    } else if (o == OK) {
-        print_field(&b, "site", "%s of %s", json_string_or_null(report, "site"), json_string_or_null(report, "token"));
-        print_field(&b, "intent", "%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(report, "intent")));
-        print_field(&b, "status", "%s", json_string_or_null(report, "status"));
-        o = print_out(&b, f);
-    }
+    if (o == OK)
+        o = import_tell(a, report, f);
     client_close(c);
     json_decref(question);
     json_decref(report);
     buf_free(&answer);
-    buf_free(&b);
     return o;
 }

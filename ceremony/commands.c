@@ -248,15 +248,18 @@ const struct command commands[] = {
      "people have approved, lets the HSM answer a challenge and pins it. With --attestation the vendor's\n"
      "certificates stand in the request; the keys are there after the first time, for the HSM to attest.",
      enrol_options, run_enrol},
-    {"offer", "", 0, 0, false, "Bring keys to sites that files are carried to", "", none, NULL},
+    {"offer", "", 0, 0, false, "Bring keys to sites that files are carried to, and what else they are to get", "", none,
+     NULL},
     {"offer export", "SITE DIR", 2, 2, true, "Write what people are to carry to a site",
-     "Each offer that is not answered yet is a file of its own, the spare ones too; so is what tells the site that a "
-     "key was\n"
-     "born, or that one is to be destroyed. What is in them is of use to that site's HSM alone.",
+     "Each offer that is not answered yet is a file of its own, the spare ones too; so is what tells the site that a\n"
+     "key was born, that one is to be destroyed, and what `quorate drill` and `quorate inventory` ask of it. What is\n"
+     "in them is of use to that site's HSM alone.",
      offer_export_options, run_offer_export},
     {"receipt", "", 0, 0, false, "Take in what comes back from such sites", "", none, NULL},
     {"receipt import", "FILE", 1, 1, true, "Take in a site's answer that people carried back",
-     "The last receipt that a provisional key waits for completes its birth.", module_options, run_receipt_import},
+     "The last receipt that a provisional key waits for completes its birth; what answers a drill is logged, what\n"
+     "answers an inventory compared with the log. Exits 1 where something in it is not as it should be.",
+     module_options, run_receipt_import},
     {"status", "", 0, 0, true, "Show the estate: policy, sites, keys, what waits, what falls due",
      "Reads the log, and asks the HSMs what answers now unless --offline.", status_options, run_status},
     {"request", "", 0, 0, false, "Look at what waits for people", "", none, NULL},
@@ -292,10 +295,11 @@ const struct command commands[] = {
      "Lists HSMs whose copy of the log's head is missing, newer than the log or differs from it: until people have\n"
      "settled it nothing governed works there. What was found stands in the log for ever.",
      module_options, run_readopt},
-    {"inventory", "[TOKEN]", 0, 1, true, "Compare every object on every HSM with the log, both ways",
+    {"inventory", "[TOKEN] [SITE]", 0, 2, true, "Compare every object on every HSM with the log, both ways",
      "Exits 1 where a key lies on an HSM that the log does not know, a key of the log is gone, a birth left\n"
      "something, or an HSM that is bound as a module or reached by a courier does not answer. A site behind a\n"
-     "courier lists what lies on its HSM by itself, and signs that. Changes nothing.",
+     "courier lists what lies on its HSM by itself, and signs that. One that files are carried to is asked for\n"
+     "where it is named: its answer is compared when it is imported. Changes nothing.",
      module_options, run_inventory},
     {"move", "TOKEN SITE", 2, 2, true, "Say that an HSM leaves where it is, sealed",
      "From now on it counts nowhere, until `quorate arrive` says where it is and it has answered a challenge there.",
@@ -323,9 +327,9 @@ const struct command commands[] = {
      "must answer; the old primary need not, and is a replica from then on. Says which keys the site does not hold.",
      module_options, run_promote},
     {"drill", "[TOKEN] [SITE]", 0, 2, true, "Let every replica of every key prove itself again",
-     "Each enrolled site signs with each key that it holds, and answers for all with its identity key; the log says "
-     "what\n"
-     "was proven. Rules with `fresh:` count from the last drill in which nothing failed. Exits 1 where something did.",
+     "Each enrolled site signs with each key that it holds, and answers for all with its identity key; the log says\n"
+     "what was proven. Rules with `fresh:` count from the last drill in which nothing failed. A site that files are\n"
+     "carried to is asked by a file (`quorate offer export`). Exits 1 where something failed, or is awaited.",
      module_options, run_drill},
     {"log", "", 0, 0, false, "Read and verify the log", "", none, NULL},
     {"log show", "", 0, 0, true, "Show the log's entries, one line each",

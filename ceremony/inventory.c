@@ -1,3 +1,6 @@
+#include "ceremony/inventory.h"
+
+#include <stdio.h>
 #include <string.h>
 
 #include "ceremony/client.h"
@@ -24,6 +27,13 @@ static void object_put(struct buf *b, const char *kind, const json_t *item)
     buf_puts(b, "\n");
 }
 
+/* By files: its answer comes later. */
+static bool site_asked(const json_t *site)
+{
+    const char *state = json_string_or_null(site, "state");
+    return state != NULL && strcmp(state, "asked") == 0;
+}
+
 static void site_put(struct buf *b, const json_t *site)
 {
     const char *why = json_string_or_null(site, "why");
@@ -33,7 +43,11 @@ static void site_put(struct buf *b, const json_t *site)
     buf_puts(b, " at ");
     print_text(b, json_string_or_null(site, "site"));
     buf_puts(b, ": ");
-    print_toned(b, why != NULL ? TONE_BAD : TONE_HEAD, json_string_or_null(site, "state"));
+    print_toned(b,
+                why == NULL        ? TONE_HEAD
+                : site_asked(site) ? TONE_WAIT
+                                   : TONE_BAD,
+                json_string_or_null(site, "state"));
     buf_puts(b, "\n");
     if (why != NULL) {
         buf_puts(b, "  ");
@@ -48,44 +62,51 @@ static void site_put(struct buf *b, const json_t *site)
     json_array_foreach(json_object_get(site, "missing"), i, item) object_put(b, "missing", item);
 }
 
-static enum outcome inventory_tell(const struct arguments *a, json_t *answer, json_int_t differences, struct fault *f)
+bool inventory_holds(const json_t *answer)
 {
-    struct buf b = BUF(OUTPUT_MAX);
-    char text[96];
-    const json_t *item = NULL;
+    const json_t *counted = json_object_get(answer, "differences"), *item = NULL;
+    bool holds = json_is_integer(counted) && json_integer_value(counted) == 0;
     size_t i = 0;
-    enum outcome o = OK;
 
-    if (argument_flag(a, "json")) {
-        o = print_json(json_incref(answer), f);
+    json_array_foreach(json_object_get(answer, "sites"), i, item) holds = holds && !site_asked(item);
+    return holds;
+}
+
+void inventory_put(struct buf *b, const json_t *answer)
+{
+    const json_t *counted = json_object_get(answer, "differences"), *item = NULL;
+    json_int_t differences = json_is_integer(counted) ? json_integer_value(counted) : 1;
+    size_t i = 0;
+    char text[96];
+
+    json_array_foreach(json_object_get(answer, "sites"), i, item) site_put(b, item);
+    if (differences == 0 && !inventory_holds(answer)) {
+        print_toned(b, TONE_WAIT, "Nothing differs; an answer that files carry is awaited.");
+    } else if (differences == 0) {
+        print_toned(b, TONE_GOOD, "Everything is as the log says.");
     } else {
-        json_array_foreach(json_object_get(answer, "sites"), i, item) site_put(&b, item);
-        if (differences == 0)
-            print_toned(&b, TONE_GOOD, "Everything is as the log says.");
-        else {
-            snprintf(text, sizeof text, "%lld %s not as the log says.", (long long)differences,
-                     differences == 1 ? "thing is" : "things are");
-            print_toned(&b, TONE_BAD, text);
-        }
-        buf_puts(&b, "\n");
-        o = print_out(&b, f);
+        snprintf(text, sizeof text, "%lld %s not as the log says.", (long long)differences,
+                 differences == 1 ? "thing is" : "things are");
+        print_toned(b, TONE_BAD, text);
     }
-    buf_free(&b);
-    return o;
+    buf_puts(b, "\n");
 }
 
 enum outcome run_inventory(const struct arguments *a, struct fault *f)
 {
+    struct buf b = BUF(OUTPUT_MAX);
     json_t *answer = NULL;
     enum outcome o = client_ask(a, "inventory", client_place(a), &answer, f);
 
-    if (o == OK) {
-        const json_t *counted = json_object_get(answer, "differences");
-        json_int_t differences = json_is_integer(counted) ? json_integer_value(counted) : 1;
-        o = inventory_tell(a, answer, differences, f);
-        if (o == OK && differences != 0)
-            o = print_said(E_REFUSED, f);
+    if (o == OK && argument_flag(a, "json")) {
+        o = print_json(json_incref(answer), f);
+    } else if (o == OK) {
+        inventory_put(&b, answer);
+        o = print_out(&b, f);
     }
+    if (o == OK && !inventory_holds(answer))
+        o = print_said(E_REFUSED, f);
+    buf_free(&b);
     json_decref(answer);
     return o;
 }

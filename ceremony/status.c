@@ -166,6 +166,8 @@ enum outcome status_gather(const struct arguments *a, struct status *ret, struct
     if (o == OK && s.estate->policy)
         o = due_gather(&s, f);
     if (o == OK)
+        o = status_carried(s.estate, &s.carried, f);
+    if (o == OK)
         answering_ask(&s, a);
 out:
     if (o == OK)
@@ -178,6 +180,7 @@ out:
 void status_clear(struct status *s)
 {
     json_decref(s->answering);
+    json_decref(s->carried);
     strings_free(&s->refusals);
     strings_free(&s->due);
     strings_free(&s->risks);

@@ -10,6 +10,7 @@ struct status {
     moment now;
     struct fault agreement;  /* E_…: why the bindings' policy file is not the one in force; OK: it is */
     json_t *answering;       /* "tokens" of the module: what answers now; NULL: not asked */
+    json_t *carried;         /* what is owed to sites that files are carried to, and awaited: status_carried() */
     struct fault asking;     /* why not; OK with an empty text: --offline */
     struct strings refusals; /* the last ones, newest first */
     struct strings due;      /* people and keys whose time is near or over */
@@ -32,6 +33,9 @@ moment status_key_until(const struct status *s, const struct state_key *k);
 /* When a rule wants the next drill of this enrolled site at the latest: the end of the shortest `fresh:` that counts it,
  * from its last drill; 0: it has passed none. MOMENT_NEVER where no rule asks. */
 moment status_drill_due(const struct status *s, const struct state_site *site);
+/* [{files, kind, label?, born or intent or size, site, token, until?}], as in estate/owed.h. */
+enum outcome status_carried(const struct estate *e, json_t **ret, struct fault *f);
+void status_carried_put(const struct status *s, struct buf *b);
 /* A request that still waits. */
 bool status_unsettled(const struct state_intent *t); /* not at its end, or something of it is left somewhere */
 bool status_waits(const struct status *s, const struct state_request *r);

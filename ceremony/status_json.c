@@ -231,14 +231,15 @@ json_t *status_json(const struct status *s)
 {
     const struct state *state = &s->estate->state;
     json_t *j = json_object();
-    bool good = json_put(j, "ceremonies", ceremonies_json(s)) && json_put(j, "due", strings_json(&s->due)) &&
-                json_put_string(j, "environment", state->environment) && json_put_digest(j, "estate", &state->estate) &&
-                json_put(j, "keys", keys_json(s)) && json_put(j, "left", left_json(s)) &&
-                json_put(j, "log", log_json(s)) && json_put(j, "mirrors", mirrors_json(s)) &&
-                json_put_string(j, "name", state->name) && json_put_string(j, "origin", state->origin) &&
-                json_put(j, "refusals", strings_json(&s->refusals)) && json_put(j, "requests", waiting_json(s)) &&
-                json_put(j, "risks", strings_json(&s->risks)) && json_put(j, "sites", sites_json(s)) &&
-                json_put(j, "suspended", suspensions_json(s)) && json_put(j, "unsettled", unsettled_json(s));
+    bool good = json_put(j, "carried", json_incref(s->carried)) && json_put(j, "ceremonies", ceremonies_json(s)) &&
+                json_put(j, "due", strings_json(&s->due)) && json_put_string(j, "environment", state->environment) &&
+                json_put_digest(j, "estate", &state->estate) && json_put(j, "keys", keys_json(s)) &&
+                json_put(j, "left", left_json(s)) && json_put(j, "log", log_json(s)) &&
+                json_put(j, "mirrors", mirrors_json(s)) && json_put_string(j, "name", state->name) &&
+                json_put_string(j, "origin", state->origin) && json_put(j, "refusals", strings_json(&s->refusals)) &&
+                json_put(j, "requests", waiting_json(s)) && json_put(j, "risks", strings_json(&s->risks)) &&
+                json_put(j, "sites", sites_json(s)) && json_put(j, "suspended", suspensions_json(s)) &&
+                json_put(j, "unsettled", unsettled_json(s));
 
     if (good && s->estate->policy)
         good = json_put(j, "policy", policy_json(s));

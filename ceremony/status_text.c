@@ -286,6 +286,7 @@ void status_put(const struct status *s, struct buf *b)
     waiting_put(s, b);
     ceremonies_put(s, b);
     unsettled_put(s, b);
+    status_carried_put(s, b);
     lines_put("Last refusals", &s->refusals, b);
     lines_put("Falls due", &s->due, b);
     lines_put("At risk", &s->risks, b);

@@ -24,6 +24,7 @@
 #define LIMIT_OFFER (256u * 1024u)              /* bytes: one offer with its proofs and approvals */
 #define LIMIT_DRILL (16u * 1024u * 1024u)       /* bytes: one site's answer to a drill */
 #define LIMIT_DRILL_KEYS 4096u                  /* keys of one token at one site that a drill proves */
+#define LIMIT_INQUIRY (14u * 86400u)            /* seconds: a question that files carry may be answered */
 #define LIMIT_YAML_DEPTH 24                     /* nesting of a YAML or JSON document */
 #define LIMIT_YAML_NODES 200000                 /* nodes in one document */
 #define LIMIT_APPROVALS 256                     /* approval and rejection files beside one request */

@@ -30,8 +30,9 @@ struct quorate_vendor {
      *   "introduce" {"attestation"?: PEM} -> {"answer"}: at a site that is elsewhere: its keys, and their answer to the host's log as it is
      *              known there (estate/message.h)
      *   "accept"   {"message"} -> {"answer", "refused"?: why}: at a site that is elsewhere
-     *   "import"   {"answer"} -> {"intent", "site", "status", "token"}: what came back from a site that files are carried to;
-     *              status is receipt (others are awaited still), born, replicated, told or withdrawn
+     *   "import"   {"answer"} -> {"drill"?, "intent"?, "inventory"?, "key"?: label, "site", "status", "token"}: what came back
+     *              from a site that files are carried to; status is receipt (others are awaited still), born, replicated, told,
+     *              withdrawn, destroyed (key), drilled (drill: its line of "drill") or listed (inventory: as the answer of "inventory")
      *   "settle"   {} -> {"settled": [{"intent", "outcome"} or {"outcome", "token"} or {"key", "outcome"}...]}: of births
      *              and grants, of tokens that a replica serves, of what destroyed keys left
      *   "ceremony" {"ceremony"} -> {}: takes that ceremony's lock (it must be open); {} alone gives it back
@@ -44,12 +45,14 @@ struct quorate_vendor {
      *   "refusal"  {} -> {"request"?, "text"}: why the calling thread's last PKCS#11 call was refused ("" if it was not)
      *   "tokens"   {} -> {"tokens": [{"serial", "site", "state", "token", "why"?}...]}: what answers now; state is ready,
      *              not-enrolled, refused (it answers, but not as enrolled), absent, or elsewhere (no module here)
-     *   "inventory" {"token"?} -> {"differences", "sites": [{"missing": [{"class", "id", "label"}...], "objects": [{"class",
-     *              "id", "kind", "label" or "label-hex"}...], "site", "state", "token", "why"?}...]}: state is looked-at,
-     *              absent or elsewhere (not asked). kind is key (of the log), own (pinned at enrolment), provisional (its receipts are awaited), other (what the log does not
-     *              keep), or a difference: unknown (a secret half that the log does not know, or another public half under a key's CKA_ID), abandoned (left by a birth
-     *              or an enrolment that did not end), session (not on the token). missing: the log has it, the HSM has
-     *              not. differences counts these and the sites that are absent.
+     *   "inventory" {"site"?, "token"?} -> {"differences", "sites": [{"missing": [{"class", "id", "label"}...], "objects":
+     *              [{"class", "id", "kind", "label" or "label-hex"}...], "site", "state", "token", "why"?}...]}: state is
+     *              looked-at, absent, elsewhere (not asked), or asked (by a file: a site that is named; why says what is to
+     *              be done). kind is key (of the log), own (pinned at enrolment), provisional (its receipts are awaited),
+     *              other (what the log does not keep), or a difference: unknown (a secret half that the log does not know,
+     *              or another public half under a key's CKA_ID), abandoned (left by a birth or an enrolment that did not
+     *              end), session (not on the token). missing: the log has it, the HSM has not. differences counts these and
+     *              the sites that are absent.
      *   "depart"   {"bag", "carrier"?, "site", "token"} -> {"status": "on its way"}: its HSM leaves, and counts nowhere
      *   "arrive"   {"bag"?, "elsewhere"?: "LAT,LON", "received-by"?, "safe"?, "site", "token"} -> {"status": "arrived"}: it is
      *              there and answers a challenge; bag is the one that it left in
@@ -62,8 +65,9 @@ struct quorate_vendor {
      *              the sites of "drill"; left: why the retired site's replicas are not destroyed yet
      *   "drill"    {"site"?, "token"?} -> {"sites": [{"attested", "failed": [{"born", "label", "why"}...], "proven", "site",
      *              "state", "token", "why"?}...], "unproven"}: enrolled sites prove every key that they hold, and it is
-     *              logged. state is proven, failed (a key did not), or absent (why). proven counts keys, attested those of
-     *              them that cannot sign; unproven counts sites. */
+     *              logged. state is proven, failed (a key did not), absent (why), or asked (by a file; nothing is logged yet;
+     *              why says what is to be done). proven counts keys, attested those of them that cannot sign; unproven
+     *              counts sites. */
     int (*call)(const char *verb, const char *json, char **ret_json, char *text, size_t text_size);
     void (*release)(char *json);
     /* From 1.1: who is asked from now on; copied. NULL: nobody. */

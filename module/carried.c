@@ -8,6 +8,7 @@
 #include "estate/message.h"
 #include "estate/rejudge.h"
 #include "module/birth.h"
+#include "module/key_sites.h"
 #include "module/recovery.h"
 
 struct import {
@@ -17,12 +18,14 @@ struct import {
     struct site_answer answer;
     uint64_t intent;
     const char *status;
+    json_t *more; /* members of the report beyond site, status and token; owned */
 };
 
 /* Which message it answers, and whose answer it is; nothing of it is believed yet. */
 static enum outcome answer_peek(struct import *n, struct span bytes, struct fault *f)
 {
-    static const enum message_kind kinds[] = {MESSAGE_OFFER, MESSAGE_BORN, MESSAGE_WITHDRAW};
+    static const enum message_kind kinds[] = {MESSAGE_OFFER, MESSAGE_BORN,  MESSAGE_WITHDRAW,
+                                              MESSAGE_END,   MESSAGE_DRILL, MESSAGE_INVENTORY};
     const char *type = NULL, *token = NULL, *site = NULL;
     enum message_kind kind = MESSAGE_OFFER;
     json_t *json = NULL;
@@ -145,31 +148,41 @@ static enum outcome receipt_import(struct import *n, struct fault *f)
     return outcome;
 }
 
-/* The site signed that this became of the birth. */
-static enum outcome outcome_verify(struct import *n, const char *what, struct fault *f)
+/* The site signed that this became of what came there under the intent with this digest. */
+static enum outcome outcome_verify(const struct import *n, const struct digest *way, const char *what, struct fault *f)
 {
     const struct state *s = &n->estate->state;
     const struct state_site *site = state_site(s, n->token, n->site);
     const char *said = json_string_or_null(n->answer.json, "outcome"), *text = NULL;
     struct buf signature = BUF(2048);
     struct digest digest;
-    int64_t seq = 0;
-    enum outcome outcome = json_want_integer(n->answer.json, "intent", &seq, f);
-    const struct state_intent *i = outcome == OK && seq >= 0 ? state_intent(s, (uint64_t)seq) : NULL;
-    if (outcome == OK && (i == NULL || site == NULL || i->token == NULL || strcmp(i->token, n->token) != 0 ||
-                          said == NULL || strcmp(said, what) != 0))
-        outcome = fault_set(f, E_REFUSED, "it says nothing of a birth that this log knows");
+    enum outcome outcome = OK;
+    if (site == NULL || said == NULL || strcmp(said, what) != 0)
+        outcome = fault_set(f, E_REFUSED, "it does not say that what is awaited was %s", what);
     if (outcome == OK)
         outcome = json_want_string(n->answer.json, "signature", &text, f);
     if (outcome == OK)
         outcome = hex_parse_buf(text, &signature, f);
-    if (outcome == OK && !settled_digest(&s->estate, n->token, n->site, &i->digest, what, &digest))
+    if (outcome == OK && !settled_digest(&s->estate, n->token, n->site, way, what, &digest))
         outcome = fault_memory(f);
     if (outcome == OK)
         outcome = digest_signature_verify(buf_span(&site->identity), &digest, buf_span(&signature), f);
+    buf_free(&signature);
+    return outcome;
+}
+
+/* The same of the birth that the answer names. */
+static enum outcome birth_verify(struct import *n, const char *what, struct fault *f)
+{
+    int64_t seq = 0;
+    enum outcome outcome = json_want_integer(n->answer.json, "intent", &seq, f);
+    const struct state_intent *i = outcome == OK && seq >= 0 ? state_intent(&n->estate->state, (uint64_t)seq) : NULL;
+    if (outcome == OK && (i == NULL || i->token == NULL || strcmp(i->token, n->token) != 0))
+        outcome = fault_set(f, E_REFUSED, "it says nothing of a birth that this log knows");
+    if (outcome == OK)
+        outcome = outcome_verify(n, &i->digest, what, f);
     if (outcome == OK)
         n->intent = i->seq;
-    buf_free(&signature);
     return outcome;
 }
 
@@ -207,7 +220,7 @@ out:
 static enum outcome told_import(struct import *n, struct fault *f)
 {
     char *path = NULL;
-    enum outcome outcome = outcome_verify(n, "born", f);
+    enum outcome outcome = birth_verify(n, "born", f);
     const struct state_intent *i = outcome == OK ? state_intent(&n->estate->state, n->intent) : NULL;
     if (outcome == OK && (i->state != INTENT_BORN || !strings_have(&i->receipted, n->site)))
         outcome = fault_set(f, E_REFUSED, "that %s knows of the birth of entry %llu is known already", n->site,
@@ -227,7 +240,7 @@ static enum outcome told_import(struct import *n, struct fault *f)
 static enum outcome withdrawal_import(struct import *n, struct fault *f)
 {
     json_t *body = json_object();
-    enum outcome outcome = outcome_verify(n, "withdrawn", f);
+    enum outcome outcome = birth_verify(n, "withdrawn", f);
     const struct state_intent *i = outcome == OK ? state_intent(&n->estate->state, n->intent) : NULL;
     if (outcome == OK && (i->state != INTENT_ROLLED_BACK || !strings_have(&i->orphans, n->site)))
         outcome = fault_set(f, E_REFUSED, "nothing of entry %llu waits to be destroyed at %s",
@@ -242,25 +255,81 @@ static enum outcome withdrawal_import(struct import *n, struct fault *f)
     return outcome;
 }
 
-enum outcome carried_import(struct world *w, struct span answer, json_t **ret, struct fault *f)
+/* The key whose end the answer speaks of, and which is left there. */
+static const struct state_key *ended_key(const struct import *n, uint64_t number, struct key_end *ret)
 {
-    struct import n = {.world = w, .estate = w->estate, .answer = {.kind = MESSAGE_KINDS}};
-    enum outcome outcome = estate_refresh(w->estate, f);
+    const struct state *s = &n->estate->state;
+    struct fault ignored = {OK, ""};
+    for (size_t i = 0; i < s->key_count; i++) {
+        const struct state_key *k = &s->keys[i];
+        if (k->destroyed && strcmp(k->token, n->token) == 0 && strings_have(&k->retired, n->site) &&
+            key_end_find(s, k, n->site, ret, &ignored) == OK && ret->kind == n->answer.kind && ret->number == number)
+            return k;
+    }
+    return NULL;
+}
+
+static enum outcome end_import(struct import *n, struct fault *f)
+{
+    struct strings cleared = {0};
+    struct key_end end;
+    int64_t number = 0;
+    enum outcome outcome =
+        json_want_integer(n->answer.json, n->answer.kind == MESSAGE_END ? "born" : "intent", &number, f);
+    const struct state_key *k = outcome == OK && number >= 0 ? ended_key(n, (uint64_t)number, &end) : NULL;
+    if (outcome == OK && k == NULL)
+        outcome = fault_set(f, E_REFUSED,
+                            "no key whose end is entry %lld is left at %s: it was answered already, or never ended",
+                            (long long)number, n->site);
     if (outcome == OK)
-        outcome = answer_peek(&n, answer, f);
-    if (outcome == OK && n.answer.kind == MESSAGE_OFFER)
-        outcome = receipt_import(&n, f);
-    else if (outcome == OK && n.answer.kind == MESSAGE_BORN)
-        outcome = told_import(&n, f);
-    else if (outcome == OK)
-        outcome = withdrawal_import(&n, f);
-    json_t *report = outcome == OK ? json_pack("{sIssssss}", "intent", (json_int_t)n.intent, "site", n.site, "status",
-                                               n.status, "token", n.token)
-                                   : NULL;
-    if (outcome == OK && report == NULL)
+        outcome = outcome_verify(n, &end.way, "destroyed", f);
+    if (outcome == OK && (!json_put_string(n->more, "key", k->label) || !strings_add(&cleared, n->site)))
         outcome = fault_memory(f);
     if (outcome == OK)
-        *ret = report;
+        outcome = key_cleared_log(n->world, k->seq, &cleared, f);
+    n->status = "destroyed";
+    strings_free(&cleared);
+    return outcome;
+}
+
+/* Of a withdrawal: of what a birth left, or of a key that was born. */
+static bool says_destroyed(const struct import *n)
+{
+    const char *said = json_string_or_null(n->answer.json, "outcome");
+    return n->answer.kind == MESSAGE_END || (said != NULL && strcmp(said, "destroyed") == 0);
+}
+
+static enum outcome answer_import(struct import *n, struct fault *f)
+{
+    switch (n->answer.kind) {
+    case MESSAGE_OFFER:
+        return receipt_import(n, f);
+    case MESSAGE_BORN:
+        return told_import(n, f);
+    case MESSAGE_DRILL:
+    case MESSAGE_INVENTORY:
+        n->status = n->answer.kind == MESSAGE_DRILL ? "drilled" : "listed";
+        return carried_answer(n->world, n->token, n->site, &n->answer, n->more, f);
+    default:
+        return says_destroyed(n) ? end_import(n, f) : withdrawal_import(n, f);
+    }
+}
+
+enum outcome carried_import(struct world *w, struct span answer, json_t **ret, struct fault *f)
+{
+    struct import n = {.world = w, .estate = w->estate, .answer = {.kind = MESSAGE_KINDS}, .more = json_object()};
+    enum outcome outcome = n.more != NULL ? estate_refresh(w->estate, f) : fault_memory(f);
+    if (outcome == OK)
+        outcome = answer_peek(&n, answer, f);
+    if (outcome == OK)
+        outcome = answer_import(&n, f);
+    if (outcome == OK && (!json_put_string(n.more, "site", n.site) || !json_put_string(n.more, "status", n.status) ||
+                          !json_put_string(n.more, "token", n.token) ||
+                          (n.intent != 0 && !json_put_integer(n.more, "intent", (int64_t)n.intent))))
+        outcome = fault_memory(f);
+    if (outcome == OK)
+        *ret = json_incref(n.more);
+    json_decref(n.more);
     site_answer_clear(&n.answer);
     return outcome;
 }

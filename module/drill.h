@@ -2,6 +2,7 @@
 #define QUORATE_MODULE_DRILL_H
 
 #include "audit/drill.h"
+#include "estate/inquiry.h"
 #include "module/site_keys.h"
 
 /* Drills: every replica of every key proves itself anew. */
@@ -39,5 +40,10 @@ enum outcome drill_run(struct world *w, const char *token, const char *site, jso
  * the vendor verb says of it. Fails only where the log cannot be written. */
 enum outcome drill_site(struct world *w, const char *token, const char *site, json_t *line, bool *ret_whole,
                         struct fault *f);
+
+/* The answer to a question that files carried (its kind is MESSAGE_DRILL; the answer is taken): logged as any other once it
+ * fits that question, E_REFUSED where not. line: as above; with `why` where keys of the site were not asked for. */
+enum outcome drill_import(struct world *w, const struct inquiry *q, struct drill *answer_taken, json_t *line,
+                          struct fault *f);
 
 #endif

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "core/limits.h"
+#include "estate/inquiry.h"
 #include "module/replica.h"
 #include "module/shelf.h"
 
@@ -60,8 +61,8 @@ static bool site_asked(const struct world *w, const char *token, const struct bi
 }
 
 /* A site that could not be looked at is a difference: nothing can be said of it. */
-static enum outcome site_list(struct world *w, const struct bound_token *t, const struct binding *b, json_t *list,
-                              uint64_t *differences, struct fault *f)
+static enum outcome site_list(struct world *w, const struct bound_token *t, const struct binding *b, bool named_site,
+                              json_t *list, uint64_t *differences, struct fault *f)
 {
     const struct token *named = w->estate->policy != NULL ? policy_token(w->estate->policy, t->id) : NULL;
     struct shelf h = {.world = NULL};
@@ -73,6 +74,10 @@ static enum outcome site_list(struct world *w, const struct bound_token *t, cons
         bool looked = shelf_look(&h, b, named != NULL && strcmp(named->primary, b->site) == 0, &why) == OK;
         state = looked ? "looked-at" : "absent";
         *differences += looked ? h.differences : 1;
+    } else if (outcome == OK && named_site && b->reach == REACH_CARRIED &&
+               state_site(&w->estate->state, t->id, b->site) != NULL) {
+        state = "asked";
+        outcome = inquiry_want(w->estate, MESSAGE_INVENTORY, t->id, b->site, NULL, &why, f);
     }
     if (outcome == OK && json_array_append_new(list, shelf_line(&h, state, why.text[0] != '\0' ? why.text : NULL)) != 0)
         outcome = fault_memory(f);
@@ -80,7 +85,7 @@ static enum outcome site_list(struct world *w, const struct bound_token *t, cons
     return outcome;
 }
 
-enum outcome inventory_run(struct world *w, const char *token, json_t **ret, struct fault *f)
+enum outcome inventory_run(struct world *w, const char *token, const char *site, json_t **ret, struct fault *f)
 {
     json_t *report = json_object(), *list = json_array();
     const struct bindings *b = w->estate->bindings;
@@ -90,12 +95,16 @@ enum outcome inventory_run(struct world *w, const char *token, json_t **ret, str
     for (size_t i = 0; i < b->token_count && outcome == OK; i++) {
         if (token != NULL && strcmp(token, b->tokens[i].id) != 0)
             continue;
-        any = true;
-        for (size_t j = 0; j < b->tokens[i].site_count && outcome == OK; j++)
-            outcome = site_list(w, &b->tokens[i], &b->tokens[i].sites[j], list, &differences, f);
+        for (size_t j = 0; j < b->tokens[i].site_count && outcome == OK; j++) {
+            if (site != NULL && strcmp(site, b->tokens[i].sites[j].site) != 0)
+                continue;
+            any = true;
+            outcome = site_list(w, &b->tokens[i], &b->tokens[i].sites[j], site != NULL, list, &differences, f);
+        }
     }
     if (outcome == OK && !any)
-        outcome = fault_set(f, E_ABSENT, "the bindings %s name no token \"%s\"", b->path, token != NULL ? token : "");
+        outcome = fault_set(f, E_ABSENT, "the bindings %s name no token \"%s\"%s%s", b->path,
+                            token != NULL ? token : "", site != NULL ? " at " : "", site != NULL ? site : "");
     if (outcome == OK && (!json_put_integer(report, "differences", (int64_t)differences) ||
                           !json_put(report, "sites", json_incref(list))))
         outcome = fault_memory(f);

@@ -100,7 +100,8 @@ static enum outcome left_of(const struct world *w, const struct state_key *key, 
         const struct binding *bound = NULL;
         struct fault ignored = {0};
         if (state_site(&w->estate->state, key->token, site) != NULL &&
-            (site_bound(w, key->token, site, &bound, &ignored) == OK || replica_is_far(w, key->token, site)))
+            (site_bound(w, key->token, site, &bound, &ignored) == OK || replica_is_far(w, key->token, site) ||
+             site_carried(w, key->token, site, &bound)))
             good = strings_add(&k.sites, site);
     }
     if (good) {

@@ -45,7 +45,7 @@ enum outcome enrol_lock(const struct estate *e, const char *token, const char *s
         strchr(site, '/') != NULL)
         return fault_set(f, E_INVALID, "the names of token and site are too long, or hold a '/'");
     snprintf(name, sizeof name, "enrol.%s.%s.lock", token, site);
-    snprintf(busy, sizeof busy, "%s at %s is being enrolled by another process", token, site);
+    snprintf(busy, sizeof busy, "another process enrols %s at %s, or takes an answer of it in", token, site);
     return lock_named(e, name, busy, ret, f);
 }
 

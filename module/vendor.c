@@ -164,7 +164,7 @@ static enum outcome verb_step(struct world *w, const json_t *question, json_t **
 
 static enum outcome verb_inventory(struct world *w, const json_t *question, json_t **ret, struct fault *f)
 {
-    return inventory_run(w, json_string_or_null(question, "token"), ret, f);
+    return inventory_run(w, json_string_or_null(question, "token"), json_string_or_null(question, "site"), ret, f);
 }
 
 static enum outcome verb_heads(struct world *w, const json_t *question, json_t **ret, struct fault *f)
@@ -263,7 +263,7 @@ static const struct {
     {"ceremony", "?ceremony", true, verb_ceremony},
     {"step", "?actor ?operation step ?tbs", true, verb_step},
     {"tokens", "", true, verb_tokens},
-    {"inventory", "?token", true, verb_inventory},
+    {"inventory", "?site ?token", true, verb_inventory},
     {"heads", "", true, verb_heads},
     {"readopt", "", true, verb_readopt},
     {"depart", "bag ?carrier site token", true, depart_run},

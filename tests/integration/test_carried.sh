@@ -1,0 +1,219 @@
+#!/bin/bash
+# What is asked of a site that files are carried to once keys live there: drills, inventories, ends.
+# shellcheck source=tests/integration/lib.sh
+. tests/integration/lib.sh
+# shellcheck source=tests/integration/far.sh
+. tests/integration/far.sh
+FROM=bare
+
+# What goes there now, into $D/out, and nothing but these kinds: the rest of the arguments.
+exported() {
+    rm -rf "$D/out"
+    must "$Q" offer export glasgow "$D/out"
+    [ "$(find "$D/out" -name '*.message' -printf '%f\n' | sed 's/-.*//' | sort | xargs)" = "$*" ] ||
+        fail "not exactly $*: $(ls "$D/out")"
+}
+
+# The site's answer to what was exported of this kind, as $D/KIND.
+accepted() {
+    must far "$Q" accept "$D"/out/"$1"-*.message --out "$D/$1"
+}
+
+# A key is born here and there: label, its id.
+carried_born() {
+    asks generate EC:prime256v1 "$1" --id "$2"
+    approve "$ID" custodian-1 custodian-2 custodian-3
+    ends 1 generate EC:prime256v1 "$1" --id "$2"
+    exported offer
+    accepted offer
+    must "$Q" receipt import "$D/offer"
+    exported born
+    accepted born
+    must "$Q" receipt import "$D/born"
+}
+
+far_keys() {
+    far direct glasgow --list-objects --type privkey 2>/dev/null | grep -cE "^ *label: +$1$" || true
+}
+
+one_offer() {
+    far_policy() {
+        sed -i '/^  - id: birth of an application key pair$/,/extractable/ s/prove: signature/&, deferred: 1 hour, spares: 0/' \
+            "$D/policy.yaml"
+    }
+    prepare_far '{carried: true}'
+}
+
+case_drilled() {
+    local open=$D/estate/inquiries/root@glasgow.drill.json kept
+    one_offer
+    carried_born app-1 6162
+    ends 1 "$Q" drill
+    says 'root at cardiff: proven' 'root at glasgow: asked' 'offer export glasgow' 'answers that files carry are awaited'
+    ! "$Q" log show --type drill | grep -q glasgow || fail 'what is only asked is logged'
+    must "$Q" status --offline
+    says 'Carried by people'
+    matches 'drill +root at glasgow +until 20'
+    # Asked again it is the same question.
+    kept=$(sha256sum <"$open")
+    ends 1 "$Q" drill root glasgow
+    [ "$kept" = "$(sha256sum <"$open")" ] || fail 'another question'
+    exported drill
+    accepted drill
+    sed -E 's/(,"signature":"[0-9a-f]{8})[0-9a-f]{4}/\1beef/2' "$D/drill" >"$D/altered"
+    cmp -s "$D/drill" "$D/altered" && sed -E 's/(,"signature":"[0-9a-f]{8})[0-9a-f]{4}/\1beef/' "$D/drill" >"$D/altered"
+    ends 1 "$Q" receipt import "$D/altered"
+    says 'identity signature of root at glasgow'
+    sed 's/"site":"glasgow"/"site":"cardiff"/g' "$D/drill" >"$D/altered"
+    ends 1 "$Q" receipt import "$D/altered"
+    says 'no drill of root at cardiff is asked for'
+    cp "$open" "$D/open"
+    sed -i 's/"made":"2[0-9]*/"made":"2020/' "$open"
+    ends 1 "$Q" receipt import "$D/drill"
+    says 'an answer counts until'
+    cp "$D/open" "$open"
+    must "$Q" receipt import "$D/drill"
+    says 'root at glasgow: proven, 1 key'
+    must "$Q" log show --type drill
+    says glasgow
+    must "$Q" status --offline
+    matches 'root +glasgow .*drilled 20'
+    ! grep -q 'Carried by people' <<<"$OUT" || fail 'still awaited'
+    ends 1 "$Q" receipt import "$D/drill"
+    says 'nobody waits for it'
+    # A death after the entry: it is not logged twice.
+    cp "$D/open" "$open"
+    ends 1 "$Q" receipt import "$D/drill"
+    says 'the log has this drill'
+    [ "$("$Q" log show --type drill | grep -c glasgow)" = 1 ] || fail 'logged twice'
+    # An old answer to a new question; then the key is gone there.
+    ends 1 "$Q" drill root glasgow
+    ends 1 "$Q" receipt import "$D/drill"
+    says 'for another challenge'
+    must far direct glasgow --delete-object --type privkey --label app-1
+    exported drill
+    accepted drill
+    ends 1 "$Q" receipt import "$D/drill"
+    says 'root at glasgow: failed' 'not proven'
+    small_ceremony drilled host
+}
+
+# A key that comes or goes between question and answer.
+case_drilled_meanwhile() {
+    RULES='  - {id: end of a key, when: {operation: destroy, token: root, label: "^app-"}, allow: true}' awk '
+        /^  - id: use of an application key$/ { print ENVIRON["RULES"] } { print }' "$D/policy.yaml" >"$D/policy.new"
+    mv "$D/policy.new" "$D/policy.yaml"
+    one_offer
+    carried_born app-1 6162
+    ends 1 "$Q" drill root glasgow
+    exported drill
+    accepted drill
+    mv "$D/drill" "$D/first"
+    asks generate EC:prime256v1 app-2
+    approve "$ID" custodian-1 custodian-2 custodian-3
+    ends 1 generate EC:prime256v1 app-2
+    exported drill offer
+    accepted offer
+    must "$Q" receipt import "$D/offer"
+    ends 1 "$Q" receipt import "$D/first"
+    says 'root at glasgow: proven, 1 key' 'before other keys came there'
+    must "$Q" status --offline
+    ! grep -qE 'root +glasgow .*drilled 20' <<<"$OUT" || fail 'counts as drilled'
+    ends 1 "$Q" drill root glasgow
+    exported born drill
+    accepted drill
+    must p11 --delete-object --type privkey --id 6162
+    ends 1 "$Q" receipt import "$D/drill"
+    says 'is not at glasgow any more'
+    exported born end
+    ends 1 "$Q" drill root glasgow
+    exported born drill end
+    accepted drill
+    must "$Q" receipt import "$D/drill"
+    says 'root at glasgow: proven, 1 key'
+}
+
+case_listed() {
+    one_offer
+    carried_born app-1 6162
+    must "$Q" inventory
+    says 'root at glasgow: elsewhere'
+    must "$Q" inventory root cardiff
+    ! grep -q slough <<<"$OUT" || fail 'another site than the one named'
+    ends 2 "$Q" inventory root leeds
+    says 'name no token "root" at leeds'
+    exported
+    ends 1 "$Q" inventory root glasgow
+    says 'root at glasgow: asked' 'offer export glasgow'
+    must "$Q" status --json
+    matches '"carried":\[\{"files":1,"kind":"inventory","site":"glasgow"'
+    exported inventory
+    accepted inventory
+    sed 's/"label":"app-1"/"label":"app-2"/' "$D/inventory" >"$D/altered"
+    ends 1 "$Q" receipt import "$D/altered"
+    says 'identity signature of root at glasgow'
+    must "$Q" receipt import "$D/inventory"
+    says 'root at glasgow: looked-at' 'Everything is as the log says.'
+    matches 'key +private-key +app-1 +6162'
+    ends 1 "$Q" receipt import "$D/inventory"
+    says 'nobody waits for it'
+    ends 1 "$Q" inventory root glasgow
+    ends 1 "$Q" receipt import "$D/inventory"
+    says 'for another challenge'
+    must far direct glasgow --delete-object --type privkey --label app-1
+    exported inventory
+    accepted inventory
+    ends 1 "$Q" receipt import "$D/inventory" --json
+    matches '"missing":\[\{"class":"private-key","id":"6162","label":"app-1"\}\]'
+}
+
+# What people approve and what a rule plainly allows: both are carried, and gone there only when the site has signed it.
+case_ended() {
+    RULES='  - {id: free end, when: {operation: destroy, token: root, label: "^app-free"}, allow: true}
+  - id: end of an application key
+    when: {operation: destroy, token: root, label: "^app-", class: private-key}
+    require: {quorum: {of: key-custodian, at-least: 2}}' awk '
+        /^  - id: use of an application key$/ { print ENVIRON["RULES"] } { print }' "$D/policy.yaml" >"$D/policy.new"
+    mv "$D/policy.new" "$D/policy.yaml"
+    one_offer
+    carried_born app-1 0101
+    carried_born app-free 0202
+    asks p11 --delete-object --type privkey --id 0101
+    approve "$ID" custodian-1 custodian-2
+    must p11 --delete-object --type privkey --id 0101
+    must p11 --delete-object --type privkey --id 0202
+    must "$Q" log show --json --type destroyed
+    says '"left":["glasgow"]' '"left":["slough","cardiff","glasgow"]'
+    must "$Q" settle
+    says 'left at glasgow' 'quorate offer export glasgow'
+    must "$Q" status --offline
+    matches 'withdraw +root at glasgow +intent [0-9]+ +"app-1"'
+    matches 'end +root at glasgow +"app-free"'
+    exported end withdraw
+    accepted withdraw
+    accepted end
+    [ "$(far_keys app-1) $(far_keys app-free)" = '0 0' ] || fail 'not destroyed there'
+    sed -E 's/("signature":"[0-9a-f]{8})[0-9a-f]{4}/\1beef/' "$D/end" >"$D/altered"
+    ends 1 "$Q" receipt import "$D/altered"
+    sed 's/"outcome":"destroyed"/"outcome":"withdrawn"/' "$D/withdraw" >"$D/altered"
+    ends 1 "$Q" receipt import "$D/altered"
+    must "$Q" receipt import "$D/withdraw"
+    matches 'key +app-1'
+    says destroyed
+    ends 1 "$Q" receipt import "$D/withdraw"
+    says 'is left at glasgow: it was answered already'
+    must "$Q" receipt import "$D/end"
+    ends 1 "$Q" receipt import "$D/end"
+    says 'is left at glasgow: it was answered already'
+    must "$Q" log show --json --type cleared
+    [ "$(grep -c '"sites":\["glasgow"\]' <<<"$OUT")" = 2 ] || fail 'not both cleared'
+    must "$Q" settle --json
+    says '"settled":[]'
+    exported
+    must "$Q" status --offline
+    ! grep -qE 'Carried by people|left at' <<<"$OUT" || fail 'still listed'
+    small_ceremony ends host
+    must far "$Q" log check
+}
+
+cases
