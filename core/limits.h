@@ -14,6 +14,7 @@
 #define LIMIT_CHAIN 8u                          /* certificates of one key, up to its vendor's root */
 #define LIMIT_ATTESTATION 12288u                /* bytes: their DER together: two such lists fit into an entry */
 #define LIMIT_ROOTS 16u                         /* vendors' roots that a policy lists for one site */
+#define LIMIT_EXTENSIONS 16u                    /* of a vendor's certificates that a policy gives values for */
 #define LIMIT_MIRRORS 4                         /* of one home */
 #define LIMIT_MIRRORED (64u * 1024u * 1024u)    /* bytes: one file of a home but its entries */
 #define LIMIT_HEADS 8u                          /* the log's heads on one HSM, those that a crash left included */

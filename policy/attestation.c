@@ -73,6 +73,44 @@ static bool is_root(const struct site *s, X509 *c)
     return false;
 }
 
+/* The extension of the certificate with this object identifier has this value, in hex, and is there once. */
+static bool extension_is(X509 *c, const char *oid, const char *hex)
+{
+    size_t found = 0;
+    bool same = false;
+
+    for (int i = 0; i < X509_get_ext_count(c); i++) {
+        X509_EXTENSION *e = X509_get_ext(c, i);
+        const ASN1_OCTET_STRING *value = X509_EXTENSION_get_data(e);
+        struct buf text = BUF(2 * LIMIT_CERTIFICATE + 1);
+        char name[256] = "";
+        int len = OBJ_obj2txt(name, sizeof name, X509_EXTENSION_get_object(e), 1);
+
+        if (len > 0 && len < (int)sizeof name && strcmp(name, oid) == 0) {
+            found++;
+            hex_put(&text, span_of(ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value)));
+            same = !text.failed && strcmp(buf_str(&text), hex) == 0;
+        }
+        buf_free(&text);
+    }
+    return found == 1 && same;
+}
+
+/* What the policy wants the certificate of the key to say. */
+static enum outcome says_check(const struct site *s, X509 *c, struct fault *f)
+{
+    char why[512];
+
+    for (size_t i = 0; i < s->extensions.count; i++) {
+        if (extension_is(c, s->extensions.items[i], s->values.items[i]))
+            continue;
+        snprintf(why, sizeof why, "its extension %.100s is not %.100s, as the policy wants (`attested-with`)",
+                 s->extensions.items[i], s->values.items[i]);
+        return fault_of(c, why, f);
+    }
+    return OK;
+}
+
 /* By OpenSSL's own rules: signatures, dates, path lengths, name constraints, critical extensions that it does not know. */
 static enum outcome context_verify(X509_STORE_CTX *context, X509_STORE *store, X509 *leaf, certificates *between,
                                    moment at, struct fault *f)
@@ -178,6 +216,8 @@ static enum outcome list_verify(const json_t *list, const struct attested *a, co
         o = fault_of(sk_X509_value(all, 0), "it is of another key than the HSM's", f);
     if (o == OK && !is_root(s, sk_X509_value(all, last)))
         o = fault_of(sk_X509_value(all, last), "it is no root that the policy lists for the site (`attested-by`)", f);
+    if (o == OK)
+        o = says_check(s, sk_X509_value(all, 0), f);
     for (int i = 1; o == OK && i < last; i++) /* these two own nothing */
         o = sk_X509_push(between, sk_X509_value(all, i)) > 0 ? OK : fault_memory(f);
     if (o == OK)
@@ -294,8 +334,8 @@ static enum outcome bundle_sort(struct bundle *b, const struct site *s, struct f
 }
 
 /* The chain of one key, where the file has certificates of it; the document gets the first that holds. */
-static enum outcome bundle_chain(const struct bundle *b, const struct attested *a, struct span spki, const char *key,
-                                 json_t *document, struct fault *f)
+static enum outcome bundle_chain(const struct bundle *b, const struct attested *a, const struct site *s,
+                                 struct span spki, const char *key, json_t *document, struct fault *f)
 {
     struct fault why = {OK, ""}; /* of the first that does not */
     enum outcome o = OK;
@@ -306,7 +346,9 @@ static enum outcome bundle_chain(const struct bundle *b, const struct attested *
 
         if (!key_is(c, spki))
             continue;
-        o = chain_find(c, b->between, b->roots, a->at, &chain, f);
+        o = says_check(s, c, f);
+        if (o == OK)
+            o = chain_find(c, b->between, b->roots, a->at, &chain, f);
         if (o == OK)
             o = chain_put(chain, document, key, f);
         if (o == E_REFUSED && why.outcome == OK)
@@ -336,9 +378,9 @@ enum outcome attestation_make(struct span pem, const struct attested *a, json_t 
     if (o == OK)
         o = bundle_sort(&b, s, f);
     if (o == OK)
-        o = bundle_chain(&b, a, a->identity, "identity", document, f);
+        o = bundle_chain(&b, a, s, a->identity, "identity", document, f);
     if (o == OK)
-        o = bundle_chain(&b, a, a->transport, "transport", document, f);
+        o = bundle_chain(&b, a, s, a->transport, "transport", document, f);
     if (o == OK && json_object_get(document, "identity") == NULL)
         o = digest_one(&key, a->identity)
                 ? fault_set(f, E_REFUSED,

@@ -5,7 +5,8 @@
 #include "policy/policy.h"
 
 /* What the vendor of an HSM says of the keys that it made at an enrolment: X.509 certificates, the first of which is of that
- * key, each signed by the next, up to a root that the policy lists for the site (`attested-by`). As a document:
+ * key, each signed by the next, up to a root that the policy lists for the site (`attested-by`); the first says in extensions what
+ * the policy wants to hear (`attested-with`): whether the key was made in the HSM, say. As a document:
  * {"identity": [certificate, …], "transport"?: […]}, each the hex of its DER, the key's first, the root last. */
 
 /* What it has to be of. Borrowed. */

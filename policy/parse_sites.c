@@ -89,11 +89,56 @@ static enum outcome parse_attested_by(const struct yaml *node, struct site *s, s
     return o;
 }
 
+/* An object identifier as dotted decimals without zeros in front (X.660), by which alone the texts can be compared. */
+static bool is_oid(const char *text)
+{
+    bool dotted = false;
+
+    for (const char *at = text;; at++) {
+        size_t digits = strspn(at, "0123456789");
+
+        if (digits == 0 || (digits > 1 && *at == '0'))
+            return false;
+        at += digits;
+        if (*at == '\0')
+            return dotted;
+        if (*at != '.')
+            return false;
+        dotted = true;
+    }
+}
+
+/* What the vendor's certificates must say besides: `attested-with: {OID: HEX}`. */
+static enum outcome parse_attested_with(const struct yaml *map, struct site *s, struct fault *f)
+{
+    enum outcome o = OK;
+
+    if (map == NULL)
+        return OK;
+    if (map->kind != YAML_MAP || map->count == 0 || map->count > LIMIT_EXTENSIONS)
+        return yaml_fault(map, f, "a map of at most %u was expected: OID: HEX", LIMIT_EXTENSIONS);
+    if (s->root_count == 0)
+        return yaml_fault(map, f, "without `attested-by` no vendor is asked");
+    for (size_t i = 0; i < map->count && o == OK; i++) {
+        char *value = NULL;
+
+        o = yaml_text(map->items[i], &value, f);
+        if (o == OK && (strlen(value) % 2 != 0 || value[strspn(value, "0123456789abcdef")] != '\0'))
+            o = yaml_fault(map->items[i], f, "expected the extension's value in hex, lower case");
+        if (o == OK && !is_oid(map->keys[i]->scalar))
+            o = yaml_fault(map->keys[i], f, "expected an object identifier such as 1.3.6.1");
+        if (o == OK && (!strings_add(&s->extensions, map->keys[i]->scalar) || !strings_add(&s->values, value)))
+            o = fault_memory(f);
+        free(value);
+    }
+    return o;
+}
+
 static enum outcome parse_site(struct policy *p, const struct yaml *map, struct site *s, struct fault *f)
 {
     enum outcome o = OK;
 
-    if ((o = yaml_members(map, "id at ?answer-within ?attested-by ?country ?tags", f)) != OK ||
+    if ((o = yaml_members(map, "id at ?answer-within ?attested-by ?attested-with ?country ?tags", f)) != OK ||
         (o = yaml_name(yaml_get(map, "id"), &s->id, f)) != OK)
         return o;
     s->line = map->line;
@@ -102,6 +147,8 @@ static enum outcome parse_site(struct policy *p, const struct yaml *map, struct 
     o = parse_answer_within(yaml_get(map, "answer-within"), &s->answer_within, f);
     if (o == OK)
         o = parse_attested_by(yaml_get(map, "attested-by"), s, f);
+    if (o == OK)
+        o = parse_attested_with(yaml_get(map, "attested-with"), s, f);
     return o == OK ? parse_place(map, &s->at, f) : o;
 }
 

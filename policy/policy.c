@@ -167,6 +167,8 @@ static void site_clear(struct site *s)
     free(s->at.longitude_text);
     free(s->at.country);
     free(s->roots);
+    strings_free(&s->extensions);
+    strings_free(&s->values);
     strings_free(&s->at.tags);
 }
 

@@ -38,6 +38,7 @@ struct site {
     unsigned answer_within; /* seconds; 0: not said */
     struct digest *roots;   /* attested-by: SHA-256 of vendors' root certificates (DER) */
     size_t root_count;
+    struct strings extensions, values; /* attested-with: object identifiers; the bytes of each (extnValue), in hex */
     unsigned line;
 };
 

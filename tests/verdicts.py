@@ -44,6 +44,8 @@ class Case:
         for site in self.sites:
             if self.aside.random() < 0.5:
                 site["attested-by"] = "sha256:%064x" % self.aside.getrandbits(256)
+                if self.aside.random() < 0.5:
+                    site["attested-with"] = {"1.3.6.1.4.1.32473.%d" % self.aside.randrange(20): "05%02x" % self.aside.randrange(256)}
         self.birth = chance.random() < 0.5
         self.label, self.type = chance.choice(LABELS), chance.choice(TYPES)
         self.usage = chance.sample(USAGES, chance.randrange(1, 3))

@@ -11,6 +11,7 @@
 FROM=bare
 CA='basicConstraints=critical,CA:TRUE
 keyUsage=critical,keyCertSign'
+MADE='1.3.6.1.4.1.32473.1.3=DER:03020001' # made in the HSM, as this maker says it
 
 # A certificate of the public key in FILE (- makes one), as $V/NAME.pem, issued by ISSUER (- by itself).
 certified() { # name, issuer, file, days, extensions, options of openssl x509
@@ -56,7 +57,8 @@ listed() {
     local site mark
     mark=$(openssl x509 -in "$V/root.pem" -outform DER | sha256sum | cut -d' ' -f1)
     for site in "$@"; do
-        sed -i "s/^\(  - {id: $site, .*\)}$/\1, attested-by: \"sha256:$mark\"}/" "$D/policy.yaml"
+        sed -i "s/^\(  - {id: $site, .*\)}$/\1, attested-by: \"sha256:$mark\", \
+attested-with: {${MADE%%=*}: \"${MADE##*:}\"}}/" "$D/policy.yaml"
     done
 }
 
@@ -83,22 +85,24 @@ attested() { # document, name
     local who=$2
     named_key "$1" identity "$who-identity"
     named_key "$1" transport "$who-transport"
-    certified "$who" device "$V/$who-identity.pub" 3650 '1.3.6.1.4.1.41482.4.9=ASN1:UTF8String:identity'
-    certified "$who-offers" device "$V/$who-transport.pub" 3650 ''
+    certified "$who" device "$V/$who-identity.pub" 3650 "$MADE"
+    certified "$who-offers" device "$V/$who-transport.pub" 3650 "$MADE"
     bundle "$who" root "$who" device "$who-offers" stranger
 }
 
 forged() { # name
     local who=$1 key=$V/$1-identity.pub
-    certified bare root "$key" 3650 ''
-    certified of-another device - 3650 ''
-    certified by-stranger stranger "$key" 3650 ''
-    certified by-none no-authority "$key" 3650 ''
-    certified by-no-signer no-signer "$key" 3650 ''
-    certified by-past past "$key" 3650 ''
-    certified over device "$key" -1 ''
-    certified critical device "$key" 3650 '1.2.3.4.5=critical,ASN1:NULL'
-    certified weak device "$key" 3650 '' -sha1
+    certified bare root "$key" 3650 "$MADE"
+    certified of-another device - 3650 "$MADE"
+    certified by-stranger stranger "$key" 3650 "$MADE"
+    certified by-none no-authority "$key" 3650 "$MADE"
+    certified by-no-signer no-signer "$key" 3650 "$MADE"
+    certified by-past past "$key" 3650 "$MADE"
+    certified over device "$key" -1 "$MADE"
+    certified critical device "$key" 3650 "$MADE"$'\n1.2.3.4.5=critical,ASN1:NULL'
+    certified imported device "$key" 3650 "${MADE%1}2"
+    certified silent device "$key" 3650 ''
+    certified weak device "$key" 3650 "$MADE" -sha1
     bundle another-key of-another device root
     bundle another-root by-stranger stranger
     bundle unlisted by-stranger stranger root
@@ -108,6 +112,8 @@ forged() { # name
     bundle expired over device root
     bundle unknown-critical critical device root
     bundle sha1 weak device root
+    bundle brought-there imported device root
+    bundle nothing-said silent device root
     bundle gap "$who" root
     bundle offers-alone "$who-offers" device root
     bundle alone root
@@ -132,6 +138,8 @@ refusals() {
     refused expired 'the certificate of "CN=over,O=Maker": certificate has expired'
     refused unknown-critical 'the certificate of "CN=critical,O=Maker": unhandled critical extension'
     refused sha1 'the certificate of "CN=weak,O=Maker": CA signature digest algorithm too weak'
+    refused brought-there 'the certificate of "CN=imported,O=Maker": its extension 1.3.6.1.4.1.32473.1.3 is not 03020001, as the policy wants'
+    refused nothing-said 'the certificate of "CN=silent,O=Maker": its extension 1.3.6.1.4.1.32473.1.3 is not 03020001'
     refused gap 'the certificate of "CN=cardiff,O=Maker": unable to get local issuer certificate'
     refused offers-alone 'none of its certificates is of the identity key'
     refused alone 'none of its certificates is of the identity key'

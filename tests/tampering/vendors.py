@@ -12,6 +12,7 @@ FORGED = {  # file: a word of the second verifier's reason
     "another-key": "of another key", "another-root": "no root", "no-ca": "no CA's", "no-key-usage": "no CA's",
     "past-device": "no chain", "expired": "no chain", "unknown-critical": "no chain", "sha1": "no chain", "gap": "no chain",
     "offers-alone": "of another key", "unlisted": "no chain",
+    "brought-there": "as the policy wants", "nothing-said": "as the policy wants",
 }
 
 

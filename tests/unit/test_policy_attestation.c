@@ -7,14 +7,12 @@
 #include <cmocka.h>
 #include <openssl/ec.h>
 #include <openssl/pem.h>
-#include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
 #include "policy/attestation.h"
 #include "policy/signature.h"
 
-/* What a vendor certifies, and what only looks like it: made here, so that dates and extensions are those of the case. */
-
+/* What a vendor certifies, and what only looks like it. */
 #define NOW INT64_C(1780272000) /* 2026-06-01T00:00:00Z */
 #define YEAR (365 * INT64_C(86400))
 #define CA "critical,CA:TRUE"
@@ -45,6 +43,7 @@ static const struct made table[] = {
     {"key", "device", NULL, NULL, -YEAR, YEAR, "SHA256", 0, 0},
     {"offers", "device", NULL, NULL, -YEAR, YEAR, "SHA256", 0, 3072},
     {"by-root", "root", NULL, NULL, -YEAR, YEAR, "SHA256", 0, 0},
+    {"imported", "device", NULL, NULL, -YEAR, YEAR, "SHA256", 0, 0},
     {"self", NULL, CA, NULL, -YEAR, YEAR, "SHA256", 0, 0},
 };
 #define COUNT (sizeof table / sizeof *table)
@@ -190,11 +189,6 @@ static void bundle(const char *names, struct buf *ret)
     }
 }
 
-static size_t length_of(const json_t *document, const char *key)
-{
-    return json_array_size(json_object_get(document, key));
-}
-
 static void made_in_any_order(void **state)
 {
     static const struct {
@@ -216,8 +210,8 @@ static void made_in_any_order(void **state)
         bundle(good[i].names, &pem);
         if (attestation_make(buf_span(&pem), &a, &document, &f) != OK)
             fail_msg("%s: %s", good[i].names, f.text);
-        assert_int_equal(length_of(document, "identity"), good[i].identity);
-        assert_int_equal(length_of(document, "transport"), good[i].transport);
+        assert_int_equal(json_array_size(json_object_get(document, "identity")), good[i].identity);
+        assert_int_equal(json_array_size(json_object_get(document, "transport")), good[i].transport);
         assert_int_equal(attestation_verify(document, &a, &f), OK);
         assert_int_equal(attestation_names(document, "identity", &subject, &root, &fingerprint, &f), OK);
         assert_string_equal(buf_str(&root), "CN=root");
@@ -367,6 +361,55 @@ static void bytes_that_are_others(void **state)
     json_decref(good);
 }
 
+/* What the policy wants the key's certificate to say, and how often. */
+static void extensions_that_say_otherwise(void **state)
+{
+    static const struct {
+        const char *said, *again; /* values in DER, in hex; NULL: no such extension */
+        bool good;
+    } cases[] = {{"03020001", NULL, true},
+                 {"03020002", NULL, false},
+                 {NULL, NULL, false},
+                 {"03020001", "03020002", false},
+                 {"0302000100", NULL, false}};
+    struct attested a = wanted();
+    struct site *s = &x.policy->sites[0];
+    size_t by = index_of("device");
+
+    (void)state;
+    assert_true(strings_add(&s->extensions, "1.3.6.1.4.1.32473.1.3") && strings_add(&s->values, "03020001"));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        X509 *c = certify(&table[index_of("imported")], "leaf", x.key, x.all[by], x.keys[by]);
+        const char *values[] = {cases[i].said, cases[i].again};
+        struct fault f = {0};
+        struct buf pem = BUF(65536);
+        json_t *document = NULL;
+
+        for (size_t k = 0; k < 2 && values[k] != NULL; k++) {
+            char text[64];
+
+            snprintf(text, sizeof text, "DER:%s", values[k]);
+            X509_EXTENSION *e = X509V3_EXT_conf(NULL, NULL, "1.3.6.1.4.1.32473.1.3", text);
+            assert_non_null(e);
+            assert_int_equal(X509_add_ext(c, e, -1), 1);
+            X509_EXTENSION_free(e);
+        }
+        assert_true(X509_sign(c, x.keys[by], EVP_sha256()) > 0);
+        pem_put(c, &pem);
+        bundle("device root", &pem);
+        enum outcome o = attestation_make(buf_span(&pem), &a, &document, &f);
+        if ((o == OK) != cases[i].good)
+            fail_msg("case %zu: %s", i, f.text);
+        if (o != OK)
+            assert_non_null(strstr(f.text, "as the policy wants (`attested-with`)"));
+        json_decref(document);
+        buf_free(&pem);
+        X509_free(c);
+    }
+    strings_free(&s->extensions);
+    strings_free(&s->values);
+}
+
 static void other_keys_times_and_sites(void **state)
 {
     struct attested a = wanted();
@@ -387,7 +430,7 @@ static void other_keys_times_and_sites(void **state)
     a.at = NOW - YEAR - 1;
     assert_int_equal(attestation_verify(good, &a, &f), E_REFUSED);
     a = wanted();
-    a.identity = buf_span(&x.transport);
+    a.identity = a.transport;
     assert_int_equal(attestation_verify(good, &a, &f), E_REFUSED);
     json_decref(good);
 }
@@ -395,9 +438,13 @@ static void other_keys_times_and_sites(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(made_in_any_order),     cmocka_unit_test(refused_by_name),
-        cmocka_unit_test(other_files),           cmocka_unit_test(documents_that_do_not_hold),
-        cmocka_unit_test(bytes_that_are_others), cmocka_unit_test(other_keys_times_and_sites),
+        cmocka_unit_test(made_in_any_order),
+        cmocka_unit_test(refused_by_name),
+        cmocka_unit_test(other_files),
+        cmocka_unit_test(documents_that_do_not_hold),
+        cmocka_unit_test(bytes_that_are_others),
+        cmocka_unit_test(other_keys_times_and_sites),
+        cmocka_unit_test(extensions_that_say_otherwise),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

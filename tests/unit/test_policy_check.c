@@ -203,6 +203,53 @@ static void test_by_date(void **state)
     policy_free(p);
 }
 
+#define ROOT "\"sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\""
+#define WITH(map) "attested-by: " ROOT ", attested-with: " map
+
+/* What a site says of its HSM's vendor. */
+static void test_vendors(void **state)
+{
+    static const struct {
+        const char *text, *why; /* NULL: it is well formed */
+    } cases[] = {
+        {"attested-by: " ROOT, NULL},
+        {WITH("{1.2.30: \"0500\", 0.1: \"05\"}"), NULL},
+        {"attested-by: maker.pem", "p.yaml:5:43: "},
+        {"attested-by: []", "p.yaml:5:43: "},
+        {"attested-by: [" ROOT ", " ROOT "]", "p.yaml:5:"},
+        {"attested-by: [" ROOT ", \"sha256:00\"]", "p.yaml:5:119: "},
+        {"attested-with: {1.2: \"05\"}", "p.yaml:5:45: without `attested-by`"},
+        {WITH("{}"), "a map of at most 16 was expected"},
+        {WITH("\"05\""), "a map of at most 16 was expected"},
+        {WITH("{1.2: [\"05\"]}"), "p.yaml:5:"},
+        {WITH("{1.2: \"5\"}"), "expected the extension's value in hex"},
+        {WITH("{1.2: \"0X\"}"), "expected the extension's value in hex"},
+        {WITH("{1.2: \"AA\"}"), "expected the extension's value in hex"},
+        {WITH("{1.2: \"\"}"), "p.yaml:5:"},
+        {WITH("{1: \"05\"}"), "expected an object identifier"},
+        {WITH("{1.02: \"05\"}"), "expected an object identifier"},
+        {WITH("{1.2.: \"05\"}"), "expected an object identifier"},
+        {WITH("{.1.2: \"05\"}"), "expected an object identifier"},
+        {WITH("{origin: \"05\"}"), "expected an object identifier"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct policy *p = NULL;
+        struct fault f = {0};
+        char text[700];
+
+        snprintf(text, sizeof text,
+                 "quorate: 1\nsemantics: 1\nname: n\nversion: 1\nsites: [{id: s1, at: [1, 2], %s}]\npeople: [{id: a, "
+                 "name: A, organisation: O, roles: [r], fingerprint: " ROOT "}]\nrules: []\notherwise: deny\n",
+                 cases[i].text);
+        enum outcome o = policy_parse("p.yaml", span_str(text), &p, &f);
+        if (cases[i].why == NULL ? o != OK : o != E_INVALID || strstr(f.text, cases[i].why) == NULL)
+            fail_msg("%s: %s", cases[i].text, f.text);
+        policy_free(p);
+    }
+}
+
 /* Hardware as the log knows it. */
 static void test_hardware_now(void **state)
 {
@@ -309,8 +356,8 @@ static void test_facts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_facts),        cmocka_unit_test(test_remarks),   cmocka_unit_test(test_by_date),
-        cmocka_unit_test(test_hardware_now), cmocka_unit_test(test_sites_now),
+        cmocka_unit_test(test_facts),   cmocka_unit_test(test_remarks),      cmocka_unit_test(test_by_date),
+        cmocka_unit_test(test_vendors), cmocka_unit_test(test_hardware_now), cmocka_unit_test(test_sites_now),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,6 +42,9 @@ def _list_holds(values, site, spki, at, what):
         der.parse(one, what)
     need(crypto.certificate_key(chain[0]) == spki, "%s: of another key", what)
     need(sha256_hex(chain[-1]) in site.roots, "%s: the last certificate is no root that the policy lists", what)
+    said = _extensions(chain[0], what)
+    for oid, value in site.extensions.items():
+        need(oid in said and said[oid].hex() == value, "%s: its extension %s is not as the policy wants", what, oid)
     for one in chain[1:]:
         need(_is_authority(one, what), "%s: a certificate that signs is no CA's", what)
     need(crypto.chain_holds(tuple(chain), at), "%s: the certificates are no chain that holds at that time", what)

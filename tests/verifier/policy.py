@@ -5,7 +5,7 @@ import re
 
 from . import confidential, cosign
 from .strict import (NEVER, Refused, count, digest, duration, loose_moment, members, name, need, parse_canonical, text,
-                     texts)
+                     texts, unhex)
 
 OPERATIONS = ("generate import derive copy modify wrap use destroy initialise set-pin adopt-policy enrol-site "
               "retire-site open-ceremony replicate promote suspend resume change-log-key readopt-log").split()
@@ -48,7 +48,7 @@ class Person:
 
 class Site:
     def __init__(self, value):
-        members(value, "id at ?answer-within ?attested-by ?country ?tags", "a site")
+        members(value, "id at ?answer-within ?attested-by ?attested-with ?country ?tags", "a site")
         self.id = name(value["id"], "a site's id")
         seconds, months = duration(value.get("answer-within", "1 second"), self.id)
         need(months == 0 and 1 <= seconds <= 86400, "%s: answer-within is out of range", self.id)
@@ -57,6 +57,12 @@ class Site:
             need(mark.startswith("sha256:"), "%s: attested-by", self.id)
             self.roots.append(digest(mark[7:], self.id))
         need(len(self.roots) <= 16, "%s: attested-by", self.id)
+        self.extensions = value.get("attested-with", {})
+        need(type(self.extensions) is dict and len(self.extensions) <= 16 and bool(self.extensions) == ("attested-with" in value)
+             and (self.roots or not self.extensions), "%s: attested-with", self.id)
+        for oid, said in self.extensions.items():
+            need(re.fullmatch(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+", oid), "%s: attested-with names no extension", self.id)
+            unhex(said, self.id)
         self.country = value.get("country", "")
         self.tags = listed(value["tags"], self.id) if "tags" in value else []
         at = value["at"]
