@@ -34,7 +34,7 @@
         CK_RV rv;                                                                                                      \
                                                                                                                        \
         do {                                                                                                           \
-            if (!session_enter_watched(given, &view))                                                                          \
+            if (!session_enter_watched(given, &view))                                                                  \
                 return session_unknown();                                                                              \
             session = view.lower;                                                                                      \
             rv = view.below->name args;                                                                                \
@@ -61,7 +61,7 @@
         CK_RV rv;                                                                                                      \
                                                                                                                        \
         do {                                                                                                           \
-            if (!session_enter_watched(given, &view))                                                                          \
+            if (!session_enter_watched(given, &view))                                                                  \
                 return session_unknown();                                                                              \
             session = view.lower;                                                                                      \
             object = given_object;                                                                                     \
