@@ -303,6 +303,8 @@ static const struct row rows[] = {
      P, "r", "", "replicas site"},
     {"the vendor's word counts for people's", REPLICAS(", hardware: attested-by-people"), GENERATE, "",
      "sites=slough,cardiff#,glasgow#", A, "r", "", "replicas"},
+    {"the vendor's word", REPLICAS(", hardware: attested-by-vendor"), GENERATE, "", "sites=slough,cardiff#,glasgow#", A,
+     "r", "", "replicas"},
     {"either word", REPLICAS(", hardware: attested"), GENERATE, "", "sites=slough,cardiff,glasgow#", A, "r", "",
      "replicas"},
     {"no word is neither", REPLICAS(", hardware: attested"), GENERATE, "", "sites=slough,cardiff,glasgow%", P, "r", "",
