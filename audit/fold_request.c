@@ -44,6 +44,23 @@ static void check_new_vote(struct fold *x, const struct state_request *r, const 
             fold_fail(x, "this signature is in the log already");
 }
 
+const struct state_vote *state_approval(const struct state_request *r, const struct digest *certificate)
+{
+    for (size_t i = r->vote_count; i-- > 0;)
+        if (!r->votes[i].rejection && digest_equal(&r->votes[i].certificate, certificate))
+            return &r->votes[i];
+    return NULL;
+}
+
+/* Who approves again says which approval is renewed: their last one. */
+static void check_renewed(struct fold *x, const struct state_request *r, const struct state_vote *v)
+{
+    struct digest renews = fold_digest(x, "renews");
+    const struct state_vote *last = r ? state_approval(r, &v->certificate) : NULL;
+    if (!last || !digest_equal(&last->signature, &renews))
+        fold_fail(x, "it does not renew the last approval with that certificate");
+}
+
 static void add_vote(struct fold *x, bool rejection)
 {
     struct state_vote v = {
@@ -57,6 +74,8 @@ static void add_vote(struct fold *x, bool rejection)
     const char *person = fold_text(x, "person"), *reason = rejection ? fold_text(x, "reason") : NULL;
     struct state_request *r = fold_live_request(x, NULL);
     check_new_vote(x, r, &v);
+    if (fold_has(x, "renews"))
+        check_renewed(x, r, &v);
     if (!fold_goes(x))
         return;
     struct state_vote *items = fold_room(x, r->votes, r->vote_count, sizeof *items);
@@ -70,7 +89,7 @@ static void add_vote(struct fold *x, bool rejection)
 
 void fold_approval(struct fold *x)
 {
-    fold_members(x, "certificate person public-key request signature");
+    fold_members(x, "certificate person public-key ?renews request signature");
     add_vote(x, false);
 }
 

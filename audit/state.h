@@ -195,6 +195,8 @@ struct state_site *state_site(const struct state *s, const char *token,
                               const char *site);                           /* NULL if not enrolled or retired */
 struct state_token *state_token(const struct state *s, const char *token); /* NULL where no entry said anything of it */
 struct state_request *state_request(const struct state *s, const struct digest *id);
+/* The last approval with that certificate; NULL: none. */
+const struct state_vote *state_approval(const struct state_request *r, const struct digest *certificate);
 struct state_request *state_request_by_subject(const struct state *s,
                                                const struct digest *subject); /* newest pending or in intent */
 struct state_intent *state_intent(const struct state *s, uint64_t seq);

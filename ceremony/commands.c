@@ -119,6 +119,7 @@ static const struct option export_options[] = {
 static const struct option approve_options[] = {
     {"file", "FILE", false, "approve this request.json, away from the estate; the approval goes beside it"},
     {"import", "FILE", false, "take in the approval that was signed elsewhere"},
+    {"again", NULL, false, "renew the person's approval, which may be too old for the rule's within"},
     {"as", "PERSON", false, "who approves: an id of the roster"},
     {"key", "KEY", false, "a PEM file, or a pkcs11: URI (RFC 7512) of a card's key"},
     {"certificate", "FILE", false, "the person's certificate; from the roster where left out"},

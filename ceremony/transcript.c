@@ -11,6 +11,7 @@
 #include "core/file.h"
 #include "core/limits.h"
 #include "estate/estate.h"
+#include "estate/rejudge.h"
 #include "policy/policy.h"
 
 /* `quorate transcript CEREMONY DIR`: everything that an absent auditor needs, in one folder (docs/FORMAT.md). */
@@ -131,7 +132,7 @@ static enum outcome copy_request(const struct writer *w, const struct entry *e, 
         snprintf(name, sizeof name, "%s.reject.json", person);
         result = copy_named(w, folder, name, f);
     }
-    snprintf(name, sizeof name, "%s%s", person, e->type == ENTRY_REJECTION ? ".reject.p7s" : ".p7s");
+    snprintf(name, sizeof name, "%s%s", person, vote_suffix(e).text);
     return result == OK ? copy_named(w, folder, name, f) : result;
 }
 

@@ -71,8 +71,8 @@ static bool vote_verify(struct verifier *v, const struct entry *e, const struct 
     snprintf(people, sizeof people, "people/%s.der", digest_hex(&fingerprint).hex);
     good = good && verify_file_digest(v, name, LIMIT_SIGNATURE, &signature, &der) &&
            verify_file_digest(v, people, LIMIT_CERTIFICATE, &fingerprint, &certificate);
-    if (good && (rejudge_document(e, r, buf_span(&rejection), &signed_bytes, &f) != OK ||
-                 rejudge_vote(v->judge, e, signed_bytes, buf_span(&der), buf_span(&certificate), &f) != OK))
+    if (good && (rejudge_document(e, r, &rejection, &signed_bytes, &f) != OK ||
+                 rejudge_vote(&v->state, v->judge, e, signed_bytes, buf_span(&der), buf_span(&certificate), &f) != OK))
         good = claim_fails(&v->claims, CLAIM_VOTES, "%s: %s", name, f.text);
     buf_free(&rejection);
     buf_free(&certificate);
@@ -93,8 +93,7 @@ void verify_vote(struct verifier *v, const struct entry *e)
                     (unsigned long long)e->seq);
         return;
     }
-    snprintf(name, sizeof name, "requests/%s/%s%s", digest_hex(&id).hex, entry_text(e, "person"),
-             e->type == ENTRY_APPROVAL ? ".p7s" : ".reject.p7s");
+    snprintf(name, sizeof name, "requests/%s/%s%s", digest_hex(&id).hex, entry_text(e, "person"), vote_suffix(e).text);
     if (vote_verify(v, e, known->request, name))
         claim_holds(&v->claims, CLAIM_VOTES);
     else

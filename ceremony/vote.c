@@ -20,6 +20,7 @@ struct ballot {
     const struct person *person;
     X509 *certificate;
     const char *reason; /* NULL: an approval */
+    bool again;         /* that renews the one before */
 };
 
 /* Nobody signs in vain; the estate says it again under its lock. */
@@ -30,7 +31,7 @@ static enum outcome ballot_open(const struct ballot *b, struct fault *f)
 
     if (!known)
         return fault_set(f, E_REFUSED, "the log knows no request %.12s", digest_hex(&b->request->id).hex);
-    for (size_t i = 0; i < known->vote_count; i++)
+    for (size_t i = 0; i < known->vote_count && !b->again; i++)
         if (known->votes[i].rejection == (b->reason != NULL) && strcmp(known->votes[i].person, b->person->id) == 0)
             return fault_set(f, E_REFUSED, "%s has %s request %.12s already, at %s", b->person->id,
                              b->reason ? "rejected" : "approved", digest_hex(&known->id).hex,
@@ -78,6 +79,12 @@ static enum outcome ballot_certificate(struct ballot *b, const char *file, struc
     return o;
 }
 
+static enum outcome approval_give(const struct ballot *b, struct span der, struct fault *f)
+{
+    return b->again ? estate_approve_again(b->estate, b->request, b->person->id, der, f)
+                    : estate_approve(b->estate, b->request, b->person->id, der, f);
+}
+
 static enum outcome ballot_cast(const struct ballot *b, const struct key *key, struct fault *f)
 {
     struct buf document = BUF(LIMIT_REQUEST), der = BUF(LIMIT_SIGNATURE);
@@ -89,13 +96,16 @@ static enum outcome ballot_cast(const struct ballot *b, const struct key *key, s
     if (o == OK && b->reason) {
         o = rejection_compose(&b->request->id, b->reason, &document, f);
         signed_bytes = buf_span(&document);
+    } else if (o == OK && b->again) {
+        o = estate_renewal(b->estate, b->request, b->person->id, &document, f);
+        signed_bytes = buf_span(&document);
     }
     if (o == OK)
         o = signature_make(key->private, b->certificate, signed_bytes, &der, f);
     if (o == OK && b->reason)
         o = estate_reject(b->estate, b->request, b->person->id, signed_bytes, buf_span(&der), f);
     else if (o == OK)
-        o = estate_approve(b->estate, b->request, b->person->id, buf_span(&der), f);
+        o = approval_give(b, buf_span(&der), f);
     buf_free(&der);
     buf_free(&document);
     return o;
@@ -145,7 +155,7 @@ out:
 
 static enum outcome ballot_run(const struct arguments *a, const char *reason, struct fault *f)
 {
-    struct ballot b = {.reason = reason};
+    struct ballot b = {.reason = reason, .again = !reason && argument_flag(a, "again")};
     struct key key = {0};
     const char *as = NULL, *key_text = NULL;
     bool ask = terminal_present() && !argument_flag(a, "yes");
@@ -202,7 +212,7 @@ static enum outcome import_document(const char *file, struct buf *ret, struct fa
 /* A vote that was signed elsewhere: the estate verifies it like one that is signed here. */
 static enum outcome ballot_import(const struct arguments *a, const char *file, bool rejects, struct fault *f)
 {
-    struct ballot b = {.reason = rejects ? "" : NULL};
+    struct ballot b = {.reason = rejects ? "" : NULL, .again = !rejects && argument_flag(a, "again")};
     struct buf document = BUF(LIMIT_REQUEST), der = BUF(LIMIT_SIGNATURE);
     const char *as = NULL;
     enum outcome o = argument_want(a, "as", &as, f);
@@ -221,7 +231,7 @@ static enum outcome ballot_import(const struct arguments *a, const char *file, b
         o = import_document(file, &document, f);
     if (o == OK)
         o = rejects ? estate_reject(b.estate, b.request, b.person->id, buf_span(&document), buf_span(&der), f)
-                    : estate_approve(b.estate, b.request, b.person->id, buf_span(&der), f);
+                    : approval_give(&b, buf_span(&der), f);
     if (o == OK)
         o = ballot_tell(&b, argument_flag(a, "json"), f);
     buf_free(&document);
@@ -251,6 +261,9 @@ enum outcome run_approve(const struct arguments *a, struct fault *f)
 
     if (ways_check(a, "approve", f) != OK)
         return f->outcome;
+    if (file && argument_flag(a, "again"))
+        return fault_set(f, E_INVALID,
+                         "--again names the approval before, which the estate knows: it goes without --file");
     if (file)
         return vote_away(a, file, NULL, f);
     return import ? ballot_import(a, import, false, f) : ballot_run(a, NULL, f);

@@ -53,6 +53,12 @@ enum outcome estate_judging(struct estate *e, const struct request *r, const str
  * rejected or expired, not this person's certificate, another document, already given. */
 enum outcome estate_approve(struct estate *e, const struct request *r, const char *person, struct span der,
                             struct fault *f);
+/* Who approved may do so again where the rule says `within`: the later approval counts where the earlier one is too old. What
+ * is signed is estate_renewal's document, which names the signature before, so that only its signer can make a new one. */
+enum outcome estate_renewal(struct estate *e, const struct request *r, const char *person, struct buf *ret,
+                            struct fault *f);
+enum outcome estate_approve_again(struct estate *e, const struct request *r, const char *person, struct span der,
+                                  struct fault *f);
 enum outcome estate_reject(struct estate *e, const struct request *r, const char *person, struct span document,
                            struct span der, struct fault *f);
 

@@ -129,7 +129,8 @@ static enum outcome vote_keep(struct estate *e, const struct request *r, const c
                               struct span document, struct span der, const json_t *body, struct fault *f)
 {
     bool rejection = vote->kind == VOTE_REJECTION;
-    char name[LIMIT_NAME + 32], *path = NULL;
+    const char *renews = json_string_or_null(body, "renews");
+    char name[LIMIT_NAME + 96], *path = NULL;
     enum outcome result = OK;
 
     if (rejection) {
@@ -138,7 +139,11 @@ static enum outcome vote_keep(struct estate *e, const struct request *r, const c
         result = path != NULL ? file_replace(path, document, 0644, f) : fault_memory(f);
         free(path);
     }
-    snprintf(name, sizeof name, rejection ? "%s.reject.p7s" : "%s.p7s", person);
+    snprintf(name, sizeof name, "%s%s%s.p7s", person,
+             rejection        ? ".reject"
+             : renews != NULL ? "."
+                              : "",
+             renews != NULL ? renews : "");
     path = result == OK ? request_path(e, &r->id, name) : NULL;
     if (result == OK)
         result = path != NULL ? file_create(path, der, 0644, f) : fault_memory(f);
@@ -166,11 +171,47 @@ static enum outcome vote_given(const struct estate *e, const struct request *r, 
     return OK;
 }
 
-static enum outcome estate_vote(struct estate *e, const struct request *r, const char *person, struct span document,
-                                struct span der, struct fault *f)
+/* What the person gave last; E_REFUSED where nothing can be renewed. */
+static enum outcome vote_before(const struct estate *e, const struct policy *judge, const struct request *r,
+                                const char *person, struct digest *ret, struct fault *f)
+{
+    const struct state_request *known = state_request(&e->state, &r->id);
+    const struct person *who = policy_person(judge, person);
+    const struct rule *rule = policy_rule(judge, r->rule);
+    const struct state_vote *last = known != NULL && who != NULL ? state_approval(known, &who->fingerprint) : NULL;
+
+    if (last == NULL)
+        return fault_set(f, E_REFUSED, "%s has not approved request %.12s yet: there is nothing to renew", person,
+                         digest_hex(&r->id).hex);
+    if (rule != NULL && rule->quorum.within == 0)
+        return fault_set(f, E_REFUSED,
+                         "%s has approved request %.12s already, at %s, and rule \"%s\" lets no approval go "
+                         "stale: it has no `within`",
+                         person, digest_hex(&r->id).hex, moment_format(last->at).text, r->rule);
+    *ret = last->signature;
+    return OK;
+}
+
+enum outcome estate_renewal(struct estate *e, const struct request *r, const char *person, struct buf *ret,
+                            struct fault *f)
+{
+    const struct policy *judge = NULL;
+    struct digest renews;
+    enum outcome result = estate_judging(e, r, &judge, f);
+
+    if (result == OK)
+        result = vote_before(e, judge, r, person, &renews, f);
+    return result == OK ? renewal_compose(&r->id, &renews, ret, f) : result;
+}
+
+/* document: of what renews, composed here again. */
+static enum outcome estate_vote(struct estate *e, const struct request *r, const char *person, bool again,
+                                struct span document, struct span der, struct fault *f)
 {
     const struct policy *judge = NULL;
     struct vote vote = {.kind = VOTE_UNUSABLE};
+    struct buf renewal = BUF(LIMIT_REQUEST);
+    struct digest renews;
     json_t *body = NULL;
     enum outcome result = estate_judging(e, r, &judge, f);
 
@@ -182,21 +223,34 @@ static enum outcome estate_vote(struct estate *e, const struct request *r, const
     if (result != OK)
         return result;
     result = request_open(e, r, f);
+    if (result == OK && again) {
+        result = vote_before(e, judge, r, person, &renews, f);
+        if (result == OK)
+            result = renewal_compose(&r->id, &renews, &renewal, f);
+        document = buf_span(&renewal);
+    }
     if (result == OK)
-        result = vote_verify(e, judge, r, person, document, der, &body, &vote, f);
-    if (result == OK)
+        result = vote_verify(e, judge, r, person, again ? &renews : NULL, document, der, &body, &vote, f);
+    if (result == OK && !again)
         result = vote_given(e, r, person, vote.kind == VOTE_REJECTION, f);
     if (result == OK)
         result = vote_keep(e, r, person, &vote, document, der, body, f);
     log_end(e->log);
     json_decref(body);
+    buf_free(&renewal);
     return result;
 }
 
 enum outcome estate_approve(struct estate *e, const struct request *r, const char *person, struct span der,
                             struct fault *f)
 {
-    return estate_vote(e, r, person, buf_span(&r->bytes), der, f);
+    return estate_vote(e, r, person, false, buf_span(&r->bytes), der, f);
+}
+
+enum outcome estate_approve_again(struct estate *e, const struct request *r, const char *person, struct span der,
+                                  struct fault *f)
+{
+    return estate_vote(e, r, person, true, (struct span){NULL, 0}, der, f);
 }
 
 enum outcome estate_reject(struct estate *e, const struct request *r, const char *person, struct span document,
@@ -209,7 +263,7 @@ enum outcome estate_reject(struct estate *e, const struct request *r, const char
 
     if (span_equal(document, buf_span(&r->bytes)))
         return fault_set(f, E_INVALID, "a rejection signs its own document, not the request");
-    result = estate_vote(e, r, person, document, der, f);
+    result = estate_vote(e, r, person, false, document, der, f);
     if (result == OK)
         result = estate_judging(e, r, &judge, f);
     if (result == OK)

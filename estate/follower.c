@@ -50,7 +50,7 @@ enum outcome follower_named(struct follower *w, const char *folder, const struct
 enum outcome follower_beside(struct follower *w, const struct digest *request, const char *person, const char *suffix,
                              struct buf *ret, struct fault *f)
 {
-    char name[64 + LIMIT_NAME + 32];
+    char name[64 + LIMIT_NAME + 96];
 
     if (strlen(person) > LIMIT_NAME)
         return fault_set(f, E_REFUSED, "an entry names nobody");

@@ -60,13 +60,13 @@ static enum outcome judge_vote(struct follower *w, const struct entry *e, const 
     if (result == OK)
         result = follower_named(w, "people", &fingerprint, ".der", &certificate, f);
     if (result == OK)
-        result = follower_beside(w, id, person, rejection ? ".reject.p7s" : ".p7s", &der, f);
+        result = follower_beside(w, id, person, vote_suffix(e).text, &der, f);
     if (result == OK && rejection)
         result = follower_beside(w, id, person, ".reject.json", &document, f);
     if (result == OK)
-        result = rejudge_document(e, r, buf_span(&document), &bytes, f);
+        result = rejudge_document(e, r, &document, &bytes, f);
     if (result == OK)
-        result = rejudge_vote(policy, e, bytes, buf_span(&der), buf_span(&certificate), f);
+        result = rejudge_vote(&w->copy->state, policy, e, bytes, buf_span(&der), buf_span(&certificate), f);
     request_free(r);
     buf_free(&der);
     buf_free(&document);

@@ -52,23 +52,32 @@ static bool digest_named(const char *name, const char *suffix)
     return strspn(name, "0123456789abcdef") == 64 && strcmp(name + 64, suffix) == 0;
 }
 
+static bool person_named(const char *name, size_t len)
+{
+    char person[LIMIT_NAME + 1];
+
+    if (len == 0 || len > LIMIT_NAME)
+        return false;
+    memcpy(person, name, len);
+    person[len] = '\0';
+    return name_valid(person);
+}
+
 /* What may be beside a request. */
 static bool vote_named(const char *name)
 {
     static const char *const suffixes[] = {".p7s", ".reject.json", ".reject.p7s"};
-    char person[LIMIT_NAME + 1];
-    size_t len = strlen(name);
+    const size_t len = strlen(name), again = 1 + 64 + strlen(".p7s"); /* of who approved before: PERSON.D.p7s */
 
     if (strcmp(name, "request.json") == 0)
         return true;
+    if (len > again && name[len - again] == '.' && digest_named(name + len - again + 1, ".p7s"))
+        return person_named(name, len - again);
     for (size_t i = sizeof suffixes / sizeof *suffixes; i-- > 0;) {
         size_t suffix = strlen(suffixes[i]);
 
-        if (len <= suffix || len - suffix > LIMIT_NAME || strcmp(name + len - suffix, suffixes[i]) != 0)
-            continue;
-        memcpy(person, name, len - suffix);
-        person[len - suffix] = '\0';
-        return name_valid(person);
+        if (len > suffix && len - suffix <= LIMIT_NAME && strcmp(name + len - suffix, suffixes[i]) == 0)
+            return person_named(name, len - suffix);
     }
     return false;
 }

@@ -5,6 +5,7 @@
 #include "core/file.h"
 #include "core/limits.h"
 #include "estate/message_inner.h"
+#include "estate/rejudge.h"
 
 /* Composing messages and answers. */
 
@@ -58,7 +59,7 @@ static enum outcome beside_put(const struct estate *e, json_t *files, const stru
     const char *person = json_string_or_null(entry->body, "person");
     const struct state_request *request = NULL;
     struct digest id;
-    char name[64 + 16 + LIMIT_NAME + 16];
+    char name[64 + 16 + LIMIT_NAME + 80];
     enum outcome result = json_want_digest(entry->body, "request", &id, f);
 
     request = result == OK ? state_request(&e->state, &id) : NULL;
@@ -69,7 +70,7 @@ static enum outcome beside_put(const struct estate *e, json_t *files, const stru
         return file_put(e, files, name, f);
     }
     snprintf(name, sizeof name, "requests/%s/%s%s", digest_hex(&id).hex, person != NULL ? person : "",
-             entry->type == ENTRY_REJECTION ? ".reject.p7s" : ".p7s");
+             vote_suffix(entry).text);
     result = file_put(e, files, name, f);
     if (result == OK && entry->type == ENTRY_REJECTION) {
         snprintf(name, sizeof name, "requests/%s/%s.reject.json", digest_hex(&id).hex, person != NULL ? person : "");

@@ -54,29 +54,62 @@ enum outcome rejudge_request(const struct state *s, const struct policy *judge, 
     return why == NULL ? OK : fault_set(f, E_REFUSED, "%s", why);
 }
 
-enum outcome rejudge_document(const struct entry *e, const struct request *r, struct span rejection, struct span *ret,
+struct vote_suffix vote_suffix(const struct entry *e)
+{
+    const char *renews = json_string_or_null(e->body, "renews");
+    struct vote_suffix suffix;
+
+    if (e->type == ENTRY_REJECTION)
+        snprintf(suffix.text, sizeof suffix.text, ".reject.p7s");
+    else
+        snprintf(suffix.text, sizeof suffix.text, "%s%.64s.p7s", renews != NULL ? "." : "",
+                 renews != NULL ? renews : "");
+    return suffix;
+}
+
+enum outcome rejudge_document(const struct entry *e, const struct request *r, struct buf *document, struct span *ret,
                               struct fault *f)
 {
-    struct digest document, found, rejected;
+    struct digest named, found, rejected, renews;
     char *reason = NULL;
     enum outcome result = OK;
 
+    if (e->type == ENTRY_APPROVAL && digest_member(e, "renews", &renews)) {
+        result = renewal_compose(&r->id, &renews, document, f);
+        *ret = buf_span(document);
+        return result;
+    }
     if (e->type == ENTRY_APPROVAL) {
         *ret = buf_span(&r->bytes);
         return OK;
     }
-    if (!digest_member(e, "document", &document) || !digest_one(&found, rejection) ||
-        !digest_equal(&found, &document) || rejection_parse(rejection, &rejected, &reason, f) != OK ||
+    if (!digest_member(e, "document", &named) || !digest_one(&found, buf_span(document)) ||
+        !digest_equal(&found, &named) || rejection_parse(buf_span(document), &rejected, &reason, f) != OK ||
         !digest_equal(&rejected, &r->id) || strcmp(reason, text_of(e, "reason")) != 0)
         result = fault_set(f, E_REFUSED, "it is not a rejection of this request");
     else
-        *ret = rejection;
+        *ret = buf_span(document);
     free(reason);
     return result;
 }
 
-enum outcome rejudge_vote(const struct policy *judge, const struct entry *e, struct span document, struct span der,
-                          struct span certificate, struct fault *f)
+/* An approval that renews none, of somebody who approved before. */
+static bool approved_before(const struct state *s, const struct entry *e, const struct digest *certificate)
+{
+    const struct state_request *r = NULL;
+    struct digest id;
+
+    if (e->type != ENTRY_APPROVAL || json_object_get(e->body, "renews") != NULL || !digest_member(e, "request", &id) ||
+        (r = state_request(s, &id)) == NULL)
+        return false;
+    for (size_t i = 0; i < r->vote_count; i++)
+        if (!r->votes[i].rejection && r->votes[i].seq < e->seq && digest_equal(&r->votes[i].certificate, certificate))
+            return true;
+    return false;
+}
+
+enum outcome rejudge_vote(const struct state *s, const struct policy *judge, const struct entry *e,
+                          struct span document, struct span der, struct span certificate, struct fault *f)
 {
     struct digest signature, fingerprint, public_key, found;
     struct signer signer;
@@ -85,6 +118,9 @@ enum outcome rejudge_vote(const struct policy *judge, const struct entry *e, str
     if (!digest_member(e, "signature", &signature) || !digest_member(e, "certificate", &fingerprint) ||
         !digest_member(e, "public-key", &public_key) || !digest_one(&found, der) || !digest_equal(&found, &signature))
         return fault_set(f, E_REFUSED, "it is not the signature that the log names");
+    if (approved_before(s, e, &fingerprint))
+        return fault_set(f, E_REFUSED, "%s approved before, and this does not say that it renews that",
+                         text_of(e, "person"));
     if (signature_verify(der, document, &certificate, 1, &signer, f) != OK)
         return f->outcome;
     if (!digest_equal(&signer.fingerprint, &fingerprint) || !digest_equal(&signer.public_key, &public_key))

@@ -13,12 +13,20 @@
 enum outcome rejudge_request(const struct state *s, const struct policy *judge, const struct entry *e,
                              const struct request *r, struct fault *f);
 
-/* The document that a vote signs: the request, or `rejection`, which must be one of it with the entry's reason. Borrowed. */
-enum outcome rejudge_document(const struct entry *e, const struct request *r, struct span rejection, struct span *ret,
+/* How the file of a vote's signature is named after its person: ".p7s", ".reject.p7s", or, where that person approved
+ * before, ".D.p7s", D being what it renews. */
+struct vote_suffix {
+    char text[80];
+};
+struct vote_suffix vote_suffix(const struct entry *e);
+/* The document that a vote signs: the request; what renews an approval of it, made in `document`; or the rejection that is
+ * in `document`, which must be one of it with the entry's reason. Borrowed. */
+enum outcome rejudge_document(const struct entry *e, const struct request *r, struct buf *document, struct span *ret,
                               struct fault *f);
-/* The signature is by the person, certificate and key that the entry names, and that person's in this policy. */
-enum outcome rejudge_vote(const struct policy *judge, const struct entry *e, struct span document, struct span der,
-                          struct span certificate, struct fault *f);
+/* The signature is by the person, certificate and key that the entry names, and that person's in this policy; who approved
+ * before signs what renews that, for the same signature, written in another way, is no new one. */
+enum outcome rejudge_vote(const struct state *s, const struct policy *judge, const struct entry *e,
+                          struct span document, struct span der, struct span certificate, struct fault *f);
 
 /* The intent rests on every vote that the log has, judges for its own time, and the verdict computed again is the one that
  * it has: allow. fact: the ceremony's step that it names, found running by the caller; NULL where it names none. The

@@ -69,15 +69,32 @@ static enum outcome votes_add_unusable(struct votes *v, const char *name, const 
     return votes_add(v, &(struct vote){.kind = VOTE_UNUSABLE}, what, f);
 }
 
-/* "custodian-1.p7s" -> "custodian-1"; false where the name is no vote's. */
-static bool vote_file_person(const char *name, char *ret_person, size_t size, bool *ret_rejection)
+/* The digest in PERSON.D.p7s. */
+static bool renewal_named(const char *name, size_t len, struct digest *ret)
+{
+    const size_t suffix = strlen(APPROVAL_SUFFIX), again = 1 + 64 + suffix;
+    struct fault ignored = {OK, ""};
+    char hex[65];
+
+    if (len <= again || name[len - again] != '.' || strcmp(name + len - suffix, APPROVAL_SUFFIX) != 0)
+        return false;
+    memcpy(hex, name + len - again + 1, 64);
+    hex[64] = '\0';
+    return digest_parse(hex, ret, &ignored) == OK;
+}
+
+/* "custodian-1.p7s" -> "custodian-1"; false where the name is no vote's. ret_again: it renews the approval *ret_renews. */
+static bool vote_file_person(const char *name, char *ret_person, size_t size, bool *ret_rejection, bool *ret_again,
+                             struct digest *ret_renews)
 {
     size_t len = strlen(name), suffix = strlen(APPROVAL_SUFFIX);
-    bool rejection = false;
+    bool rejection = false, again = renewal_named(name, len, ret_renews);
 
     if (len > strlen(REJECTION_SUFFIX) && strcmp(name + len - strlen(REJECTION_SUFFIX), REJECTION_SUFFIX) == 0) {
         suffix = strlen(REJECTION_SUFFIX);
         rejection = true;
+    } else if (again) {
+        suffix += 1 + 64;
     } else if (len <= suffix || strcmp(name + len - suffix, APPROVAL_SUFFIX) != 0) {
         return false;
     }
@@ -86,6 +103,7 @@ static bool vote_file_person(const char *name, char *ret_person, size_t size, bo
     memcpy(ret_person, name, len - suffix);
     ret_person[len - suffix] = '\0';
     *ret_rejection = rejection;
+    *ret_again = again;
     return true;
 }
 
@@ -138,7 +156,7 @@ static enum outcome signer_find(struct estate *e, const struct policy *judge, st
 }
 
 static json_t *vote_body(const struct request *r, const char *person, const struct signer *signer, struct span der,
-                         struct span document, const char *reason)
+                         const struct digest *renews, struct span document, const char *reason)
 {
     json_t *body = json_object();
     struct digest signature, text;
@@ -147,6 +165,8 @@ static json_t *vote_body(const struct request *r, const char *person, const stru
                 json_put_digest(body, "public-key", &signer->public_key) &&
                 json_put_digest(body, "signature", &signature);
 
+    if (good && renews != NULL)
+        good = json_put_digest(body, "renews", renews);
     if (good && reason != NULL)
         good = digest_one(&text, document) && json_put_digest(body, "document", &text) &&
                json_put_string(body, "reason", reason);
@@ -157,11 +177,11 @@ static json_t *vote_body(const struct request *r, const char *person, const stru
 }
 
 enum outcome vote_verify(struct estate *e, const struct policy *judge, const struct request *r, const char *person,
-                         struct span document, struct span der, json_t **ret_body, struct vote *ret_vote,
-                         struct fault *f)
+                         const struct digest *renews, struct span document, struct span der, json_t **ret_body,
+                         struct vote *ret_vote, struct fault *f)
 {
     enum outcome result = E_REFUSED;
-    bool rejection = !span_equal(document, buf_span(&r->bytes));
+    bool rejection = renews == NULL && !span_equal(document, buf_span(&r->bytes));
     const struct person *who = NULL;
     struct digest rejected;
     struct signer signer;
@@ -187,7 +207,7 @@ enum outcome vote_verify(struct estate *e, const struct policy *judge, const str
         result = fault_set(f, E_REFUSED, "signed by %s, not by %s", who->id, person);
         goto out;
     }
-    *ret_body = vote_body(r, person, &signer, der, document, reason);
+    *ret_body = vote_body(r, person, &signer, der, renews, document, reason);
     if (*ret_body == NULL) {
         result = fault_memory(f);
         goto out;
@@ -218,6 +238,23 @@ const char *vote_ceremony(const struct estate *e, const struct request *r)
     return NULL;
 }
 
+/* An approval's time is that of its entry: the same signature, written in another way, is no new one. */
+static enum outcome approval_fits(const struct estate *e, const struct request *r, const struct digest *renews,
+                                  const json_t *body, const struct vote *vote, struct fault *f)
+{
+    const struct state_request *known = state_request(&e->state, &r->id);
+    const struct state_vote *last = known != NULL ? state_approval(known, &vote->fingerprint) : NULL;
+
+    if (vote->kind != VOTE_APPROVAL || vote_in_log(e, r, json_string_or_null(body, "signature")) != NULL)
+        return OK;
+    if (renews != NULL && (last == NULL || !digest_equal(&last->signature, renews)))
+        return fault_set(f, E_REFUSED, "it renews an approval that is not that person's last one in the log");
+    if (renews == NULL && last != NULL)
+        return fault_set(f, E_REFUSED, "%s approved at %s by another signature; `quorate approve --again` renews that",
+                         last->person, moment_format(last->at).text);
+    return OK;
+}
+
 /* Gives the vote its time: that of its log entry, which is written here where there is none yet. */
 static enum outcome vote_date(struct estate *e, const struct request *r, const json_t *body, bool log_new,
                               struct vote *vote, struct fault *f)
@@ -236,8 +273,10 @@ static enum outcome vote_date(struct estate *e, const struct request *r, const j
     return result;
 }
 
+/* The signature, and the document that it is over. */
 static enum outcome vote_read(struct estate *e, const struct request *r, const char *name, const char *person,
-                              bool rejection, struct buf *ret_der, struct buf *ret_document, struct fault *f)
+                              bool rejection, const struct digest *renews, struct buf *ret_der,
+                              struct buf *ret_document, struct fault *f)
 {
     enum outcome result = E_MEMORY;
     char reason_name[LIMIT_NAME + 32], *path = request_path(e, &r->id, name), *reason_path = NULL;
@@ -249,6 +288,11 @@ static enum outcome vote_read(struct estate *e, const struct request *r, const c
         snprintf(reason_name, sizeof reason_name, "%s" REASON_SUFFIX, person);
         reason_path = request_path(e, &r->id, reason_name);
         result = reason_path != NULL ? file_read(reason_path, false, ret_document, f) : fault_memory(f);
+    } else if (result == OK && renews != NULL) {
+        result = renewal_compose(&r->id, renews, ret_document, f);
+    } else if (result == OK) {
+        buf_put(ret_document, r->bytes.data, r->bytes.len);
+        result = ret_document->failed ? fault_memory(f) : OK;
     }
     free(reason_path);
     free(path);
@@ -256,27 +300,29 @@ static enum outcome vote_read(struct estate *e, const struct request *r, const c
 }
 
 static enum outcome vote_take(struct estate *e, const struct policy *judge, const struct request *r, const char *name,
-                              bool log_new, struct votes *ret, struct fault *f)
+                              bool renewals, bool log_new, struct votes *ret, struct fault *f)
 {
     enum outcome result = OK;
     struct buf der = BUF(LIMIT_SIGNATURE), document = BUF(LIMIT_REQUEST);
     char person[LIMIT_NAME + 1];
-    bool rejection = false;
+    bool rejection = false, again = false;
     json_t *body = NULL;
     struct vote vote = {.kind = VOTE_UNUSABLE};
+    struct digest renewed;
+    const struct digest *renews = NULL;
     struct fault why = {OK, ""};
 
-    if (!vote_file_person(name, person, sizeof person, &rejection))
+    if (!vote_file_person(name, person, sizeof person, &rejection, &again, &renewed) || again != renewals)
         return OK; /* the request itself, a reason, somebody's notes */
-    result = vote_read(e, r, name, person, rejection, &der, &document, &why);
+    renews = again ? &renewed : NULL;
+    result = vote_read(e, r, name, person, rejection, renews, &der, &document, &why);
     if (result == OK)
-        result = vote_verify(e, judge, r, person, rejection ? buf_span(&document) : buf_span(&r->bytes), buf_span(&der),
-                             &body, &vote, &why);
+        result = vote_verify(e, judge, r, person, renews, buf_span(&document), buf_span(&der), &body, &vote, &why);
     if (result == OK)
-        result = vote_date(e, r, body, log_new, &vote, f);
-    else
+        result = approval_fits(e, r, renews, body, &vote, &why);
+    if (result != OK)
         result = votes_add_unusable(ret, name, why.text, f);
-    if (result == OK && body != NULL)
+    else if ((result = vote_date(e, r, body, log_new, &vote, f)) == OK)
         result = votes_add(ret, &vote, json_string_or_null(body, "reason"), f);
     json_decref(body);
     buf_free(&document);
@@ -320,8 +366,9 @@ static enum outcome votes_take(struct estate *e, const struct policy *judge, con
 
     if (log_new)
         log_group(e->log);
-    for (size_t i = 0; result == OK && i < names->count; i++)
-        result = vote_take(e, judge, r, names->items[i], log_new, ret, f);
+    for (int renewals = 0; renewals <= 1; renewals++) /* after what they renew */
+        for (size_t i = 0; result == OK && i < names->count; i++)
+            result = vote_take(e, judge, r, names->items[i], renewals, log_new, ret, f);
     if (log_new)
         ended = log_group_end(e->log, &later);
     if (result == OK && ended != OK)

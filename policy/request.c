@@ -162,6 +162,18 @@ void request_free(struct request *r)
     free(r);
 }
 
+enum outcome renewal_compose(const struct digest *request, const struct digest *renews, struct buf *ret,
+                             struct fault *f)
+{
+    json_t *json = json_object();
+    bool good = json_put_digest(json, "renews", renews) && json_put_digest(json, "request", request) &&
+                json_put_string(json, "type", RENEWAL_TYPE);
+    enum outcome o = good ? json_canonical(json, ret, f) : fault_memory(f);
+
+    json_decref(json);
+    return o;
+}
+
 enum outcome rejection_compose(const struct digest *request, const char *reason, struct buf *ret, struct fault *f)
 {
     json_t *json = json_object();

@@ -10,6 +10,7 @@
 #define REQUEST_TYPE "quorate/request/v1"
 #define REQUEST_VERSION 1
 #define REJECTION_TYPE "quorate/rejection/v1"
+#define RENEWAL_TYPE "quorate/renewal/v1"
 
 /* What is asked. Facts are derived from `json` and borrow from it.
  *
@@ -79,6 +80,10 @@ enum outcome request_compose(const json_t *subject, const struct request_frame *
 enum outcome request_parse(struct span bytes, struct request **ret, struct fault *f);
 void request_free(struct request *r);
 
+/* The document that somebody signs who approves again: canonical {"renews", "request", "type"}; renews is the digest of the
+ * signature that they gave before, so that nothing older can be given out for it. */
+enum outcome renewal_compose(const struct digest *request, const struct digest *renews, struct buf *ret,
+                             struct fault *f);
 /* The document that a rejection signs: canonical {"reason", "request", "type"}. */
 enum outcome rejection_compose(const struct digest *request, const char *reason, struct buf *ret, struct fault *f);
 /* *ret_reason is the caller's. */

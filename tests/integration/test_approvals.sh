@@ -38,8 +38,12 @@ case_by_a_leaver() {
     # Whether the tool takes it or not, it does not count, and that is said.
     OUT=$("$Q" approve "$ID" --as custodian-6 --key "$(cat "$D/people/custodian-6.uri")" --yes 2>&1) || true
     refused_birth app-1
+    ends 1 "$Q" request show "$ID"
+    says 'custodian-6 approved, which does not count: had left the roster'
+    asks generate EC:secp384r1 app-2
+    approve "$ID" custodian-1 custodian-2
     stock_approval "$ID" custodian-6 custodian-6
-    refused_birth app-1
+    refused_birth app-2
     ends 1 "$Q" request show "$ID"
     says 'custodian-6 approved, which does not count: had left the roster'
 }

@@ -155,6 +155,37 @@ def verdicts(forger):
     yield forger.change("an intent after its request expired", two_days_later, "expired")
 
 
+def renewals(forger):
+    """Of transcripts in which somebody approved the same request again."""
+    entries = forger.entries
+    again = [place for place, entry in enumerate(entries) if entry["type"] == "approval" and "renews" in entry["body"]]
+    place, body = again[-1], entries[again[-1]]["body"]
+    before = forger.find("approval", signature=body["renews"])
+    intent = forger.find("intent", request=body["request"])
+    stem = "requests/%s/%s" % (body["request"], body["person"])
+    files = {at: "%s%s.p7s" % (stem, "." + entries[at]["body"]["renews"] if "renews" in entries[at]["body"] else "")
+             for at in (place, before)}
+
+    def plain(changed):
+        del changed[place]["body"]["renews"]
+
+    def alone(changed):
+        changed[intent]["body"]["evidence"]["approvals"].remove(before)
+        del changed[before]
+
+    def swapped(changed):
+        changed[before]["body"], changed[place]["body"] = changed[place]["body"], changed[before]["body"]
+
+    yield forger.change("an approval that does not say that it renews one", plain, None)
+    yield forger.change("an approval that renews another", _set(place, renews="0" * 64), None)
+    yield forger.change("an approval that renews one which was left out", alone, "does not renew", {files[before]: None})
+    yield forger.change("an approval renewed before it was given", swapped, "does not renew")
+    yield forger.change("an approval renewed twice by one signature",
+                        lambda changed: changed.insert(place + 1, copy.deepcopy(changed[place])), "does not renew")
+    yield forger.change("an approval renewed by the signature of the first", _set(place, signature=body["renews"]), None,
+                        {files[place]: forger.files[files[before]]})
+
+
 def births(forger):
     intent, offer, receipt, born = _birth(forger)
     entries = forger.entries

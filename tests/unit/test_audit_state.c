@@ -36,6 +36,37 @@ static void closed_requests(void **context)
     state_clear(&s);
 }
 
+/* Who approves again says which approval is renewed: their last. One that says nothing was taken in earlier days. */
+static void approvals_again(void **context)
+{
+    (void)context;
+    struct state s;
+    found(&s);
+#define OTHERS "'certificate':'$other','person':'bob','public-key':'$spki-2'"
+    static const struct row rows[] = {
+        {1, ENTRY_REQUEST, "{'operation':'use','request':'$u','rule':'r','subject':'$us'," LATER "}"},
+        {0, ENTRY_APPROVAL, "{'renews':'$sig','request':'$u','signature':'$one'," VOTE "}"},
+        {1, ENTRY_APPROVAL, "{'request':'$u','signature':'$one'," VOTE "}"},
+        {0, ENTRY_APPROVAL, "{'renews':'$two','request':'$u','signature':'$two'," VOTE "}"},
+        {0, ENTRY_APPROVAL, "{'renews':'','request':'$u','signature':'$two'," VOTE "}"},
+        {0, ENTRY_APPROVAL, "{'renews':'$one','request':'$u','signature':'$one'," VOTE "}"},
+        {0, ENTRY_APPROVAL, "{'renews':'$one','request':'$u','signature':'$two'," OTHERS "}"},
+        {1, ENTRY_APPROVAL, "{'renews':'$one','request':'$u','signature':'$two'," VOTE "}"},
+        {0, ENTRY_APPROVAL, "{'renews':'$one','request':'$u','signature':'$three'," VOTE "}"},
+        {0, ENTRY_REJECTION,
+         "{'document':'$d','reason':'x','renews':'$two','request':'$u','signature':'$three'," VOTE "}"},
+        {1, ENTRY_REJECTION, "{'document':'$d','reason':'x','request':'$u','signature':'$no'," VOTE "}"},
+        {0, ENTRY_APPROVAL, "{'renews':'$no','request':'$u','signature':'$three'," VOTE "}"},
+        {1, ENTRY_APPROVAL, "{'renews':'$two','request':'$u','signature':'$three'," VOTE "}"},
+        {1, ENTRY_APPROVAL, "{'request':'$u','signature':'$four'," VOTE "}"},
+    };
+    TELL(&s, rows);
+    struct digest certificate = digest_named("cert"), four = digest_named("four"), other = digest_named("other");
+    assert_true(digest_equal(&state_approval(request_named(&s, "u"), &certificate)->signature, &four));
+    assert_null(state_approval(request_named(&s, "u"), &other));
+    state_clear(&s);
+}
+
 /* An enrolment by what its vendor says. */
 #define VENDORS(attestation)                                                                                           \
     "{'answer':'aa'," attestation "'challenge':'$c','firmware':'1','hardware':'attested-by-vendor','identity':'aa',"   \
@@ -365,6 +396,7 @@ int main(void)
         cmocka_unit_test(log_keys_rest_on_requests),
         cmocka_unit_test(heads_are_settled_by_people),
         cmocka_unit_test(closed_requests),
+        cmocka_unit_test(approvals_again),
         cmocka_unit_test(failovers),
         cmocka_unit_test(suspensions),
         cmocka_unit_test(ceremonies),

@@ -152,6 +152,53 @@ static void votes_that_do_not_hold(void **state)
     policy_free(p);
 }
 
+/* The last vote of the host's request, by ann, once more: renewing it, or the same approval written in another way. */
+static void approved_again(const struct request *r, bool renews)
+{
+    const struct state_request *known = state_request(&host_estate->state, &r->id);
+    const struct state_vote *last = &known->votes[known->vote_count - 1];
+    struct digest_text before = digest_hex(&last->signature);
+    struct buf der = BUF(LIMIT_SIGNATURE), document = BUF(LIMIT_REQUEST);
+    struct fault f = {OK, ""};
+    json_t *body = json_object();
+    struct digest signature;
+    char name[256];
+
+    good(renewal_compose(&r->id, &last->signature, &document, &f), &f);
+    sign(0, 0, renews ? buf_span(&document) : buf_span(&r->bytes), &der);
+    assert_true(digest_one(&signature, buf_span(&der)) && json_put_digest(body, "certificate", &last->certificate) &&
+                json_put_digest(body, "public-key", &last->public_key) && json_put_string(body, "person", "ann") &&
+                json_put_digest(body, "request", &r->id) && json_put_digest(body, "signature", &signature) &&
+                (!renews || json_put_digest(body, "renews", &last->signature)));
+    snprintf(name, sizeof name, "home/requests/%s/ann%s%s.p7s", digest_hex(&r->id).hex, renews ? "." : "",
+             renews ? before.hex : "");
+    good(file_replace(in(name), buf_span(&der), 0644, &f), &f);
+    good(estate_append(host_estate, ENTRY_APPROVAL, body, NULL, &f), &f);
+    json_decref(body);
+    buf_free(&document);
+    buf_free(&der);
+}
+
+static void approvals_again(void **state)
+{
+    struct policy *p = NULL;
+    struct request *r = NULL;
+    uint64_t size = 0;
+
+    (void)state;
+    policy_write("policy2.yaml", 2);
+    r = asked("policy2.yaml", NULL, 1, &p);
+    taken_in(0);
+    approved_again(r, true);
+    approved_again(r, true);
+    taken_in(0);
+    size = log_size(host_estate->log);
+    approved_again(r, false);
+    refused(size, NULL, NULL, "ann approved before");
+    request_free(r);
+    policy_free(p);
+}
+
 /* What everybody approved and no vendor said: the site judges the certificates too. `entry`: put over what the subject says. */
 static void enrolled_with(const char *facts, const char *entry, const char *why)
 {
@@ -281,6 +328,8 @@ int main(void)
         T(what_nobody_approved),
         T(a_policy_out_of_nowhere),
         T(votes_that_do_not_hold),
+        T(approvals_again),
+
         T(what_people_attest),
         T(what_no_vendor_said),
         T(another_attestation),

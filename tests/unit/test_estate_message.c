@@ -2,6 +2,7 @@
 
 #include "core/encode.h"
 #include "estate/message.h"
+#include "estate/message_inner.h"
 
 #define E estate_at_hand
 
@@ -230,12 +231,34 @@ static void a_refusal_says_why(void **state)
     buf_free(&bytes);
 }
 
+/* Of the files beside a request: who approved again has a name and what is renewed, and nothing else. */
+static void names_of_votes(void **state)
+{
+#define D64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+    static const char *const good[] = {"ann.p7s", "ann." D64 ".p7s", "a.b." D64 ".p7s", D64 ".p7s", D64 "." D64 ".p7s"};
+    static const char *const bad[] = {"." D64 ".p7s",      "ann." D64 ".reject.p7s", "a/b." D64 ".p7s",
+                                      "../a." D64 ".p7s",  "ann." D64 "p7s",         "ann" D64 ".p7s",
+                                      D64 "a." D64 ".p7s", "ann." D64 "0.p7s"};
+    char name[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        snprintf(name, sizeof name, "requests/" D64 "/%s", good[i]);
+        assert_true(message_file_named(name));
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(name, sizeof name, "requests/" D64 "/%s", bad[i]);
+        assert_false(message_file_named(name));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_message_brings_what_was_not_seen, estate_make, estate_end),
         cmocka_unit_test_setup_teardown(a_document_that_is_gone_is_missed, estate_make, estate_end),
         cmocka_unit_test_setup_teardown(a_challenge_has_no_log, estate_make, estate_end),
+        cmocka_unit_test(names_of_votes),
         cmocka_unit_test_setup_teardown(rubbish_is_refused, estate_make, estate_end),
         cmocka_unit_test_setup_teardown(a_file_is_read_strictly, estate_make, estate_end),
         cmocka_unit_test_setup_teardown(an_answer_is_for_its_message, estate_make, estate_end),

@@ -24,6 +24,7 @@ class Request:
         self.document, self.entry = document, entry
         self.subject = document["subject"]
         self.votes = []
+        self.approved = {}  # the last approval's signature, by certificate
         self.state = "pending"
 
 
@@ -100,7 +101,7 @@ class Estate:
         return dict(document, **{"expires-at": expires})
 
     def vote(self, entry, rejection):
-        body = members(entry.body, VOTE + (" document reason" if rejection else ""), entry.what)
+        body = members(entry.body, VOTE + (" document reason" if rejection else " ?renews"), entry.what)
         request = self.requests.get(body["request"])
         need(request is not None, "%s: for a request that the log does not have", entry.what)
         need(request.state in ("pending", "intent"), "%s: the request is %s", entry.what, request.state)
@@ -114,9 +115,16 @@ class Estate:
             said = members(parse_canonical(document), "reason request type", stem)
             need(said == {"reason": body["reason"], "request": body["request"], "type": "quorate/rejection/v1"},
                  "%s: the rejection says something else", entry.what)
+        elif "renews" in body:
+            document = canonical_bytes({"renews": body["renews"], "request": body["request"], "type": "quorate/renewal/v1"})
+            stem += "." + digest(body["renews"], entry.what)
         else:
             document = self.folder.take("requests/%s/request.json" % body["request"])
         signature = self.folder.by_digest(stem + (".reject.p7s" if rejection else ".p7s"), body["signature"])
+        if not rejection:
+            need(body.get("renews") == request.approved.get(body["certificate"]),
+                 "%s: it does not renew what %s approved before", entry.what, person.id)
+            request.approved[body["certificate"]] = body["signature"]
         try:
             crypto.cms(signature, document, certificate)
         except Refused as why:
