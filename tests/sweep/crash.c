@@ -5,13 +5,13 @@
 #include "tests/sweep/sweep.h"
 
 /* An operation ends at its Nth call, for every N: by kill -9, in the middle of a write, by a disk that fails; and the power fails
- * at that moment. Each time another process looks. */
+ * at that moment. Or the courier is gone at that call of its other end, which goes on. Each time another process looks. */
 
 static const struct deed *swept;
 static unsigned long position;
 static enum disk_fate fate;
 
-static const char *const fates[] = {"goes well", "dies", "tears", "EIO", "ENOSPC", "EINTR", "short"};
+static const char *const fates[] = {"goes well", "dies", "tears", "EIO", "ENOSPC", "EINTR", "short", "parts"};
 
 static int life(void)
 {
@@ -88,6 +88,8 @@ static void position_sweep(bool *ret_any)
         return;
     atomic_fetch_add(&tally->positions, 1);
     bool call = strncmp(disk_hit_what(), "call", 4) == 0, write = strncmp(disk_hit_what(), "write", 5) == 0;
+    if (swept->elsewhere)
+        once(DISK_PARTS);
     if (write) {
         once(DISK_TEARS);
         once(DISK_EINTR);

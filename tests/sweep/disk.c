@@ -70,6 +70,10 @@ static enum disk_fate event(const struct disk_record *r)
     snprintf(journal->what, sizeof journal->what, "%s %s", kinds[r->kind], r->name);
     if (its_fate == DISK_DIES || (its_fate == DISK_TEARS && r->kind != DISK_WRITE))
         die();
+    if (its_fate == DISK_PARTS) {
+        kill(getppid(), SIGKILL);
+        usleep(chosen % 2 * 50000); /* some at once, some when the other end has gone on */
+    }
     return its_fate;
 }
 

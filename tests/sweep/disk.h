@@ -31,6 +31,7 @@ enum disk_fate {
     DISK_ENOSPC,
     DISK_EINTR, /* of writes alone; the call that follows goes well */
     DISK_SHORT, /* half of it is written, and said so */
+    DISK_PARTS, /* who began this process dies, and it goes on */
 };
 
 /* Nodes and folders by their inode numbers. */

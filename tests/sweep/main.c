@@ -4,8 +4,8 @@
 
 #include "tests/sweep/sweep.h"
 
-/* sweep crash|fault|hang|race [--every N] [OPERATION]...: see crash.c, fault.c, race.c; sweep crowd [--every N]: see crowd.c. Prints
- * "ok …" or "FAIL …" for each; ends with 1 where anything failed. */
+/* sweep crash|fault|hang|race [--every N] [OPERATION]...: see crash.c, fault.c, race.c; sweep crowd [--every N]: see crowd.c;
+ * sweep courier: see courier_operations.c. Prints "ok …" or "FAIL …" for each; ends with 1 where anything failed. */
 
 typedef int sweep_fn(const struct deed *o, unsigned every);
 
