@@ -31,8 +31,7 @@ static enum outcome generated_put(const char *fingerprint, int64_t intent, const
                : fault_memory(f);
 }
 
-/* People bring the key to one of its sites by a vendor's tools: the step is not done before it is there. */
-static bool clone_awaited(const struct runner *r, const struct state_intent *t)
+bool clone_awaited(const struct runner *r, const struct state_intent *t)
 {
     for (size_t i = 0; i < t->offered.count; i++) {
         const struct binding *b = bindings_site(r->estate->bindings, t->token, t->offered.items[i]);

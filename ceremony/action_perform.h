@@ -33,6 +33,8 @@ enum outcome effect_repeat(struct runner *r, const struct step *s, effect_once *
 /* Asks the module for what step `s` does, with no intention to get it: makes its request, or finds the pending one. Safe
  * only where the rule wants a quorum. */
 enum outcome request_ahead(struct runner *r, const struct step *s, struct digest *ret, struct fault *f);
+/* People bring the intent's key to one of its sites by a vendor's tools: the step is not done before it is there. */
+bool clone_awaited(const struct runner *r, const struct state_intent *t);
 /* The intent is of this step. */
 bool intent_of_step(const struct runner *r, const struct step *s, const struct state_intent *i);
 /* Has the module bring the key of a `replicate` step to its site. E_REFUSED: *ret_request is the request that waits, all zero

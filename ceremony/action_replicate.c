@@ -36,6 +36,13 @@ enum outcome replicate_call(struct runner *r, const struct step *s, struct diges
     return o;
 }
 
+/* Or on its way there, by files: clones are waited for. */
+static bool at_the_site(const struct runner *r, const struct state_intent *i)
+{
+    return i->state == INTENT_BORN || i->state == INTENT_SETTLED ||
+           (i->state == INTENT_PROVISIONAL && !clone_awaited(r, i));
+}
+
 static enum outcome replicated_find(struct runner *r, const struct step *s, uint64_t begun, json_t *result,
                                     bool *ret_found, struct fault *f)
 {
@@ -46,9 +53,7 @@ static enum outcome replicated_find(struct runner *r, const struct step *s, uint
     bool good = true;
 
     for (size_t i = state->intent_count; i-- > 0 && found == NULL && state->intents[i].seq > begun;)
-        if ((state->intents[i].state == INTENT_BORN || state->intents[i].state == INTENT_SETTLED ||
-             state->intents[i].state == INTENT_PROVISIONAL) &&
-            intent_of_step(r, s, &state->intents[i]))
+        if (at_the_site(r, &state->intents[i]) && intent_of_step(r, s, &state->intents[i]))
             found = &state->intents[i];
     if (found == NULL)
         return OK;

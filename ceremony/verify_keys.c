@@ -110,8 +110,7 @@ void verify_receipt(struct verifier *v, const struct entry *e)
         return;
     }
     snprintf(name, sizeof name, "receipts/%s.json", digest_hex(&digest).hex);
-    if (o->vendor[0] != '\0' && strcmp(intent->operation, operation_name(OP_GENERATE)) == 0 &&
-        intent->state != INTENT_PROVISIONAL)
+    if (o->vendor[0] != '\0' && intent->state != INTENT_PROVISIONAL)
         claim_fails(&v->claims, CLAIM_BIRTHS, "receipt %llu: people brought the key to %s before it was provisional",
                     (unsigned long long)e->seq, o->site);
     else if (!verify_file_digest(v, name, LIMIT_OFFER, &digest, &bytes))
@@ -119,6 +118,15 @@ void verify_receipt(struct verifier *v, const struct entry *e)
     else
         o->receipted = receipt_holds(v, e, intent, o, buf_span(&bytes));
     buf_free(&bytes);
+}
+
+/* People brought it there: their word. */
+static void clone_say(struct verifier *v, const struct entry *e, const struct offer_record *o)
+{
+    if (o->vendor[0] == '\0')
+        return;
+    claim_holds(&v->claims, CLAIM_CLONES);
+    claim_evidence(&v->claims, CLAIM_CLONES, "\"%s\" to %s by %s", entry_text(e, "label"), o->site, o->vendor);
 }
 
 /* Every site that holds the key, the primary aside, has a receipt that holds, and there are enough of them. */
@@ -141,10 +149,7 @@ static bool birth_replicas(struct verifier *v, const struct entry *e, const stru
                                "the key of entry %llu is said to be at %s, but there is no receipt",
                                (unsigned long long)e->seq, id != NULL ? id : "?");
         replicas++;
-        if (o->vendor[0] != '\0') {
-            claim_holds(&v->claims, CLAIM_CLONES);
-            claim_evidence(&v->claims, CLAIM_CLONES, "\"%s\" to %s by %s", entry_text(e, "label"), id, o->vendor);
-        }
+        clone_say(v, e, o);
     }
     if (rule == NULL || replicas < rule->replicas.at_least)
         return claim_fails(&v->claims, CLAIM_BIRTHS, "the key of entry %llu has %zu replicas, its rule asks for %u",
@@ -255,14 +260,16 @@ void verify_replicated(struct verifier *v, const struct entry *e)
 
     if (s == NULL || key == NULL || strcmp(entry_text(e, "label"), s->label) != 0 ||
         strcmp(entry_text(e, "token"), s->token) != 0 || s->site == NULL ||
-        strcmp(entry_text(e, "site"), s->site) != 0 || !verified_same_key(s, key))
+        strcmp(entry_text(e, "site"), s->site) != 0 || !verified_same_key(s, key)) {
         claim_fails(&v->claims, CLAIM_BIRTHS, "key %s of entry %llu was not to come to %s", entry_text(e, "label"),
                     (unsigned long long)e->seq, entry_text(e, "site"));
-    else if (o == NULL || !span_equal(buf_span(&o->public_key), buf_span(&key->public_key)))
+    } else if (o == NULL || !span_equal(buf_span(&o->public_key), buf_span(&key->public_key))) {
         claim_fails(&v->claims, CLAIM_BIRTHS, "%s did not prove that it holds the key %s of entry %llu",
                     entry_text(e, "site"), entry_text(e, "label"), (unsigned long long)e->seq);
-    else
+    } else {
         claim_holds(&v->claims, CLAIM_BIRTHS);
+        clone_say(v, e, o);
+    }
 }
 
 void verify_offers_free(struct verifier *v)

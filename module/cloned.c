@@ -80,9 +80,18 @@ static enum outcome visits_begin(struct collection *c, struct fault *f)
         if (outcome == OK)
             outcome = offer_take(c, i, r->visit, f);
         if (outcome == OK)
+            outcome = intent_id_at(c->world, i, r->site, &r->visit->id, f);
+        if (outcome == OK)
             outcome = replica_begin(r, VISIT_CLONE, f);
     }
     return outcome;
+}
+
+/* A key pair that was approved to sign; a rule for what is brought to a site says nothing of proofs. */
+static bool signs_as_offered(const struct offer *o)
+{
+    const char *sign = json_string_or_null(o->attributes, "CKA_SIGN");
+    return o->public_attributes != NULL && sign != NULL && strcmp(sign, "true") == 0;
 }
 
 static enum outcome answer_check(const struct collection *c, const struct replica *r, struct fault *f)
@@ -90,7 +99,8 @@ static enum outcome answer_check(const struct collection *c, const struct replic
     const struct visit *v = r->visit;
     enum outcome outcome =
         receipt_verify(&v->receipt, &v->offer, &v->offer_digest, buf_span(&v->pinned.identity), v->serial, f);
-    if (outcome == OK && c->prove_signature && strcmp(v->receipt.proof, "signature") != 0)
+    bool signs = c->prove_signature || signs_as_offered(&v->offer);
+    if (outcome == OK && signs && strcmp(v->receipt.proof, "signature") != 0)
         outcome = fault_set(f, E_REFUSED, "the replica at %s did not sign, and the rule asks for that proof", r->site);
     return outcome == OK ? OK : fault_context(f, "what lies at %s is not the key that was made", r->site);
 }
@@ -100,7 +110,7 @@ static enum outcome answer_take(struct collection *c, struct replica *r, enum ou
 {
     const struct state_intent *i = state_intent(&c->world->estate->state, c->intent);
     const char *primary = json_string_value(json_array_get(json_object_get(i->body, "sites"), 0));
-    struct buf id = BUF(32);
+    struct buf id = BUF(LIMIT_LABEL);
     enum outcome outcome = visit == OK ? answer_check(c, r, f) : visit;
     if (visit == OK ? outcome != OK : r->visit != NULL && r->visit->clone_wrong) {
         c->wrong = true;
@@ -111,7 +121,7 @@ static enum outcome answer_take(struct collection *c, struct replica *r, enum ou
         return receipt_log(c->world->estate, c->intent, r->site, &r->visit->offer_digest, &r->visit->receipt, f);
     c->awaited = true;
     buf_putf(&c->todo, "; %s", f->text);
-    outcome = intent_key_id(&i->digest, &id, f);
+    outcome = intent_id_at(c->world, i, r->site, &id, f);
     if (outcome == OK && visit == E_ABSENT)
         cloned_todo(&c->todo, buf_span(&id), primary != NULL ? primary : "", r->site, r->cloned);
     buf_free(&id);
@@ -162,7 +172,7 @@ static enum outcome collect_locked(struct collection *c, struct fault *f)
     if (outcome == OK && c->wrong) {
         outcome = intent_withdraw(w, c->intent, c->reason.text, &c->at, f);
         if (outcome == OK)
-            outcome = fault_set(f, E_REFUSED, "the birth is rolled back: %.480s", c->reason.text);
+            outcome = fault_set(f, E_REFUSED, "it is rolled back: %.480s", c->reason.text);
     } else if (outcome == OK && c->awaited) {
         outcome = fault_set(f, E_PENDING, "the key is provisional until %s%s",
                             moment_format(state_intent(&w->estate->state, c->intent)->until).text, buf_str(&c->todo));

@@ -109,6 +109,16 @@ enum outcome intent_accept(struct estate *e, uint64_t intent, struct fault *f)
     return outcome;
 }
 
+enum outcome intent_id_at(const struct world *w, const struct state_intent *i, const char *site, struct buf *ret,
+                          struct fault *f)
+{
+    const struct binding *b = bindings_site(w->estate->bindings, i->token, site);
+    const char *own = json_string_or_null(i->body, "caller-id");
+    bool clone = b != NULL && b->cloned != NULL && strcmp(i->operation, operation_name(OP_REPLICATE)) == 0;
+    buf_clear(ret);
+    return clone && own != NULL ? hex_parse_buf(own, ret, f) : intent_key_id(&i->digest, ret, f);
+}
+
 /* Offers are wanted only while a site may still have to answer. */
 static enum outcome offers_remove(const struct estate *e, const struct state_intent *i, struct fault *f)
 {
@@ -150,17 +160,15 @@ static enum outcome orphan_add(const struct state_intent *i, const char *site, c
     return strings_add(orphans, site) ? OK : fault_memory(f);
 }
 
-static enum outcome withdraw_begin(struct replica *r, const struct state_intent *i, struct span id, struct fault *f)
+static enum outcome withdraw_begin(struct replica *r, const struct state_intent *i, struct fault *f)
 {
+    enum outcome outcome = OK;
     if (r->visit != NULL) {
         r->visit->intent = i->seq;
         r->visit->birth = i->digest;
-        buf_clear(&r->visit->id);
-        buf_put(&r->visit->id, id.data, id.len);
-        if (r->visit->id.failed)
-            return fault_memory(f);
+        outcome = intent_id_at(r->world, i, r->site, &r->visit->id, f);
     }
-    return replica_begin(r, VISIT_WITHDRAW, f);
+    return outcome == OK ? replica_begin(r, VISIT_WITHDRAW, f) : outcome;
 }
 
 /* A site that judges by itself withdraws nothing before the log says that the birth was rolled back. */
@@ -172,9 +180,9 @@ static bool waits_for_log(const struct world *w, const struct state_intent *i, c
     return true;
 }
 
-/* Destroys what has this CKA_ID at the replica sites, side by side; those where that failed are added to *left. */
+/* Destroys what lies of it at the replica sites, side by side; those where that failed are added to *left. */
 static enum outcome replicas_withdraw(struct world *w, const struct state_intent *i, const struct strings *sites,
-                                      struct span id, struct replicas *at, struct strings *left, struct fault *f)
+                                      struct replicas *at, struct strings *left, struct fault *f)
 {
     struct replica *r = NULL;
     struct fault why = {0};
@@ -184,7 +192,7 @@ static enum outcome replicas_withdraw(struct world *w, const struct state_intent
         if (i->state == INTENT_OPEN && site_carried(w, i->token, sites->items[k], &carried))
             continue; /* only what is provisional is ever carried away */
         if (waits_for_log(w, i, sites->items[k], &why) ||
-            replicas_want(at, w, i->token, sites->items[k], &r, &why) != OK || withdraw_begin(r, i, id, &why) != OK)
+            replicas_want(at, w, i->token, sites->items[k], &r, &why) != OK || withdraw_begin(r, i, &why) != OK)
             outcome = orphan_add(i, sites->items[k], &why, left, f);
     }
     while ((r = replicas_next(at, &visit, &why)) != NULL)
@@ -216,7 +224,7 @@ enum outcome intent_withdraw(struct world *w, uint64_t intent, const char *reaso
     }
     /* To all others nothing has gone. */
     if (outcome == OK)
-        outcome = replicas_withdraw(w, i, &i->offered, buf_span(&id), at != NULL ? at : &own, &left, &last);
+        outcome = replicas_withdraw(w, i, &i->offered, at != NULL ? at : &own, &left, &last);
     for (size_t k = 0; k < left.count && outcome == OK; k++)
         if (!strings_have(&i->orphans, left.items[k]) && !strings_add(&orphans, left.items[k]))
             outcome = fault_memory(f);
@@ -247,11 +255,8 @@ enum outcome intent_clear_orphans(struct world *w, uint64_t intent, struct repli
 {
     struct strings cleared = {0}, left = {0};
     struct fault last = {0};
-    struct buf id = BUF(32);
     const struct state_intent *i = state_intent(&w->estate->state, intent);
-    enum outcome outcome = intent_key_id(&i->digest, &id, f);
-    if (outcome == OK)
-        outcome = replicas_withdraw(w, i, &i->orphans, buf_span(&id), at, &left, &last);
+    enum outcome outcome = replicas_withdraw(w, i, &i->orphans, at, &left, &last);
     for (size_t k = 0; k < i->orphans.count && outcome == OK; k++)
         if (!strings_have(&left, i->orphans.items[k]) && !strings_add(&cleared, i->orphans.items[k]))
             outcome = fault_memory(f);
@@ -263,7 +268,6 @@ enum outcome intent_clear_orphans(struct world *w, uint64_t intent, struct repli
     }
     strings_free(&cleared);
     strings_free(&left);
-    buf_free(&id);
     return outcome;
 }
 

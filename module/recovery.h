@@ -24,6 +24,11 @@ enum outcome intent_sites(const struct state_intent *i, struct strings *ret, str
 /* The CKA_ID that derives from an intent. */
 enum outcome intent_key_id(const struct digest *intent, struct buf *ret, struct fault *f);
 
+/* The CKA_ID of what lies at a replica site until the intent has ended: it derives from the intent; what people clone of a key
+ * that exists has that key's own. */
+enum outcome intent_id_at(const struct world *w, const struct state_intent *i, const char *site, struct buf *ret,
+                          struct fault *f);
+
 /* `at` (below): replicas whose links may be open already; more are added where they are needed, the caller ends them. NULL:
  * none are open, and those that are needed are ended here. */
 

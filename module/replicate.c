@@ -7,6 +7,7 @@
 #include "core/encode.h"
 #include "estate/serving.h"
 #include "module/birth_work.h"
+#include "module/cloned.h"
 #include "module/head.h"
 #include "module/resolution.h"
 #include "module/trusted.h"
@@ -15,6 +16,7 @@ struct replication {
     struct world *world;
     struct estate *estate;
     const char *token, *label, *site;
+    const char *vendor; /* people clone keys to the site with its tools; NULL: they are wrapped for it */
     /* Of the key: a copy of what the state says, for the state moves. */
     uint64_t born;
     struct buf id, spki; /* spki: empty for secret keys */
@@ -45,26 +47,19 @@ static enum outcome key_choose(const struct replication *r, const struct state_k
     return OK;
 }
 
-/* Where nobody can ask now: files are carried there, and the rule of such births lets receipts come later; clones are not. */
+/* People bring it there, by files or by a vendor's tools: the rule of such births lets receipts come later. */
 static enum outcome reach_check(const struct replication *r, const struct state_key *k, struct fault *f)
 {
-    const struct binding *b = bindings_site(r->estate->bindings, r->token, r->site), *carried = NULL;
+    const struct binding *carried = NULL;
     const struct rule *rule = policy_match(r->estate->policy, OP_GENERATE, r->token, k->label, k->class_name, 1);
-    if (b != NULL && b->cloned != NULL)
-        return fault_set(
-            f, E_REFUSED,
-            "keys come to %s by the tools of %s, and a key that exists is brought by wrapping alone: leave "
-            "`cloned` out of its binding where the HSM takes wrapped keys in, or make a new key, whose birth is "
-            "cloned there",
-            r->site, b->cloned);
-    if (!site_carried(r->world, r->token, r->site, &carried))
+    bool later = rule != NULL && (rule->replicas.deferred.seconds != 0 || rule->replicas.deferred.months != 0);
+    if (later || (r->vendor == NULL && !site_carried(r->world, r->token, r->site, &carried)))
         return OK;
-    if (rule == NULL || (rule->replicas.deferred.seconds == 0 && rule->replicas.deferred.months == 0))
-        return fault_set(f, E_REFUSED,
-                         "files are carried to %s by people, and the rule for births of such keys does not say "
-                         "`deferred`: no receipt may come later",
-                         r->site);
-    return OK;
+    return fault_set(
+        f, E_REFUSED,
+        "%s %s by people, and the rule for births of such keys does not say `deferred`: no receipt may come "
+        "later",
+        r->vendor != NULL ? "keys come with a vendor's tools to" : "files are carried to", r->site);
 }
 
 /* What can be known to fail before anybody is asked. */
@@ -117,7 +112,7 @@ static enum outcome key_read(struct replication *r, const struct state_key *k, s
         outcome = template_from_json(json_object_get(templates, pair ? "private" : "key"), &r->template.secret, f);
     if (outcome == OK && pair)
         outcome = template_from_json(json_object_get(templates, "public"), &r->template.public, f);
-    if (outcome == OK && !template_bool(&r->template.secret, CKA_WRAP_WITH_TRUSTED, false))
+    if (outcome == OK && r->vendor == NULL && !template_bool(&r->template.secret, CKA_WRAP_WITH_TRUSTED, false))
         outcome =
             fault_set(f, E_REFUSED,
                       "\"%s\" cannot leave its HSM: it was not born under `extractable: trusted-wrap-only`", r->label);
@@ -180,6 +175,7 @@ static enum outcome work_begin(struct replication *r, struct fault *f)
                              .at_least = 1,
                              .prove_signature = template_bool(&r->template.secret, CKA_SIGN, false),
                              .sha1_allowed = strings_have(&rule->transport, "oaep-sha1"),
+                             .clones_allowed = strings_have(&rule->transport, "cloned"),
                              .while_suspended = rule->while_suspended,
                              .deferred = receipts->replicas.deferred,
                              .spares = receipts->replicas.spares,
@@ -212,15 +208,29 @@ static enum outcome key_find(struct replication *r, struct fault *f)
     return outcome;
 }
 
+/* It may leave for that site: under the keys of the primary's security officer, or as the rule lets a vendor's tools. */
+static enum outcome leave_check(struct replication *r, const struct replica *replica, struct fault *f)
+{
+    const struct birth_work *k = &r->work;
+    CK_OBJECT_HANDLE wrapping = CK_INVALID_HANDLE, transport = CK_INVALID_HANDLE;
+    if (r->vendor == NULL)
+        return trusted_find(&k->primary, &r->estate->state.estate, buf_span(&replica->visit->pinned.transport),
+                            &wrapping, &transport, f);
+    return k->clones_allowed ? OK
+                             : fault_set(f, E_REFUSED,
+                                         "keys come to %s by the tools of %s, and rule \"%s\" (line %u) does not say "
+                                         "`transport: {allow: [cloned]}`",
+                                         r->site, r->vendor, k->rule_id, k->rule_line);
+}
+
 /* Both HSMs answer, the log's heads are where they should be, and the key may leave for that site. */
 static enum outcome sites_prepare(struct replication *r, struct fault *f)
 {
     struct birth_work *k = &r->work;
     const char *primary = token_primary(r->estate, r->token);
-    CK_OBJECT_HANDLE wrapping = CK_INVALID_HANDLE, transport = CK_INVALID_HANDLE;
     struct replica *replica = NULL;
     bool made = false;
-    enum outcome outcome = trusted_provide(r->world, r->token, &made, f);
+    enum outcome outcome = r->vendor == NULL ? trusted_provide(r->world, r->token, &made, f) : OK;
     if (outcome == OK)
         outcome = heads_check(r->world, r->token, NULL, f);
     if (outcome == OK)
@@ -232,8 +242,7 @@ static enum outcome sites_prepare(struct replication *r, struct fault *f)
     if (outcome == OK)
         outcome = world_lower_want(r->world, k->primary.binding->module, &k->below, f);
     if (outcome == OK)
-        outcome = trusted_find(&k->primary, &r->estate->state.estate, buf_span(&replica->visit->pinned.transport),
-                               &wrapping, &transport, f);
+        outcome = leave_check(r, replica, f);
     return outcome == OK ? key_find(r, f) : outcome;
 }
 
@@ -264,19 +273,37 @@ static enum outcome intent_begin(struct replication *r, struct fault *f)
 static enum outcome awaited_report(const struct replication *r, const struct state_intent *i, json_t *report,
                                    struct fault *f)
 {
-    struct buf todo = BUF(900);
-    buf_putf(
-        &todo,
-        "the receipt of %s is awaited until %s; `quorate offer export %s` makes the files to carry, `quorate receipt "
-        "import` takes in what comes back",
-        r->site, moment_format(i->until).text, r->site);
-    bool good = !todo.failed && json_put_string(report, "missing", buf_str(&todo)) &&
-                json_put_digest(report, "request", &i->request) && json_put_string(report, "status", "provisional");
+    const char *primary = json_string_value(json_array_get(json_object_get(i->body, "sites"), 0));
+    struct buf todo = BUF(1200), id = BUF(LIMIT_LABEL);
+    enum outcome outcome = intent_id_at(r->world, i, r->site, &id, f);
+    buf_putf(&todo, "the receipt of %s is awaited until %s", r->site, moment_format(i->until).text);
+    if (r->vendor != NULL)
+        cloned_todo(&todo, buf_span(&id), primary != NULL ? primary : "", r->site, r->vendor);
+    else
+        buf_putf(
+            &todo,
+            "; `quorate offer export %s` makes the files to carry, `quorate receipt import` takes in what comes back",
+            r->site);
+    if (outcome == OK &&
+        (todo.failed || !json_put_string(report, "missing", buf_str(&todo)) ||
+         !json_put_digest(report, "request", &i->request) || !json_put_string(report, "status", "provisional")))
+        outcome = fault_memory(f);
     buf_free(&todo);
-    return good ? OK : fault_memory(f);
+    buf_free(&id);
+    return outcome;
 }
 
-/* Files are carried there: the offers are in the log, the receipt comes later. */
+/* It is on its way there already: a clone is looked for, of what is carried it is said how. */
+static enum outcome awaited_collect(const struct replication *r, const struct state_intent *i, json_t *report,
+                                    struct fault *f)
+{
+    enum outcome outcome = r->vendor != NULL ? cloned_collect(r->world, i->seq, f) : E_PENDING;
+    if (outcome == E_PENDING)
+        return awaited_report(r, i, report, f);
+    return outcome == OK && !json_put_string(report, "status", "replicated") ? fault_memory(f) : outcome;
+}
+
+/* People bring it there: the offers are in the log, the receipt comes later. */
 static enum outcome receipt_await(struct replication *r, json_t *report, struct fault *f)
 {
     struct birth_work *k = &r->work;
@@ -365,7 +392,7 @@ static enum outcome replicate(struct replication *r, json_t *report, struct faul
     if (outcome == OK && strings_have(&key->sites, r->site))
         return json_put_string(report, "status", "held") ? OK : fault_memory(f);
     if (outcome == OK && awaited_find(r, key) != NULL)
-        return awaited_report(r, awaited_find(r, key), report, f);
+        return awaited_collect(r, awaited_find(r, key), report, f);
     if (outcome == OK)
         outcome = site_check(r, key, f);
     if (outcome == OK)
@@ -390,7 +417,9 @@ enum outcome replicate_run(struct world *w, const char *token, const char *label
                             .site = site,
                             .id = BUF(LIMIT_LABEL),
                             .spki = BUF(LIMIT_ATTRIBUTE)};
+    const struct binding *b = bindings_site(w->estate->bindings, token, site);
     json_t *report = json_object();
+    r.vendor = b != NULL ? b->cloned : NULL;
     enum outcome outcome = report != NULL ? replicate(&r, report, f) : fault_memory(f);
     resolution_clear(&r.resolution, outcome == OK ? "" : f->text);
     if (outcome == OK)

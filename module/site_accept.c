@@ -221,10 +221,10 @@ static enum outcome clone_find(const struct site_link *s, CK_OBJECT_CLASS class,
                                bool *ret_wrong, struct fault *f)
 {
     CK_OBJECT_HANDLE found[8];
-    CK_BYTE bytes[32];
+    CK_BYTE bytes[LIMIT_LABEL];
     size_t count = 0;
     if (id.len == 0 || id.len > sizeof bytes)
-        return fault_set(f, E_INVALID, "the CKA_ID of a birth has %zu bytes", id.len);
+        return fault_set(f, E_INVALID, "the CKA_ID of a clone has %zu bytes", id.len);
     memcpy(bytes, id.data, id.len);
     CK_ATTRIBUTE match[] = {
         {CKA_CLASS, &class, sizeof class}, {CKA_TOKEN, &yes, sizeof yes}, {CKA_ID, bytes, (CK_ULONG)id.len}};
@@ -236,7 +236,7 @@ static enum outcome clone_find(const struct site_link *s, CK_OBJECT_CLASS class,
         return fault_set(f, E_ABSENT, "%s at %s: the key is not there yet", s->token, s->binding->site);
     *ret_wrong = count > 1;
     if (count > 1)
-        return fault_set(f, E_REFUSED, "%s at %s: %zu keys have the CKA_ID of this birth", s->token, s->binding->site,
+        return fault_set(f, E_REFUSED, "%s at %s: %zu keys have the CKA_ID of the clone", s->token, s->binding->site,
                          count);
     *ret = found[0];
     return OK;
@@ -302,22 +302,22 @@ static enum outcome accepting_end(struct accepting *a, enum outcome outcome, str
 }
 
 enum outcome site_accept_clone(const struct site_link *s, const struct site_keys *pinned, const struct digest *estate,
-                               const struct offer *o, const struct digest *offer_digest, struct receipt *ret,
-                               bool *ret_wrong, struct fault *f)
+                               const struct offer *o, const struct digest *offer_digest, struct span id,
+                               struct receipt *ret, bool *ret_wrong, struct fault *f)
 {
     struct accepting a = {.site = s, .offer = o};
     bool pair = o->public_attributes != NULL, wrong = false;
 
     enum outcome outcome = accepting_begin(&a, estate, f);
     if (outcome == OK)
-        outcome = clone_find(s, pair ? CKO_PRIVATE_KEY : CKO_SECRET_KEY, buf_span(&a.id), &a.replica, &wrong, f);
+        outcome = clone_find(s, pair ? CKO_PRIVATE_KEY : CKO_SECRET_KEY, id, &a.replica, &wrong, f);
     if (outcome == OK) {
         template_remove(&a.want, CKA_VALUE_LEN); /* some HSMs do not know it of keys that came in */
         outcome = site_compare(s, a.replica, &a.want, f);
         wrong = outcome == E_REFUSED;
     }
     if (outcome == OK && pair)
-        outcome = clone_public(s, o, buf_span(&a.id), &wrong, f);
+        outcome = clone_public(s, o, id, &wrong, f);
     if (outcome == OK)
         outcome = accepting_prove(&a, pinned, offer_digest, f);
     if (wrong)

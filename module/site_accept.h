@@ -12,10 +12,10 @@ enum outcome site_accept(const struct site_link *link, const struct site_keys *p
                          const struct offer *o, const struct digest *offer_digest, struct span checkpoint,
                          struct receipt *ret, bool *ret_unknown, struct fault *f);
 
-/* The same where people bring the key with a vendor's own tools: what is there already under the birth's CKA_ID answers.
+/* The same where people bring the key with a vendor's own tools: what is there already under this CKA_ID answers.
  * E_ABSENT: nothing is there yet. *ret_wrong, set where what is there is not the key that was offered: E_REFUSED. */
 enum outcome site_accept_clone(const struct site_link *s, const struct site_keys *pinned, const struct digest *estate,
-                               const struct offer *o, const struct digest *offer_digest, struct receipt *ret,
-                               bool *ret_wrong, struct fault *f);
+                               const struct offer *o, const struct digest *offer_digest, struct span id,
+                               struct receipt *ret, bool *ret_wrong, struct fault *f);
 
 #endif

@@ -41,8 +41,8 @@ enum outcome visit_clone(struct visit *v, struct fault *f)
     receipt_clear(&v->receipt);
     v->clone_wrong = false;
     if (outcome == OK)
-        outcome = site_accept_clone(&v->link, &v->pinned, &v->estate, &v->offer, &v->offer_digest, &v->receipt,
-                                    &v->clone_wrong, f);
+        outcome = site_accept_clone(&v->link, &v->pinned, &v->estate, &v->offer, &v->offer_digest, buf_span(&v->id),
+                                    &v->receipt, &v->clone_wrong, f);
     return outcome;
 }
 

@@ -106,6 +106,62 @@ case_ed25519() {
     done
 }
 
+# A key that exists is cloned to a site that came later, under its own CKA_ID; what is there instead of it is undone.
+case_brought_to_a_new_site() {
+    policy_first '  - id: birth of a key
+    when: {operation: generate, token: root, label: "^cl-"}
+    require:
+      quorum: {of: key-custodian, at-least: 3}
+      replicas: {at-least: 1, prove: signature}
+      extractable: closed
+      transport: {allow: [oaep-sha1]}
+  - {id: its way, when: {operation: replicate, token: root, label: "^cl-"}, require: {quorum: {of: authority, at-least: 2}, transport: {allow: [oaep-sha1]}}}'
+    SITES='slough cardiff' prepare_clones
+    asks generate EC:secp384r1 cl-1 --id 6162
+    approve "$ID" custodian-1 custodian-2 custodian-3
+    ends 1 generate EC:secp384r1 cl-1 --id 6162
+    settle_says 'the key is not there yet'
+    key_read
+    bring cardiff
+    must generate EC:secp384r1 cl-1 --id 6162
+    asks "$Q" enrol glasgow
+    approve "$ID" authority-1 authority-2
+    must "$Q" enrol glasgow
+    asks "$Q" replicate root cl-1 glasgow
+    approve "$ID" authority-1 authority-2
+    ends 1 "$Q" replicate root cl-1 glasgow
+    says 'cl-1 of root at glasgow: provisional' 'clone CKA_ID 6162 from slough to glasgow with acme'
+    OUT=$(p11 --list-objects --type privkey)
+    says cl-1
+    # Another key in its place.
+    must direct glasgow --keypairgen --key-type EC:secp384r1 --label cl-1 --id 6162
+    ends 1 "$Q" replicate root cl-1 glasgow
+    says 'rolled back'
+    [ "$(count_on_hsms cl-1 privkey)" = '1 1 0' ] || fail "private keys: $(count_on_hsms cl-1 privkey)"
+    must "$Q" inventory
+    # The step of a ceremony waits for it.
+    short_ceremony root-oca-key-generation '{}' 'Bring it, do: replicate, with: {token: root, label: cl-1, site: glasgow}' \
+        'Drill, do: drill, with: {token: root, site: glasgow}'
+    opening_approved "$D/short.yaml"
+    asks short_holds
+    approve "$ID" authority-1 authority-2
+    ends 1 short_holds
+    says 'clone CKA_ID 6162 from slough to glasgow with acme'
+    ends 1 short_holds
+    says 'the key is not there yet'
+    key_read
+    bring glasgow
+    must short_holds
+    must "$Q" replicate root cl-1 glasgow
+    says 'held already'
+    [ "$(count_on_hsms cl-1 privkey)" = '1 1 1' ] || fail "private keys: $(count_on_hsms cl-1 privkey)"
+    one_key cl-1
+    must "$Q" inventory
+    says 'Everything is as the log says.'
+    transcript_holds $CEREMONY
+    says 'key cl-1 came to glasgow by the tools of acme'
+}
+
 # In a ceremony the step waits for the people who bring the key.
 case_in_a_ceremony() {
     prepare_clones

@@ -51,8 +51,8 @@ class Births:
         offer = intent.offers.get(body["offer"])
         need(offer is not None and offer["site"] == body["site"], "%s: no such offer went to the site", entry.what)
         need(body["site"] not in intent.receipts, "%s: the site has answered already", entry.what)
-        late, birth = body["site"] in intent.entry.body.get("later", []), intent.entry.body["operation"] == "generate"
-        need(intent.until is not None or not (late or birth and offer["mechanism"].startswith("cloned:")),
+        late = body["site"] in intent.entry.body.get("later", [])
+        need(intent.until is not None or not (late or offer["mechanism"].startswith("cloned:")),
              "%s: the site answered before the key was provisional", entry.what)
         need(not late or entry.time <= moment(intent.until), "%s: the site answered too late", entry.what)
         data = self.estate.folder.by_digest("receipts/%s.json" % digest(body["receipt"], entry.what), body["receipt"])

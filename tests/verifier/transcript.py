@@ -157,10 +157,11 @@ def _conclude(report, world, keys, ceremonies):
             how = {said["proof"] for said in world.intents[key["intent"]].receipts.values()}
             report.statements.append(("proven" if how == {"signature"} else "attested", "key %s is held by %s" % (
                 key["label"], ", ".join(key["sites"]))))
-            for site, said in sorted(world.intents[key["intent"]].receipts.items()):
-                how = world.intents[key["intent"]].offers[said["offer"]]["mechanism"]
-                if how.startswith("cloned:"):
-                    report.attested("key %s came to %s by the tools of %s", key["label"], site, how[7:])
+    for intent in world.intents.values():
+        for site, said in sorted(intent.receipts.items()):
+            how = intent.offers[said["offer"]]["mechanism"]
+            if intent.born is not None and how.startswith("cloned:"):
+                report.attested("key %s came to %s by the tools of %s", intent.entry.body.get("label", ""), site, how[7:])
     for entry, proven, failed in keys.drills:
         report.proven("the drill of %s/%s (entry %d): %d keys proved or attested, %d not", entry.body["token"],
                       entry.body["site"], entry.seq, proven, failed)
