@@ -32,7 +32,7 @@ static bool site_add(const struct status *s, json_t *list, const char *token, co
     if (good && strcmp(token_serving(s->estate, token), site) == 0)
         good = json_put_string(row, "serves", "true");
     if (good && known)
-        good = json_put_string(row, "serial", known->serial) &&
+        good = json_put_string(row, "serial", known->serial) && json_put_string(row, "hardware", known->hardware) &&
                (!known->placed || json_put_string(row, "place", known->place)) &&
                (!known->away || json_put_string(row, "bag", known->bag));
     moment due = good && known ? status_drill_due(s, known) : MOMENT_NEVER;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "ceremony/status.h"
+#include "core/hardware.h"
 #include "estate/serving.h"
 
 static void estate_put(const struct status *s, struct buf *b)
@@ -59,6 +60,8 @@ static void site_put(const struct status *s, const struct token *t, const char *
     print_cell(b, TONE_PLAIN, known && strcmp(place, site) == 0 ? "at home" : place, 16);
     print_cell(b, TONE_PLAIN, known ? known->serial : "-", 16);
     answer_put(s, t->id, site, b);
+    if (known && strcmp(known->hardware, HARDWARE_BY_VENDOR) == 0)
+        buf_puts(b, ", attested by its vendor");
     if (known && known->drilled != 0)
         buf_putf(b, ", drilled %.10s", moment_format(known->drilled).text);
     buf_puts(b, "\n");

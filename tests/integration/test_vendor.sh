@@ -196,6 +196,11 @@ case_vendor() {
     ends 1 "$Q" policy explain generate --type EC:P-384 --token root --label app-1
     says 'replica site glasgow of root has hardware that is not attested as the rule asks' '0 of 1 replica sites qualify'
     enrolled cardiff
+    must "$Q" status --offline
+    matches 'root +cardiff .*, attested by its vendor$'
+    ! grep -qE 'root +glasgow .*attested' <<<"$OUT" || fail 'people are taken for the vendor'
+    must "$Q" status --offline --json
+    says '"hardware":"attested-by-vendor"' '"hardware":"attested-by-people"'
     born EC:secp384r1 app-1
     grep '"type":"born"' "$D/estate/log/entries" | grep -q '"sites":\["slough","cardiff"\]' || fail 'not at the attested site alone'
     kept cardiff
