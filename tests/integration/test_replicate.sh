@@ -32,8 +32,8 @@ acts:
       - {step: Bring the secret, by: administrator, do: replicate, with: {token: root, label: tw-2, site: glasgow}}
       - {step: Close, by: administrator, do: close}
 END
-    printf '%s\n' 'people: {administrator: administrator, authority: [authority-1, authority-2]}' \
-        'keys: {authority-1: people/authority-1.uri, authority-2: people/authority-2.uri}' "answers: ${1:-{\}}" >"$D/ceremony.answers.yaml"
+    printf '%s\n' 'people: {administrator: administrator, authority: [authority-1, authority-2, authority-3]}' \
+        'keys: {authority-1: people/authority-1.uri, authority-2: people/authority-2.uri, authority-3: people/authority-3.uri}' "answers: ${1:-{\}}" >"$D/ceremony.answers.yaml"
 }
 # $1: QUORATE_CRASH_AT.
 killed_in_the_step() {
@@ -51,7 +51,7 @@ case_brought_in_a_ceremony() {
     asks p11 --keygen --key-type aes:32 --label tw-2 --sensitive --private --extractable --usage-decrypt
     approve "$ID" custodian-1 custodian-2 custodian-3
     must p11 --keygen --key-type aes:32 --label tw-2 --sensitive --private --extractable --usage-decrypt
-    bringing_script
+    bringing_script '{"1.3": {reject: authority-2, reason: not today}}'
     must "$Q" script check "$D/bringing.yaml"
     must "$Q" script print "$D/bringing.yaml"
     says 'Bring the key pair' 'site: glasgow' 'for: step 1.4'
@@ -68,6 +68,8 @@ case_brought_in_a_ceremony() {
     says 'step 1.5 is not approved' 'stands at step 1.5'
     [ "$(count_on_hsms tw-1 privkey)" = '1 1 1' ] || fail 'the pair is not at the new site'
     [ "$(count_on_hsms tw-2 secrkey)" = '1 1 0' ] || fail 'the secret went before it was approved'
+    grep -q '"actors":\["authority-1","authority-3"\]' "$D/estate/log/entries" || fail 'nobody stood in for the one who rejected'
+    bringing_script
     # Whoever is administrator here approves nothing, and one is not enough.
     local request
     request=$(estate_newest)
