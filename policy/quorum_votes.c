@@ -190,7 +190,7 @@ static void choose(struct tally *t)
 static void explain_unchosen(struct tally *t, struct ballot *b)
 {
     b->code = "within";
-    b->why = "outside of the time from first to last approval";
+    b->why = "outside of the time from first to last approval (quorate approve --again renews it)";
     for (size_t i = 0; i < t->count; i++) {
         const struct ballot *other = &t->ballots[i];
 
