@@ -149,6 +149,14 @@ struct state_site *state_site(const struct state *s, const char *token, const ch
     return NULL;
 }
 
+const struct state_site *state_site_retired(const struct state *s, const char *token, const char *site)
+{
+    for (size_t i = s->site_count; i-- > 0;)
+        if (s->sites[i].retired && !strcmp(s->sites[i].token, token) && !strcmp(s->sites[i].site, site))
+            return &s->sites[i];
+    return NULL;
+}
+
 struct state_token *state_token(const struct state *s, const char *token)
 {
     for (size_t i = 0; i < s->token_count; i++)

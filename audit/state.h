@@ -192,7 +192,9 @@ enum outcome state_apply(struct state *s, const struct entry *e, struct fault *f
 enum outcome state_check(const struct state *s, const struct entry *e, struct fault *f);
 
 struct state_site *state_site(const struct state *s, const char *token,
-                              const char *site);                           /* NULL if not enrolled or retired */
+                              const char *site); /* NULL if not enrolled or retired */
+/* The last one that retired from there; NULL: none did. */
+const struct state_site *state_site_retired(const struct state *s, const char *token, const char *site);
 struct state_token *state_token(const struct state *s, const char *token); /* NULL where no entry said anything of it */
 struct state_request *state_request(const struct state *s, const struct digest *id);
 /* The last approval with that certificate; NULL: none. */

@@ -61,7 +61,8 @@ static enum outcome intent_gather(const struct state_intent *i, const char *toke
         return offers_gather(i, site, l, f);
     if (i->state == INTENT_BORN && strings_have(&i->receipted, site))
         one.kind = MESSAGE_BORN;
-    else if (i->state == INTENT_ROLLED_BACK && strings_have(&i->orphans, site))
+    else if (strings_have(&i->orphans, site) &&
+             (i->state == INTENT_ROLLED_BACK || strcmp(i->operation, operation_name(OP_RETIRE_SITE)) == 0))
         one.kind = MESSAGE_WITHDRAW;
     if (one.kind == MESSAGE_KINDS)
         return OK;

@@ -149,10 +149,10 @@ static enum outcome receipt_import(struct import *n, struct fault *f)
 }
 
 /* The site signed that this became of what came there under the intent with this digest. */
-static enum outcome outcome_verify(const struct import *n, const struct digest *way, const char *what, struct fault *f)
+static enum outcome outcome_verify(const struct import *n, const struct state_site *site, const struct digest *way,
+                                   const char *what, struct fault *f)
 {
     const struct state *s = &n->estate->state;
-    const struct state_site *site = state_site(s, n->token, n->site);
     const char *said = json_string_or_null(n->answer.json, "outcome"), *text = NULL;
     struct buf signature = BUF(2048);
     struct digest digest;
@@ -171,16 +171,31 @@ static enum outcome outcome_verify(const struct import *n, const struct digest *
     return outcome;
 }
 
-/* The same of the birth that the answer names. */
-static enum outcome birth_verify(struct import *n, const char *what, struct fault *f)
+static bool intent_retires(const struct state_intent *i)
 {
-    int64_t seq = 0;
-    enum outcome outcome = json_want_integer(n->answer.json, "intent", &seq, f);
-    const struct state_intent *i = outcome == OK && seq >= 0 ? state_intent(&n->estate->state, (uint64_t)seq) : NULL;
-    if (outcome == OK && (i == NULL || i->token == NULL || strcmp(i->token, n->token) != 0))
-        outcome = fault_set(f, E_REFUSED, "it says nothing of a birth that this log knows");
-    if (outcome == OK)
-        outcome = outcome_verify(n, &i->digest, what, f);
+    return strcmp(i->operation, operation_name(OP_RETIRE_SITE)) == 0;
+}
+
+/* The intent that the answer names; NULL: none of this token. */
+static const struct state_intent *answer_intent(const struct import *n)
+{
+    const json_t *seq = json_object_get(n->answer.json, "intent");
+    const struct state_intent *i = json_is_integer(seq) && json_integer_value(seq) >= 0
+                                       ? state_intent(&n->estate->state, (uint64_t)json_integer_value(seq))
+                                       : NULL;
+    return i != NULL && i->token != NULL && strcmp(i->token, n->token) == 0 ? i : NULL;
+}
+
+/* The same of the birth that the answer names, or of the site's own retirement. */
+static enum outcome intent_verify(struct import *n, const char *what, struct fault *f)
+{
+    const struct state *s = &n->estate->state;
+    const struct state_intent *i = answer_intent(n);
+    if (i == NULL)
+        return fault_set(f, E_REFUSED, "it says nothing of a birth that this log knows");
+    enum outcome outcome = outcome_verify(
+        n, intent_retires(i) ? state_site_retired(s, n->token, n->site) : state_site(s, n->token, n->site), &i->digest,
+        what, f);
     if (outcome == OK)
         n->intent = i->seq;
     return outcome;
@@ -220,7 +235,7 @@ out:
 static enum outcome told_import(struct import *n, struct fault *f)
 {
     char *path = NULL;
-    enum outcome outcome = birth_verify(n, "born", f);
+    enum outcome outcome = intent_verify(n, "born", f);
     const struct state_intent *i = outcome == OK ? state_intent(&n->estate->state, n->intent) : NULL;
     if (outcome == OK && (i->state != INTENT_BORN || !strings_have(&i->receipted, n->site)))
         outcome = fault_set(f, E_REFUSED, "that %s knows of the birth of entry %llu is known already", n->site,
@@ -237,12 +252,13 @@ static enum outcome told_import(struct import *n, struct fault *f)
     return outcome;
 }
 
-static enum outcome withdrawal_import(struct import *n, struct fault *f)
+/* Of what a birth left there, or of all that a site held which retired. */
+static enum outcome withdrawal_import(struct import *n, bool retirement, struct fault *f)
 {
     json_t *body = json_object();
-    enum outcome outcome = birth_verify(n, "withdrawn", f);
+    enum outcome outcome = intent_verify(n, retirement ? "destroyed" : "withdrawn", f);
     const struct state_intent *i = outcome == OK ? state_intent(&n->estate->state, n->intent) : NULL;
-    if (outcome == OK && (i->state != INTENT_ROLLED_BACK || !strings_have(&i->orphans, n->site)))
+    if (outcome == OK && ((!retirement && i->state != INTENT_ROLLED_BACK) || !strings_have(&i->orphans, n->site)))
         outcome = fault_set(f, E_REFUSED, "nothing of entry %llu waits to be destroyed at %s",
                             (unsigned long long)n->intent, n->site);
     if (outcome == OK &&
@@ -250,7 +266,7 @@ static enum outcome withdrawal_import(struct import *n, struct fault *f)
         outcome = fault_memory(f);
     if (outcome == OK)
         outcome = estate_append(n->estate, ENTRY_ACCEPTED, body, NULL, f);
-    n->status = "withdrawn";
+    n->status = retirement ? "destroyed" : "withdrawn";
     json_decref(body);
     return outcome;
 }
@@ -282,7 +298,7 @@ static enum outcome end_import(struct import *n, struct fault *f)
                             "no key whose end is entry %lld is left at %s: it was answered already, or never ended",
                             (long long)number, n->site);
     if (outcome == OK)
-        outcome = outcome_verify(n, &end.way, "destroyed", f);
+        outcome = outcome_verify(n, state_site(&n->estate->state, n->token, n->site), &end.way, "destroyed", f);
     if (outcome == OK && (!json_put_string(n->more, "key", k->label) || !strings_add(&cleared, n->site)))
         outcome = fault_memory(f);
     if (outcome == OK)
@@ -301,6 +317,8 @@ static bool says_destroyed(const struct import *n)
 
 static enum outcome answer_import(struct import *n, struct fault *f)
 {
+    const struct state_intent *i = answer_intent(n);
+    bool retirement = n->answer.kind == MESSAGE_WITHDRAW && i != NULL && intent_retires(i);
     switch (n->answer.kind) {
     case MESSAGE_OFFER:
         return receipt_import(n, f);
@@ -311,7 +329,7 @@ static enum outcome answer_import(struct import *n, struct fault *f)
         n->status = n->answer.kind == MESSAGE_DRILL ? "drilled" : "listed";
         return carried_answer(n->world, n->token, n->site, &n->answer, n->more, f);
     default:
-        return says_destroyed(n) ? end_import(n, f) : withdrawal_import(n, f);
+        return says_destroyed(n) && !retirement ? end_import(n, f) : withdrawal_import(n, retirement, f);
     }
 }
 

@@ -57,11 +57,14 @@ static enum outcome transport_take(struct far *x, struct span spki, const char *
     return x->keys.transport.failed ? fault_memory(f) : hex_parse_buf(id, &x->keys.transport_id, f);
 }
 
-enum outcome far_enrolled(struct far *x, struct fault *f)
+enum outcome far_enrolled(struct far *x, bool retired_too, struct fault *f)
 {
     const struct state_host *h = x->own->state.host;
-    const struct state_site *enrolled = state_site(&x->host->copy->state, h->token, h->site);
+    const struct state *s = &x->host->copy->state;
+    const struct state_site *enrolled = state_site(s, h->token, h->site);
 
+    if (enrolled == NULL && retired_too)
+        enrolled = state_site_retired(s, h->token, h->site);
     if (enrolled == NULL)
         return fault_set(f, E_REFUSED, "the host's log has not enrolled %s at %s", h->token, h->site);
     bool next = span_equal(buf_span(&enrolled->transport), buf_span(&h->transport));
@@ -241,7 +244,7 @@ static enum outcome message_act(struct far *x, const struct message *m, json_t *
     if (outcome == OK)
         outcome = far_link(x, f);
     if (outcome == OK && m->kind != MESSAGE_CHALLENGE)
-        outcome = far_enrolled(x, f);
+        outcome = far_enrolled(x, m->kind == MESSAGE_WITHDRAW, f);
     if (outcome == OK && m->kind != MESSAGE_CHALLENGE)
         outcome = far_transport_retire(x, f);
     if (outcome != OK)

@@ -163,6 +163,31 @@ static enum outcome destroyed(struct far *x, const struct state_intent *end, con
     return outcome;
 }
 
+/* One key of a site that retired: born here or waiting for that, it goes. */
+static enum outcome retired_go(struct far *x, const struct state_key *key, struct fault *f)
+{
+    const struct state_intent *way = way_of(x, key);
+    const struct state_taken *t = way != NULL ? state_taken(&x->own->state, &way->digest) : NULL;
+
+    return t != NULL && t->state == TAKEN_PENDING ? far_withdraw(x, t, f) : key_go(x, key, way, f);
+}
+
+/* The site retired: every key that the host's log has left here. */
+static enum outcome retired(struct far *x, const struct state_intent *i, struct fault *f)
+{
+    const struct state *s = &x->host->copy->state;
+    const struct state_host *h = x->own->state.host;
+    enum outcome outcome = OK;
+
+    if (i->token == NULL || strcmp(i->token, h->token) != 0 || !strings_have(&i->orphans, h->site))
+        return fault_set(f, E_REFUSED, "the host's log does not say that %s at %s retired by entry %llu", h->token,
+                         h->site, (unsigned long long)i->seq);
+    for (size_t k = 0; outcome == OK && k < s->key_count; k++)
+        if (strcmp(s->keys[k].token, h->token) == 0 && strings_have(&s->keys[k].retired, h->site))
+            outcome = retired_go(x, &s->keys[k], f);
+    return outcome;
+}
+
 /* Signed by the identity key, under a prefix of its own: a stranger may keep it as proof. */
 static enum outcome settled_sign(struct far *x, const struct state_intent *birth, const char *named, uint64_t seq,
                                  const char *what, json_t *more, struct fault *f)
@@ -186,8 +211,9 @@ enum outcome far_settle(struct far *x, const struct message *m, json_t *more, st
     i = seq >= 0 ? state_intent(&x->host->copy->state, (uint64_t)seq) : NULL;
     if (i == NULL)
         return fault_set(f, E_REFUSED, "entry %lld of the host's log is no intent", (long long)seq);
-    bool end = strcmp(i->operation, operation_name(OP_DESTROY)) == 0;
-    if (!end && strcmp(i->operation, operation_name(OP_GENERATE)) != 0 &&
+    bool end = strcmp(i->operation, operation_name(OP_DESTROY)) == 0,
+         retirement = strcmp(i->operation, operation_name(OP_RETIRE_SITE)) == 0;
+    if (!end && !retirement && strcmp(i->operation, operation_name(OP_GENERATE)) != 0 &&
         strcmp(i->operation, operation_name(OP_REPLICATE)) != 0)
         return fault_set(f, E_REFUSED, "entry %lld of the host's log begins neither a birth nor an end",
                          (long long)seq);
@@ -195,6 +221,9 @@ enum outcome far_settle(struct far *x, const struct message *m, json_t *more, st
     if (end && m->kind == MESSAGE_WITHDRAW) {
         what = "destroyed";
         outcome = destroyed(x, i, &birth, f);
+    } else if (retirement && m->kind == MESSAGE_WITHDRAW) {
+        what = "destroyed";
+        outcome = retired(x, i, f);
     } else if (m->kind == MESSAGE_WITHDRAW) {
         outcome = withdrawn(x, i, f);
     } else {

@@ -6,6 +6,7 @@
 
 #include "core/encode.h"
 #include "module/drill.h"
+#include "module/replica.h"
 #include "module/resolution.h"
 
 struct retirement {
@@ -15,15 +16,6 @@ struct retirement {
     struct resolution resolution;
     json_t *drills; /* what each of the other sites said */
 };
-
-/* The HSM that was retired last from this site: no other one is touched. */
-static const char *retired_serial(const struct state *s, const char *token, const char *site)
-{
-    for (size_t i = s->site_count; i-- > 0;)
-        if (s->sites[i].retired && strcmp(s->sites[i].token, token) == 0 && strcmp(s->sites[i].site, site) == 0)
-            return s->sites[i].serial;
-    return NULL;
-}
 
 static enum outcome key_clear(const struct site_link *link, const struct state_key *k, struct fault *f)
 {
@@ -38,16 +30,42 @@ static enum outcome key_clear(const struct site_link *link, const struct state_k
     return outcome;
 }
 
-/* Destroys what stands at the retired HSM of keys that it held, and looks that nothing is left. */
-static enum outcome replicas_clear(struct world *w, const char *token, const char *site, struct fault *f)
+/* A site that judges by itself does that by itself, and signs it with the key that it was enrolled with. */
+static enum outcome far_clear(struct world *w, uint64_t intent, const struct state_site *retired, struct fault *f)
+{
+    struct replicas at = {.count = 0};
+    struct replica *r = NULL;
+    struct digest digest = state_intent(&w->estate->state, intent)->digest;
+    enum outcome outcome = replicas_want(&at, w, retired->token, retired->site, &r, f);
+
+    if (outcome == OK) {
+        site_keys_clear(&r->visit->pinned);
+        r->visit->pinned = SITE_KEYS;
+        free(r->visit->serial);
+        r->visit->serial = strdup(retired->serial);
+        r->visit->end = (struct key_end){MESSAGE_WITHDRAW, intent, digest};
+        r->visit->birth = digest;
+        outcome = r->visit->serial != NULL ? site_keys_pinned(retired, &r->visit->pinned, f) : fault_memory(f);
+    }
+    if (outcome == OK)
+        outcome = replica_visit(r, VISIT_DESTROY, f);
+    replicas_end(&at);
+    return outcome;
+}
+
+/* Destroys what stands at the retired HSM of keys that it held, and looks that nothing is left. No other HSM is touched. */
+static enum outcome replicas_clear(struct world *w, uint64_t intent, const char *token, const char *site,
+                                   struct fault *f)
 {
     const struct state *s = &w->estate->state;
-    const char *serial = retired_serial(s, token, site);
+    const struct state_site *retired = state_site_retired(s, token, site);
     const struct binding *bound = NULL;
     struct site_link link = {0};
+    if (retired != NULL && (replica_is_far(w, token, site) || site_carried(w, token, site, &bound)))
+        return far_clear(w, intent, retired, f);
     enum outcome outcome = site_bound(w, token, site, &bound, f);
 
-    if (outcome == OK && (serial == NULL || strcmp(bound->serial, serial) != 0))
+    if (outcome == OK && (retired == NULL || strcmp(bound->serial, retired->serial) != 0))
         outcome = fault_set(f, E_ABSENT, "%s at %s: another HSM is bound than the one that retired", token, site);
     if (outcome == OK)
         outcome = site_open(w, token, site, SITE_MODULE, &link, f);
@@ -102,7 +120,7 @@ enum outcome retirement_settle(struct world *w, uint64_t intent, const char **re
     } else if (i != NULL && i->orphans.count > 0) {
         token = strdup(i->token);
         site = strdup(i->orphans.items[0]);
-        outcome = token != NULL && site != NULL ? replicas_clear(w, token, site, f) : fault_memory(f);
+        outcome = token != NULL && site != NULL ? replicas_clear(w, intent, token, site, f) : fault_memory(f);
         if (outcome == OK)
             outcome = cleared_log(w, intent, site, f);
         if (outcome == OK)
@@ -195,7 +213,7 @@ static enum outcome retired_clear(struct retirement *r, json_t *report, struct f
 
     if (left != NULL) {
         uint64_t intent = left->seq;
-        if (replicas_clear(r->world, r->token, r->site, &why) == OK)
+        if (replicas_clear(r->world, intent, r->token, r->site, &why) == OK)
             outcome = cleared_log(r->world, intent, r->site, f);
         else if (!json_put_string(report, "left", why.text))
             outcome = fault_memory(f);

@@ -216,4 +216,28 @@ case_ended() {
     must far "$Q" log check
 }
 
+case_retires() {
+    one_offer
+    carried_born app-1 0101
+    asks "$Q" retire root glasgow
+    approve "$ID" authority-1 authority-2
+    must "$Q" retire root glasgow
+    says 'root at glasgow: retired' 'not destroyed yet' 'quorate offer export glasgow'
+    must "$Q" status --offline
+    matches 'withdraw +root at glasgow +intent'
+    exported withdraw
+    accepted withdraw
+    [ "$(far_keys app-1)" = 0 ] || fail 'not destroyed there'
+    sed 's/"outcome":"destroyed"/"outcome":"withdrawn"/' "$D/withdraw" >"$D/altered"
+    ends 1 "$Q" receipt import "$D/altered"
+    must "$Q" receipt import "$D/withdraw"
+    says destroyed
+    ends 1 "$Q" receipt import "$D/withdraw"
+    says 'waits to be destroyed at glasgow'
+    must "$Q" settle --json
+    says '"settled":[]'
+    exported
+    small_ceremony retired host
+}
+
 cases

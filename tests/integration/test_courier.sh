@@ -350,4 +350,33 @@ case_ended_freely() {
     must far "$Q" log check
 }
 
+# A site that retires destroys what it held by itself, and signs that with the key that it was enrolled with.
+case_retires() {
+    prepare_courier
+    born EC:prime256v1 app-1 --id 0101
+    born EC:prime256v1 app-2 --id 0202
+    mode withdraw dies
+    asks "$Q" retire root glasgow
+    approve "$ID" authority-1 authority-2
+    must "$Q" retire root glasgow
+    says 'root at glasgow: retired' 'not destroyed yet'
+    for MODE in denies foreign lost; do
+        mode withdraw "$MODE"
+        must "$Q" settle
+        must "$Q" status --offline
+        says 'orphans at glasgow'
+    done
+    [ "$(count_with_far app-1 privkey) $(count_with_far app-2 privkey)" = '1 1 0 1 1 0' ] || fail 'not destroyed there'
+    mode none
+    must "$Q" settle
+    says finished
+    must "$Q" settle --json
+    says '"settled":[]'
+    must "$Q" status --offline
+    ! grep -q orphans <<<"$OUT" || fail 'still listed'
+    must far "$Q" log check
+    small_ceremony retired host
+    small_ceremony there far
+}
+
 cases
