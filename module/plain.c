@@ -144,14 +144,12 @@ enum outcome plain_born(struct world *w, struct plain_birth *b, json_t *body, st
     return outcome;
 }
 
-static bool id_set(const struct session_view *view, CK_OBJECT_HANDLE object, const struct buf *id)
+static bool id_set(struct world *w, const struct session_view *view, CK_OBJECT_HANDLE object, const struct buf *id)
 {
-    CK_BYTE bytes[LIMIT_LABEL] = {0};
-    CK_ATTRIBUTE set = {CKA_ID, bytes, id->len};
+    struct site_link link = made_link(w, view);
+    struct fault ignored = {0};
 
-    if (id->len)
-        memcpy(bytes, id->data, id->len);
-    return object == CK_INVALID_HANDLE || view->below->C_SetAttributeValue(view->lower, object, &set, 1) == CKR_OK;
+    return object == CK_INVALID_HANDLE || site_put_id(&link, object, buf_span(id), &ignored) == OK;
 }
 
 void plain_complete(struct world *w, const struct session_view *view, const struct plain_birth *b, CK_OBJECT_HANDLE key,
@@ -159,7 +157,7 @@ void plain_complete(struct world *w, const struct session_view *view, const stru
 {
     struct fault ignored = {0}; /* recovery sees to it */
 
-    if (b->grant.open && id_set(view, key, &b->wanted) && id_set(view, public, &b->wanted_public))
+    if (b->grant.open && id_set(w, view, key, &b->wanted) && id_set(w, view, public, &b->wanted_public))
         intent_accept(w->estate, b->grant.intent, &ignored);
 }
 
@@ -168,7 +166,7 @@ CK_RV plain_leave(struct world *w, const struct session_view *view, struct plain
 {
     if (!b->grant.open)
         return CKR_OK;
-    if (!id_set(view, key, &b->wanted) || !id_set(view, public, &b->wanted_public))
+    if (!id_set(w, view, key, &b->wanted) || !id_set(w, view, public, &b->wanted_public))
         return CKR_DEVICE_ERROR;
     grant_undo(w, &b->grant, function, CKR_TEMPLATE_INCONSISTENT);
     return CKR_OK;

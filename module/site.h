@@ -76,6 +76,8 @@ CK_OBJECT_CLASS site_key_class(const char *class_name);
  * value (spki; empty: none is known, and none is touched), and looks that none is left. What merely has the same CKA_ID stays. */
 enum outcome site_key_destroy(const struct site_link *s, CK_OBJECT_CLASS class, struct span id, struct span spki,
                               struct fault *f);
+/* Gives an object that CKA_ID, of up to 255 bytes, and reads it back: E_DEVICE where the HSM only says that it has it. */
+enum outcome site_put_id(const struct site_link *s, CK_OBJECT_HANDLE object, struct span id, struct fault *f);
 /* Gives the token objects of that class with this CKA_ID another one, which may be empty; there may be none. */
 enum outcome site_set_id(const struct site_link *s, CK_OBJECT_CLASS class, struct span id, struct span wanted,
                          struct fault *f);

@@ -241,15 +241,21 @@ static enum outcome key_named(const struct site_link *s, CK_OBJECT_CLASS class, 
     return outcome;
 }
 
-/* And looks whether it did: by its CKA_ID alone a public half is found again. */
-static enum outcome id_set(const struct site_link *s, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *set, struct fault *f)
+enum outcome site_put_id(const struct site_link *s, CK_OBJECT_HANDLE object, struct span id, struct fault *f)
 {
+    CK_BYTE bytes[255] = {0};
+    CK_ATTRIBUTE set = {CKA_ID, bytes, (CK_ULONG)id.len};
     struct buf value = BUF(LIMIT_ATTRIBUTE);
-    CK_RV rv = s->f->C_SetAttributeValue(s->session, object, set, 1);
+
+    if (id.len > sizeof bytes)
+        return fault_set(f, E_INVALID, "a CKA_ID of %zu bytes: at most %zu are expected", id.len, sizeof bytes);
+    if (id.len > 0)
+        memcpy(bytes, id.data, id.len);
+    CK_RV rv = s->f->C_SetAttributeValue(s->session, object, &set, 1);
     if (rv != CKR_OK)
         return site_fault(s, "C_SetAttributeValue(CKA_ID)", rv, f);
     enum outcome outcome = site_attribute(s, object, CKA_ID, &value, f);
-    if (outcome == OK && !span_equal(buf_span(&value), span_of(set->pValue, set->ulValueLen)))
+    if (outcome == OK && !span_equal(buf_span(&value), id))
         outcome = fault_set(f, E_DEVICE, "%s at %s: the HSM says that it changed a CKA_ID, and has it as it was",
                             s->token, s->binding->site);
     buf_free(&value);
@@ -259,19 +265,11 @@ static enum outcome id_set(const struct site_link *s, CK_OBJECT_HANDLE object, C
 enum outcome site_set_id(const struct site_link *s, CK_OBJECT_CLASS class, struct span id, struct span wanted,
                          struct fault *f)
 {
-    CK_BYTE bytes[255];
     CK_OBJECT_HANDLE found[KEY_COPIES];
     size_t count = 0;
-    enum outcome outcome = OK;
-
-    if (wanted.len > sizeof bytes)
-        return fault_set(f, E_INVALID, "a CKA_ID of %zu bytes: at most %zu are expected", wanted.len, sizeof bytes);
-    if (wanted.len > 0)
-        memcpy(bytes, wanted.data, wanted.len);
-    CK_ATTRIBUTE set = {CKA_ID, bytes, (CK_ULONG)wanted.len};
-    outcome = find_by_id(s, class, id, found, KEY_COPIES, &count, f);
+    enum outcome outcome = find_by_id(s, class, id, found, KEY_COPIES, &count, f);
     for (size_t i = 0; i < count && outcome == OK; i++)
-        outcome = id_set(s, found[i], &set, f);
+        outcome = site_put_id(s, found[i], wanted, f);
     return outcome;
 }
 
