@@ -16,8 +16,9 @@
 #define CLONES ", transport: {allow: [cloned]}"
 #define RULES                                                                                                          \
     BIRTH("late", ", deferred: 1 hours")                                                                               \
-    WAY("late", CLONES) BIRTH("brief", ", deferred: 2 seconds") WAY("brief", CLONES) BIRTH("now", "")                  \
-        WAY("now", CLONES) BIRTH("kept", ", deferred: 1 hours") WAY("kept", "")
+    WAY("late", CLONES)                                                                                                \
+    BIRTH("brief", ", deferred: 2 seconds")                                                                            \
+    WAY("brief", CLONES) BIRTH("now", "") WAY("now", CLONES) BIRTH("kept", ", deferred: 1 hours") WAY("kept", "")
 
 static struct depth d;
 
