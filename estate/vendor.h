@@ -50,9 +50,10 @@ struct quorate_vendor {
      *              looked-at, absent, elsewhere (not asked), or asked (by a file: a site that is named; why says what is to
      *              be done). kind is key (of the log), own (pinned at enrolment), provisional (its receipts are awaited),
      *              other (what the log does not keep), or a difference: unknown (a secret half that the log does not know,
-     *              or another public half under a key's CKA_ID), abandoned (left by a birth or an enrolment that did not
-     *              end), session (not on the token). missing: the log has it, the HSM has not. differences counts these and
-     *              the sites that are absent.
+     *              or another public half under a key's CKA_ID), left (of a key that ended, or whose site retired, until
+     *              that is done here too), abandoned (left by a birth or an enrolment that did not end), session (not on
+     *              the token). missing: the log has it, the HSM has not. differences counts these and the sites that are
+     *              absent.
      *   "depart"   {"bag", "carrier"?, "site", "token"} -> {"status": "on its way"}: its HSM leaves, and counts nowhere
      *   "arrive"   {"bag"?, "elsewhere"?: "LAT,LON", "received-by"?, "safe"?, "site", "token"} -> {"status": "arrived"}: it is
      *              there and answers a challenge; bag is the one that it left in

@@ -115,6 +115,20 @@ static bool half_left(const struct shelf *h, const struct thing *t)
     return false;
 }
 
+/* Of a key that ended, or whose site retired, and of which nobody knows yet that it is gone here. */
+static bool end_left(const struct shelf *h, const struct thing *t)
+{
+    const struct state *s = state_of(h);
+    for (size_t i = 0; i < s->key_count; i++) {
+        const struct state_key *k = &s->keys[i];
+        bool half = class_is(t, "public-key") && !public_differs(t, buf_span(&k->public_key));
+        if (strings_have(&k->retired, h->site) && strcmp(k->token, h->token) == 0 && hex_is(t, k->id) &&
+            (half || class_is(t, k->class_name)))
+            return true;
+    }
+    return false;
+}
+
 /* Of an enrolment that ended since. */
 static bool retired_own(const struct shelf *h, const struct thing *t)
 {
@@ -177,6 +191,8 @@ static const char *thing_kind(struct shelf *h, const struct thing *t, bool *ret_
     *ret_differs = true;
     if (t->session)
         return "session";
+    if (end_left(h, t))
+        return "left";
     if (other_public)
         return "unknown";
     if ((intent != NULL && !half_left(h, t)) || label_is_own(buf_str(&t->label)))

@@ -324,6 +324,10 @@ case_ended_freely() {
     must p11 --delete-object --type privkey --id 0202
     must "$Q" status --offline
     says 'destroyed  "app-2" of root, left at glasgow'
+    ends 1 "$Q" inventory root glasgow
+    matches 'left +private-key +app-2 +0202'
+    matches 'left +public-key +app-2 +0202'
+    says '2 things are not'
     for MODE in denies foreign lost; do
         mode end "$MODE"
         must "$Q" settle
