@@ -37,7 +37,7 @@ if [ $# -gt 0 ]; then
     exit
 fi
 # What takes longest begins first, so that nothing long is left alone at the end.
-slow='transcript cosign withhold crash courier failover life far ceremony'
+slow='transcript cosign withhold crash courier carried failover life far ceremony'
 mapfile -t rest < <(printf '%s\n' tests/integration/test_*.sh | grep -vE "/test_(${slow// /|})\.sh$")
 # shellcheck disable=SC2086
 tree build $(printf 'tests/integration/test_%s.sh\n' $slow) "${rest[@]}"
