@@ -179,6 +179,17 @@ static struct state_request *ended_request(struct fold *x, const char *operation
     return r;
 }
 
+/* What came out, where the entry has it: the bytes whose digest it names. */
+static void check_value(struct fold *x)
+{
+    struct buf value = BUF(LIMIT_ATTRIBUTE);
+    struct digest d, signature = fold_digest(x, "signature");
+    fold_hex(x, "value", &value);
+    if (!digest_one(&d, buf_span(&value)) || !digest_equal(&d, &signature))
+        fold_fail(x, "the signature is not that of the value");
+    buf_free(&value);
+}
+
 /* What leaves no key behind, and changes or ends none: every use; of the other operations the member "operation" says
  * which. */
 void fold_used(struct fold *x)
@@ -193,6 +204,8 @@ void fold_used(struct fold *x)
         fold_fail(x, "the operation \"%s\" does not end in an entry `used`", operation);
     if (fold_has(x, "count") && fold_count(x, "count") == 0)
         fold_fail(x, "no use at all");
+    if (fold_has(x, "value"))
+        check_value(x);
     fold_label(x, "label");
     const char *token = fold_text(x, "token"), *function = fold_optional(x, "function");
     struct state_request *r = ended_request(x, operation ? operation : "use");

@@ -9,6 +9,7 @@
 #include "ceremony/pkcs11_client.h"
 #include "ceremony/profile.h"
 #include "ceremony/tbs.h"
+#include "core/encode.h"
 #include "core/file.h"
 #include "core/limits.h"
 
@@ -274,12 +275,31 @@ static uint64_t use_awaits(const struct runner *r, const struct step *s)
     return 0;
 }
 
+static enum outcome product_keep(const struct signing *g, struct span der, json_t *result, struct fault *f)
+{
+    struct runner *r = g->runner;
+    const char *label = step_with(g->step, "label");
+    struct digest artifact;
+    enum outcome o = product_check(g, der, f);
+
+    if (o == OK)
+        o = estate_keep(r->estate, "artifacts", "", der, &artifact, f);
+    if (o == OK)
+        o = runner_follow(r, f);
+    if (o == OK)
+        o = artifact_log(r, g->step,
+                         &(struct artifact_made){g->certificate ? "certificate" : "csr", label,
+                                                 g->certificate ? ".crt" : ".csr", &artifact, NULL,
+                                                 use_awaits(r, g->step)},
+                         f);
+    return o == OK ? result_fill(g, &artifact, result, f) : o;
+}
+
 enum outcome certificate_sign(struct runner *r, const struct step *s, json_t *result, struct digest *ret_request,
                               struct fault *f)
 {
     struct signing g = {0};
     struct buf der = BUF(LIMIT_CERTIFICATE);
-    struct digest artifact;
     enum outcome o = OK;
 
     *ret_request = (struct digest){{0}};
@@ -288,35 +308,67 @@ enum outcome certificate_sign(struct runner *r, const struct step *s, json_t *re
         return o;
     o = hsm_sign(&g, &der, ret_request, f);
     if (o == OK)
-        o = product_check(&g, buf_span(&der), f);
-    if (o == OK)
-        o = estate_keep(r->estate, "artifacts", "", buf_span(&der), &artifact, f);
-    if (o == OK)
-        o = runner_follow(r, f);
-    if (o == OK)
-        o = artifact_log(r, s,
-                         &(struct artifact_made){g.certificate ? "certificate" : "csr", step_with(s, "label"),
-                                                 g.certificate ? ".crt" : ".csr", &artifact, NULL, use_awaits(r, s)},
-                         f);
-    if (o == OK)
-        o = result_fill(&g, &artifact, result, f);
+        o = product_keep(&g, buf_span(&der), result, f);
     signing_clear(&g);
     buf_free(&der);
     return o;
 }
 
-/* A former attempt came as far as the artifact: it stands. */
+/* What the key signed in this step since it began, as the log has it; empty: nothing. */
+static enum outcome signature_find(const struct runner *r, const struct step *s, uint64_t begun, struct buf *ret,
+                                   struct fault *f)
+{
+    for (size_t i = json_array_size(r->record.entries); i-- > 0;) {
+        const json_t *entry = json_array_get(r->record.entries, i), *body = json_object_get(entry, "body");
+        const char *type = json_string_or_null(entry, "type"), *value = json_string_or_null(body, "value"),
+                   *label = json_string_or_null(body, "label"), *token = json_string_or_null(body, "token");
+
+        if ((uint64_t)json_integer_value(json_object_get(entry, "seq")) <= begun)
+            break;
+        if (type != NULL && strcmp(type, entry_type_name(ENTRY_USED)) == 0 && value != NULL && label != NULL &&
+            strcmp(label, step_with(s, "label")) == 0 && token != NULL && strcmp(token, step_with(s, "token")) == 0)
+            return hex_parse_buf(value, ret, f);
+    }
+    return OK;
+}
+
+/* A former attempt came as far as the HSM's answer: it is put together again, where it is a signature at all. */
+static enum outcome certificate_recall(struct runner *r, const struct step *s, struct span signature, json_t *result,
+                                       bool *ret_found, struct fault *f)
+{
+    struct signing g = {0};
+    struct buf der = BUF(LIMIT_CERTIFICATE);
+    enum outcome o = signing_prepare(r, s, &g, f);
+
+    if (o == OK)
+        o = signed_structure_join(signature, buf_span(&g.key->public_key), g.profile->signature, buf_span(&g.tbs), &der,
+                                  f);
+    if (o == OK)
+        o = product_keep(&g, buf_span(&der), result, f);
+    *ret_found = o == OK;
+    signing_clear(&g);
+    buf_free(&der);
+    return o == E_REFUSED ? OK : o;
+}
+
+/* A former attempt came as far as the artifact: it stands. Or as far as the signature. */
 static enum outcome certificate_find(struct runner *r, const struct step *s, uint64_t begun, json_t *result,
                                      bool *ret_found, struct fault *f)
 {
     struct signing g = {0};
-    struct digest artifact;
+    struct buf signature = BUF(1024);
+    struct digest artifact, tbs;
     enum outcome o = OK;
 
-    (void)begun; /* an artifact of the step can only be its own */
+    *ret_found = false;
+    /* An artifact of the step can only be its own. */
     if (!artifact_find(r, s, s->action->kind == ACTION_ISSUE_CERTIFICATE ? "certificate" : "csr", &artifact)) {
-        *ret_found = false;
-        return OK;
+        if (artifact_find(r, s, "tbs", &tbs))
+            o = signature_find(r, s, begun, &signature, f);
+        if (o == OK && signature.len > 0)
+            o = certificate_recall(r, s, buf_span(&signature), result, ret_found, f);
+        buf_free(&signature);
+        return o;
     }
     o = signing_prepare(r, s, &g, f);
     if (o == OK)

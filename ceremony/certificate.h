@@ -27,6 +27,9 @@ enum outcome csr_compose(const struct profile *p, struct span public_key, struct
  * E_DEVICE: the key does not sign, or signed something else. */
 enum outcome signed_structure_make(EVP_PKEY *key, struct span public_key, const char *digest, struct span tbs,
                                    struct buf *ret_der, struct fault *f);
+/* The same of a signature that an HSM gave before: EC r||s, RSA as it stands there. E_REFUSED: it is none of these bytes. */
+enum outcome signed_structure_join(struct span raw, struct span public_key, const char *digest, struct span tbs,
+                                   struct buf *ret_der, struct fault *f);
 /* The first part of a signed structure: the exact bytes that were signed. */
 enum outcome signed_structure_open(struct span der, struct span *ret_tbs, struct fault *f);
 /* The algorithm that the key and the digest make, and the signature. */

@@ -116,6 +116,38 @@ out:
     return o;
 }
 
+enum outcome signed_structure_join(struct span raw, struct span public_key, const char *digest, struct span tbs,
+                                   struct buf *ret_der, struct fault *f)
+{
+    struct buf signature = BUF(1024), der = BUF(LIMIT_CERTIFICATE);
+    EVP_PKEY *public = NULL;
+    char type[16] = "";
+    enum outcome o = spki_open(public_key, &public, type, f);
+
+    EVP_PKEY_free(public);
+    if (o != OK)
+        return o;
+    if (strncmp(type, "RSA:", 4) == 0) {
+        buf_put(&signature, raw.data, raw.len);
+    } else { /* Ecdsa-Sig-Value, RFC 3279, section 2.2.3 */
+        size_t pair = der_begin(&signature, DER_SEQUENCE);
+
+        der_put_unsigned(&signature, span_of(raw.data, raw.len / 2));
+        der_put_unsigned(&signature, span_of(raw.data + raw.len / 2, raw.len - raw.len / 2));
+        der_end(&signature, pair);
+    }
+    o = signature.failed ? fault_memory(f) : structure_put(tbs, type, digest, buf_span(&signature), &der, f);
+    if (o == OK)
+        o = signed_structure_check(buf_span(&der), public_key, digest, f);
+    if (o == OK) {
+        buf_put(ret_der, der.data, der.len);
+        o = ret_der->failed ? fault_memory(f) : OK;
+    }
+    buf_free(&signature);
+    buf_free(&der);
+    return o;
+}
+
 /* DigestInfo (RFC 8017, section 9.2). */
 static void digest_info_put(struct buf *b, const char *digest, struct span hash)
 {

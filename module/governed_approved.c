@@ -73,6 +73,18 @@ static bool was_verified(const struct governed *g, CK_RV rv)
            (rv == CKR_SIGNATURE_INVALID || rv == CKR_SIGNATURE_LEN_RANGE);
 }
 
+/* What a ceremony's step signs stands in the entry itself: a runner that dies before it kept the signature finds it there. */
+static json_t *used_body(const struct world *w, const struct governed *g, const struct grant *grant, struct span out)
+{
+    const struct ceremony_fact *c = w->context.ceremony;
+    json_t *body = grant_used(grant, out);
+
+    if (!body || !c || c->operation != OP_USE || g->kind != GOVERNED_SIGN || json_put_bytes_hex(body, "value", out))
+        return body;
+    json_decref(body);
+    return NULL;
+}
+
 /* Approved: the intent, the HSM, the entry that says so, and only then the application. */
 static CK_RV approved_do(struct world *w, const struct session_view *view, struct governed *g, struct grant *grant,
                          const struct governed_end *end, CK_ULONG need)
@@ -100,7 +112,7 @@ static CK_RV approved_do(struct world *w, const struct session_view *view, struc
         out.len = end->out_len ? len : 0;
         message_parameter_result(&g->parameter, &out);
         if (!out.failed)
-            ended = grant_end(w, grant, ENTRY_USED, grant_used(grant, buf_span(&out)));
+            ended = grant_end(w, grant, ENTRY_USED, used_body(w, g, grant, buf_span(&out)));
         rv = ended == CKR_OK ? rv : ended;
     }
     grant_undo(w, grant, governed_function(g->kind), rv);

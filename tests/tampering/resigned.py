@@ -358,6 +358,23 @@ def ends(forger):
     yield forger.change("nothing cleared", _set(cleared, sites=[]), "left")
 
 
+def recalled(forger):
+    """Of transcripts in which a step signed: the entry has the signature."""
+    used = forger.find("used")
+    value = forger.entries[used]["body"]["value"]
+    other = ("0" if value[0] != "0" else "1") + value[1:]
+
+    def unsaid(changed):
+        del changed[used]["body"]["value"]
+        changed[used]["body"]["signature"] = "0" * 64
+
+    yield forger.change("another signature in the log", _set(used, value=other), "value")
+    yield forger.change("another signature returned, and not said which", unsaid, "signature")
+    yield forger.change("another signature in the log, with its digest", _set(
+        used, value=other, signature=digest(bytes.fromhex(other))), None)
+    yield forger.change("a signature that is no bytes", _set(used, value=value[:-1]), None)
+
+
 def plains(forger):
     """Of transcripts in which keys were born that a rule plainly allows, and others that people approved."""
     entries = forger.entries

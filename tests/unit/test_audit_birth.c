@@ -379,6 +379,8 @@ static void born_without_intent(void **context)
     state_clear(&s);
 }
 
+#define OF_00 "'signature':'6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d'"
+
 static void used_spends(void **context)
 {
     (void)context;
@@ -396,7 +398,10 @@ static void used_spends(void **context)
         {0, ENTRY_USED, "{'label':'app-1','operation':'wrap','request':'$u','token':'root'}"},
         {0, ENTRY_USED, "{'label':'app-1','operation':'generate','request':'$r','token':'root'}"},
         {0, ENTRY_USED, "{'count':0,'label':'app-1','request':'$u','token':'root'}"},
-        {1, ENTRY_USED, "{'count':5,'data':'$d','label':'app-1','request':'$u','token':'root'}"},
+        {0, ENTRY_USED, "{'label':'app-1','request':'$u','token':'root','value':'00'}"},
+        {0, ENTRY_USED, "{'label':'app-1','request':'$u','signature':'$d','token':'root','value':'00'}"},
+        {0, ENTRY_USED, "{'label':'app-1','request':'$u'," OF_00 ",'token':'root','value':'0'}"},
+        {1, ENTRY_USED, "{'count':5,'data':'$d','label':'app-1','request':'$u'," OF_00 ",'token':'root','value':'00'}"},
         {0, ENTRY_USED, "{'label':'app-1','request':'$u','token':'root'}"},
     };
     TELL(&s, rows);

@@ -1,5 +1,6 @@
 #include "tests/unit/certificate_fixture.h"
 
+#include <openssl/ecdsa.h>
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 #include <time.h>
@@ -263,6 +264,54 @@ static void test_data_digest(void **state)
     buf_free(&spki);
 }
 
+/* What an HSM gave before is put together again: two numbers of the curve's length, however they begin. */
+static void test_join(void **state)
+{
+    const struct fixture *x = *state;
+    struct span tbs = buf_span(&x->tbs), spki = buf_span(&x->spki);
+    struct buf made = BUF(LIMIT_CERTIFICATE), joined = BUF(LIMIT_CERTIFICATE);
+    struct fault f = {0};
+    bool short_number = false, high = false;
+
+    for (unsigned i = 0; i < 2000 && !(short_number && high && i > 8); i++) {
+        uint8_t raw[64] = {0}, hash[32] = {0};
+        struct digest expected, found;
+        ECDSA_SIG *pair = NULL;
+        size_t len = sizeof hash;
+        struct buf der = BUF(256);
+        const unsigned char *at = NULL;
+        EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(crypto_context(), x->key, NULL);
+        size_t room = 256;
+
+        assert_int_equal(EVP_Q_digest(crypto_context(), "SHA256", NULL, tbs.data, tbs.len, hash, &len), 1);
+        buf_zeros(&der, room);
+        assert_int_equal(EVP_PKEY_sign_init(context), 1);
+        assert_int_equal(EVP_PKEY_sign(context, der.data, &room, hash, sizeof hash), 1);
+        at = der.data;
+        pair = d2i_ECDSA_SIG(NULL, &at, (long)room);
+        assert_non_null(pair);
+        assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_r(pair), raw, 32), 32);
+        assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_s(pair), raw + 32, 32), 32);
+        short_number = short_number || raw[0] == 0 || raw[32] == 0;
+        high = high || raw[0] >= 0x80 || raw[32] >= 0x80;
+        buf_clear(&joined);
+        assert_int_equal(signed_structure_join(span_of(raw, sizeof raw), spki, "SHA256", tbs, &joined, &f), OK);
+        assert_int_equal(signed_signature_digest(buf_span(&joined), spki, &found, &f), OK);
+        assert_true(digest_one(&expected, span_of(raw, sizeof raw)));
+        assert_true(digest_equal(&expected, &found));
+        raw[40] ^= 1;
+        assert_int_equal(signed_structure_join(span_of(raw, sizeof raw), spki, "SHA256", tbs, &made, &f), E_REFUSED);
+        assert_int_equal(signed_structure_join(span_of(raw, i % 64), spki, "SHA256", tbs, &made, &f), E_REFUSED);
+        ECDSA_SIG_free(pair);
+        EVP_PKEY_CTX_free(context);
+        buf_free(&der);
+    }
+    assert_true(short_number && high);
+    assert_int_equal(made.len, 0);
+    buf_free(&made);
+    buf_free(&joined);
+}
+
 static void test_der(void **state)
 {
     static const struct {
@@ -325,6 +374,7 @@ int main(void)
         WITH_FIXTURE(test_outlived),
         WITH_FIXTURE(test_csr),
         WITH_FIXTURE(test_data_digest),
+        WITH_FIXTURE(test_join),
         cmocka_unit_test(test_der),
     };
 

@@ -275,8 +275,8 @@ class Births:
 
     def use(self, entry):
         """Every use; of the operations that leave no key behind, `operation` says which."""
-        body = members(entry.body, "?count ?data ?function intent ?interrupted label ?mechanism ?operation request ?signature token",
-                       entry.what)
+        body = members(entry.body, "?count ?data ?function intent ?interrupted label ?mechanism ?operation request ?signature token "
+                       "?value", entry.what)
         operation = body.get("operation", "use")
         need(operation not in ("generate", "adopt-policy"), "%s: of an operation that ends otherwise", entry.what)
         intent = self.estate.closing(entry, operation, body["intent"])
@@ -293,6 +293,8 @@ class Births:
             need(body.get(member) == value, "%s: %s is not what was approved", entry.what, member)
         if "signature" in body:
             digest(body["signature"], entry.what)
+        need("value" not in body or (operation == "use" and sha256_hex(unhex(body["value"], entry.what)) == body.get("signature")),
+             "%s: its value is not that of the signature", entry.what)
         awaited = self.estate.awaited(subject) if operation == "use" else None
         if awaited is not None:
             self.signs_itself(entry, body, intent, awaited)
