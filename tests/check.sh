@@ -90,7 +90,7 @@ run() {
     # One more than there are processors, since many wait for disks and for time limits.
     jobs | xargs -P $(($(nproc) + 1)) -L 1 bash -c 'job "$@"' job || echo 'FAIL not every test was run'
     tests/sweep/some.sh
-    tests/integration/run.sh || echo 'FAIL the integration tests did not run to their end'
+    tests/integration/run.sh || [ $? = 1 ] || echo 'FAIL the integration tests did not run to their end'
 }
 
 while IFS= read -r line; do

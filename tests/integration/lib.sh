@@ -234,8 +234,9 @@ one_key() {
     done
 }
 
+# Ends the shell: with 3 where a case failed, which run.sh tells from a file that broke off.
 cases() {
-    local name rc
+    local name rc status=0
     for name in $(compgen -A function case_); do
         D=$WORK/${0##*/}-$name
         D=${D/.sh-case_/-}
@@ -250,8 +251,10 @@ cases() {
             echo "ok   ${D#build/}"
             rm -rf "$D" "$D.log"
         else
+            status=3
             printf 'FAIL %s (what is left lies in %s)\n%s\n' "${D#build/}" "$D" \
                 "$( (sed -n '/^FAILED: /,$p' "$D.log" | head -n 40 | grep . || tail -n 25 "$D.log") | sed 's/^/     /')"
         fi
     done
+    exit "$status"
 }
