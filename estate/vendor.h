@@ -51,8 +51,8 @@ struct quorate_vendor {
      *              be done). kind is key (of the log), own (pinned at enrolment), provisional (its receipts are awaited),
      *              other (what the log does not keep), or a difference: unknown (a secret half that the log does not know,
      *              or another public half under a key's CKA_ID), left (of a key that ended, or whose site retired, until
-     *              that is done here too), abandoned (left by a birth or an enrolment that did not end), session (not on
-     *              the token). missing: the log has it, the HSM has not. differences counts these and the sites that are
+     *              that is done here too), abandoned (left by a birth or an enrolment that did not end), session (a key
+     *              that is not on the token). missing: the log has it, the HSM has not. differences counts these and the sites that are
      *              absent.
      *   "depart"   {"bag", "carrier"?, "site", "token"} -> {"status": "on its way"}: its HSM leaves, and counts nowhere
      *   "arrive"   {"bag"?, "elsewhere"?: "LAT,LON", "received-by"?, "safe"?, "site", "token"} -> {"status": "arrived"}: it is

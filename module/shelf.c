@@ -189,6 +189,10 @@ static const char *thing_kind(struct shelf *h, const struct thing *t, bool *ret_
     if (renewed_own(h, t) || (site == NULL && !t->session && retired_own(h, t)))
         return "own";
     *ret_differs = true;
+    if (t->session && (class_is(t, "data") || class_is(t, "certificate"))) {
+        *ret_differs = false;
+        return "other";
+    }
     if (t->session)
         return "session";
     if (end_left(h, t))

@@ -117,16 +117,6 @@ ends() {
     [ "$rc" = "$want" ] || fail "ended with $rc instead of $want: $*"
 }
 
-# The HSMs hold what the log says. Where SoftHSM fails to make an object that was asked for (the log's head, which may be an older one),
-# it leaves one without label and CKA_ID that counts as a session's: that alone is overlooked.
-inventory_holds() {
-    local rc=0 empty
-    OUT=$("$Q" inventory --json 2>&1) || rc=$?
-    [ "$rc" != 0 ] || return 0
-    empty=$(grep -oF '"class":"data","id":"","kind":"session","label":""' <<<"$OUT" | wc -l)
-    [ "$empty" -gt 0 ] && grep -qF "\"differences\":$empty," <<<"$OUT" || fail "ended with $rc: inventory"
-}
-
 # The last command said each of these.
 says() {
     local text

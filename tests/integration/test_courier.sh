@@ -86,7 +86,7 @@ nothing_left() {
 case_born_there() {
     prepare_courier
     must "$Q" status --json
-    matches '"answers":"ready","place":"glasgow"'
+    matches '"answers":"ready","hardware":"attested-by-people","place":"glasgow"'
     born EC:secp384r1 app-1 --id 6162
     [ "$(count_with_far app-1 privkey)" = '1 1 1' ] || fail "private keys: $(count_with_far app-1 privkey)"
     must "$Q" log show --type receipt

@@ -97,7 +97,7 @@ case_destroyed_freely() {
     says '"left":["slough","cardiff","glasgow"],"sites":[]'
     must "$Q" log show --json --type cleared
     says '"sites":["slough","cardiff","glasgow"]'
-    inventory_holds
+    must "$Q" inventory
     # Nothing is begun while a site is away, for it could not be looked at.
     cp "$D/bindings.yaml" "$D/bindings.kept"
     sed -i "s/$(estate_serial root-glasgow)/0123456789abcdef/" "$D/bindings.yaml"
@@ -120,7 +120,7 @@ case_destroyed_freely() {
     must "$Q" log show --json --type intent
     says '"caller-id":"0303"' '"caller-id":""' '"plain":"true"'
     [ "$(p11 --list-objects 2>/dev/null | grep -c 'ID: *0303')" = 2 ] || fail 'not the CKA_ID that was asked for'
-    inventory_holds
+    must "$Q" inventory
     must "$Q" settle
     says 'Nothing was left'
     recorded ends,plains
