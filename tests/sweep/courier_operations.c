@@ -265,21 +265,7 @@ static int check(CK_RV (*call)(void), bool (*done)(void))
                   far_check());
 }
 
-#define OPERATION(name)                                                                                                \
-    static int begin_##name(void)                                                                                      \
-    {                                                                                                                  \
-        enter(hsm_below);                                                                                              \
-        target = find_class(DOOMED, CKO_PRIVATE_KEY);                                                                  \
-        return 0;                                                                                                      \
-    }                                                                                                                  \
-    static int run_##name(void)                                                                                        \
-    {                                                                                                                  \
-        return finish(answered(call_##name()));                                                                        \
-    }                                                                                                                  \
-    static int check_##name(void)                                                                                      \
-    {                                                                                                                  \
-        return check(call_##name, done_##name);                                                                        \
-    }
+#define OPERATION(name) DEED(name, enter(hsm_below), DOOMED, check(call_##name, done_##name))
 OPERATION(birth)
 OPERATION(destroy)
 OPERATION(drill)

@@ -369,4 +369,22 @@ static inline void stage_put(const char *name, const char *folder)
     bindings_turn();
 }
 
+/* begin_NAME, run_NAME and check_NAME of a deed whose call is call_NAME, done to the key `label` (NULL: none yet). enters, checks:
+ * expressions. */
+#define DEED(name, enters, label, checks)                                                                              \
+    static int begin_##name(void)                                                                                      \
+    {                                                                                                                  \
+        enters;                                                                                                        \
+        target = find_class(label, CKO_PRIVATE_KEY);                                                                   \
+        return 0;                                                                                                      \
+    }                                                                                                                  \
+    static int run_##name(void)                                                                                        \
+    {                                                                                                                  \
+        return finish(answered(call_##name()));                                                                        \
+    }                                                                                                                  \
+    static int check_##name(void)                                                                                      \
+    {                                                                                                                  \
+        return checks;                                                                                                 \
+    }
+
 #endif

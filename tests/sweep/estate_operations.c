@@ -67,21 +67,7 @@ static int check_enrolment(CK_RV (*call)(void), bool (*done)(void), const char *
     return finish(rc || inventory_check());
 }
 
-#define OPERATION(name, label, checks)                                                                                 \
-    static int begin_##name(void)                                                                                      \
-    {                                                                                                                  \
-        begin();                                                                                                       \
-        target = find_class(label, CKO_PRIVATE_KEY);                                                                   \
-        return 0;                                                                                                      \
-    }                                                                                                                  \
-    static int run_##name(void)                                                                                        \
-    {                                                                                                                  \
-        return finish(answered(call_##name()));                                                                        \
-    }                                                                                                                  \
-    static int check_##name(void)                                                                                      \
-    {                                                                                                                  \
-        return checks(call_##name, done_##name, label);                                                                \
-    }
+#define OPERATION(name, label, checks) DEED(name, begin(), label, checks(call_##name, done_##name, label))
 OPERATION(birth, NULL, check)
 OPERATION(plain, NULL, check)
 OPERATION(destroy, DOOMED, check)

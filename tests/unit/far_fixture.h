@@ -364,4 +364,25 @@ static inline size_t far_count(struct far_pair *p, const char *label)
     return count;
 }
 
+/* The site's own people suspend its token. */
+static inline void far_suspended(struct far_pair *p)
+{
+    struct fault f;
+    struct estate *e = p->site->estate;
+    struct answer a = {0};
+    json_t *subject = asking_subject(e, OP_SUSPEND, NULL), *body = json_object();
+    uint64_t intent = 0;
+    assert_true(json_put_string(subject, "scope", "token:root") && json_put_string(subject, "reason", "here"));
+    assert_good(estate_ask(e, subject, NULL, &a, &f));
+    far_approve(e, a.request);
+    assert_good(estate_intend(e, a.request, NULL, NULL, &intent, &f));
+    assert_true(
+        json_put_digest(body, "request", &a.request->id) && json_put_string(body, "scope", "token:root") &&
+        json_put_string(body, "reason", "here") &&
+        json_put(body, "verdict", json_deep_copy(json_object_get(state_intent(&e->state, intent)->body, "verdict"))));
+    assert_good(estate_append(e, ENTRY_SUSPENDED, body, NULL, &f));
+    json_decref(body);
+    answer_clear(&a);
+}
+
 #endif

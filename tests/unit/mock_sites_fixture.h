@@ -20,6 +20,12 @@ static inline void hsm_steer(size_t site, const char *line)
         fail_msg("not understood: %s", line);
 }
 
+static inline void hsm_reset(void)
+{
+    for (size_t i = 0; i < 3; i++)
+        hsm_steer(i, "reset");
+}
+
 static inline void hsm_load(const char *folder, size_t site)
 {
     char from[512], command[1200];

@@ -247,29 +247,14 @@ static void offers_for_others_and_rubbish(void **state)
 
 static void suspended_here_or_there(void **state)
 {
-    struct fault f;
     struct far_birth b;
     struct buf message;
-    struct answer a = {0};
-    json_t *subject = asking_subject(p.site->estate, OP_SUSPEND, NULL), *body = json_object();
-    uint64_t intent = 0;
     (void)state;
     far_offered(&p, &b, "app-6", &message);
-    assert_true(json_put_string(subject, "scope", "token:root") && json_put_string(subject, "reason", "here"));
-    assert_good(estate_ask(p.site->estate, subject, NULL, &a, &f));
-    far_approve(p.site->estate, a.request);
-    assert_good(estate_intend(p.site->estate, a.request, NULL, NULL, &intent, &f));
-    assert_true(
-        json_put_digest(body, "request", &a.request->id) && json_put_string(body, "scope", "token:root") &&
-        json_put_string(body, "reason", "here") &&
-        json_put(body, "verdict",
-                 json_deep_copy(json_object_get(state_intent(&p.site->estate->state, intent)->body, "verdict"))));
-    assert_good(estate_append(p.site->estate, ENTRY_SUSPENDED, body, NULL, &f));
+    far_suspended(&p);
     far_refused(&p, MESSAGE_OFFER, &message, "is suspended");
     assert_int_equal(far_count(&p, "app-6"), 0);
     far_rolled_back(&p, &b);
-    json_decref(body);
-    answer_clear(&a);
     buf_free(&message);
     far_birth_clear(&b);
 }

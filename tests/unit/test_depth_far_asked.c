@@ -180,28 +180,13 @@ static void ends_that_no_rule_allows(void **state)
 /* At the site's own word: nothing is destroyed meanwhile. */
 static void no_end_while_suspended(void **state)
 {
-    struct fault f;
     struct far_birth b;
-    struct answer a = {0};
-    json_t *subject = asking_subject(p.site->estate, OP_SUSPEND, NULL), *body = json_object();
-    uint64_t intent = 0;
     (void)state;
     born_there(&b, "app-free-2");
     ended(&b);
-    assert_true(json_put_string(subject, "scope", "token:root") && json_put_string(subject, "reason", "here"));
-    assert_good(estate_ask(p.site->estate, subject, NULL, &a, &f));
-    far_approve(p.site->estate, a.request);
-    assert_good(estate_intend(p.site->estate, a.request, NULL, NULL, &intent, &f));
-    assert_true(
-        json_put_digest(body, "request", &a.request->id) && json_put_string(body, "scope", "token:root") &&
-        json_put_string(body, "reason", "here") &&
-        json_put(body, "verdict",
-                 json_deep_copy(json_object_get(state_intent(&p.site->estate->state, intent)->body, "verdict"))));
-    assert_good(estate_append(p.site->estate, ENTRY_SUSPENDED, body, NULL, &f));
+    far_suspended(&p);
     end_refused(end_of(&b), "is suspended");
     assert_int_equal(far_count(&p, "app-free-2"), 1);
-    json_decref(body);
-    answer_clear(&a);
     far_birth_clear(&b);
 }
 

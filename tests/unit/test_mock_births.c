@@ -41,8 +41,7 @@ static int as_usual(void **state)
 {
     (void)state;
     depth_kind = usual;
-    for (size_t i = 0; i < 3; i++)
-        hsm_steer(i, "reset");
+    hsm_reset();
     return 0;
 }
 
