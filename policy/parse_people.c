@@ -96,6 +96,8 @@ enum outcome parse_people(struct policy *p, const struct yaml *list, struct faul
 
     if (o != OK)
         return o;
+    if (list->count == 0)
+        return yaml_fault(list, f, "an empty list of people: nobody could approve anything; name who may");
     p->people = calloc(list->count + 1, sizeof *p->people);
     if (p->people == NULL)
         return fault_memory(f);

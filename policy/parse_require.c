@@ -165,6 +165,8 @@ static enum outcome parse_key_rule(const struct yaml *map, struct key_rule *k, s
 
     if ((o = parse_not_yet(map, f)) != OK || (o = yaml_members(map, "?types ?usage ?lifetime", f)) != OK)
         return o;
+    if (map->count == 0)
+        return yaml_fault(map, f, "nothing is asked of the key; say types, usage or lifetime, or leave key out");
     k->present = true;
     types = yaml_get(map, "types");
     usage = yaml_get(map, "usage");

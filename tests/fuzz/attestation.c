@@ -17,7 +17,9 @@ static struct policy *policy;
 static void load(void)
 {
     static const char text[] =
-        "quorate: 1\nsemantics: 1\nname: n\nversion: 1\npeople: []\nsites:\n"
+        "quorate: 1\nsemantics: 1\nname: n\nversion: 1\npeople: [{id: a, name: A, organisation: O, roles: [r], "
+        "fingerprint: \"sha256:"
+        "0000000000000000000000000000000000000000000000000000000000000000\"}]\nsites:\n"
         "  - id: here\n    at: [1, 2]\n"
         "    attested-by: \"sha256:cb95e4646e840e4af57d17ee87cdfb8a537629328694b9edfe0d2c4391e252ac\"\n"
         "    attested-with: {1.3.6.1.4.1.32473.1.3: \"03020001\"}\nrules: []\notherwise: deny\n";

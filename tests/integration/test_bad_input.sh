@@ -134,4 +134,10 @@ case_explain() {
     says otherwise
 }
 
+# Whatever stands in a policy, emptied: it never means anyone.
+case_nothing_means_anyone() {
+    must tests/empties.py --quorate "$Q"
+    says ', 0 not answered'
+}
+
 cases

@@ -29,15 +29,15 @@ class Person:
         members(value, "id name organisation roles fingerprint ?certificate ?from ?until ?alternate-for",
                 "a person")
         self.id = name(value["id"], "a person's id")
-        self.organisation = text(value["organisation"], self.id)
+        self.name, self.organisation = text(value["name"], self.id), text(value["organisation"], self.id)
         self.roles = set(listed(value["roles"], self.id))
         mark = value["fingerprint"]
         need(type(mark) is str and mark.startswith("sha256:"), "%s: fingerprint", self.id)
         self.fingerprint = digest(mark[7:], self.id)
         self.since = loose_moment(value["from"], self.id) if "from" in value else 0
         self.until = loose_moment(value["until"], self.id) if "until" in value else NEVER
-        stands = value.get("alternate-for", {})
-        stands = {"person": stands} if type(stands) is str else members(stands, "?person ?from ?until", self.id)
+        stands = value.get("alternate-for")
+        stands = {"person": stands} if stands is None or type(stands) is str else members(stands, "person ?from ?until", self.id)
         self.principal = stands.get("person")
         self.stands_since = loose_moment(stands["from"], self.id) if "from" in stands else 0
         self.stands_until = loose_moment(stands["until"], self.id) if "until" in stands else NEVER
@@ -75,7 +75,7 @@ class Token:
     def __init__(self, value):
         members(value, "id primary ?replicas ?failover", "a token")
         self.id, self.primary = name(value["id"], "a token's id"), name(value["primary"], "a primary")
-        self.replicas = listed(value["replicas"], self.id) if value.get("replicas") else []
+        self.replicas = listed(value["replicas"], self.id) if "replicas" in value else []
         self.failover = value.get("failover")
         self.declared = self.primary, list(self.replicas)
         need(self.failover is None or (self.failover == "use" and self.replicas), "%s: failover", self.id)
@@ -95,7 +95,7 @@ class Quorum:
         if "except" in value:
             self.excluded = set(listed(value["except"], "except"))
         self.at_least = count(value["at-least"], 1, 10**6, "at-least")
-        self.organisations = count(value.get("organisations", "0"), 0, 10**6, "organisations")
+        self.organisations = count(value["organisations"], 1, self.at_least, "organisations") if "organisations" in value else 0
         self.within = duration(value["within"], "within") if "within" in value else None
         self.reject_at = count(value["reject-at"], 1, 10**6, "reject-at") if "reject-at" in value else None
 
@@ -107,7 +107,7 @@ class Replicas:
         self.at_least = count(value["at-least"], 1, 16, "at-least")
         need(value["prove"] in ("signature", "attest"), "prove is neither signature nor attest")
         self.prove = value["prove"]
-        self.apart_km = number(value.get("apart-km", "0"), 0, 20100, "apart-km")
+        self.apart_km = count(value["apart-km"], 1, 20016, "apart-km") if "apart-km" in value else 0
         self.tagged, self.countries, self.sites = (
             listed(value[key], key) if key in value else [] for key in ("tagged", "countries", "sites"))
         self.placed_within = duration(value["placed-within"], "placed-within") if "placed-within" in value else None
@@ -145,7 +145,7 @@ class Rule:
         self.operations = listed(when["operation"], "operation")
         need(set(self.operations) <= set(OPERATIONS), "rule \"%s\" names an unknown operation", self.id)
         self.tokens = listed(when["token"], "token") if "token" in when else []
-        self.label = when.get("label")
+        self.label = text(when["label"], "label") if "label" in when else None
         self.classes = listed(when["class"], "class") if "class" in when else []
         need(set(self.classes) <= set(CLASSES), "rule \"%s\" names an unknown class", self.id)
         self.object = when.get("object")
@@ -160,6 +160,7 @@ class Rule:
         self.replicas = Replicas(value["replicas"]) if "replicas" in value else None
         if "key" in value:
             key = members(value["key"], "?types ?usage ?lifetime", "key")
+            need(key, "rule \"%s\" asks nothing of the key", self.id)
             self.types = listed(key["types"], "types") if "types" in key else None
             self.usage = listed(key["usage"], "usage") if "usage" in key else None
             self.lifetime = duration(key["lifetime"], "lifetime") if "lifetime" in key else None
@@ -185,6 +186,7 @@ class Policy:
         need(value["otherwise"] == "deny", "the policy does not close with otherwise: deny")
         self.digest, self.name = digest_of_yaml, text(value["name"], "the policy's name")
         self.version = count(value["version"], 1, 10**9, "the policy's version")
+        need(value["people"], "the policy names nobody")
         self.people = self._named(value["people"], Person)
         self.sites = self._named(value.get("sites"), Site)
         self.tokens = self._named(value.get("tokens"), Token)
