@@ -40,8 +40,6 @@ struct tree {
 enum outcome tree_start(struct tree *t, struct fault *f); /* an empty one with tiles; zero-initialised: without */
 void tree_clear(struct tree *t);
 enum outcome tree_push(struct tree *t, const struct digest *leaf, size_t line_length, struct fault *f);
-/* Remembers where the next entry begins, if that is to be remembered. Once for each entry, before its push. */
-enum outcome tree_place(struct tree *t, struct fault *f);
 /* Takes in what the line with this number says about the log's key: the first must be a genesis. */
 enum outcome tree_note_key(struct tree *t, uint64_t seq, struct span line, struct fault *f);
 /* The key that signs checkpoints of this size; NULL for an empty log. */

@@ -78,7 +78,8 @@ out:
     return rc;
 }
 
-enum outcome log_read_checkpoint(const struct log *l, struct buf *ret_note, struct stat *ret_seen, struct fault *f)
+static enum outcome log_read_checkpoint(const struct log *l, struct buf *ret_note, struct stat *ret_seen,
+                                        struct fault *f)
 {
     if (stat(l->checkpoint, ret_seen) != 0)
         return fault_errno(f, "cannot read", l->checkpoint);

@@ -15,9 +15,8 @@ struct state_site {
     uint64_t seq;                     /* of site-enrolled */
     uint64_t renewed;                 /* of the last transport-renewed; 0: none */
     bool retired;
-    bool headed; /* its HSM carries the log's head: from now on one must be there */
-    struct strings
-        pardoned; /* what people took for settled of the heads there: digest of the note (hex), or "missing" */
+    bool headed;             /* its HSM carries the log's head: from now on one must be there */
+    struct strings pardoned; /* heads there that people took for settled: digest of the note (hex), or "missing" */
     bool placed;
     bool away;                                    /* it left and has not arrived: it counts nowhere */
     char *bag;                                    /* in which it left, while it is away */

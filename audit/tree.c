@@ -28,7 +28,8 @@ void tree_clear(struct tree *t)
     *t = (struct tree){.bytes = 0};
 }
 
-enum outcome tree_place(struct tree *t, struct fault *f)
+/* Remembers where the next entry begins, if that is to be remembered. */
+static enum outcome tree_place(struct tree *t, struct fault *f)
 {
     if (!t->tiles || t->edge.size % TILE_WIDTH != 0 || t->place_count > t->edge.size / TILE_WIDTH)
         return OK;

@@ -61,7 +61,8 @@ static const struct rule *step_rule(const struct runner *r, const struct step *s
                         step_with(s, "label"), step_class_name(r, s), 1);
 }
 
-enum outcome request_pending(struct runner *r, const struct step *s, struct request **ret, struct fault *f)
+/* The pending request of this ceremony for this step; E_ABSENT: none. */
+static enum outcome request_pending(struct runner *r, const struct step *s, struct request **ret, struct fault *f)
 {
     const struct state *state = &r->estate->state;
     const char *operation = operation_name((enum operation)s->action->operation);
@@ -85,8 +86,9 @@ enum outcome request_pending(struct runner *r, const struct step *s, struct requ
     return fault_set(f, E_ABSENT, "no request waits for step %s", s->id);
 }
 
-enum outcome request_verdict(struct runner *r, const struct step *s, const struct request *request,
-                             struct verdict **ret, struct fault *f)
+/* Its verdict as of now, were the ceremony at that step. */
+static enum outcome request_verdict(struct runner *r, const struct step *s, const struct request *request,
+                                    struct verdict **ret, struct fault *f)
 {
     const struct ceremony_fact fact = {r->estate->ceremony, r->script->id, s->id, s->action->operation};
     const struct asking_context context = {.ceremony = &fact};

@@ -8,8 +8,8 @@ struct adoption {
     struct estate *estate;
     struct policy *policy;
     bool succession, json;
-    const json_t
-        *host; /* of an introduction: what it pins {environment, estate, log-key, origin, site, token}; or NULL */
+    /* Of an introduction: what it pins {environment, estate, log-key, origin, site, token}; or NULL. */
+    const json_t *host;
     struct asking_context context;
 };
 /* Asks, or carries out what was approved, and says so (of an introduction only that it waits). E_PENDING: it was said for

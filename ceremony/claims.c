@@ -15,16 +15,6 @@ static const struct {
 #undef X
 };
 
-const char *claim_name(enum claim_id id)
-{
-    return claim_table[id].name;
-}
-
-enum standing claim_standing(enum claim_id id)
-{
-    return claim_table[id].standing;
-}
-
 void claims_clear(struct claims *c)
 {
     for (size_t i = 0; i < CLAIM_COUNT; i++) {

@@ -72,12 +72,8 @@ void claim_unseen(struct claims *c, enum claim_id id, const char *format, ...) _
 void claim_evidence(struct claims *c, enum claim_id id, const char *format, ...) __attribute__((format(printf, 3, 4)));
 bool claims_hold(const struct claims *c); /* none failed */
 
-const char *claim_name(enum claim_id id);
-enum standing claim_standing(enum claim_id id);
-
 void claims_put(const struct claims *c, struct buf *b); /* for people: a line each */
-json_t *claims_json(
-    const struct claims *
-        c); /* {"claims": [{"claim", "evidence"?, "failure"?, "not-verifiable"? {"count", "first"}, "standing"}…], "holds"} */
+/* {"claims": [{"claim", "evidence"?, "failure"?, "not-verifiable"? {"count", "first"}, "standing"}…], "holds"} */
+json_t *claims_json(const struct claims *c);
 
 #endif

@@ -45,7 +45,8 @@ bool remarks_put(const struct remarks *r, struct buf *b, bool *ret_unmet)
     return broken;
 }
 
-json_t *remarks_json(const struct remarks *r)
+/* NULL on memory. */
+static json_t *remarks_json(const struct remarks *r)
 {
     json_t *list = json_array();
     bool good = list != NULL;

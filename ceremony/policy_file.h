@@ -8,6 +8,5 @@ enum outcome policy_file_read(const char *path, struct policy **ret, struct faul
 
 /* The remarks, a line each. Returns whether one of them refuses adoption; ret_unmet: one says "can never be met". */
 bool remarks_put(const struct remarks *r, struct buf *b, bool *ret_unmet);
-json_t *remarks_json(const struct remarks *r); /* NULL on memory */
 
 #endif

@@ -10,7 +10,8 @@
 
 #define FIELD_WIDTH 16
 
-bool colours_wanted(void)
+/* Standard output is a terminal, NO_COLOR is unset, TERM is not "dumb". */
+static bool colours_wanted(void)
 {
     const char *term = getenv("TERM");
 

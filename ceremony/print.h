@@ -10,8 +10,6 @@
 
 enum tone { TONE_PLAIN, TONE_HEAD, TONE_GOOD, TONE_WAIT, TONE_BAD, TONE_FAINT };
 
-bool colours_wanted(void); /* standard output is a terminal, NO_COLOR is unset, TERM is not "dumb" */
-
 void print_text(struct buf *b, const char *text); /* NULL: "-" */
 void print_toned(struct buf *b, enum tone t, const char *text);
 /* `text` blank-padded to `width` columns, counting characters. */

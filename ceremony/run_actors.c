@@ -4,7 +4,8 @@
 
 #include "ceremony/run_talk.h"
 
-size_t actors_wanted(const struct runner *r, const struct step *s)
+/* How many people `by` asks for. */
+static size_t actors_wanted(const struct runner *r, const struct step *s)
 {
     switch (s->by) {
     case BY_EACH:

@@ -8,7 +8,4 @@
  * its own words. */
 enum outcome actors_choose(struct runner *r, const struct step *s, struct fault *f);
 
-/* How many people `by` asks for. */
-size_t actors_wanted(const struct runner *r, const struct step *s);
-
 #endif

@@ -28,7 +28,8 @@ enum outcome attestation_compose(const struct attestation *a, struct buf *ret, s
     return o;
 }
 
-enum outcome attestation_parse(struct span bytes, struct attestation *ret, json_t **ret_json, struct fault *f)
+/* Strictly; *ret_json holds what `ret` borrows from; the caller's. */
+static enum outcome attestation_parse(struct span bytes, struct attestation *ret, json_t **ret_json, struct fault *f)
 {
     struct attestation a = {0};
     json_t *j = NULL, *checkpoint = NULL, *deviations = NULL;

@@ -13,7 +13,5 @@ struct attestation {
     const json_t *deviations; /* their seqs; borrowed */
 };
 enum outcome attestation_compose(const struct attestation *a, struct buf *ret, struct fault *f);
-/* Strictly; *ret_json holds what `ret` borrows from; the caller's. */
-enum outcome attestation_parse(struct span bytes, struct attestation *ret, json_t **ret_json, struct fault *f);
 
 #endif

@@ -31,7 +31,9 @@ bool entry_after_cosigning(const json_t *entry)
     return type != NULL && after_cosigning(type, action != NULL ? action : "");
 }
 
-uint64_t record_to_cosign(const struct record *r)
+/* Entries that have to be cosigned before the ceremony may close: up to the last of its own that is more than cosigning,
+ * stamping, leaving, going on after a break and closing (docs/FORMAT.md). */
+static uint64_t record_to_cosign(const struct record *r)
 {
     uint64_t size = 0;
     size_t index = 0;

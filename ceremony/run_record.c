@@ -167,32 +167,17 @@ const json_t *record_find(const struct record *r, enum entry_type type, const ch
 }
 
 /* The newest step entry, done or begun. */
-static const json_t *step_entry(const struct record *r, const char *step, bool begun)
+bool record_begun(const struct record *r, const char *step, uint64_t *ret_seq)
 {
     for (size_t i = json_array_size(r->entries); i-- > 0;) {
         const json_t *entry = json_array_get(r->entries, i), *body = json_object_get(entry, "body");
 
-        if (entry_is(entry, ENTRY_STEP) && text_is(body, "step", step) &&
-            (json_object_get(body, "begun") != NULL) == begun)
-            return entry;
+        if (entry_is(entry, ENTRY_STEP) && text_is(body, "step", step) && json_object_get(body, "begun") != NULL) {
+            *ret_seq = entry_seq(entry);
+            return true;
+        }
     }
-    return NULL;
-}
-
-const json_t *record_done(const struct record *r, const char *step)
-{
-    const json_t *entry = step_entry(r, step, false);
-
-    return entry != NULL ? json_object_get(entry, "body") : NULL;
-}
-
-bool record_begun(const struct record *r, const char *step, uint64_t *ret_seq)
-{
-    const json_t *entry = step_entry(r, step, true);
-
-    if (entry != NULL)
-        *ret_seq = entry_seq(entry);
-    return entry != NULL;
+    return false;
 }
 
 bool record_present(const struct record *r, const char *person)

@@ -24,8 +24,6 @@ enum outcome record_follow(struct record *r, const struct log *l, struct fault *
 /* The body of the newest entry of this type and step at or after `from`; NULL: none. person NULL: anybody's. */
 const json_t *record_find(const struct record *r, enum entry_type type, const char *step, const char *person,
                           uint64_t from);
-/* The done entry's body, NULL while it is not done. */
-const json_t *record_done(const struct record *r, const char *step);
 /* The seq of the newest `begun` of a step; false: none. */
 bool record_begun(const struct record *r, const char *step, uint64_t *ret_seq);
 bool record_present(const struct record *r, const char *person); /* entered and not left */

@@ -154,7 +154,18 @@ static void answering_ask(struct status *s, const struct arguments *a)
     client_close(c);
 }
 
-enum outcome status_gather(const struct arguments *a, struct status *ret, struct fault *f)
+static void status_clear(struct status *s)
+{
+    json_decref(s->answering);
+    json_decref(s->carried);
+    strings_free(&s->refusals);
+    strings_free(&s->due);
+    strings_free(&s->risks);
+    estate_close(s->estate);
+    *s = (struct status){0};
+}
+
+static enum outcome status_gather(const struct arguments *a, struct status *ret, struct fault *f)
 {
     struct status s = {.now = moment_now(), .agreement = {.outcome = OK}, .asking = {.outcome = OK}};
     enum outcome o = estate_open(argument(a, "bindings"), &s.estate, f);
@@ -175,17 +186,6 @@ out:
     else
         status_clear(&s);
     return o;
-}
-
-void status_clear(struct status *s)
-{
-    json_decref(s->answering);
-    json_decref(s->carried);
-    strings_free(&s->refusals);
-    strings_free(&s->due);
-    strings_free(&s->risks);
-    estate_close(s->estate);
-    *s = (struct status){0};
 }
 
 const json_t *status_answer(const struct status *s, const char *token, const char *site)

@@ -21,8 +21,6 @@ struct status {
 #define STATUS_REFUSALS_READ 10000 /* entries looked at for them */
 #define STATUS_DUE_DAYS 30
 
-enum outcome status_gather(const struct arguments *a, struct status *ret, struct fault *f);
-void status_clear(struct status *s);
 void status_put(const struct status *s, struct buf *b);
 json_t *status_json(const struct status *s); /* NULL on memory */
 

@@ -56,7 +56,9 @@ enum outcome tbs_export(const char *folder, const char *to, struct fault *f)
     return o;
 }
 
-bool tbs_matches(const struct request *r, struct span tbs)
+/* Whether the data of a request (subject.data) are these bytes: as they are, or their SHA-2 digest, or that in PKCS#1's
+ * DigestInfo. */
+static bool tbs_matches(const struct request *r, struct span tbs)
 {
     struct fault ignored = {OK, ""};
     json_t *data = NULL;

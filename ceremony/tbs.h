@@ -16,8 +16,4 @@ enum outcome tbs_export(const char *folder, const char *to, struct fault *f);
 /* home/requests/ID, the caller's; NULL on memory. */
 char *tbs_folder(const struct estate *e, const struct digest *request);
 
-/* Whether the data of a request (subject.data) are these bytes: as they are, or their SHA-2 digest, or that in PKCS#1's
- * DigestInfo. */
-bool tbs_matches(const struct request *r, struct span tbs);
-
 #endif

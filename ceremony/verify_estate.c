@@ -32,7 +32,8 @@ static bool roster_verify(struct verifier *v, const struct policy *p)
     return good;
 }
 
-const struct policy *verify_policy_load(struct verifier *v, const struct digest *digest)
+/* The policy of that digest, read and checked once. NULL: POLICIES fails. */
+static const struct policy *verify_policy_load(struct verifier *v, const struct digest *digest)
 {
     struct fault f = {OK, ""};
     struct buf bytes = BUF(LIMIT_DOCUMENT);

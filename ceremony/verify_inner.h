@@ -144,7 +144,6 @@ void verify_readoption(struct verifier *v, const struct entry *e);
 void verify_renewal(struct verifier *v, const struct entry *e);
 void verify_retirement(struct verifier *v, const struct entry *e);
 void verify_arrival(struct verifier *v, const struct entry *e);
-void verify_arrival_noted(struct verifier *v, struct verified_ceremony *c, const struct entry *e);
 /* An HSM arrived in this step as the result says. */
 bool verified_arrival(const struct verified_ceremony *c, const json_t *result);
 void verify_receipt(struct verifier *v, const struct entry *e);
@@ -235,8 +234,6 @@ bool person_holds(const struct verified_ceremony *c, const char *person, const c
 bool person_present(const struct verified_ceremony *c, const char *person);
 bool deviation_on(const struct verified_ceremony *c, const char *step); /* the step has a deviation */
 
-/* The policy of that digest, read and checked once. NULL: POLICIES fails. */
-const struct policy *verify_policy_load(struct verifier *v, const struct digest *digest);
 struct verified_request *verified_request(struct verifier *v, const struct digest *id);
 struct verified_ceremony *verified_ceremony(struct verifier *v, const char *id);
 /* The ceremony as evidence for an intent; false where the intent names one that is not running. */

@@ -20,6 +20,16 @@ static bool answer_holds(const struct verifier *v, const struct state_site *s, c
     return good;
 }
 
+static void verify_arrival_noted(struct verifier *v, struct verified_ceremony *c, const struct entry *e)
+{
+    if (c == NULL)
+        return;
+    if (c->arrivals == NULL)
+        c->arrivals = json_array();
+    if (c->arrivals == NULL || json_array_append(c->arrivals, e->json) != 0)
+        claim_fails(&v->claims, CLAIM_STEPS, "out of memory");
+}
+
 /* What it left with and whether it had to answer is part of the fold. */
 void verify_arrival(struct verifier *v, const struct entry *e)
 {
@@ -36,16 +46,6 @@ void verify_arrival(struct verifier *v, const struct entry *e)
         claim_holds(&v->claims, CLAIM_PLACES);
     if (s != NULL && e->ceremony != NULL)
         verify_arrival_noted(v, verified_ceremony(v, e->ceremony), e);
-}
-
-void verify_arrival_noted(struct verifier *v, struct verified_ceremony *c, const struct entry *e)
-{
-    if (c == NULL)
-        return;
-    if (c->arrivals == NULL)
-        c->arrivals = json_array();
-    if (c->arrivals == NULL || json_array_append(c->arrivals, e->json) != 0)
-        claim_fails(&v->claims, CLAIM_STEPS, "out of memory");
 }
 
 bool verified_arrival(const struct verified_ceremony *c, const json_t *result)

@@ -38,7 +38,8 @@ bool message_carries(const char *operation)
     return true;
 }
 
-bool message_name(const char *text, char ret[LIMIT_NAME + 1])
+/* A valid name, copied. */
+static bool message_name(const char *text, char ret[LIMIT_NAME + 1])
 {
     if (!name_valid(text))
         return false;

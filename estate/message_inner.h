@@ -5,8 +5,7 @@
 
 /* Inside of the messages: what reading and composing share. */
 
-bool message_name(const char *text, char ret[LIMIT_NAME + 1]); /* a valid name, copied */
-bool message_file_named(const char *name);                     /* a name that a file of a message may have */
-void answer_type(enum message_kind kind, char ret[64]);        /* MESSAGE_KINDS: that of a refusal */
+bool message_file_named(const char *name);              /* a name that a file of a message may have */
+void answer_type(enum message_kind kind, char ret[64]); /* MESSAGE_KINDS: that of a refusal */
 
 #endif

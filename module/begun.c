@@ -44,8 +44,9 @@ void begun_forget(void)
     pthread_mutex_init(&lock, NULL); /* the parent's thread that held it does not exist here */
 }
 
-void begun_keep(const struct session_view *view, enum governed_kind kind, const CK_MECHANISM *mechanism,
-                CK_OBJECT_HANDLE key)
+/* C_SignInit and its like succeeded. A mechanism that cannot be copied is not kept: its operation ends with its HSM. */
+static void begun_keep(const struct session_view *view, enum governed_kind kind, const CK_MECHANISM *mechanism,
+                       CK_OBJECT_HANDLE key)
 {
     struct begun *b = calloc(1, sizeof(*b));
     struct fault ignored = {0};

@@ -7,9 +7,6 @@
 /* What was begun on watched sessions (module/failover.h), so that an operation that nothing was fed to yet is begun again
  * where the slot has gone over to another HSM. Takes no lock of the world. */
 
-/* C_SignInit and its like succeeded. A mechanism that cannot be copied is not kept: its operation ends with its HSM. */
-void begun_keep(const struct session_view *view, enum governed_kind kind, const CK_MECHANISM *mechanism,
-                CK_OBJECT_HANDLE key);
 void begun_drop(struct session *s); /* none is fine */
 
 void begun_forget(void); /* in a forked child */

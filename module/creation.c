@@ -5,7 +5,8 @@
 #include "core/encode.h"
 #include "module/recovery.h"
 
-bool creation_plain(const struct creation_grants *g)
+/* Both are: it goes down as it came. */
+static bool creation_plain(const struct creation_grants *g)
 {
     return g->base.grant.answer.plain && g->self.answer.plain;
 }
@@ -92,7 +93,8 @@ static CK_RV creation_end(struct world *w, const struct creation *c, struct crea
     return rv;
 }
 
-CK_RV creation_carry(struct world *w, struct creation *c, struct creation_grants *g, CK_OBJECT_HANDLE *ret)
+/* Begins both, makes, ends both. */
+static CK_RV creation_carry(struct world *w, struct creation *c, struct creation_grants *g, CK_OBJECT_HANDLE *ret)
 {
     CK_OBJECT_HANDLE made = CK_INVALID_HANDLE;
     struct object_facts facts = {0};

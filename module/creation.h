@@ -29,9 +29,6 @@ struct creation_grants {
 };
 /* Completes the template where a rule requires something: what is signed says everything that comes out. */
 CK_RV creation_ask(struct world *w, struct creation *c, struct creation_grants *ret);
-bool creation_plain(const struct creation_grants *g); /* both are: it goes down as it came */
-/* Begins both, makes, ends both. */
-CK_RV creation_carry(struct world *w, struct creation *c, struct creation_grants *g, CK_OBJECT_HANDLE *ret);
 void creation_grants_clear(struct creation_grants *g);
 
 /* The other key of an operation with two, as the subject has it: E_REFUSED unless the log knows it, or it is public. */

@@ -95,8 +95,12 @@ static enum outcome answer_check(struct enrolment *n, const struct digest *chall
     return outcome;
 }
 
-enum outcome enrol_given(struct world *w, const char *token, const char *site, const struct enrol_with *with,
-                         const struct site_answer *given, const struct digest *challenge, json_t **ret, struct fault *f)
+/* Enrols a site that is elsewhere by its answer to the message `challenge` with `enrol`. challenge: the one that it must
+ * answer; NULL: the root that our log had when it was as long as the site says it has seen, which shows that the answer is
+ * not older than that. ret as of enrol_run. */
+static enum outcome enrol_given(struct world *w, const char *token, const char *site, const struct enrol_with *with,
+                                const struct site_answer *given, const struct digest *challenge, json_t **ret,
+                                struct fault *f)
 {
     struct enrolment n = {.world = w,
                           .estate = w->estate,

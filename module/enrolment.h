@@ -12,13 +12,11 @@ struct enrolment {
     struct estate *estate;
     const char *token, *site;
     struct enrol_with with;
-    const struct site_answer
-        *given;            /* of a site that is elsewhere: what it said of itself; NULL: bound as a module here */
-    struct site_link link; /* empty where given */
+    const struct site_answer *given; /* what a site that is elsewhere said of itself; NULL: bound as a module here */
+    struct site_link link;           /* empty where given */
     struct site_device device;
     struct site_keys keys;
-    json_t *
-        attestation; /* what the vendor says of the keys (policy/attestation.h), verified; NULL: people's word. Owned */
+    json_t *attestation;     /* owned; the vendor's word of the keys (policy/attestation.h), verified; NULL: people's */
     struct digest challenge; /* where given: what was answered, and the answer, verified */
     struct buf answer;
 };
@@ -28,13 +26,7 @@ enum outcome enrolment_run(struct enrolment *n, json_t **ret, struct fault *f);
 /* The bindings know the site, and that it is elsewhere. */
 enum outcome given_bound(const struct enrolment *n, struct fault *f);
 
-/* Enrols a site that is elsewhere by its answer to the message `challenge` with `enrol`. challenge: the one that it must
- * answer; NULL: the root that our log had when it was as long as the site says it has seen, which shows that the answer is
- * not older than that. ret as of enrol_run. */
-enum outcome enrol_given(struct world *w, const char *token, const char *site, const struct enrol_with *with,
-                         const struct site_answer *given, const struct digest *challenge, json_t **ret,
-                         struct fault *f);
-/* The same of a site that is reached by a courier, which brings the challenge there. */
+/* Enrols a site that is reached by a courier, which brings the challenge there. ret as of enrol_run. */
 enum outcome enrol_by_courier(struct world *w, const char *token, const char *site, const struct enrol_with *with,
                               json_t **ret, struct fault *f);
 /* The same from the bytes of an introduction that people carried. */

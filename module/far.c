@@ -57,7 +57,9 @@ static enum outcome transport_take(struct far *x, struct span spki, const char *
     return x->keys.transport.failed ? fault_memory(f) : hex_parse_buf(id, &x->keys.transport_id, f);
 }
 
-enum outcome far_enrolled(struct far *x, bool retired_too, struct fault *f)
+/* The HSM is the one that the host's log has enrolled for this site (or had, before it retired); x->keys are those that it has
+ * pinned. */
+static enum outcome far_enrolled(struct far *x, bool retired_too, struct fault *f)
 {
     const struct state_host *h = x->own->state.host;
     const struct state *s = &x->host->copy->state;

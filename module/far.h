@@ -38,9 +38,6 @@ enum outcome far_withdraw(struct far *x, const struct state_taken *t, struct fau
 /* An entry of our own log about an intent: names it and what was seen of the host's log; `more` is taken. */
 enum outcome far_log(struct far *x, enum entry_type type, const struct digest *intent, json_t *more_taken,
                      struct fault *f);
-/* The HSM is the one that the host's log has enrolled for this site (or had, before it retired); x->keys are those that it has
- * pinned. */
-enum outcome far_enrolled(struct far *x, bool retired_too, struct fault *f);
 /* site-keys: what x->keys holds. */
 enum outcome far_keys_log(struct far *x, struct fault *f);
 /* Signs with the identity key; `name` of `more` gets the signature. */

@@ -4,7 +4,7 @@
 
 #include "estate/to_be_signed.h"
 
-bool key_is_awaited(const struct world *w, const struct state_key *key)
+static bool key_is_awaited(const struct world *w, const struct state_key *key)
 {
     const struct state *s = &w->estate->state;
 

@@ -11,7 +11,6 @@
  * *ret_key is NULL of what is no key of the log. */
 bool use_object(const struct world *w, const struct session_view *view, CK_OBJECT_HANDLE handle,
                 struct object_facts *ret, CK_OBJECT_HANDLE *ret_lower, const struct state_key **ret_key);
-bool key_is_awaited(const struct world *w, const struct state_key *key);
 
 /* CKR_OK, or the refusal where the key is provisional and this is no signature that people approve. */
 CK_RV provisional_judge(struct world *w, const struct question *q, const struct rule *rule);

@@ -143,8 +143,8 @@ void sessions_close_all(struct world *w); /* C_Finalize: takes the world's lock 
  * lock held. */
 void sessions_lost(struct world *w, CK_SLOT_ID slot);
 void sessions_idle_end(CK_SLOT_ID slot); /* what sessions keep below for later: with the world's lock held */
-void sessions_leave(
-    CK_SLOT_ID slot);       /* another HSM is meant: their handles die, what a thread may be in stays open below */
+/* Another HSM is meant: their handles die, what a thread may be in stays open below. */
+void sessions_leave(CK_SLOT_ID slot);
 void sessions_blind(void);  /* at the process's exit: no handle leads down any more */
 void sessions_forget(void); /* in a forked child */
 

@@ -13,7 +13,8 @@ enum { ID = 16, FOUND_MAX = LIMIT_SITES + 32 };
 /* CK_ATTRIBUTE wants pointers to values that are not const. */
 static CK_BBOOL yes = CK_TRUE;
 
-bool trusted_wanted(const struct world *w, const char *token)
+/* Whether a rule of the policy in force lets keys of this token be born so. */
+static bool trusted_wanted(const struct world *w, const char *token)
 {
     const struct policy *p = w->estate->policy;
     for (size_t i = 0; p != NULL && i < p->rule_count; i++)

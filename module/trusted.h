@@ -8,9 +8,6 @@
  * site (CKA_TRUSTED), under which that one may leave. What is born with CKA_WRAP_WITH_TRUSTED so ends in the HSM of an enrolled
  * site, whoever asks. */
 
-/* Whether a rule of the policy in force lets keys of this token be born so. */
-bool trusted_wanted(const struct world *w, const char *token);
-
 /* The two for a site with this transport key (SPKI), as they have to be. E_REFUSED: they are not there; the text says how they
  * come to be. Needs no login. */
 enum outcome trusted_find(const struct site_link *s, const struct digest *estate, struct span transport,

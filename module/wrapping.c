@@ -71,11 +71,6 @@ static const char *const names[] = {
     [WRAPPING_OAEP_SHA1] = "oaep-sha1+aes-kwp",
 };
 
-const char *wrapping_name(enum wrapping w)
-{
-    return names[w];
-}
-
 enum wrapping wrapping_parse(const char *name)
 {
     enum wrapping w = WRAPPING_RSA_AES;

@@ -5,7 +5,6 @@
 
 /* How a key travels to a site's transport key, strongest first; their names in offers are those of docs/FORMAT.md. */
 enum wrapping { WRAPPING_RSA_AES, WRAPPING_OAEP_SHA256, WRAPPING_OAEP_SHA1, WRAPPINGS };
-const char *wrapping_name(enum wrapping w);
 enum wrapping wrapping_parse(const char *name); /* WRAPPINGS: unknown */
 
 struct wrapping_parameters {
