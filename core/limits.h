@@ -29,7 +29,7 @@
 #define LIMIT_YAML_DEPTH 24                     /* nesting of a YAML or JSON document */
 #define LIMIT_YAML_NODES 200000                 /* nodes in one document */
 #define LIMIT_APPROVALS 256                     /* approval and rejection files beside one request */
-#define LIMIT_PENDING 4096                      /* pending requests in one home */
+#define LIMIT_PENDING 4096                      /* requests that wait in one home, with one more of an application */
 #define LIMIT_TEMPLATE 64                       /* attributes in one governed template */
 #define LIMIT_ATTRIBUTE 8192                    /* bytes: one attribute value in a governed template */
 #define LIMIT_LABEL 255                         /* bytes: a label */

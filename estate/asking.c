@@ -226,6 +226,28 @@ static enum outcome pending_find(struct estate *e, const struct digest *subject,
     return result;
 }
 
+/* An application that asks for ever other things fills neither the home nor what people have to read. What an officer or a
+ * ceremony asks for is never in its way. Within the append lock. */
+static enum outcome pending_room(const struct estate *e, const struct subject *s, const struct asking_context *c,
+                                 struct fault *f)
+{
+    size_t living = 0;
+
+    if (s->function == NULL || context_ceremony(c) != NULL)
+        return OK;
+    for (size_t i = 0; i < e->state.request_count; i++) {
+        const struct state_request *r = &e->state.requests[i];
+
+        living += r->state == REQUEST_PENDING && r->expires > log_time(e->log);
+    }
+    if (living < LIMIT_PENDING)
+        return OK;
+    return fault_set(f, E_REFUSED,
+                     "%zu requests wait for people already, and no application may add to them: they end as they are "
+                     "decided (`quorate request list`) or expire",
+                     living);
+}
+
 /* A new request, judged; filed where people can still decide it. Within the append lock. */
 static enum outcome pending_make(struct estate *e, const struct subject *s, const struct rule *rule,
                                  const struct asking_context *c, struct answer *ret, struct fault *f)
@@ -245,7 +267,10 @@ static enum outcome pending_make(struct estate *e, const struct subject *s, cons
         ret->request = NULL;
         return result;
     }
-    result = request_write(e, ret->request, f);
+    if (ret->verdict->decision == DECISION_PENDING)
+        result = pending_room(e, s, c, f);
+    if (result == OK)
+        result = request_write(e, ret->request, f);
     if (result == OK)
         result = request_log(e, ret->request, f);
     if (result == OK && ret->verdict->decision == DECISION_PENDING && s->function != NULL)

@@ -27,7 +27,7 @@ void answer_clear(struct answer *a);
 /* Takes `subject`. Plain allow: answer.plain. A deny that no approval can change: logged once as `refused`, no
  * request. Otherwise the one pending request with the same subject, or a new one (home/requests/ID, entry `request`,
  * its first refusal as `refused`), judged with the votes that are there; votes not yet logged are logged. The outcome
- * is OK whatever the verdict. */
+ * is OK whatever the verdict. E_REFUSED: LIMIT_PENDING requests wait already, and an application asks for one more. */
 enum outcome estate_ask(struct estate *e, json_t *subject, const struct asking_context *c, struct answer *ret,
                         struct fault *f);
 

@@ -260,6 +260,76 @@ static void an_altered_request_is_refused(void **state)
     answer_clear(&a);
 }
 
+/* Writes that many requests that nobody decided. */
+static void requests_log(size_t count)
+{
+    struct fault f = {OK, ""};
+
+    assert_int_equal(log_begin(estate_at_hand->log, &f), OK);
+    for (size_t i = 0; i < count; i++) {
+        json_t *body = json_object();
+        struct digest id;
+
+        if (i % 1024 == 0)
+            log_group(estate_at_hand->log);
+        assert_true(random_bytes(id.bytes, sizeof id.bytes));
+        assert_true(json_put_digest(body, "request", &id) && json_put_digest(body, "subject", &id) &&
+                    json_put_string(body, "operation", "generate") && json_put_string(body, "rule", "two") &&
+                    json_put_moment(body, "expires", moment_now() + 3600));
+        assert_int_equal(log_append(estate_at_hand->log, ENTRY_REQUEST, NULL, body, NULL, &f), OK);
+        if (i % 1024 == 1023 || i + 1 == count)
+            assert_int_equal(log_group_end(estate_at_hand->log, &f), OK);
+        json_decref(body);
+    }
+    log_end(estate_at_hand->log);
+}
+
+static void an_application_cannot_fill_the_home(void **state)
+{
+    struct fault f = {OK, ""};
+    struct answer a = {0}, last = {0}, again = {0}, officer = {0};
+    json_t *suspend = NULL;
+    uint64_t before = 0;
+
+    (void)state;
+    adopt("policy.yaml");
+    ask("k", &a);
+    requests_log(LIMIT_PENDING - 2);
+    ask("l", &last);
+    assert_int_equal(last.verdict->decision, DECISION_PENDING);
+    before = log_size(estate_at_hand->log);
+    assert_int_equal(estate_ask(estate_at_hand, question("m"), NULL, &again, &f), E_REFUSED);
+    assert_non_null(strstr(f.text, "quorate request list"));
+    assert_int_equal(log_size(estate_at_hand->log), before);
+    /* what was asked before goes on, what nobody can approve is refused as ever, and officers are not in its way */
+    ask("k", &again);
+    assert_true(digest_equal(&again.request->id, &a.request->id));
+    answer_clear(&again);
+    ask("bad-1", &again);
+    assert_int_equal(again.verdict->decision, DECISION_DENY);
+    answer_clear(&again);
+    suspend = asking_subject(estate_at_hand, OP_SUSPEND, NULL);
+    assert_true(json_put_string(suspend, "scope", "estate") && json_put_string(suspend, "reason", "flooded"));
+    assert_int_equal(estate_ask(estate_at_hand, suspend, NULL, &officer, &f), OK);
+    assert_non_null(officer.request);
+    /* both are decided: there is room for one */
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(reject(a.request, i, "not wanted", &f), OK);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(reject(officer.request, i, "not wanted", &f), OK);
+    answer_clear(&officer);
+    assert_int_equal(estate_ask(estate_at_hand, question("m"), NULL, &again, &f), OK);
+    answer_clear(&again);
+    assert_int_equal(estate_ask(estate_at_hand, question("n"), NULL, &again, &f), E_REFUSED);
+    /* all are over */
+    for (size_t i = 0; i < estate_at_hand->state.request_count; i++)
+        estate_at_hand->state.requests[i].expires = moment_now();
+    assert_int_equal(estate_ask(estate_at_hand, question("n"), NULL, &again, &f), OK);
+    answer_clear(&again);
+    answer_clear(&last);
+    answer_clear(&a);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, estate_make, estate_end)
@@ -275,6 +345,7 @@ int main(void)
         T(rejections_close_a_request),
         T(a_new_policy_voids_what_is_pending),
         T(an_altered_request_is_refused),
+        T(an_application_cannot_fill_the_home),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
