@@ -33,7 +33,72 @@ static enum ballot ballot_of(const struct polling *p, const char *person)
     return found;
 }
 
-/* reason NULL: an approval. */
+/* How often the person voted, and the last approval (NULL: none). */
+static size_t votes_of(const struct polling *p, const char *person, const struct state_vote **ret_last)
+{
+    const struct state_request *known = state_request(&p->runner->estate->state, &p->request);
+    size_t count = 0;
+
+    *ret_last = NULL;
+    for (size_t i = 0; known != NULL && i < known->vote_count; i++) {
+        if (strcmp(known->votes[i].person, person) != 0)
+            continue;
+        count++;
+        *ret_last = known->votes[i].rejection ? *ret_last : &known->votes[i];
+    }
+    return count;
+}
+
+/* Is it people that the request waits for? */
+static enum outcome quorum_open(const struct polling *p, bool *ret, struct fault *f)
+{
+    struct request *request = NULL;
+    struct verdict *verdict = NULL;
+    enum outcome o = request_pending(p->runner, p->step->target, &request, f);
+
+    if (o == OK)
+        o = request_verdict(p->runner, p->step->target, request, &verdict, f);
+    if (o == OK)
+        *ret = false;
+    for (size_t i = 0; o == OK && i < verdict->finding_count; i++)
+        *ret =
+            *ret || (verdict->findings[i].kind == FINDING_MISSING && strcmp(verdict->findings[i].code, "quorum") == 0);
+    verdict_free(verdict);
+    request_free(request);
+    return o;
+}
+
+/* Whose approval lies so far before the newest that the rule does not count them together; *ret NULL: nobody's, or it does
+ * without. Is said. */
+static enum outcome stale_find(const struct polling *p, const char **ret, struct fault *f)
+{
+    const struct runner *r = p->runner;
+    const struct state_request *known = state_request(&r->estate->state, &p->request);
+    const struct rule *rule = known != NULL ? policy_rule(r->estate->policy, known->rule) : NULL;
+    const struct state_vote *newest = NULL, *last = NULL;
+    const char *who = NULL;
+    bool open = false;
+    enum outcome o = OK;
+
+    for (size_t i = 0; rule != NULL && rule->quorum.within > 0 && i < known->vote_count; i++)
+        newest = known->votes[i].rejection ? newest : &known->votes[i];
+    for (size_t i = 0; newest != NULL && who == NULL && i < r->actors.count; i++) {
+        votes_of(p, r->actors.items[i], &last);
+        if (last != NULL && newest->at - last->at > rule->quorum.within)
+            who = r->actors.items[i];
+    }
+    if (who != NULL)
+        o = quorum_open(p, &open, f);
+    if (o == OK && open)
+        talk_note(TONE_WAIT, "%s approved at %s, more than %s before %s did at %s: once more.", who,
+                  moment_format(last->at).text, duration_format(rule->quorum.within).text, newest->person,
+                  moment_format(newest->at).text);
+    if (o == OK)
+        *ret = open ? who : NULL;
+    return o;
+}
+
+/* reason NULL: an approval. It renews the one before where there is one. */
 static enum outcome vote(struct polling *p, const char *person, const char *key, const char *reason, struct fault *f)
 {
     struct runner *r = p->runner;
@@ -42,12 +107,15 @@ static enum outcome vote(struct polling *p, const char *person, const char *key,
     const char *words[16] = {
         reason != NULL ? "reject" : "approve", id.hex, "--as", person, "--bindings", r->estate->bindings->path};
     size_t count = 6;
+    const struct state_vote *before = NULL;
     struct fault ignored = {.outcome = OK};
     enum outcome o = OK, followed = OK;
 
     if (reason != NULL) {
         words[count++] = "--reason";
         words[count++] = reason;
+    } else if (votes_of(p, person, &before) > 0 && before != NULL) {
+        words[count++] = "--again";
     }
     if (quiet)
         words[count++] = "--yes";
@@ -116,6 +184,35 @@ static enum outcome rejection_answer(struct polling *p, const struct yaml *attem
     return o;
 }
 
+static enum outcome approval_answer(struct polling *p, const char *person, struct fault *f)
+{
+    char *key = NULL;
+    enum outcome o = answers_key(p->runner->answers, person, &key, f);
+
+    if (o == OK)
+        o = vote(p, person, key, NULL, f);
+    free(key);
+    return o;
+}
+
+/* Nobody is asked for ever: where it takes longer than the rule's time to ask them all, that time is too short. */
+static enum outcome renew_answers(struct polling *p, struct fault *f)
+{
+    const char *who = NULL;
+    enum outcome o = OK;
+
+    for (size_t asked = 0; (o = stale_find(p, &who, f)) == OK && who != NULL; asked++) {
+        if (asked == 2 * p->runner->actors.count)
+            return fault_set(f, E_REFUSED,
+                             "step %s: the approvals still lie further apart than the rule's `within`; run this again "
+                             "when they can be given sooner after each other",
+                             p->step->id);
+        if ((o = approval_answer(p, who, f)) != OK)
+            break;
+    }
+    return o;
+}
+
 static enum outcome poll_answers(struct polling *p, struct fault *f)
 {
     struct runner *r = p->runner;
@@ -131,17 +228,10 @@ static enum outcome poll_answers(struct polling *p, struct fault *f)
         if (o == OK)
             o = rejection_answer(p, attempt, f);
     }
-    for (size_t i = 0; i < r->actors.count && o == OK; i++) {
-        char *key = NULL;
-
-        if (ballot_of(p, r->actors.items[i]) == BALLOT_APPROVED)
-            continue;
-        o = answers_key(r->answers, r->actors.items[i], &key, f);
-        if (o == OK)
-            o = vote(p, r->actors.items[i], key, NULL, f);
-        free(key);
-    }
-    return o;
+    for (size_t i = 0; i < r->actors.count && o == OK; i++)
+        if (ballot_of(p, r->actors.items[i]) != BALLOT_APPROVED)
+            o = approval_answer(p, r->actors.items[i], f);
+    return o == OK ? renew_answers(p, f) : o;
 }
 
 static enum outcome stop(struct runner *r, struct fault *f)
@@ -158,16 +248,19 @@ static enum outcome line_ask(struct runner *r, const char *prompt, struct buf *r
     return o == E_REFUSED || (o == OK && strcmp(buf_str(ret), "b") == 0) ? stop(r, f) : o;
 }
 
-/* One person at the terminal: approves, or rejects. A wrong key, PIN or card is said, and asked for again. */
+/* One person at the terminal: approves, once more where they did, or rejects. A wrong key, PIN or card is said, and asked
+ * for again. */
 static enum outcome poll_person(struct polling *p, const char *person, struct fault *f)
 {
     struct buf key = BUF(TYPED_MAX), reason = BUF(TYPED_MAX);
+    const struct state_vote *last = NULL;
+    const size_t before = votes_of(p, person, &last);
     char prompt[LIMIT_NAME + 96];
     enum outcome o = OK;
 
     snprintf(prompt, sizeof prompt,
              "%s: your card (pkcs11: URI without its PIN, or a PEM file)  [r] reject  [b] break:", person);
-    while (o == OK && ballot_of(p, person) == BALLOT_NONE) {
+    while (o == OK && votes_of(p, person, &last) == before) {
         bool reject = false;
 
         buf_clear(&reason);
@@ -187,13 +280,12 @@ static enum outcome poll_person(struct polling *p, const char *person, struct fa
     return o;
 }
 
-static enum outcome poll_terminal(struct polling *p, struct fault *f)
+/* Until everybody has approved. */
+static enum outcome poll_actors(struct polling *p, struct fault *f)
 {
     struct runner *r = p->runner;
     enum outcome o = OK;
 
-    talk_note(TONE_PLAIN, "Request %.16s, for step %s: %s", digest_hex(&p->request).hex, p->step->target->id,
-              p->step->target->text);
     for (size_t i = 0; i < r->actors.count && o == OK;) {
         enum ballot ballot = ballot_of(p, r->actors.items[i]);
 
@@ -207,6 +299,23 @@ static enum outcome poll_terminal(struct polling *p, struct fault *f)
             o = poll_person(p, r->actors.items[i], f);
         }
     }
+    return o;
+}
+
+static enum outcome poll_terminal(struct polling *p, struct fault *f)
+{
+    const char *who = NULL;
+    enum outcome o = OK;
+
+    talk_note(TONE_PLAIN, "Request %.16s, for step %s: %s", digest_hex(&p->request).hex, p->step->target->id,
+              p->step->target->text);
+    do {
+        o = poll_actors(p, f);
+        if (o == OK)
+            o = stale_find(p, &who, f);
+        if (o == OK && who != NULL)
+            o = poll_person(p, who, f);
+    } while (o == OK && who != NULL);
     return o;
 }
 
