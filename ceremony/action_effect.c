@@ -62,7 +62,7 @@ static const struct rule *step_rule(const struct runner *r, const struct step *s
 }
 
 /* The pending request of this ceremony for this step; E_ABSENT: none. */
-static enum outcome request_pending(struct runner *r, const struct step *s, struct request **ret, struct fault *f)
+enum outcome request_pending(struct runner *r, const struct step *s, struct request **ret, struct fault *f)
 {
     const struct state *state = &r->estate->state;
     const char *operation = operation_name((enum operation)s->action->operation);
@@ -87,7 +87,7 @@ static enum outcome request_pending(struct runner *r, const struct step *s, stru
 }
 
 /* Its verdict as of now, were the ceremony at that step. */
-static enum outcome request_verdict(struct runner *r, const struct step *s, const struct request *request,
+enum outcome request_verdict(struct runner *r, const struct step *s, const struct request *request,
                                     struct verdict **ret, struct fault *f)
 {
     const struct ceremony_fact fact = {r->estate->ceremony, r->script->id, s->id, s->action->operation};

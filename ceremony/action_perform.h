@@ -40,6 +40,11 @@ bool intent_of_step(const struct runner *r, const struct step *s, const struct s
 /* Has the module bring the key of a `replicate` step to its site. E_REFUSED: *ret_request is the request that waits, all zero
  * where there is none, and is written for that outcome too. */
 enum outcome replicate_call(struct runner *r, const struct step *s, struct digest *ret_request, struct fault *f);
+/* The pending request of this ceremony for this step; E_ABSENT: none. */
+enum outcome request_pending(struct runner *r, const struct step *s, struct request **ret, struct fault *f);
+/* Its verdict as of now, were the ceremony at that step. */
+enum outcome request_verdict(struct runner *r, const struct step *s, const struct request *request,
+                             struct verdict **ret, struct fault *f);
 
 /* The newest artifact of this step and kind in the log. */
 bool artifact_find(const struct runner *r, const struct step *s, const char *kind, struct digest *ret);
