@@ -20,6 +20,9 @@ static enum outcome arrival_call(struct runner *r, const struct step *s, const j
         o = client_call(r->client, "arrive", question, &answer, f);
         question = NULL; /* taken by client_call */
     }
+    if (o == OK && json_string_or_null(answer, "why") != NULL)
+        o = fault_set(f, E_REFUSED, "%s: it arrives by the import, which is no step",
+                      json_string_or_null(answer, "why"));
     json_decref(answer);
     json_decref(question);
     return o == OK ? runner_follow(r, f) : o;

@@ -6,20 +6,27 @@
 
 static enum outcome journey_tell(const struct arguments *a, json_t *answer, struct fault *f)
 {
+    const char *why = json_string_or_null(answer, "why"); /* where an answer is awaited yet */
     struct buf b = BUF(OUTPUT_MAX);
     enum outcome o = OK;
 
-    if (argument_flag(a, "json"))
-        return print_json(json_incref(answer), f);
+    if (argument_flag(a, "json")) {
+        o = print_json(json_incref(answer), f);
+        return o == OK && why != NULL ? print_said(E_PENDING, f) : o;
+    }
     print_text(&b, a->operands[0]);
     buf_puts(&b, " at ");
     print_text(&b, a->operands[1]);
     buf_puts(&b, ": ");
-    print_toned(&b, TONE_GOOD, json_string_or_null(answer, "status"));
+    print_toned(&b, why != NULL ? TONE_WAIT : TONE_GOOD, json_string_or_null(answer, "status"));
+    if (why != NULL) {
+        buf_puts(&b, ": ");
+        print_text(&b, why);
+    }
     buf_puts(&b, "\n");
     o = print_out(&b, f);
     buf_free(&b);
-    return o;
+    return o == OK && why != NULL ? print_said(E_PENDING, f) : o;
 }
 
 /* The verb with token, site, and those of the options that were given. */

@@ -11,6 +11,7 @@
 void inquiry_clear(struct inquiry *q)
 {
     json_decref(q->keys);
+    json_decref(q->arrival);
     *q = (struct inquiry){.kind = MESSAGE_KINDS};
 }
 
@@ -41,12 +42,30 @@ static enum outcome keys_read(const json_t *json, struct inquiry *q, struct faul
     return result;
 }
 
+static enum outcome arrival_read(const json_t *json, struct inquiry *q, struct fault *f)
+{
+    json_t *arrival = NULL;
+    const char *bag = NULL;
+    enum outcome result = json_want_object(json, "arrival", &arrival, f);
+
+    if (result == OK)
+        result = json_members(arrival, "bag ?elsewhere ?received-by ?safe", f);
+    if (result == OK)
+        result = json_want_string(arrival, "bag", &bag, f);
+    if (result == OK)
+        q->arrival = json_incref(arrival);
+    return result;
+}
+
 static enum outcome inquiry_parse(const json_t *json, struct inquiry *q, struct fault *f)
 {
     const char *type = NULL;
     int64_t size = 0;
-    enum outcome result =
-        json_members(json, q->kind == MESSAGE_DRILL ? "challenge keys made size type" : "challenge made size type", f);
+    enum outcome result = json_members(json,
+                                       q->kind == MESSAGE_DRILL       ? "challenge keys made size type"
+                                       : q->kind == MESSAGE_CHALLENGE ? "arrival challenge made size type"
+                                                                      : "challenge made size type",
+                                       f);
 
     if (result == OK)
         result = json_want_string(json, "type", &type, f);
@@ -61,6 +80,8 @@ static enum outcome inquiry_parse(const json_t *json, struct inquiry *q, struct 
     if (result == OK && size < 0)
         result = fault_set(f, E_INVALID, "it was asked before the log began");
     q->size = (uint64_t)size;
+    if (result == OK && q->kind == MESSAGE_CHALLENGE)
+        return arrival_read(json, q, f);
     return result == OK && q->kind == MESSAGE_DRILL ? keys_read(json, q, f) : result;
 }
 
@@ -91,7 +112,7 @@ enum outcome inquiry_read(const struct estate *e, enum message_kind kind, const 
         result = inquiry_parse(json, &q, f);
     if (result == OK) {
         *ret = q;
-        q.keys = NULL; /* taken by *ret */
+        q.keys = q.arrival = NULL; /* taken by *ret */
     } else if (result != E_ABSENT) {
         fault_context(f, "%s", path != NULL ? path : "home/inquiries");
     }
@@ -107,8 +128,10 @@ static enum outcome inquiry_write(const struct estate *e, const struct inquiry *
     struct buf bytes = BUF(LIMIT_DOCUMENT);
     char *folder = estate_path(e, "inquiries", NULL), *path = inquiry_path(e, q->kind, q->token, q->site);
     json_t *json = inquiry_json(q);
-    bool good = folder != NULL && path != NULL && json_put_moment(json, "made", q->made) &&
-                json_put_integer(json, "size", (int64_t)q->size) && json_put_string(json, "type", INQUIRY_TYPE);
+    bool good = folder != NULL && path != NULL &&
+                (q->arrival == NULL || json_put(json, "arrival", json_incref(q->arrival))) &&
+                json_put_moment(json, "made", q->made) && json_put_integer(json, "size", (int64_t)q->size) &&
+                json_put_string(json, "type", INQUIRY_TYPE);
     enum outcome result = good ? json_canonical(json, &bytes, f) : fault_memory(f);
 
     if (result == OK)
@@ -123,15 +146,16 @@ static enum outcome inquiry_write(const struct estate *e, const struct inquiry *
 }
 
 static enum outcome inquiry_make(const struct estate *e, enum message_kind kind, const char *token, const char *site,
-                                 const json_t *keys, struct inquiry *ret, struct fault *f)
+                                 const json_t *about, struct inquiry *ret, struct fault *f)
 {
     struct inquiry q = {.kind = kind};
     enum outcome result = inquiry_named(kind, token, site, &q, f);
+    json_t *copy = about != NULL ? json_deep_copy(about) : NULL;
 
     q.size = e->state.size;
     q.made = moment_now();
-    q.keys = keys != NULL ? json_deep_copy(keys) : NULL;
-    if (result == OK && keys != NULL && q.keys == NULL)
+    *(kind == MESSAGE_CHALLENGE ? &q.arrival : &q.keys) = copy;
+    if (result == OK && about != NULL && copy == NULL)
         result = fault_memory(f);
     if (result == OK && !random_bytes(q.challenge.bytes, sizeof q.challenge.bytes))
         result = fault_set(f, E_IO, "no random bytes from the system");
@@ -139,23 +163,23 @@ static enum outcome inquiry_make(const struct estate *e, enum message_kind kind,
         result = inquiry_write(e, &q, f);
     if (result == OK) {
         *ret = q;
-        q.keys = NULL; /* taken by *ret */
+        q.keys = q.arrival = NULL; /* taken by *ret */
     }
     inquiry_clear(&q);
     return result;
 }
 
 enum outcome inquiry_want(const struct estate *e, enum message_kind kind, const char *token, const char *site,
-                          const json_t *keys, struct fault *ret_text, struct fault *f)
+                          const json_t *about, struct fault *ret_text, struct fault *f)
 {
     struct inquiry q = {.kind = kind};
     struct fault ignored = {OK, ""};
     enum outcome result = OK;
 
     if (inquiry_read(e, kind, token, site, &q, &ignored) != OK || inquiry_stands(&e->state, &q, &ignored) != OK ||
-        (keys != NULL && !json_equal(q.keys, keys))) {
+        (about != NULL && !json_equal(kind == MESSAGE_CHALLENGE ? q.arrival : q.keys, about))) {
         inquiry_clear(&q);
-        result = inquiry_make(e, kind, token, site, keys, &q, f);
+        result = inquiry_make(e, kind, token, site, about, &q, f);
     }
     if (result == OK)
         fault_set(ret_text, E_PENDING,
@@ -181,6 +205,16 @@ moment inquiry_until(const struct inquiry *q)
     return q->made + (moment)LIMIT_INQUIRY;
 }
 
+static enum outcome arrival_stands(const struct state *s, const struct inquiry *q, struct fault *f)
+{
+    const struct state_site *known = state_site(s, q->token, q->site);
+
+    if (known != NULL && known->away && strcmp(known->bag, json_string_or_null(q->arrival, "bag")) == 0)
+        return OK;
+    return fault_set(f, E_REFUSED, "the HSM of %s at %s is not on its way in bag %s any more", q->token, q->site,
+                     json_string_or_null(q->arrival, "bag"));
+}
+
 enum outcome inquiry_stands(const struct state *s, const struct inquiry *q, struct fault *f)
 {
     const json_t *item = NULL;
@@ -199,7 +233,7 @@ enum outcome inquiry_stands(const struct state *s, const struct inquiry *q, stru
             return fault_set(f, E_REFUSED, "the key of entry %llu is not at %s any more: drill %s again",
                              (unsigned long long)json_integer_value(item), q->site, q->site);
     }
-    return OK;
+    return q->arrival != NULL ? arrival_stands(s, q, f) : OK;
 }
 
 json_t *inquiry_json(const struct inquiry *q)

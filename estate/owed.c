@@ -19,7 +19,7 @@ const char *owed_number_name(enum message_kind kind)
 {
     if (kind == MESSAGE_END)
         return "born";
-    return kind == MESSAGE_DRILL || kind == MESSAGE_INVENTORY ? "size" : "intent";
+    return kind == MESSAGE_DRILL || kind == MESSAGE_INVENTORY || kind == MESSAGE_CHALLENGE ? "size" : "intent";
 }
 
 static enum outcome owed_add(struct owed_list *l, const struct owed *one, struct fault *f)
@@ -134,6 +134,8 @@ enum outcome owed_gather(const struct estate *e, const char *token, const char *
         result = question_gather(e, MESSAGE_DRILL, token, site, &l, f);
     if (result == OK)
         result = question_gather(e, MESSAGE_INVENTORY, token, site, &l, f);
+    if (result == OK)
+        result = question_gather(e, MESSAGE_CHALLENGE, token, site, &l, f);
     if (result == OK) {
         *ret = l;
         l = (struct owed_list){.items = NULL}; /* taken by *ret */

@@ -55,8 +55,9 @@ struct quorate_vendor {
      *              that is not on the token). missing: the log has it, the HSM has not. differences counts these and the sites that are
      *              absent.
      *   "depart"   {"bag", "carrier"?, "site", "token"} -> {"status": "on its way"}: its HSM leaves, and counts nowhere
-     *   "arrive"   {"bag"?, "elsewhere"?: "LAT,LON", "received-by"?, "safe"?, "site", "token"} -> {"status": "arrived"}: it is
-     *              there and answers a challenge; bag is the one that it left in
+     *   "arrive"   {"bag"?, "elsewhere"?: "LAT,LON", "received-by"?, "safe"?, "site", "token"} -> {"status":
+     *              "arrived"|"asked", "why"?}: it is there and answers a challenge; bag is the one that it left in; asked:
+     *              by a file, why says what is to be done
      *   "promote"  {"site", "token"} -> {"missing"?, "missing-keys": labels of keys that the site does not hold, "request"?,
      *              "status": "pending"|"promoted"}
      *   "replicate" {"key": its label, "site", "token"} -> {"missing"?, "request"?, "status":

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/document.h"
 #include "core/encode.h"
+#include "module/replica.h"
 #include "module/site_keys.h"
 
 /* One coordinate in degrees, as it will stand in the log: digits, at most one point, perhaps a minus. Not by strtod,
@@ -98,10 +100,11 @@ static enum outcome target_find(struct world *w, const json_t *question, const c
     return OK;
 }
 
-static enum outcome status_answer(const char *status, json_t **ret, struct fault *f)
+/* why: NULL where nothing is to be said. */
+static enum outcome status_answer(const char *status, const char *why, json_t **ret, struct fault *f)
 {
     json_t *report = json_object();
-    if (json_put_string(report, "status", status)) {
+    if (json_put_string(report, "status", status) && (why == NULL || json_put_string(report, "why", why))) {
         *ret = report;
         return OK;
     }
@@ -137,11 +140,30 @@ enum outcome depart_run(struct world *w, const json_t *question, json_t **ret, s
         outcome = members_copy(question, names, body) ? estate_append(w->estate, ENTRY_DEPARTED, body, NULL, f)
                                                       : fault_memory(f);
     json_decref(body);
-    return outcome == OK ? status_answer("on its way", ret, f) : outcome;
+    return outcome == OK ? status_answer("on its way", NULL, ret, f) : outcome;
 }
 
-/* The HSM that is reached there now is the one that was enrolled: it answers a challenge, which goes into the entry. */
-static enum outcome journey_answer(struct world *w, const struct state_site *known, json_t *more, struct fault *f)
+static enum outcome answer_put(json_t *more, struct span answer, const struct digest *challenge, struct fault *f)
+{
+    return json_put_bytes_hex(more, "answer", answer) && json_put_digest(more, "challenge", challenge)
+               ? OK
+               : fault_memory(f);
+}
+
+static enum outcome courier_answer(struct world *w, const struct state_site *known, json_t *more, struct fault *f)
+{
+    struct replicas at = {.count = 0};
+    struct replica *r = NULL;
+    enum outcome outcome = replicas_want(&at, w, known->token, known->site, &r, f);
+    if (outcome == OK)
+        outcome = replica_visit(r, VISIT_READY, f);
+    if (outcome == OK)
+        outcome = answer_put(more, buf_span(&r->visit->answer), &r->visit->challenge, f);
+    replicas_end(&at);
+    return outcome;
+}
+
+static enum outcome module_answer(struct world *w, const struct state_site *known, json_t *more, struct fault *f)
 {
     const struct token *named = policy_token(w->estate->policy, known->token);
     bool primary = named != NULL && strcmp(named->primary, known->site) == 0;
@@ -161,12 +183,57 @@ static enum outcome journey_answer(struct world *w, const struct state_site *kno
     if (outcome == OK)
         outcome = site_challenge(&link, estate, buf_span(&pinned.identity_id), buf_span(&pinned.identity), &challenge,
                                  &answer, f);
-    if (outcome == OK &&
-        (!json_put_bytes_hex(more, "answer", buf_span(&answer)) || !json_put_digest(more, "challenge", &challenge)))
-        outcome = fault_memory(f);
+    if (outcome == OK)
+        outcome = answer_put(more, buf_span(&answer), &challenge, f);
     site_close(&link);
     site_keys_clear(&pinned);
     buf_free(&answer);
+    return outcome;
+}
+
+/* Whom files are carried to is asked now, and answers when somebody comes back. */
+static enum outcome arrival_carried(struct world *w, const struct state_site *known, const char *elsewhere,
+                                    json_t *arrival, json_t **ret, struct fault *f)
+{
+    struct fault text = {OK, ""};
+    enum outcome outcome = elsewhere == NULL || json_put_string(arrival, "elsewhere", elsewhere) ? OK : fault_memory(f);
+    if (outcome == OK && !known->away)
+        outcome = fault_set(f, E_REFUSED, "%s at %s is nowhere yet: `quorate enrol` says that it is there",
+                            known->token, known->site);
+    if (outcome == OK)
+        outcome = inquiry_want(w->estate, MESSAGE_CHALLENGE, known->token, known->site, arrival, &text, f);
+    return outcome == OK ? status_answer("asked", text.text, ret, f) : outcome;
+}
+
+enum outcome arrival_import(struct world *w, const struct inquiry *q, const json_t *answer, struct fault *f)
+{
+    static const char *const names[] = {"bag", "received-by", "safe", NULL};
+    const struct state_site *known = state_site(&w->estate->state, q->token, q->site);
+    const char *hex = NULL;
+    struct buf signature = BUF(2048);
+    struct digest challenge, digest;
+    json_t *more = json_object();
+    enum outcome outcome = inquiry_stands(&w->estate->state, q, f);
+    if (outcome == OK)
+        outcome = json_want_digest(answer, "challenge", &challenge, f);
+    if (outcome == OK && !digest_equal(&challenge, &q->challenge))
+        outcome = fault_set(f, E_REFUSED, "the answer of %s at %s is for another challenge than the one asked last",
+                            q->token, q->site);
+    if (outcome == OK)
+        outcome = json_want_string(answer, "answer", &hex, f);
+    if (outcome == OK)
+        outcome = hex_parse_buf(hex, &signature, f);
+    if (outcome == OK && !challenge_digest(&w->estate->state.estate, q->token, q->site, &challenge, &digest))
+        outcome = fault_memory(f);
+    if (outcome == OK && digest_signature_verify(buf_span(&known->identity), &digest, buf_span(&signature), f) != OK)
+        outcome = fault_context(f, "%s at %s: the HSM does not answer with its identity key", q->token, q->site);
+    if (outcome == OK)
+        outcome = members_copy(q->arrival, names, more) ? answer_put(more, buf_span(&signature), &challenge, f)
+                                                        : fault_memory(f);
+    if (outcome == OK)
+        outcome = arrival_log(w->estate, q->token, q->site, json_string_or_null(q->arrival, "elsewhere"), more, f);
+    json_decref(more);
+    buf_free(&signature);
     return outcome;
 }
 
@@ -176,6 +243,7 @@ enum outcome arrive_run(struct world *w, const json_t *question, json_t **ret, s
     const struct state_site *known = NULL;
     const char *token = NULL, *site = NULL, *elsewhere = json_string_or_null(question, "elsewhere"),
                *bag = json_string_or_null(question, "bag");
+    const struct binding *bound = NULL;
     json_t *more = json_object();
 
     enum outcome outcome = target_find(w, question, &token, &site, &known, f);
@@ -184,15 +252,28 @@ enum outcome arrive_run(struct world *w, const json_t *question, json_t **ret, s
     if (outcome == OK && known->placed)
         outcome = fault_set(f, E_REFUSED, "%s at %s has not left (it is at %s): `quorate move` says that it does",
                             token, site, known->place);
-    if (outcome == OK && known->away && (bag == NULL || strcmp(bag, known->bag) != 0))
+    if (outcome == OK && known->away && bag == NULL)
+        outcome =
+            fault_set(f, E_REFUSED, "%s at %s left in a sealed bag: say the number of the one that it came in, --bag",
+                      token, site);
+    if (outcome == OK && known->away && strcmp(bag, known->bag) != 0)
         outcome = fault_set(f, E_REFUSED,
                             "%s at %s left in another bag than %s: look at its number again; if the seal was broken, "
                             "`quorate retire` ends it",
-                            token, site, bag != NULL ? bag : "none");
+                            token, site, bag);
+    if (outcome == OK && !members_copy(question, names, more))
+        outcome = fault_memory(f);
+    if (outcome == OK && site_carried(w, token, site, &bound)) {
+        outcome = arrival_carried(w, known, elsewhere, more, ret, f);
+        goto out;
+    }
     if (outcome == OK)
-        outcome = members_copy(question, names, more) ? journey_answer(w, known, more, f) : fault_memory(f);
+        outcome = replica_is_far(w, token, site) ? courier_answer(w, known, more, f) : module_answer(w, known, more, f);
     if (outcome == OK)
         outcome = arrival_log(w->estate, token, site, elsewhere, more, f);
+    if (outcome == OK)
+        outcome = status_answer("arrived", NULL, ret, f);
+out:
     json_decref(more);
-    return outcome == OK ? status_answer("arrived", ret, f) : outcome;
+    return outcome;
 }

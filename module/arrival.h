@@ -1,6 +1,7 @@
 #ifndef QUORATE_MODULE_ARRIVAL_H
 #define QUORATE_MODULE_ARRIVAL_H
 
+#include "estate/inquiry.h"
 #include "module/world.h"
 
 /* Where HSMs are: people's word, and from one place to another the HSM's own answer. */
@@ -15,5 +16,8 @@ enum outcome arrival_log(struct estate *e, const char *token, const char *site, 
 /* `quorate move` and `quorate arrive`; see estate/vendor.h. */
 enum outcome depart_run(struct world *w, const json_t *question, json_t **ret, struct fault *f);
 enum outcome arrive_run(struct world *w, const json_t *question, json_t **ret, struct fault *f);
+
+/* The answer that files brought to an arrival's challenge: verified, and logged as `arrived`. `answer` is the site's whole. */
+enum outcome arrival_import(struct world *w, const struct inquiry *q, const json_t *answer, struct fault *f);
 
 #endif

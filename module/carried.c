@@ -24,7 +24,7 @@ struct import {
 /* Which message it answers, and whose answer it is; nothing of it is believed yet. */
 static enum outcome answer_peek(struct import *n, struct span bytes, struct fault *f)
 {
-    static const enum message_kind kinds[] = {MESSAGE_OFFER, MESSAGE_BORN,  MESSAGE_WITHDRAW,
+    static const enum message_kind kinds[] = {MESSAGE_OFFER, MESSAGE_BORN,  MESSAGE_WITHDRAW, MESSAGE_CHALLENGE,
                                               MESSAGE_END,   MESSAGE_DRILL, MESSAGE_INVENTORY};
     const char *type = NULL, *token = NULL, *site = NULL;
     enum message_kind kind = MESSAGE_OFFER;
@@ -324,9 +324,12 @@ static enum outcome answer_import(struct import *n, struct fault *f)
         return receipt_import(n, f);
     case MESSAGE_BORN:
         return told_import(n, f);
+    case MESSAGE_CHALLENGE:
     case MESSAGE_DRILL:
     case MESSAGE_INVENTORY:
-        n->status = n->answer.kind == MESSAGE_DRILL ? "drilled" : "listed";
+        n->status = n->answer.kind == MESSAGE_CHALLENGE ? "arrived"
+                    : n->answer.kind == MESSAGE_DRILL   ? "drilled"
+                                                        : "listed";
         return carried_answer(n->world, n->token, n->site, &n->answer, n->more, f);
     default:
         return says_destroyed(n) && !retirement ? end_import(n, f) : withdrawal_import(n, retirement, f);

@@ -11,7 +11,7 @@ enum outcome carried_import(struct world *w, struct span answer, json_t **ret, s
 /* Whether a provisional birth may still become one: under its policy, in time, not suspended (design, section 7, step 8). */
 enum outcome provisional_stands(const struct world *w, uint64_t intent, struct fault *f);
 
-/* The answer to a question (estate/inquiry.h), whose form was looked at: a drill is logged, an inventory held against the log; more
+/* The answer to a question (estate/inquiry.h), whose form was looked at: a drill or an arrival is logged, an inventory held against the log; more
  * gets `drill` or `inventory`, as the verbs of these names have them. (module/carried_answer.c) */
 struct site_answer;
 enum outcome carried_answer(struct world *w, const char *token, const char *site, const struct site_answer *a,

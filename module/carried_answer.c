@@ -1,5 +1,6 @@
 #include "audit/listing.h"
 #include "core/limits.h"
+#include "module/arrival.h"
 #include "module/carried.h"
 #include "module/drill.h"
 #include "module/recovery.h"
@@ -20,11 +21,13 @@ static enum outcome question_open(const struct world *w, enum message_kind kind,
 }
 
 /* A death between the entry and the end of the question: it is in the log, once. */
-static enum outcome logged_already(const struct world *w, const struct inquiry *q, bool *ret, struct fault *f)
+static enum outcome logged_already(const struct world *w, const struct inquiry *q, enum entry_type type,
+                                   struct fault *f)
 {
     const struct log *log = w->estate->log;
     enum outcome outcome = OK;
-    for (uint64_t seq = q->size; seq < log_size(log) && outcome == OK && !*ret; seq++) {
+    bool logged = false;
+    for (uint64_t seq = q->size; seq < log_size(log) && outcome == OK && !logged; seq++) {
         struct buf line = BUF(LIMIT_ENTRY);
         struct entry e = {.json = NULL};
         struct digest challenge;
@@ -32,12 +35,15 @@ static enum outcome logged_already(const struct world *w, const struct inquiry *
         outcome = log_entry_bytes(log, seq, &line, f);
         if (outcome == OK)
             outcome = entry_parse(buf_span(&line), &e, f);
-        *ret = outcome == OK && e.type == ENTRY_DRILL &&
-               json_want_digest(e.body, "challenge", &challenge, &none) == OK &&
-               digest_equal(&challenge, &q->challenge);
+        logged = outcome == OK && e.type == type && json_want_digest(e.body, "challenge", &challenge, &none) == OK &&
+                 digest_equal(&challenge, &q->challenge);
         entry_clear(&e);
         buf_free(&line);
     }
+    if (outcome == OK && logged)
+        outcome = inquiry_forget(w->estate, q, f);
+    if (outcome == OK && logged)
+        outcome = fault_set(f, E_REFUSED, "the log has this answer of %s at %s already", q->token, q->site);
     return outcome;
 }
 
@@ -47,17 +53,11 @@ static enum outcome drill_take(struct world *w, const struct inquiry *q, const j
     struct buf bytes = BUF(LIMIT_DRILL);
     struct drill d = {.keys = NULL};
     json_t *line = json_object();
-    bool logged = false;
     enum outcome outcome = line != NULL ? json_canonical(receipt, &bytes, f) : fault_memory(f);
     if (outcome == OK)
         outcome = drill_parse(buf_span(&bytes), &d, f);
     if (outcome == OK)
-        outcome = logged_already(w, q, &logged, f);
-    if (outcome == OK && logged) {
-        outcome = inquiry_forget(w->estate, q, f);
-        if (outcome == OK)
-            outcome = fault_set(f, E_REFUSED, "the log has this drill of %s at %s already", q->token, q->site);
-    }
+        outcome = logged_already(w, q, ENTRY_DRILL, f);
     if (outcome == OK)
         outcome = drill_import(w, q, &d, line, f);
     if (outcome == OK && !json_put(more, "drill", json_incref(line)))
@@ -103,6 +103,12 @@ static enum outcome listing_take(struct world *w, const struct inquiry *q, const
     return outcome;
 }
 
+static enum outcome arrival_take(struct world *w, const struct inquiry *q, const json_t *answer, struct fault *f)
+{
+    enum outcome outcome = logged_already(w, q, ENTRY_ARRIVED, f);
+    return outcome == OK ? arrival_import(w, q, answer, f) : outcome;
+}
+
 enum outcome carried_answer(struct world *w, const char *token, const char *site, const struct site_answer *a,
                             json_t *more, struct fault *f)
 {
@@ -114,11 +120,12 @@ enum outcome carried_answer(struct world *w, const char *token, const char *site
         outcome = estate_refresh(w->estate, f);
     if (outcome == OK)
         outcome = question_open(w, a->kind, token, site, &q, f);
-    if (outcome == OK)
+    if (outcome == OK && a->kind != MESSAGE_CHALLENGE)
         outcome = json_want_object(a->json, "receipt", &receipt, f);
     if (outcome == OK)
-        outcome =
-            a->kind == MESSAGE_DRILL ? drill_take(w, &q, receipt, more, f) : listing_take(w, &q, receipt, more, f);
+        outcome = a->kind == MESSAGE_CHALLENGE ? arrival_take(w, &q, a->json, f)
+                  : a->kind == MESSAGE_DRILL   ? drill_take(w, &q, receipt, more, f)
+                                               : listing_take(w, &q, receipt, more, f);
     if (outcome == OK)
         outcome = inquiry_forget(w->estate, &q, f);
     inquiry_clear(&q);

@@ -70,6 +70,7 @@ static enum outcome visit_make(struct world *w, const char *token, const char *s
     v->lock = lock_share(w->carried);
     v->how = SITE_MODULE;
     v->message = BUF(LIMIT_MESSAGE);
+    v->answer = BUF(2048);
     v->note = BUF(LIMIT_NOTE);
     v->within = site_answers_within(w, site);
     v->lower = lower;

@@ -180,6 +180,7 @@ void visit_free(struct visit *v)
     buf_free(&v->wanted);
     buf_free(&v->public_key);
     buf_free(&v->message);
+    buf_free(&v->answer);
     buf_free(&v->note);
     heads_clear(&v->heads);
     free(v->origin);

@@ -42,20 +42,18 @@ static enum outcome exchange(struct visit *v, enum message_kind kind, struct sit
     return outcome;
 }
 
-/* The member `name` is the identity key's signature over this digest. */
-static enum outcome signature_check(const struct visit *v, const json_t *json, const char *name,
-                                    const struct digest *digest, struct fault *f)
+/* The member `name` is the identity key's signature over this digest; it is appended to ret. */
+static enum outcome signature_take(const struct visit *v, const json_t *json, const char *name,
+                                   const struct digest *digest, struct buf *ret, struct fault *f)
 {
     const char *hex = NULL;
-    struct buf signature = BUF(2048);
     enum outcome outcome = json_want_string(json, name, &hex, f);
     if (outcome == OK)
-        outcome = hex_parse_buf(hex, &signature, f);
+        outcome = hex_parse_buf(hex, ret, f);
     if (outcome == OK)
-        outcome = digest_signature_verify(buf_span(&v->pinned.identity), digest, buf_span(&signature), f);
+        outcome = digest_signature_verify(buf_span(&v->pinned.identity), digest, buf_span(ret), f);
     if (outcome != OK)
         fault_context(f, "%s at %s: the HSM does not answer with its identity key", v->token, v->bound.site);
-    buf_free(&signature);
     return outcome;
 }
 
@@ -70,6 +68,7 @@ enum outcome courier_ready(struct visit *v, struct fault *f)
     struct digest answered, digest;
     if (v->serial == NULL)
         return not_enrolled(v, f);
+    buf_clear(&v->answer);
     enum outcome outcome = exchange(v, MESSAGE_CHALLENGE, &a, f);
     if (outcome == OK)
         outcome = json_want_digest(a.json, "challenge", &answered, f);
@@ -79,7 +78,7 @@ enum outcome courier_ready(struct visit *v, struct fault *f)
     if (outcome == OK && !challenge_digest(&v->estate, v->token, v->bound.site, &v->challenge, &digest))
         outcome = fault_memory(f);
     if (outcome == OK)
-        outcome = signature_check(v, a.json, "answer", &digest, f);
+        outcome = signature_take(v, a.json, "answer", &digest, &v->answer, f);
     site_answer_clear(&a);
     return outcome;
 }
@@ -149,6 +148,7 @@ enum outcome courier_list(struct visit *v, struct fault *f)
 static enum outcome settled(struct visit *v, enum message_kind kind, const char *wanted, struct fault *f)
 {
     struct site_answer a = {.kind = MESSAGE_KINDS};
+    struct buf signature = BUF(2048);
     const char *what = NULL;
     struct digest digest;
     enum outcome outcome = exchange(v, kind, &a, f);
@@ -160,7 +160,8 @@ static enum outcome settled(struct visit *v, enum message_kind kind, const char 
     if (outcome == OK && !settled_digest(&v->estate, v->token, v->bound.site, &v->birth, wanted, &digest))
         outcome = fault_memory(f);
     if (outcome == OK)
-        outcome = signature_check(v, a.json, "signature", &digest, f);
+        outcome = signature_take(v, a.json, "signature", &digest, &signature, f);
+    buf_free(&signature);
     site_answer_clear(&a);
     return outcome;
 }

@@ -84,7 +84,7 @@ case_drilled() {
     # A death after the entry: it is not logged twice.
     cp "$D/open" "$open"
     ends 1 "$Q" receipt import "$D/drill"
-    says 'the log has this drill'
+    says 'the log has this answer'
     [ "$("$Q" log show --type drill | grep -c glasgow)" = 1 ] || fail 'logged twice'
     # An old answer to a new question; then the key is gone there.
     ends 1 "$Q" drill root glasgow
@@ -96,6 +96,60 @@ case_drilled() {
     ends 1 "$Q" receipt import "$D/drill"
     says 'root at glasgow: failed' 'not proven'
     small_ceremony drilled host
+}
+
+# Its HSM moves: what arrives answers a challenge that files carry, in the bag that it left in, once.
+case_moves() {
+    local open=$D/estate/inquiries/root@glasgow.challenge.json
+    one_offer
+    ends 1 "$Q" arrive root glasgow --bag TEB-1
+    says 'has not left'
+    must "$Q" move root glasgow --bag TEB-1
+    ends 1 "$Q" arrive root glasgow
+    says 'say the number'
+    ends 1 "$Q" arrive root glasgow --bag TEB-2
+    says 'another bag'
+    ends 1 "$Q" arrive root glasgow --bag TEB-1 --received-by custodian-2 --elsewhere 48.86,2.35
+    says 'root at glasgow: asked' 'offer export glasgow'
+    must "$Q" status --offline
+    matches 'challenge +root at glasgow +until 20'
+    matches 'root +glasgow .*on its way'
+    exported challenge
+    accepted challenge
+    # Said otherwise it is another question, which no older answer is for.
+    ends 1 "$Q" arrive root glasgow --bag TEB-1 --received-by custodian-2 --safe GLA-1
+    ends 1 "$Q" receipt import "$D/challenge"
+    says 'another challenge'
+    exported challenge
+    accepted challenge
+    sed -E 's/("answer":"[0-9a-f]{8})[0-9a-f]{4}/\1beef/' "$D/challenge" >"$D/altered"
+    ends 1 "$Q" receipt import "$D/altered"
+    says 'does not answer with its identity key'
+    ends 1 "$Q" receipt import "$D/introduction.json"
+    says 'another challenge'
+    must "$Q" status --offline
+    matches 'root +glasgow .*on its way'
+    cp "$open" "$D/open"
+    must "$Q" receipt import "$D/challenge"
+    matches 'status +arrived'
+    must "$Q" status --offline
+    matches 'root +glasgow .*at home'
+    ! grep -q 'Carried by people' <<<"$OUT" || fail 'still awaited'
+    must "$Q" log show --json --type arrived
+    says '"bag":"TEB-1"' '"received-by":"custodian-2"' '"safe":"GLA-1"'
+    ends 1 "$Q" receipt import "$D/challenge"
+    says 'nobody waits for it'
+    # Gone again in a bag of that number: what was answered is answered, for a question that a death left too.
+    must "$Q" move root glasgow --bag TEB-1
+    cp "$D/open" "$open"
+    ends 1 "$Q" receipt import "$D/challenge"
+    says 'the log has this answer'
+    ends 1 "$Q" arrive root glasgow --bag TEB-1 --json
+    says '"status":"asked"'
+    exported challenge
+    accepted challenge
+    must "$Q" receipt import "$D/challenge"
+    small_ceremony moved host
 }
 
 # A key that comes or goes between question and answer.

@@ -32,7 +32,7 @@ keep) ./honest <brought | tee kept ;;
 replay) cat kept ;;
 swap) sed -E '1s/("wrapped-key":"[0-9a-f]{64})[0-9a-f]{4}/\1beef/' brought | ./honest ;;
 readdress) sed '1s/"challenge":"..../"challenge":"0000/' brought | ./honest ;;
-foreign) ./honest <brought | sed -E 's/("signature":")[0-9a-f]{4}/\1beef/' ;;
+foreign) ./honest <brought | sed -E 's/("(signature|answer)":")[0-9a-f]{4}/\1beef/' ;;
 *) ./honest <brought ;;
 esac
 COURIER
@@ -121,10 +121,21 @@ case_drilled_there() {
         ends 1 "$Q" drill root glasgow
         says 'root at glasgow: absent'
     done
+    # Its HSM moves, and answers where it is then: by its own fresh answer too.
+    must "$Q" move root glasgow --bag TEB-1
+    for MODE in replay readdress foreign rubbish silent lost; do
+        mode challenge "$MODE"
+        ! "$Q" arrive root glasgow --bag TEB-1 >/dev/null 2>&1 || fail "$MODE: it arrived"
+    done
     mode none
+    must "$Q" arrive root glasgow --bag TEB-1
+    says 'root at glasgow: arrived'
+    must "$Q" log show --json --type arrived
+    matches '"answer":"[0-9a-f]+","bag":"TEB-1","challenge"'
     must far direct glasgow --delete-object --type privkey --label app-1
     ends 1 "$Q" drill root glasgow
     says 'root at glasgow: failed' 'no such key'
+    small_ceremony drilled host
     must "$Q" log check
 }
 
