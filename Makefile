@@ -12,7 +12,7 @@ BENCH_PACKAGES := valgrind
 FUZZ_PACKAGES := clang libclang-rt-14-dev
 MODEL_PACKAGES := spin
 INTEROP_PACKAGES := golang-go golang-golang-x-mod-dev xxd
-LINT_PACKAGES := clang-tidy clang-format cppcheck
+LINT_PACKAGES := clang-tidy clang-format cppcheck shellcheck pyflakes3
 
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wcast-qual -Wmissing-prototypes -Wstrict-prototypes \
             -Wvla -Wformat=2 -Werror
@@ -64,7 +64,7 @@ help:
 	@echo 'make check-interop  log and approvals by other programs: Go, openssl'
 	@echo 'make check-crash  deaths at every call of whole operations, disks that fail, power that fails: nothing half done, nothing lost'
 	@echo 'make check-model  the birth protocol, by spin: every state that deaths and lost messages reach'
-	@echo 'make lint         clang-format, clang-tidy, cppcheck, sizes, and the arrows between folders'
+	@echo 'make lint         clang-format, clang-tidy, cppcheck, shellcheck, pyflakes, sizes, and the arrows between folders'
 	@echo 'make fuzz         a target of tests/fuzz, FUZZ=calls where none is named, for FUZZ_SECONDS (600)'
 	@echo 'make coverage     lines of the parsers of what strangers send that unit tests and corpora reach'
 	@echo 'make unit         build the unit tests alone'

@@ -95,7 +95,7 @@ estate_trust() {
 
 # What the people of the ceremony say and do, and the exhibits that they bring. $1: the template.
 estate_answers() {
-    local site script= exhibit
+    local site script="" exhibit
     for site in $SITES; do
         script+="s/@serial-$site@/$(estate_serial "root-$site")/;"
     done

@@ -2,7 +2,7 @@
 # Run by `make check`, with what it has built: unit tests of all trees, sweeps, integration tests. Prints what failed and, last,
 # "N passed, N failed"; ends with 1 where anything failed. As many at once as there are processors; what takes longest first.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 unset PKCS11_MODULE_PATH OPENSSL_CONF QUORATE_BINDINGS SOFTHSM2_CONF
 export LC_ALL=C CMOCKA_MESSAGE_OUTPUT=STDOUT
 # SoftHSM was not built with it: what two of its own calls do to each other is not looked at.

@@ -2,7 +2,7 @@
 # make coverage: runs unit tests and corpora of the tree build/cov, and prints for each of the files named how many of its
 # lines were reached. Ends with 1 where a file stays under 90 %.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 export LC_ALL=C
 find build/cov -name '*.gcda' -delete
 for test in build/cov/tests/test_* build/cov/tests/fuzz_*; do

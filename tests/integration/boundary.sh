@@ -67,6 +67,7 @@ through() {
 
 refused() {
     local rc=0
+    # shellcheck disable=SC2034 # fail and says read it
     OUT=$("$@" 2>&1) || rc=$?
     [ "$rc" != 0 ] || fail "was not refused: $*"
 }

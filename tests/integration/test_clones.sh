@@ -11,7 +11,10 @@ export SHIM=sealed
 
 # From a bare estate to three such HSMs, enrolled, of which two are cloned to.
 prepare_clones() {
-    gcc -Wall -Wextra -Werror -o "$D/clone" tests/integration/clone.c "$SOFTHSM" -Wl,-rpath,"$(dirname "$SOFTHSM")" $(pkg-config --cflags p11-kit-1)
+    # The flags are words.
+    # shellcheck disable=SC2046
+    gcc -Wall -Wextra -Werror -o "$D/clone" tests/integration/clone.c "$SOFTHSM" \
+        -Wl,-rpath,"$(dirname "$SOFTHSM")" $(pkg-config --cflags p11-kit-1)
     sed -i -e "s|module: [^,]*,|module: $(cd "$TREE" && pwd)/shim-hsm.so,|" \
         -e '/^    \(cardiff\|glasgow\):/ s/}$/, cloned: acme}/' "$D/bindings.yaml"
     sed -i -e 's/prove: signature/&, deferred: 1 hour/' -e 's/allow: \[oaep-sha1\]/allow: [cloned]/' \

@@ -123,7 +123,7 @@ golden_approvals() {
 }
 
 build_go() {
-    GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$PWD/$WORK/cache" GOFLAGS= go build -o "$WORK/log" tests/interop/log.go
+    GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$PWD/$WORK/cache" GOFLAGS="" go build -o "$WORK/log" tests/interop/log.go
 }
 
 if ! estate >"$WORK/estate.log" 2>&1 </dev/null; then

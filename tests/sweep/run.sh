@@ -3,7 +3,7 @@
 # the process. Whatever happens: what was acknowledged is there, every checkpoint ever shown is a prefix, and the log goes
 # on.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 export LC_ALL=C
 A=$PWD/build/tests/appender
 W=$(mktemp -d /tmp/quorate-sweep.XXXXXX)

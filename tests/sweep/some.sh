@@ -1,7 +1,7 @@
 #!/bin/bash
 # The sweeps (tests/sweep/sweep.h), as much of them as make check has time for; with the argument "all" what make check-crash has.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 export LC_ALL=C
 umask 022
 all=${1:-}

@@ -16,6 +16,11 @@ class Change:
         self.wanted, self.claim = "refused", None
 
 
+def named(kinds, *places):
+    """For each name the function that the first of these modules has under it."""
+    return [next(getattr(place, kind) for place in places if callable(getattr(place, kind, None))) for kind in kinds]
+
+
 def in_memory(files, change):
     result = dict(files)
     for name, data in change.files.items():

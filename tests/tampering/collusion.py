@@ -6,6 +6,7 @@ import copy
 import json
 import os
 import subprocess
+import sys
 import tempfile
 
 from verifier import der
@@ -13,10 +14,9 @@ from verifier.log import Tree
 from verifier.strict import canonical_bytes, parse_canonical, sha256, sha256_hex
 from verifier.words import WORDS
 
-from .change import Change
-from .elsewhere import deferred  # by its name, for --kinds, as below
+from . import elsewhere, vendors
+from .change import Change, named
 from .resigned import Forger, births, drills, records, scripted, steps, uses, verdicts
-from .vendors import vendors  # by its name, for --kinds
 
 # With everybody's help this is another truth, and has to hold; what is read aloud is put right.
 TRUE_THEN, PUT_RIGHT = "a deviation removed", "other words read aloud"
@@ -214,7 +214,7 @@ KINDS = (verdicts, births, uses, drills, steps, scripted, records)
 
 def attacks(files, trust, key_file, estate, kinds=None):
     forger = Colluders(files, trust, key_file, estate)
-    for kind in KINDS if kinds is None else [globals()[name] for name in kinds]:
+    for kind in KINDS if kinds is None else named(kinds, sys.modules[__name__], elsewhere, vendors):
         for change in kind(forger):
             if change.name == "together: " + TRUE_THEN:
                 change.wanted = "held"

@@ -6,15 +6,15 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
 import tempfile
 
 from verifier.log import Tree, VerifierKey
 from verifier.strict import canonical_bytes, sha256
 from verifier.words import WORDS
 
-from . import tokens
-from .change import Change
-from .elsewhere import carried, deferred, far, renewed, underway  # by their names, for --kinds
+from . import elsewhere, tokens
+from .change import Change, named
 from .stamps import stamps
 
 
@@ -658,5 +658,5 @@ ATTACKS = (verdicts, births, uses, drills, tokens.failovers, tokens.promotions, 
 
 def attacks(files, trust, key_file, kinds=None):
     forger = Forger(files, trust, key_file)
-    for kind in ATTACKS if kinds is None else [globals()[name] for name in kinds]:
+    for kind in ATTACKS if kinds is None else named(kinds, sys.modules[__name__], elsewhere):
         yield from kind(forger)

@@ -4,8 +4,7 @@ import base64
 import copy
 
 from . import certificate, cosign, crypto, expression, log, script, timestamp
-from .strict import (Refused, canonical_bytes, digest, integer, members, moment, need, parse_canonical, sha256, sha256_hex,
-                     text)
+from .strict import Refused, digest, integer, members, moment, need, parse_canonical, sha256_hex, text
 from .confidential import shown
 from .words import WORDS
 

@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import time
 
 from . import crypto, der
 from .strict import NAME, Refused, add, count, duration, loose_moment, members, need, parse_canonical, sha256_hex, text

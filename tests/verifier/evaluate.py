@@ -3,7 +3,7 @@
 import math
 
 from . import expression
-from .strict import NEVER, Refused, add, need
+from .strict import NEVER, add, need
 
 EARTH_KM = 6371.0088
 ALWAYS = ("suspend", "resume")  # go on under suspension

@@ -4,7 +4,7 @@ import functools
 import re
 
 from . import confidential
-from .strict import Refused, count, members, name, need, parse_canonical, text, texts
+from .strict import Refused, count, members, name, need, parse_canonical, text
 
 OPERATIONS = {"generate-key-pair": "generate", "replicate": "replicate", "make-csr": "use", "issue-certificate": "use"}
 ACTIONS = ("enter leave check-clock confirm record say open-bag seal-bag exhibit read-aloud generate-key-pair make-csr "
