@@ -108,7 +108,7 @@ enum outcome confidential_read(const char *folder, const struct digest *commit, 
 enum outcome confidential_fetch(const char *folder, struct entry *e, struct fault *f)
 {
     struct buf document = BUF(LIMIT_CONFIDENTIAL);
-    if (!e->class)
+    if (!e->class || !folder)
         return OK;
     enum outcome rc = confidential_read(folder, &e->commit, &document, f);
     if (!rc)

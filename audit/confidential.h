@@ -19,7 +19,8 @@ enum outcome confidential_open(struct entry *e, struct span document, struct fau
 /* In FOLDER, by the commitment: COMMIT.json. Kept durably, the folder made where there is none. */
 enum outcome confidential_keep(const char *folder, const struct digest *commit, struct span document, struct fault *f);
 enum outcome confidential_read(const char *folder, const struct digest *commit, struct buf *ret, struct fault *f);
-/* The same, and opens *e. E_REFUSED names what was lost or altered. Nothing to do for an entry that is not confidential. */
+/* The same, and opens *e. E_REFUSED names what was lost or altered. Nothing to do for an entry that is not confidential,
+ * or where folder is NULL: it stays closed. */
 enum outcome confidential_fetch(const char *folder, struct entry *e, struct fault *f);
 
 /* How a step's result repeats something confidential: "commit:D". */

@@ -203,20 +203,26 @@ static void heal_tiles(struct log *l)
     free(last);
 }
 
+enum outcome log_open_prepared(struct log *l, struct fault *f)
+{
+    enum outcome rc = log_refresh(l, f);
+    if (!rc)
+        rc = log_adopt_free(l, f);
+    if (!rc)
+        heal_tiles(l);
+    return rc;
+}
+
 enum outcome log_open(const char *folder, log_visitor *visit, void *context, struct log **ret, struct fault *f)
 {
     struct log *l = NULL;
     enum outcome rc = log_prepare(folder, visit, context, &l, f);
     if (!rc)
-        rc = log_refresh(l, f);
-    if (!rc)
-        rc = log_adopt_free(l, f);
-    if (rc)
-        goto out;
-    heal_tiles(l);
-    *ret = l;
-    l = NULL; /* taken by the caller */
-out:
+        rc = log_open_prepared(l, f);
+    if (!rc) {
+        *ret = l;
+        l = NULL; /* taken by the caller */
+    }
     log_close(l);
     return rc;
 }

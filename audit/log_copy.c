@@ -39,16 +39,18 @@ enum outcome log_copy_open(const char *folder, const struct note_key *first, log
 {
     struct log *l = NULL;
     char *checkpoint = path_join(folder, "checkpoint");
-    enum outcome rc = checkpoint ? OK : fault_memory(f);
-    if (!rc && file_exists(checkpoint)) {
-        rc = log_open(folder, visit, context, &l, f);
-        if (!rc && !begun_with(l, first))
-            rc = fault_set(f, E_REFUSED, "%s holds another log than the one that was introduced", folder);
-    } else if (!rc) {
-        rc = make_folder(folder, first, f);
-        if (!rc)
-            rc = log_prepare(folder, visit, context, &l, f);
+    bool begun = checkpoint && file_exists(checkpoint);
+    enum outcome rc = !checkpoint ? fault_memory(f) : begun ? OK : make_folder(folder, first, f);
+    if (!rc)
+        rc = log_prepare(folder, visit, context, &l, f);
+    if (!rc) {
+        free(l->confidential); /* what its host keeps to itself never came here */
+        l->confidential = NULL;
     }
+    if (!rc && begun)
+        rc = log_open_prepared(l, f);
+    if (!rc && begun && !begun_with(l, first))
+        rc = fault_set(f, E_REFUSED, "%s holds another log than the one that was introduced", folder);
     if (!rc) {
         *ret = l;
         l = NULL; /* taken by the caller */

@@ -4,7 +4,7 @@
 #include "audit/log.h"
 
 /* A copy of another host's log, in a folder like its own but for the secret key: lines and checkpoints come from outside,
- * nothing is ever appended here by ourselves. One writer at a time: the caller's lock. */
+ * nothing is ever appended here by ourselves; the bodies of confidential entries stay there, and are not opened here. One writer at a time: the caller's lock. */
 
 /* `first` is the key of the genesis; a log that was begun with another one is E_REFUSED. The folder is made where it is
  * missing; the log is then empty. Otherwise as log_open. */

@@ -44,6 +44,8 @@ struct log_place {
 
 /* Everything of the folder but what is read from it. */
 enum outcome log_prepare(const char *folder, log_visitor *visit, void *context, struct log **ret, struct fault *f);
+/* Reads a prepared log that has a checkpoint. */
+enum outcome log_open_prepared(struct log *l, struct fault *f);
 /* Follows the lines to this checkpoint, and visits those that are new. */
 enum outcome log_follow(struct log *l, struct span note, struct fault *f);
 /* Visits the entries from `from` on. */

@@ -271,7 +271,7 @@ static enum outcome visit_one(uint64_t seq, struct span line, const struct visit
         rc = fault_set(f, E_REFUSED, "log entry %" PRIu64 " is numbered %" PRIu64, seq, e.seq);
     else if (e.time < *v->last)
         rc = fault_set(f, E_REFUSED, "the time of log entry %" PRIu64 " is before that of the entry before", seq);
-    if (!rc && v->call && v->confidential)
+    if (!rc && v->call)
         rc = confidential_fetch(v->confidential, &e, f);
     if (!rc && v->call)
         rc = v->call(v->context, &e, f);

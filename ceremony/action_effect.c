@@ -88,7 +88,7 @@ enum outcome request_pending(struct runner *r, const struct step *s, struct requ
 
 /* Its verdict as of now, were the ceremony at that step. */
 enum outcome request_verdict(struct runner *r, const struct step *s, const struct request *request,
-                                    struct verdict **ret, struct fault *f)
+                             struct verdict **ret, struct fault *f)
 {
     const struct ceremony_fact fact = {r->estate->ceremony, r->script->id, s->id, s->action->operation};
     const struct asking_context context = {.ceremony = &fact};

@@ -103,8 +103,8 @@ prepare_far() {
     far_enrol
 }
 
-# A ceremony of three steps, to have a transcript of a record. $1: its id; run at the host or the far end. People, cards
-# and answers are those of $D.
+# A ceremony of four steps, to have a transcript of a record; one is confidential, and the far end follows all the same. $1: its
+# id; run at the host or the far end. People, cards and answers are those of $D.
 small_script() {
     cat >"$D/$1.yaml" <<SCRIPT
 ceremony: A small ceremony
@@ -115,10 +115,11 @@ acts:
   - act: All of it
     steps:
       - {step: Enter., by: administrator, do: enter}
+      - {step: Note., by: administrator, do: record, with: {guest: .}, confidential: personal}
       - {step: Sign., by: administrator, do: attest, with: {statement: I was here.}}
       - {step: Close., by: administrator, do: close}
 SCRIPT
-    printf 'people:\n  administrator: administrator\nkeys:\n  administrator: people/administrator.uri\nanswers: {}\n' \
+    printf 'people:\n  administrator: administrator\nkeys:\n  administrator: people/administrator.uri\nanswers: {"1.2": {guest: Mallory}}\n' \
         >"$D/small.answers.yaml"
 }
 

@@ -7,7 +7,9 @@ case_old_transcripts_hold() {
     local old
     for old in tests/golden/*/; do
         must "$Q" verify "$old/transcript" --trust "$old/trust.yaml"
+        [ ! -e "$old/first.txt" ] || must diff "$old/first.txt" - <<<"$OUT"
         must python3 tests/verify.py "$old/transcript" --trust "$old/trust.yaml"
+        [ ! -e "$old/second.txt" ] || must diff "$old/second.txt" - <<<"$OUT"
     done
 }
 
@@ -31,6 +33,25 @@ case_what_the_second_has() {
         ends 1 python3 tests/verify.py "$D/less/transcript" --trust "$D/less/trust.yaml"
         rm -rf "$D/less"
     done
+}
+
+# The third was closed while a key was provisional, the fourth when its life was over, the fifth is of a site elsewhere.
+case_what_the_others_have() {
+    local part
+    for part in '"plain":"true"' '"later":[' '"renews":' '"attestation":{"identity"' '"awaits":' '"type":"provisional"' '"type":"replicated"' \
+        '"type":"transport-renewed"' '"type":"drill"' '"type":"destroyed"' '"type":"promoted"' '"type":"site-retired"' '"type":"suspended"'; do
+        grep -qF -- "$part" tests/golden/4/transcript/entries || fail "the fourth has no $part"
+    done
+    grep -q '"value":"[0-9a-f]*"},.*"type":"used"}$' tests/golden/4/transcript/entries || fail 'the fourth has no value of what was signed'
+    grep -q attested-with tests/golden/4/transcript/policies/*.yaml || fail 'its policy wants nothing of its vendors'
+    for part in introduced site-keys taken settled; do
+        grep -qF "\"type\":\"$part\"" tests/golden/5/transcript/entries || fail "the fifth has no $part"
+    done
+    must cmp tests/golden/3/trust.yaml tests/golden/4/trust.yaml
+    cmp -n "$(wc -c <tests/golden/3/transcript/entries)" tests/golden/3/transcript/entries tests/golden/4/transcript/entries ||
+        fail 'they are not of one log'
+    grep -q 'is unreleased: its key "root-g1" is provisional until' tests/golden/3/first.txt || fail 'the third is not of that moment'
+    grep -q 'is released: its key "root-g1" was born' tests/golden/4/first.txt || fail 'the fourth is not of that moment'
 }
 
 case_an_altered_old_transcript() {

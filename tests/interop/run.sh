@@ -112,11 +112,15 @@ timestamp_by_openssl() {
 }
 
 golden_approvals() {
-    local p7s count=0
+    local p7s over count=0
     for p7s in tests/golden/*/transcript/requests/*/*.p7s; do
         [[ $p7s == *.reject.p7s ]] && continue
-        openssl cms -verify -binary -inform DER -in "$p7s" -content "${p7s%/*}/request.json" -noverify -out /dev/null \
-            2>/dev/null || return 1
+        over=${p7s%/*}/request.json
+        if [[ $p7s =~ /([0-9a-f]{64})/[^/]+\.([0-9a-f]{64})\.p7s$ ]]; then # renews the approval of that digest
+            over=$WORK/renewal
+            printf '{"renews":"%s","request":"%s","type":"quorate/renewal/v1"}' "${BASH_REMATCH[2]}" "${BASH_REMATCH[1]}" >"$over"
+        fi
+        openssl cms -verify -binary -inform DER -in "$p7s" -content "$over" -noverify -out /dev/null 2>/dev/null || return 1
         count=$((count + 1))
     done
     [ "$count" -gt 0 ] && echo "$count approvals"
