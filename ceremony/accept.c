@@ -26,15 +26,40 @@ static enum outcome input_read(struct buf *ret, struct fault *f)
                : OK;
 }
 
+/* What was answered, and who wants to know. */
+static enum outcome answer_tell(const char *out, const char *text, struct fault *f)
+{
+    struct buf b = BUF(OUTPUT_MAX);
+    json_t *json = NULL;
+    enum outcome o = json_parse_canonical(span_str(text), &json, f);
+    const char *type = json_string_or_null(json, "type"), *kind = type != NULL ? strchr(type, '/') : NULL;
+
+    kind = kind != NULL ? strchr(kind + 1, '/') : NULL;
+    if (o == OK) {
+        print_field(&b, "site", "%s of %s", json_string_or_null(json, "site"), json_string_or_null(json, "token"));
+        if (kind != NULL)
+            print_field(&b, "answers", "%.*s", (int)strcspn(kind + 1, "/"), kind + 1);
+        print_field(&b, "answer", "%s", out);
+        if (kind != NULL && strncmp(kind, "/policy/", 8) != 0)
+            print_field(&b, "next", "at the host: quorate receipt import %s", out);
+        o = print_out(&b, f);
+    }
+    json_decref(json);
+    buf_free(&b);
+    return o;
+}
+
 static enum outcome answer_write(const struct arguments *a, const char *text, struct fault *f)
 {
     struct buf b = BUF(LIMIT_ANSWER);
     enum outcome o = OK;
 
-    if (argument(a, "out") != NULL)
-        return file_replace(argument(a, "out"), span_str(text), 0644, f);
+    if (argument(a, "out") != NULL) {
+        o = file_replace(argument(a, "out"), span_str(text), 0644, f);
+        return o == OK ? answer_tell(argument(a, "out"), text, f) : o;
+    }
     buf_puts(&b, text);
-    o = print_out(&b, f);
+    o = print_exact(&b, f);
     buf_free(&b);
     return o;
 }

@@ -112,8 +112,10 @@ static void fault_out(const struct fault *f)
 {
     struct buf b = BUF(sizeof f->text * 4);
 
+    buf_puts(&b, "quorate: ");
     print_text(&b, f->text);
-    fprintf(stderr, "quorate: %s\n", buf_str(&b));
+    buf_puts(&b, "\n");
+    print_aside(&b);
     buf_free(&b);
 }
 

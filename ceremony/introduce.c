@@ -22,6 +22,7 @@ struct introduction {
     struct estate *host; /* as the message shows it */
     struct note_key key;
     struct estate *own;
+    bool told; /* what people compare */
 };
 
 static enum outcome message_load(struct introduction *n, struct fault *f)
@@ -149,10 +150,13 @@ static json_t *pins_json(const struct introduction *n)
 }
 
 /* What people compare with what the host shows, before they approve. */
-static void pins_tell(const struct introduction *n, struct buf *b)
+static void pins_tell(struct introduction *n, struct buf *b)
 {
     struct digest key;
 
+    if (n->told)
+        return;
+    n->told = true;
     memcpy(key.bytes, n->key.public_key, sizeof key.bytes);
     print_field(b, "estate", "%s", digest_hex(&n->host->state.estate).hex);
     print_words(b, &n->host->state.estate);
@@ -196,8 +200,7 @@ static void keys_tell(const struct introduction *n, const json_t *answer, struct
         attestable_put(b, answer, "this command again with");
 }
 
-static enum outcome introduction_tell(const struct introduction *n, const char *out, const char *answer,
-                                      struct fault *f)
+static enum outcome introduction_tell(struct introduction *n, const char *out, const char *answer, struct fault *f)
 {
     struct buf identity = BUF(LIMIT_ATTRIBUTE), b = BUF(OUTPUT_MAX);
     struct digest fingerprint;

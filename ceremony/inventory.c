@@ -27,11 +27,16 @@ static void object_put(struct buf *b, const char *kind, const json_t *item)
     buf_puts(b, "\n");
 }
 
+static bool site_is(const json_t *site, const char *wanted)
+{
+    const char *state = json_string_or_null(site, "state");
+    return state != NULL && strcmp(state, wanted) == 0;
+}
+
 /* By files: its answer comes later. */
 static bool site_asked(const json_t *site)
 {
-    const char *state = json_string_or_null(site, "state");
-    return state != NULL && strcmp(state, "asked") == 0;
+    return site_is(site, "asked");
 }
 
 static void site_put(struct buf *b, const json_t *site)
@@ -44,9 +49,9 @@ static void site_put(struct buf *b, const json_t *site)
     print_text(b, json_string_or_null(site, "site"));
     buf_puts(b, ": ");
     print_toned(b,
-                why == NULL        ? TONE_HEAD
-                : site_asked(site) ? TONE_WAIT
-                                   : TONE_BAD,
+                why == NULL                                      ? TONE_HEAD
+                : site_asked(site) || site_is(site, "elsewhere") ? TONE_WAIT
+                                                                 : TONE_BAD,
                 json_string_or_null(site, "state"));
     buf_puts(b, "\n");
     if (why != NULL) {

@@ -218,7 +218,7 @@ enum outcome run_log_prove(const struct arguments *a, struct fault *f)
             o = file_replace(to, buf_span(&entry), 0644, f);
     }
     if (o == OK)
-        o = print_out(&proof, f);
+        o = print_exact(&proof, f);
     log_close(log);
     free(folder);
     buf_free(&entry);

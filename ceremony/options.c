@@ -1,7 +1,11 @@
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "ceremony/columns.h"
 #include "ceremony/tool.h"
+
+#define HELP_COLUMNS 100 /* at most */
 
 static const struct option option_bindings = {"bindings", "FILE", false, "the host's bindings file"};
 static const struct option option_json = {"json", NULL, false, "answer in canonical JSON"};
@@ -161,10 +165,20 @@ static void option_put(struct buf *b, const struct option *o)
     buf_putf(b, "  %-24s  %s%s\n", left, o->help, o->many ? " (as often as needed)" : "");
 }
 
+/* No wider than is easily read. */
+static size_t help_columns(void)
+{
+    size_t columns = columns_of(STDOUT_FILENO);
+
+    return columns >= COLUMNS_MIN && columns < HELP_COLUMNS ? columns : HELP_COLUMNS;
+}
+
 static void command_help_put(const struct command *c, struct buf *b)
 {
-    buf_putf(b, "usage: quorate %s%s%s [options]\n\n%s.\n\n%s\n\noptions:\n", c->name, *c->operands ? " " : "",
-             c->operands, c->summary, c->about);
+    buf_putf(b, "usage: quorate %s%s%s [options]\n\n%s.\n\n", c->name, *c->operands ? " " : "", c->operands,
+             c->summary);
+    columns_prose(c->about, help_columns(), b);
+    buf_puts(b, "\noptions:\n");
     for (const struct option *o = c->options; o && o->name; o++)
         option_put(b, o);
     option_put(b, &option_bindings);
@@ -197,6 +211,9 @@ void help_put(const struct command *c, struct buf *b)
              c ? c->summary
                : "Quorate lets keys in HSMs be born, copied, used or destroyed only as a written policy says");
     list_put(c ? c->name : NULL, b);
-    buf_puts(b, "\n`--help` after any of these says more. Exit status: 0 holds, 1 does not hold (refused, pending,\n"
-                "absent), 2 usage or environment.\n");
+    buf_puts(b, "\n");
+    columns_prose(
+        "`--help` after any of these says more. Exit status: 0 holds, 1 does not hold (refused, not verified, "
+        "waiting for people), 2 usage or environment.",
+        help_columns(), b);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ceremony/columns.h"
 #include "core/encode.h"
 #include "policy/evaluate.h"
 
@@ -53,21 +54,12 @@ void print_toned(struct buf *b, enum tone t, const char *text)
         buf_puts(b, "\033[0m");
 }
 
-static size_t columns(const char *text)
-{
-    size_t n = 0;
-
-    for (const char *p = text; *p; p++)
-        n += ((unsigned char)*p & 0xC0) != 0x80;
-    return n;
-}
-
 void print_cell(struct buf *b, enum tone t, const char *text, unsigned width)
 {
     const char *shown = text ? text : "-";
 
     print_toned(b, t, shown);
-    for (size_t n = columns(shown); n < width; n++)
+    for (size_t n = columns_count(span_str(shown)); n < width; n++)
         buf_puts(b, " ");
     buf_puts(b, "  ");
 }
@@ -118,13 +110,33 @@ void print_words(struct buf *b, const struct digest *d)
     }
 }
 
-enum outcome print_out(struct buf *b, struct fault *f)
+enum outcome print_exact(const struct buf *b, struct fault *f)
 {
     if (b->failed)
         return fault_memory(f);
     if (fwrite(b->len > 0 ? b->data : (const uint8_t *)"", 1, b->len, stdout) != b->len || fflush(stdout) != 0)
         return fault_errno(f, "writing to", "standard output");
     return OK;
+}
+
+/* For the terminal at fd, into ret; false: there is none, or nothing can be put in order on it. */
+static bool folded(const struct buf *b, int fd, struct buf *ret)
+{
+    size_t columns = columns_of(fd);
+
+    if (columns < COLUMNS_MIN || b->failed)
+        return false;
+    columns_fold(buf_span(b), columns, ret);
+    return !ret->failed;
+}
+
+enum outcome print_out(struct buf *b, struct fault *f)
+{
+    struct buf lines = BUF(OUTPUT_MAX);
+    enum outcome o = print_exact(folded(b, STDOUT_FILENO, &lines) ? &lines : b, f);
+
+    buf_free(&lines);
+    return o;
 }
 
 enum outcome print_json(json_t *value_taken, struct fault *f)
@@ -137,7 +149,7 @@ enum outcome print_json(json_t *value_taken, struct fault *f)
     o = json_canonical(value_taken, &b, f);
     if (o == OK) {
         buf_puts(&b, "\n");
-        o = print_out(&b, f);
+        o = print_exact(&b, f);
     }
     buf_free(&b);
     json_decref(value_taken);
@@ -152,8 +164,12 @@ enum outcome print_said(enum outcome o, struct fault *f)
 
 void print_aside(struct buf *b)
 {
-    if (!b->failed && b->len > 0)
-        fwrite(b->data, 1, b->len, stderr);
+    struct buf lines = BUF(OUTPUT_MAX);
+    const struct buf *shown = folded(b, STDERR_FILENO, &lines) ? &lines : b;
+
+    if (!shown->failed && shown->len > 0)
+        fwrite(shown->data, 1, shown->len, stderr);
+    buf_free(&lines);
 }
 
 static const char *finding_name(enum finding_kind k)

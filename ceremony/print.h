@@ -21,8 +21,10 @@ void print_lines(struct buf *b, const struct buf *text); /* each line of it inde
 /* The 32 bytes as words, four to a line, eight lines, indented. */
 void print_words(struct buf *b, const struct digest *d);
 
-/* Writes to standard output. */
+/* Writes to standard output, for people: lines that are wider than the terminal there are folded (ceremony/columns.h). */
 enum outcome print_out(struct buf *b, struct fault *f);
+/* The same as it is: what programs read, wherever it goes. */
+enum outcome print_exact(const struct buf *b, struct fault *f);
 /* Canonical JSON and a newline to standard output; takes `value`. NULL: E_MEMORY. */
 enum outcome print_json(json_t *value_taken, struct fault *f);
 /* For a command that does not hold and has said why in its answer: wipes what stands in f, so that nothing is added. */

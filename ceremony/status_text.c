@@ -168,7 +168,23 @@ static void provisional_put(const struct state_intent *t, struct buf *b)
     buf_putf(b, " until %s\n", moment_format(t->until).text);
 }
 
-static void intent_put(const struct state_intent *t, struct buf *b)
+/* Whether files about it are to be carried. */
+static bool intent_carried(const struct status *s, const struct state_intent *t)
+{
+    const json_t *row = NULL;
+    size_t i = 0;
+
+    json_array_foreach(s->carried, i, row)
+    {
+        const json_t *intent = json_object_get(row, "intent");
+
+        if (intent != NULL && (uint64_t)json_integer_value(intent) == t->seq)
+            return true;
+    }
+    return false;
+}
+
+static void intent_put(const struct status *s, const struct state_intent *t, struct buf *b)
 {
     if (t->state == INTENT_PROVISIONAL) {
         provisional_put(t, b);
@@ -182,7 +198,7 @@ static void intent_put(const struct state_intent *t, struct buf *b)
         buf_puts(b, i == 0 ? "  orphans at " : ", ");
         print_text(b, t->orphans.items[i]);
     }
-    buf_puts(b, "  (quorate settle)\n");
+    buf_puts(b, intent_carried(s, t) ? "  (quorate offer export)\n" : "  (quorate settle)\n");
 }
 
 /* A destroyed key that may still lie somewhere. */
@@ -214,7 +230,7 @@ static void unsettled_put(const struct status *s, struct buf *b)
         if (!headed)
             print_head(b, "Unsettled");
         headed = true;
-        intent_put(t, b);
+        intent_put(s, t, b);
     }
     for (size_t i = 0; i < state->key_count; i++) {
         const struct state_key *k = &state->keys[i];

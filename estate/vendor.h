@@ -47,7 +47,7 @@ struct quorate_vendor {
      *              not-enrolled, refused (it answers, but not as enrolled), absent, or elsewhere (no module here)
      *   "inventory" {"site"?, "token"?} -> {"differences", "sites": [{"missing": [{"class", "id", "label"}...], "objects":
      *              [{"class", "id", "kind", "label" or "label-hex"}...], "site", "state", "token", "why"?}...]}: state is
-     *              looked-at, absent, elsewhere (not asked), or asked (by a file: a site that is named; why says what is to
+     *              looked-at, absent, elsewhere (not asked; why says how), or asked (by a file: a site that is named; why says what is to
      *              be done). kind is key (of the log), own (pinned at enrolment), provisional (its receipts are awaited),
      *              other (what the log does not keep), or a difference: unknown (a secret half that the log does not know,
      *              or another public half under a key's CKA_ID), left (of a key that ended, or whose site retired, until

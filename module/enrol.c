@@ -326,6 +326,11 @@ enum outcome enrol_run(struct world *w, const char *token, const char *site, con
     const struct binding *b = bindings_site(w->estate->bindings, token, site);
     if (b != NULL && b->reach == REACH_COURIER)
         return enrol_by_courier(w, token, site, with, ret, f);
+    if (b != NULL && b->reach == REACH_CARRIED && state_site(&w->estate->state, token, site) == NULL)
+        return fault_set(f, E_REFUSED,
+                         "files are carried to %s: make one with `quorate policy export %s FILE`, give it to `quorate "
+                         "introduce` there, and give what that writes to `quorate enrol %s --carried` here",
+                         site, site, site);
     enum outcome outcome = enrolment_run(&n, ret, f);
     site_keys_clear(&n.keys);
     return outcome;

@@ -78,6 +78,9 @@ static enum outcome site_list(struct world *w, const struct bound_token *t, cons
                state_site(&w->estate->state, t->id, b->site) != NULL) {
         state = "asked";
         outcome = inquiry_want(w->estate, MESSAGE_INVENTORY, t->id, b->site, NULL, &why, f);
+    } else if (outcome == OK && b->reach == REACH_CARRIED) {
+        fault_set(&why, E_PENDING, "files are carried there: `quorate inventory %s %s` asks for its list", t->id,
+                  b->site);
     }
     if (outcome == OK && json_array_append_new(list, shelf_line(&h, state, why.text[0] != '\0' ? why.text : NULL)) != 0)
         outcome = fault_memory(f);

@@ -173,14 +173,14 @@ bool site_carried(const struct world *w, const char *token, const char *site, co
 enum outcome site_bound(const struct world *w, const char *token, const char *site, const struct binding **ret,
                         struct fault *f)
 {
-    static const char *const ways[] = {"a module", "courier", "files carried by people"};
+    static const char *const ways[] = {"a module", "a courier", "files that people carry"};
     const struct bindings *all = w->estate->bindings;
     const struct binding *b = bindings_site(all, token, site);
     if (b == NULL)
         return fault_set(f, E_ABSENT, "%s at %s is not in the bindings %s: add it there", token, site, all->path);
     if (b->reach != REACH_MODULE)
-        return fault_set(f, E_REFUSED, "%s:%u: site %s is reached by %s: not yet", all->path, b->line, site,
-                         ways[b->reach]);
+        return fault_set(f, E_REFUSED, "%s:%u: %s at %s is reached by %s, and this takes a module here", all->path,
+                         b->line, token, site, ways[b->reach]);
     *ret = b;
     return OK;
 }

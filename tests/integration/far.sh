@@ -58,6 +58,7 @@ far_introduce() {
     ends 1 far "$Q" introduce "$D/policy.message" --out "$D/introduction.json"
     far_approve authority-1 authority-2
     must far "$Q" introduce "$D/policy.message" --out "$D/introduction.json"
+    [ "$(grep -c '^  log key' <<<"$OUT")" = 1 ] || fail 'what people compare is not said once'
 }
 
 far_enrol() {

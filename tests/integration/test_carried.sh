@@ -17,6 +17,8 @@ exported() {
 # The site's answer to what was exported of this kind, as $D/KIND.
 accepted() {
     must far "$Q" accept "$D"/out/"$1"-*.message --out "$D/$1"
+    says "quorate receipt import $D/$1"
+    matches "answers +$1"
 }
 
 # A key is born here and there: label, its id.
@@ -191,7 +193,7 @@ case_listed() {
     one_offer
     carried_born app-1 6162
     must "$Q" inventory
-    says 'root at glasgow: elsewhere'
+    says 'root at glasgow: elsewhere' 'quorate inventory root glasgow'
     must "$Q" inventory root cardiff
     ! grep -q slough <<<"$OUT" || fail 'another site than the one named'
     ends 2 "$Q" inventory root leeds

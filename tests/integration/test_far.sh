@@ -8,7 +8,11 @@ FROM=bare
 
 # What is pinned is what people approved there, and what the host shows.
 case_introduced_and_enrolled() {
-    prepare_far '{carried: true}'
+    LATER=1 prepare_far '{carried: true}'
+    ends 1 "$Q" enrol glasgow
+    says 'quorate policy export glasgow FILE' 'quorate enrol glasgow --carried'
+    far_introduce
+    far_enrol
     must "$Q" log show --type site-enrolled
     says glasgow
     must far "$Q" log show --type introduced
