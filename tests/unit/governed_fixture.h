@@ -35,6 +35,23 @@ static inline size_t pending(void)
     return count;
 }
 
+/* Another process that begins what the newest request asks for, and dies. The intent. more: as of estate_intend. */
+static inline uint64_t begun_and_dead(const json_t *more)
+{
+    struct estate *e = NULL;
+    struct request *r = NULL;
+    struct fault f = {0};
+    uint64_t intent = 0;
+
+    assert_good(estate_open(home.bindings, &e, &f));
+    assert_good(estate_request(e, &e->state.requests[e->state.request_count - 1].id, &r, &f));
+    assert_good(estate_intend(e, r, NULL, more, &intent, &f));
+    request_free(r);
+    estate_close(e);
+    gate_forget();
+    return intent;
+}
+
 /* Another process approves everything that waits. */
 static inline void approve_all(void)
 {

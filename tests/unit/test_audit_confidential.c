@@ -3,6 +3,7 @@
 
 #include "audit/confidential.h"
 #include "audit_log_fixture.h"
+#include "death.h"
 
 #define SALT "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 #define BODY "{\"name\":\"bag\",\"person\":\"a\",\"step\":\"1.1\",\"value\":\"TEB 1\"}"
@@ -218,14 +219,6 @@ static void damage(void **state)
     }
 }
 
-static unsigned steps_left;
-static void die_at_step(const char *step)
-{
-    (void)step;
-    if (--steps_left == 0)
-        raise(SIGKILL);
-}
-
 /* kill -9 at every step: what a checkpoint covers has its body, and the log goes on. */
 static void killed_at_every_step(void **state)
 {
@@ -239,8 +232,7 @@ static void killed_at_every_step(void **state)
         pid_t pid = fork();
         if (pid == 0) {
             struct log *l = log_opened(folder);
-            steps_left = step;
-            log_step_hook = die_at_step;
+            die_at_step(step);
             _exit(secret_said(l, ENTRY_ANSWER, &f) == OK ? 0 : 1);
         }
         assert_int_equal(waitpid(pid, &status, 0), pid);

@@ -4,32 +4,26 @@
 #include "audit/drill.h"
 #include "audit_fixture.h"
 #include "core/limits.h"
-#include "hsm_answers.h"
+#include "site_answers.h"
 
 /* A site's answer to a drill as a document, and what the state makes of its entry. */
 
-static EVP_PKEY *identity, *replica;
-static struct buf identity_spki, replica_spki;
+static EVP_PKEY *replica;
+static struct buf replica_spki;
 static struct digest fingerprint;
 
 static int keys_make(void **state)
 {
-    (void)state;
-    identity = EVP_PKEY_Q_keygen(crypto_context(), NULL, "EC", "P-256");
     replica = EVP_PKEY_Q_keygen(crypto_context(), NULL, "EC", "P-256");
-    identity_spki = spki_of(identity);
     replica_spki = spki_of(replica);
-    return digest_one(&fingerprint, buf_span(&replica_spki)) ? 0 : -1;
+    return digest_one(&fingerprint, buf_span(&replica_spki)) ? identity_make(state) : -1;
 }
 
 static int keys_free(void **state)
 {
-    (void)state;
-    EVP_PKEY_free(identity);
     EVP_PKEY_free(replica);
-    buf_free(&identity_spki);
     buf_free(&replica_spki);
-    return 0;
+    return identity_free(state);
 }
 
 static void answer_sign(struct drill *d)
@@ -61,16 +55,6 @@ static struct drill answer_made(void)
     d.keys[0].proof_signature = signed_by(replica, &digest);
     answer_sign(&d);
     return d;
-}
-
-static struct site_question question(void)
-{
-    return (struct site_question){.estate = digest_named("estate"),
-                                  .challenge = digest_named("challenge"),
-                                  .token = "root",
-                                  .site = "cardiff",
-                                  .serial = "0123",
-                                  .identity = buf_span(&identity_spki)};
 }
 
 /* Figures made with Python's hashlib from docs/FORMAT.md. */

@@ -3,29 +3,10 @@
 #include "audit/listing.h"
 #include "audit_fixture.h"
 #include "core/limits.h"
-#include "hsm_answers.h"
 #include "module/things.h"
+#include "site_answers.h"
 
 /* A site's answer to an inventory as a document: only its own, to this challenge, and of objects that can be. */
-
-static EVP_PKEY *identity;
-static struct buf identity_spki;
-
-static int keys_make(void **state)
-{
-    (void)state;
-    identity = EVP_PKEY_Q_keygen(crypto_context(), NULL, "EC", "P-256");
-    identity_spki = spki_of(identity);
-    return identity != NULL ? 0 : -1;
-}
-
-static int keys_free(void **state)
-{
-    (void)state;
-    EVP_PKEY_free(identity);
-    buf_free(&identity_spki);
-    return 0;
-}
 
 #define OBJECT "{\"class\":\"private-key\",\"id\":\"6162\",\"label\":\"app-1\"}"
 
@@ -52,16 +33,6 @@ static struct listing listing_made(json_t *list)
     assert_int_equal(listing_digest(&l, &digest, &f), OK);
     l.signature = signed_by(identity, &digest);
     return l;
-}
-
-static struct site_question question(void)
-{
-    return (struct site_question){.estate = digest_named("estate"),
-                                  .challenge = digest_named("challenge"),
-                                  .token = "root",
-                                  .site = "cardiff",
-                                  .serial = "0123",
-                                  .identity = buf_span(&identity_spki)};
 }
 
 /* Figures made with Python's hashlib from docs/FORMAT.md. */
@@ -196,5 +167,5 @@ int main(void)
         cmocka_unit_test(known_digest),           cmocka_unit_test(there_and_back), cmocka_unit_test(of_another),
         cmocka_unit_test(objects_that_cannot_be), cmocka_unit_test(malformed),
     };
-    return cmocka_run_group_tests(tests, keys_make, keys_free);
+    return cmocka_run_group_tests(tests, identity_make, identity_free);
 }

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 
 #include "audit_log_fixture.h"
+#include "death.h"
 
 /* Waits for a child; its exit status, or minus the signal that ended it. */
 static int child_end(pid_t pid)
@@ -88,14 +89,6 @@ static void too_much_behind_the_end(void **state)
     log_gone(folder);
 }
 
-static unsigned steps_left;
-static void die_at_step(const char *step)
-{
-    (void)step;
-    if (--steps_left == 0)
-        raise(SIGKILL);
-}
-
 /* kill -9 at every step, while a torn line waits to be settled too: afterwards the log is good, what was acknowledged
  * stands, and every byte set aside is accounted for. */
 static void killed_at_every_step(void **state)
@@ -109,8 +102,7 @@ static void killed_at_every_step(void **state)
         if (pid == 0) {
             struct fault f;
             struct log *l = log_opened(folder);
-            steps_left = step;
-            log_step_hook = die_at_step;
+            die_at_step(step);
             _exit(log_said(l, "alive", &f) == OK ? 0 : 1);
         }
         ended = child_end(pid);
@@ -142,8 +134,7 @@ static void killed_between_cut_and_word(void **state)
     pid_t pid = fork();
     if (pid == 0) {
         struct fault f;
-        steps_left = 2; /* tail-copied, tail-cut */
-        log_step_hook = die_at_step;
+        die_at_step(2); /* tail-copied, tail-cut */
         log_said(log_opened(folder), "never", &f);
         _exit(1);
     }

@@ -1,4 +1,4 @@
-#include "tests/unit/depth_fixture.h"
+#include "tests/unit/one_estate.h"
 
 #define RULES                                                                                                          \
     "  - id: pairs\n"                                                                                                  \
@@ -13,19 +13,10 @@
     "    when: {operation: generate, token: root, label: \"^strong-\"}\n"                                              \
     "    require: {quorum: {of: key-custodian, at-least: 2}, replicas: {at-least: 1, prove: signature}}\n"
 
-static struct depth d;
-
 static int setup(void **state)
 {
     (void)state;
     depth_begin(&d, RULES);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    depth_end(&d);
     return 0;
 }
 

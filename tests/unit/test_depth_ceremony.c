@@ -1,4 +1,4 @@
-#include "tests/unit/depth_fixture.h"
+#include "tests/unit/one_estate.h"
 
 /* A ceremony holds for the process that has its lock, at the step whose action is the operation. */
 
@@ -7,8 +7,6 @@
     "    when: {operation: generate, token: root, label: \"^root-\"}\n"                                                \
     "    require: {ceremony: [key-ceremony], quorum: {of: key-custodian, at-least: 2}, replicas: {at-least: 2, "       \
     "prove: signature}, transport: {allow: [oaep-sha1]}}\n"
-
-static struct depth d;
 
 static json_t *two_digests(void)
 {
@@ -51,13 +49,6 @@ static int setup(void **state)
     (void)state;
     depth_begin(&d, RULES);
     ceremony_open();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    depth_end(&d);
     return 0;
 }
 

@@ -1,7 +1,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "tests/unit/depth_fixture.h"
+#include "tests/unit/death.h"
+#include "tests/unit/one_estate.h"
 
 /* Processes that die at any durable step of the log: a birth leaves, after recovery, a whole key or none. */
 
@@ -12,16 +13,6 @@
     "{allow: [oaep-sha1]}}\n"
 #define LABEL "app-crash"
 
-static struct depth d;
-static unsigned steps_left;
-
-static void step_or_die(const char *step)
-{
-    (void)step;
-    if (--steps_left == 0)
-        raise(SIGKILL);
-}
-
 static int setup(void **state)
 {
     (void)state;
@@ -30,13 +21,6 @@ static int setup(void **state)
     depth_enrol(&d, "cardiff");
     world_close(d.world);
     d.world = NULL;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    depth_end(&d);
     return 0;
 }
 
@@ -63,8 +47,7 @@ static int birthing(unsigned step)
     depth_login(&d);
     if (depth_ask(&d, &q, CKM_EC_KEY_PAIR_GEN, LABEL, "crash-id") != DECISION_ALLOW)
         return 3;
-    steps_left = step;
-    log_step_hook = step_or_die;
+    die_at_step(step);
     return depth_birth(&d, &q, &secret, &public, &f) == OK ? 0 : 4;
 }
 
@@ -89,8 +72,7 @@ static int enrolling(unsigned step)
     json_t *report = NULL;
     if (world_open(d.bindings, &d.world, &f) != OK)
         return 2;
-    steps_left = step;
-    log_step_hook = step_or_die;
+    die_at_step(step);
     return enrol_run(d.world, "root", "glasgow", NULL, &report, &f) == OK &&
                    strcmp(depth_status(report), "enrolled") == 0
                ? 0

@@ -1,5 +1,5 @@
 #include "module/drill.h"
-#include "tests/unit/depth_fixture.h"
+#include "tests/unit/one_estate.h"
 
 /* Every replica of every key proves itself again, on SoftHSM. */
 
@@ -17,19 +17,10 @@
     "    require: {quorum: {of: key-custodian, at-least: 2}, replicas: {at-least: 2, prove: attest}, transport: "      \
     "{allow: [oaep-sha1]}}\n"
 
-static struct depth d;
-
 static int setup(void **state)
 {
     (void)state;
     depth_begin(&d, RULES);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    depth_end(&d);
     return 0;
 }
 

@@ -1,18 +1,9 @@
-#include "tests/unit/depth_fixture.h"
-
-static struct depth d;
+#include "tests/unit/one_estate.h"
 
 static int setup(void **state)
 {
     (void)state;
     depth_make(&d, "");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    depth_end(&d);
     return 0;
 }
 
@@ -84,16 +75,6 @@ static void enrolled_twice_is_refused(void **state)
     assert_int_equal(enrol_run(d.world, "root", "slough", NULL, &report, &f), E_REFUSED);
     assert_text("enrolled already");
     assert_null(report);
-}
-
-static struct binding *bound(const char *site)
-{
-    struct bound_token *t = &d.world->estate->bindings->tokens[0];
-    for (size_t i = 0; i < t->site_count; i++)
-        if (strcmp(t->sites[i].site, site) == 0)
-            return &t->sites[i];
-    fail_msg("no binding of %s", site);
-    return NULL;
 }
 
 static void what_the_policy_does_not_name(void **state)

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "tests/unit/death.h"
 #include "tests/unit/far_fixture.h"
 
 /* The far end of a birth: it trusts nothing, takes a key in once, and ends what it began. */
@@ -290,14 +291,6 @@ static void a_born_key_ends_by_quorum(void **state)
     far_birth_clear(&b);
 }
 
-static unsigned steps_left;
-static void step_or_die(const char *step)
-{
-    (void)step;
-    if (--steps_left == 0)
-        raise(SIGKILL);
-}
-
 /* True: the site died at that step of its log while it took the message in. */
 static bool dies_at(const struct buf *message, unsigned step)
 {
@@ -310,8 +303,7 @@ static bool dies_at(const struct buf *message, unsigned step)
         bool ignored = false;
         if (world_open(p.bindings, &p.site, &f) != OK)
             _exit(2);
-        steps_left = step;
-        log_step_hook = step_or_die;
+        die_at_step(step);
         _exit(far_accept(p.site, buf_span(message), &answer, &ignored, &f) == OK && !ignored ? 0 : 3);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);

@@ -1,6 +1,6 @@
 #include <stdatomic.h>
 
-#include "tests/unit/depth_fixture.h"
+#include "tests/unit/one_estate.h"
 
 /* HSMs that fail at any call of a birth that changes something, and an estate that changes while keys travel. */
 
@@ -12,7 +12,6 @@
 #define ID "fault-id"
 #define ID_HEX "6661756c742d6964"
 
-static struct depth d;
 static CK_FUNCTION_LIST *real, between;
 static atomic_uint calls_left;                   /* the call that fails, counted from 1; 0: none */
 static _Atomic(void (*)(void)) while_travelling; /* once, when a site has taken a key in */
@@ -114,13 +113,6 @@ static int setup(void **state)
     (void)state;
     depth_begin(&d, RULES);
     step_between();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    depth_end(&d);
     return 0;
 }
 

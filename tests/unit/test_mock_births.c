@@ -2,6 +2,7 @@
 
 #include "module/drill.h"
 #include "tests/unit/mock_sites_fixture.h"
+#include "tests/unit/one_estate.h"
 
 /* Births at HSMs that hang, and at ones that wrap in different ways. The third site has two seconds for an answer. */
 
@@ -18,7 +19,6 @@
                                                                "    when: {operation: generate, token: root, label: "  \
                                                                "\"^strong-\"}\n" NEEDS("2", "")
 
-static struct depth d;
 static __typeof__(depth_kind) usual;
 
 static int setup(void **state)
@@ -27,13 +27,6 @@ static int setup(void **state)
     usual = depth_kind;
     depth_glasgow = "answer-within: 2 seconds, ";
     mock_sites_make(&d, RULES);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    depth_end(&d);
     return 0;
 }
 

@@ -1,6 +1,7 @@
 #include "module/birth_work.h"
 #include "module/cloned.h"
 #include "tests/unit/mock_sites_fixture.h"
+#include "tests/unit/one_estate.h"
 
 /* Births at HSMs that give no private key out: people bring it to the replicas by the vendor's own tools. */
 
@@ -15,7 +16,6 @@
     RULE("brief", "brief", ", deferred: 2 seconds", CLONES)                                                            \
     RULE("at once", "once", "", CLONES) RULE("wrapped", "wrapped", ", deferred: 1 hours", "")
 
-static struct depth d;
 static char id[64]; /* CKA_ID of the last birth, hex */
 
 static int setup(void **state)
@@ -23,13 +23,6 @@ static int setup(void **state)
     (void)state;
     mock_binding_more[1] = mock_binding_more[2] = ", cloned: acme";
     mock_sites_make(&d, RULES);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    depth_end(&d);
     return 0;
 }
 

@@ -1,5 +1,6 @@
 #include "module/drill.h"
 #include "tests/unit/mock_sites_fixture.h"
+#include "tests/unit/one_estate.h"
 
 /* Keys of Ed25519: at HSMs that wrap them and take them in, and at ones that do not. The third site has two seconds for an
  * answer. */
@@ -10,20 +11,11 @@
     "    require: {quorum: {of: key-custodian, at-least: 2}, replicas: {at-least: 2, prove: signature}, transport: "   \
     "{allow: [oaep-sha1]}}\n"
 
-static struct depth d;
-
 static int setup(void **state)
 {
     (void)state;
     depth_glasgow = "answer-within: 2 seconds, ";
     mock_sites_make(&d, RULES);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    depth_end(&d);
     return 0;
 }
 

@@ -2,6 +2,7 @@
 #include "module/recovery.h"
 #include "module/replicate.h"
 #include "tests/unit/mock_sites_fixture.h"
+#include "tests/unit/one_estate.h"
 
 /* Keys that exist are brought to an HSM that people clone to, by its vendor's own tools: the third site. */
 
@@ -20,20 +21,11 @@
     BIRTH("brief", ", deferred: 2 seconds")                                                                            \
     WAY("brief", CLONES) BIRTH("now", "") WAY("now", CLONES) BIRTH("kept", ", deferred: 1 hours") WAY("kept", "")
 
-static struct depth d;
-
 static int setup(void **state)
 {
     (void)state;
     mock_binding_more[2] = ", cloned: acme";
     mock_sites_make(&d, RULES);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    depth_end(&d);
     return 0;
 }
 

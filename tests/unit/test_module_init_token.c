@@ -54,23 +54,6 @@ static size_t living(void)
     return count;
 }
 
-/* The intent of the newest request, by a process that dies. */
-static uint64_t begun_and_dead(void)
-{
-    struct estate *e = NULL;
-    struct request *r = NULL;
-    struct fault f = {0};
-    uint64_t intent = 0;
-
-    assert_good(estate_open(home.bindings, &e, &f));
-    assert_good(estate_request(e, &e->state.requests[e->state.request_count - 1].id, &r, &f));
-    assert_good(estate_intend(e, r, NULL, NULL, &intent, &f));
-    request_free(r);
-    estate_close(e);
-    gate_forget();
-    return intent;
-}
-
 static void settle(uint64_t intent)
 {
     struct world *w = world_current();
@@ -88,7 +71,7 @@ static void a_death_before_ends_no_key(void **state)
     assert_rv(make_new(), CKR_FUNCTION_REJECTED);
     assert_int_equal(living(), 2);
     approve_all();
-    settle(begun_and_dead());
+    settle(begun_and_dead(NULL));
     assert_int_equal(living(), 2);
     assert_int_equal(logged(ENTRY_DESTROYED), 0);
     assert_int_equal(count_at("slough", CKO_SECRET_KEY, "gov-two"), 1);
@@ -105,7 +88,7 @@ static void a_death_after_ends_them_all(void **state)
     (void)state;
     assert_rv(make_new(), CKR_FUNCTION_REJECTED);
     approve_all();
-    intent = begun_and_dead();
+    intent = begun_and_dead(NULL);
     assert_ok(hsm->C_InitToken(slot, so_pin, sizeof(so_pin) - 1, label));
     settle(intent);
     assert_int_equal(living(), 0);
@@ -133,7 +116,7 @@ static void what_is_still_there_lives(void **state)
     token_keys_clear(&keys);
     assert_rv(make_new(), CKR_FUNCTION_REJECTED);
     approve_all();
-    intent = begun_and_dead();
+    intent = begun_and_dead(NULL);
     assert_int_equal(find_label(session, "gov-two", found), 1);
     lower = found[0];
     assert_true(session_view(session, &view) && object_lower(&lower, view.place));

@@ -5,23 +5,6 @@
 
 /* What an intent means whose process died before its end was in the log. */
 
-/* Another process that begins what the newest request asks for, and dies. */
-static uint64_t begun_and_dead(const json_t *more)
-{
-    struct estate *e = NULL;
-    struct request *r = NULL;
-    struct fault f = {0};
-    uint64_t intent = 0;
-
-    assert_good(estate_open(home.bindings, &e, &f));
-    assert_good(estate_request(e, &e->state.requests[e->state.request_count - 1].id, &r, &f));
-    assert_good(estate_intend(e, r, NULL, more, &intent, &f));
-    request_free(r);
-    estate_close(e);
-    gate_forget();
-    return intent;
-}
-
 static enum intent_state settled(uint64_t intent)
 {
     struct world *w = world_current();

@@ -1,7 +1,7 @@
-#include <signal.h>
 #include <sys/wait.h>
 
 #include "module/birth.h"
+#include "tests/unit/death.h"
 #include "tests/unit/module_fixture.h"
 
 /* Births that a rule plainly allows: nobody is asked, and the log says what begins before the HSM is asked for it. */
@@ -214,23 +214,13 @@ static void keys_come_in_by_every_way(void **state)
     assert_int_equal(logged(ENTRY_INTENT), intents);
 }
 
-static unsigned steps_left;
-
-static void step_or_die(const char *step)
-{
-    (void)step;
-    if (--steps_left == 0)
-        raise(SIGKILL);
-}
-
 /* 0: it went through. */
 static int birth_in_child(unsigned step)
 {
     CK_OBJECT_HANDLE public = 0, private = 0;
 
     life_begin(NULL);
-    steps_left = step;
-    log_step_hook = step_or_die;
+    die_at_step(step);
     return pair_with("free-dying", "left", "right", &yes, &public, &private) == CKR_OK ? 0 : 4;
 }
 
