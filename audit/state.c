@@ -196,6 +196,14 @@ struct state_intent *state_intent(const struct state *s, uint64_t seq)
     return NULL;
 }
 
+struct state_intent *state_intent_named(const struct state *s, const struct digest *entry)
+{
+    for (size_t i = s->intent_count; i-- > 0;)
+        if (digest_equal(&s->intents[i].digest, entry))
+            return &s->intents[i];
+    return NULL;
+}
+
 bool state_intent_plain(const struct state_intent *i)
 {
     return json_object_get(i->body, "plain") != NULL;

@@ -201,8 +201,10 @@ const struct state_vote *state_approval(const struct state_request *r, const str
 struct state_request *state_request_by_subject(const struct state *s,
                                                const struct digest *subject); /* newest pending or in intent */
 struct state_intent *state_intent(const struct state *s, uint64_t seq);
-bool state_intent_plain(const struct state_intent *i);           /* of a birth that a rule plainly allows */
-const char *state_intent_ceremony(const struct state_intent *i); /* in which it was written; NULL: none */
+struct state_intent *state_intent_named(const struct state *s,
+                                        const struct digest *entry); /* by its digest; NULL: none */
+bool state_intent_plain(const struct state_intent *i);               /* of a birth that a rule plainly allows */
+const char *state_intent_ceremony(const struct state_intent *i);     /* in which it was written; NULL: none */
 struct state_key *state_key(const struct state *s, const char *token, const char *class_name, const char *id_hex,
                             const char *label); /* living; label NULL: any */
 /* The key of that intent, as `provisional` names it; NULL: none. It lives while the intent's state is INTENT_PROVISIONAL. */

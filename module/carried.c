@@ -59,10 +59,7 @@ static enum outcome offer_find(const struct import *n, const struct receipt *r, 
 {
     const struct state *s = &n->estate->state;
     struct buf bytes = BUF(LIMIT_OFFER);
-    const struct state_intent *i = NULL;
-    for (size_t k = 0; k < s->intent_count; k++)
-        if (digest_equal(&s->intents[k].digest, &r->intent))
-            i = &s->intents[k];
+    const struct state_intent *i = state_intent_named(s, &r->intent);
     if (i == NULL || i->token == NULL || strcmp(i->token, n->token) != 0)
         return fault_set(f, E_REFUSED, "the receipt is for a birth that this log does not know");
     if (i->state != INTENT_PROVISIONAL)

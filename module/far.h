@@ -38,6 +38,11 @@ enum outcome far_withdraw(struct far *x, const struct state_taken *t, struct fau
 /* An entry of our own log about an intent: names it and what was seen of the host's log; `more` is taken. */
 enum outcome far_log(struct far *x, enum entry_type type, const struct digest *intent, json_t *more_taken,
                      struct fault *f);
+/* The subject that people approved names this key: by its fingerprint, a secret one by its birth. */
+bool far_key_named(const struct subject *asked, const struct state_key *key);
+/* No other key that came here and lives, and none of the site's own, has the CKA_ID under which what comes by this intent stands
+ * here once it is born: by that alone it is found when it ends. */
+enum outcome far_id_free(const struct far *x, const struct state_intent *way, struct fault *f);
 /* site-keys: what x->keys holds. */
 enum outcome far_keys_log(struct far *x, struct fault *f);
 /* Signs with the identity key; `name` of `more` gets the signature. */

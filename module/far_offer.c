@@ -33,17 +33,30 @@ static enum outcome offer_read(struct taking *k, const struct message *m, struct
     return outcome;
 }
 
+/* Of our token, and to be at our site: what people approved of another token is nothing to this HSM. */
+static bool intent_is_ours(const struct taking *k)
+{
+    const struct state_host *h = k->x->own->state.host;
+    json_t *sites = json_object_get(k->intent->body, "sites"), *site = NULL;
+    bool here = false;
+    size_t i = 0;
+
+    json_array_foreach(sites, i, site) here =
+        here || (i > 0 && json_is_string(site) && strcmp(json_string_value(site), h->site) == 0);
+    return here && k->intent->token != NULL && strcmp(k->intent->token, h->token) == 0;
+}
+
 /* The host's log has begun this birth, for this site, and named exactly this offer: another key inside is another offer. */
 static enum outcome intent_find(struct taking *k, struct fault *f)
 {
-    const struct state *s = &k->x->host->copy->state;
     const char *site = k->x->own->state.host->site;
 
-    for (size_t i = s->intent_count; i-- > 0 && k->intent == NULL;)
-        if (digest_equal(&s->intents[i].digest, &k->offer.intent))
-            k->intent = &s->intents[i];
+    k->intent = state_intent_named(&k->x->host->copy->state, &k->offer.intent);
     if (k->intent == NULL)
         return fault_set(f, E_REFUSED, "the host's log has no intent that this offer could be of");
+    if (!intent_is_ours(k))
+        return fault_set(f, E_REFUSED, "entry %llu of the host's log brings no key to %s at %s",
+                         (unsigned long long)k->intent->seq, k->x->own->state.host->token, site);
     bool named = false;
     for (size_t i = 0; i < k->intent->offer_count; i++)
         named = named ||
@@ -64,15 +77,12 @@ static enum outcome key_find(struct taking *k, struct fault *f)
     const struct state *s = &k->x->host->copy->state;
     const struct subject *asked = k->request->subject;
     const json_t *born = json_object_get(k->intent->body, "born");
-    const char *fingerprint = json_string_or_null(asked->json, "key");
     const struct state_intent *birth = NULL;
 
     k->key = json_is_integer(born) ? state_key_born(s, (uint64_t)json_integer_value(born)) : NULL;
     birth = k->key != NULL && k->key->intent != 0 ? state_intent(s, k->key->intent) : NULL;
-    bool named = k->key != NULL && (fingerprint != NULL ? strcmp(fingerprint, digest_hex(&k->key->fingerprint).hex) == 0
-                                                        : json_equal(born, json_object_get(asked->json, "born")));
-    if (birth == NULL || !named || asked->site == NULL || strcmp(asked->site, k->x->own->state.host->site) != 0 ||
-        strcmp(asked->label, k->key->label) != 0)
+    if (birth == NULL || !far_key_named(asked, k->key) || asked->site == NULL ||
+        strcmp(asked->site, k->x->own->state.host->site) != 0 || strcmp(asked->label, k->key->label) != 0)
         return fault_set(f, E_REFUSED, "people approved another key, or another site, than this offer is of");
     if (!span_equal(buf_span(&k->key->public_key), buf_span(&k->offer.public_key)))
         return fault_set(f, E_REFUSED, "the offer has another public key than the one that was born");
@@ -114,9 +124,10 @@ static enum outcome offer_fits(const struct taking *k, struct fault *f)
     const json_t *templates = json_object_get(approved->subject->json, "templates");
     const json_t *pair = json_object_get(templates, "private");
     const json_t *wanted = pair != NULL ? pair : json_object_get(templates, "key");
+    const char *class = k->key != NULL ? k->key->class_name : json_string_or_null(k->intent->body, "class");
 
-    if (wanted == NULL || !half_fits(k, wanted, k->offer.attributes) ||
-        (pair != NULL) != (k->offer.public_attributes != NULL) ||
+    if (wanted == NULL || class == NULL || strcmp(class, pair != NULL ? "private-key" : "secret-key") != 0 ||
+        !half_fits(k, wanted, k->offer.attributes) || (pair != NULL) != (k->offer.public_attributes != NULL) ||
         (pair != NULL && !half_fits(k, json_object_get(templates, "public"), k->offer.public_attributes)))
         return fault_set(f, E_REFUSED, "the offer describes another key than the one that people approved");
     if (offer_is_clone(k->offer.mechanism))
@@ -173,9 +184,7 @@ static enum outcome attempts_settle(const struct taking *k, struct fault *f)
                 return fault_set(f, E_REFUSED, "another offer of this birth was taken in already");
             continue;
         }
-        for (size_t n = 0; n < host->intent_count; n++)
-            if (digest_equal(&host->intents[n].digest, &t->intent))
-                earlier = &host->intents[n];
+        earlier = state_intent_named(host, &t->intent);
         if (earlier == NULL || earlier->state != INTENT_ROLLED_BACK)
             return fault_set(f, E_REFUSED,
                              "an earlier offer for the same request was taken in here, and the host's log does not say "
@@ -252,6 +261,8 @@ static enum outcome offer_judge(struct taking *k, struct fault *f)
         outcome = time_fits(k, f);
     if (outcome == OK)
         outcome = not_suspended(k, f);
+    if (outcome == OK)
+        outcome = far_id_free(k->x, k->intent, f);
     return outcome == OK ? attempts_settle(k, f) : outcome;
 }
 

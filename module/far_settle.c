@@ -30,6 +30,78 @@ enum outcome far_withdraw(struct far *x, const struct state_taken *t, struct fau
     return outcome;
 }
 
+/* The CKA_ID that what came by this intent has here: the caller's, or the one that derives from the intent. */
+static enum outcome id_here(const struct state_intent *way, struct buf *ret, struct fault *f)
+{
+    const char *caller = json_string_or_null(way->body, "caller-id");
+    enum outcome outcome = caller != NULL ? hex_parse_buf(caller, ret, f) : intent_key_id(&way->digest, ret, f);
+
+    if (outcome == OK && ret->len == 0)
+        outcome =
+            fault_set(f, E_REFUSED, "entry %llu of the host's log gives a key no CKA_ID", (unsigned long long)way->seq);
+    return outcome;
+}
+
+static const char *class_here(const struct far *x, const struct state_intent *way)
+{
+    const char *class = json_string_or_null(way->body, "class");
+    const json_t *born = json_object_get(way->body, "born");
+    const struct state_key *key =
+        json_is_integer(born) ? state_key_ever(&x->host->copy->state, (uint64_t)json_integer_value(born)) : NULL;
+
+    return key != NULL ? key->class_name : class != NULL ? class : "";
+}
+
+bool far_key_named(const struct subject *asked, const struct state_key *key)
+{
+    const char *fingerprint = json_string_or_null(asked->json, "key");
+    const json_t *born = json_object_get(asked->json, "born");
+
+    if (key == NULL)
+        return false;
+    return fingerprint != NULL ? strcmp(fingerprint, digest_hex(&key->fingerprint).hex) == 0
+                               : json_is_integer(born) && (uint64_t)json_integer_value(born) == key->seq;
+}
+
+static bool id_is_own(const struct state_host *h, const char *id)
+{
+    const char *const own[] = {h->identity_id, h->transport_id, h->transport_before_id};
+
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (own[i] != NULL && strcmp(own[i], id) == 0)
+            return true;
+    return false;
+}
+
+enum outcome far_id_free(const struct far *x, const struct state_intent *way, struct fault *f)
+{
+    const struct state *own = &x->own->state;
+    const char *caller = json_string_or_null(way->body, "caller-id");
+    struct buf id = BUF(LIMIT_LABEL);
+    enum outcome outcome = id_here(way, &id, f);
+
+    if (outcome == OK && caller != NULL && id_is_own(own->host, caller))
+        outcome = fault_set(f, E_REFUSED, "the CKA_ID %s is that of a key of this site's own", caller);
+    for (size_t i = 0; outcome == OK && i < own->taken_count; i++) {
+        const struct state_taken *t = &own->taken[i];
+        const struct state_intent *other = state_intent_named(&x->host->copy->state, &t->intent);
+        struct buf taken = BUF(LIMIT_LABEL);
+
+        bool given_up = t->state == TAKEN_PENDING && other != NULL && other->state == INTENT_ROLLED_BACK;
+        if ((t->state != TAKEN_PENDING && t->state != TAKEN_BORN) || given_up || digest_equal(&t->intent, &way->digest))
+            continue;
+        outcome = other != NULL ? id_here(other, &taken, f)
+                                : fault_set(f, E_REFUSED, "the host's log does not have the intent of a key here");
+        if (outcome == OK && span_equal(buf_span(&id), buf_span(&taken)) &&
+            strcmp(class_here(x, other), class_here(x, way)) == 0)
+            outcome = fault_set(f, E_REFUSED, "the key \"%s\" that came here has the CKA_ID of entry %llu too",
+                                other->label != NULL ? other->label : "", (unsigned long long)way->seq);
+        buf_free(&taken);
+    }
+    buf_free(&id);
+    return outcome;
+}
+
 static enum outcome born(struct far *x, const struct state_intent *i, struct fault *f)
 {
     const struct state_taken *t = state_taken(&x->own->state, &i->digest);
@@ -46,9 +118,11 @@ static enum outcome born(struct far *x, const struct state_intent *i, struct fau
     if (t == NULL || t->state != TAKEN_PENDING || digest_equal(&t->receipt, &none))
         return fault_set(f, E_REFUSED, "no key of entry %llu of the host's log waits here to be born",
                          (unsigned long long)i->seq);
-    outcome = intent_key_id(&i->digest, &id, f);
-    if (outcome == OK && caller != NULL)
-        outcome = hex_parse_buf(caller, &wanted, f);
+    outcome = far_id_free(x, i, f);
+    if (outcome == OK)
+        outcome = intent_key_id(&i->digest, &id, f);
+    if (outcome == OK)
+        outcome = id_here(i, &wanted, f);
     if (outcome == OK && caller != NULL)
         outcome = site_rename(&x->link, buf_span(&id), buf_span(&wanted), i->label != NULL ? i->label : "", f);
     if (outcome == OK)
@@ -114,18 +188,6 @@ static const struct state_intent *birth_of(const struct far *x, const struct sta
     return NULL;
 }
 
-/* A key of its class that was born since then under the same CKA_ID, which an old end shown again would take with it. */
-static const struct state_key *later_of(const struct far *x, const struct state_key *key)
-{
-    const struct state *s = &x->host->copy->state;
-
-    for (size_t i = s->key_count; i-- > 0;)
-        if (s->keys[i].seq > key->seq && !s->keys[i].destroyed && strcmp(s->keys[i].id, key->id) == 0 &&
-            strcmp(s->keys[i].token, key->token) == 0 && strcmp(s->keys[i].class_name, key->class_name) == 0)
-            return &s->keys[i];
-    return NULL;
-}
-
 /* A key that was born here goes, and our log says so; `way`: the intent under which it came. */
 static enum outcome key_go(struct far *x, const struct state_key *key, const struct state_intent *way, struct fault *f)
 {
@@ -135,13 +197,16 @@ static enum outcome key_go(struct far *x, const struct state_key *key, const str
 
     if (t == NULL || (t->state != TAKEN_BORN && t->state != TAKEN_DESTROYED))
         return fault_set(f, E_REFUSED, "the key that is to be destroyed was never born here");
-    if (later_of(x, key) != NULL)
-        return fault_set(f, E_REFUSED, "the key that is to be destroyed had the CKA_ID that \"%s\" has now",
-                         later_of(x, key)->label);
-    outcome = hex_parse_buf(key->id, &id, f);
+    /* What is elsewhere nobody renames: where the host's log says so, another key is meant than people, or a rule, let go. */
+    if (strcmp(way->label != NULL ? way->label : "", key->label) != 0)
+        return fault_set(f, E_REFUSED, "the key that is to be destroyed came here as \"%s\", not as \"%s\"",
+                         way->label != NULL ? way->label : "", key->label);
+    outcome = far_id_free(x, way, f);
     if (outcome == OK)
-        outcome =
-            site_key_destroy(&x->link, site_key_class(key->class_name), buf_span(&id), buf_span(&key->public_key), f);
+        outcome = id_here(way, &id, f);
+    if (outcome == OK)
+        outcome = site_key_destroy(&x->link, site_key_class(class_here(x, way)), buf_span(&id),
+                                   buf_span(&key->public_key), f);
     if (outcome == OK && t->state == TAKEN_BORN)
         outcome = settled_log(x, &way->digest, "destroyed", f);
     buf_free(&id);
@@ -153,11 +218,18 @@ static enum outcome destroyed(struct far *x, const struct state_intent *end, con
 {
     const struct state_key *key = NULL;
     const struct state_intent *birth = birth_of(x, end, &key);
+    struct request *r = NULL;
     enum outcome outcome = OK;
 
     if (end->state == INTENT_ROLLED_BACK)
         return fault_set(f, E_REFUSED, "what entry %llu wanted destroyed was given up", (unsigned long long)end->seq);
-    outcome = key_go(x, key, birth, f);
+    outcome = estate_request(x->host->copy, &end->request, &r, f);
+    if (outcome == OK && birth != NULL && !far_key_named(r->subject, key))
+        outcome = fault_set(f, E_REFUSED, "people approved the end of another key than entry %llu names",
+                            (unsigned long long)end->seq);
+    if (outcome == OK)
+        outcome = key_go(x, key, birth, f);
+    request_free(r);
     if (outcome == OK)
         *ret_birth = birth;
     return outcome;

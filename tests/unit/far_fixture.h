@@ -190,17 +190,32 @@ struct far_birth {
     struct digest digest;
 };
 
-static inline void far_intend(struct far_pair *p, struct far_birth *b, const char *label)
+/* id: the CKA_ID that it gets, in hex. */
+static inline void far_intend_as(struct far_pair *p, struct far_birth *b, const char *label, const char *id)
 {
     struct fault f;
     memset(b, 0, sizeof *b);
-    depth_ask_approved(&p->d, &b->q, CKM_EC_KEY_PAIR_GEN, label, "far-id");
+    depth_ask_approved(&p->d, &b->q, CKM_EC_KEY_PAIR_GEN, label, label);
     json_t *more = json_pack("{s[ss]ssssssss}", "sites", "slough", "glasgow", "function", "C_GenerateKeyPair", "class",
-                             "private-key", "type", "EC:P-384", "caller-id", "6661722d6964");
+                             "private-key", "type", "EC:P-384", "caller-id", id);
     assert_good(estate_intend(p->host, b->q.answer.request, &p->d.world->context, more, &b->intent, &f));
     json_decref(more);
     b->key = EVP_EC_gen("P-384");
     assert_non_null(b->key);
+}
+
+/* The hex of a label, by which its key is found. */
+static inline const char *far_id(const char *label)
+{
+    static char hex[2 * LIMIT_LABEL + 1];
+    for (size_t i = 0; label[i] != '\0'; i++)
+        snprintf(hex + 2 * i, sizeof hex - 2 * i, "%02x", (unsigned)(unsigned char)label[i]);
+    return hex;
+}
+
+static inline void far_intend(struct far_pair *p, struct far_birth *b, const char *label)
+{
+    far_intend_as(p, b, label, far_id(label));
 }
 
 static inline void far_wrap(struct span spki, EVP_PKEY *key, struct offer *o)

@@ -272,10 +272,13 @@ static void a_born_key_ends_by_quorum(void **state)
     json_t *subject = asking_subject(p.host, OP_DESTROY, NULL);
     assert_true(json_put_string(subject, "token", "root") && json_put_string(subject, "label", "app-7") &&
                 json_put_string(subject, "function", "C_DestroyObject") &&
-                json_put_string(subject, "class", "private-key") && json_put_string(subject, "object", "token"));
+                json_put_string(subject, "class", "private-key") && json_put_string(subject, "object", "token") &&
+                json_put_digest(subject, "key",
+                                &state_key(&p.host->state, "root", "private-key", far_id("app-7"), NULL)->fingerprint));
     assert_good(estate_ask(p.host, json_incref(subject), &p.d.world->context, &a, &f));
     depth_approve(p.host, &a.request->id, "key-custodian");
-    json_t *more = json_pack("{sssss[ss]}", "class", "private-key", "id", "6661722d6964", "sites", "slough", "glasgow");
+    json_t *more =
+        json_pack("{sssss[ss]}", "class", "private-key", "id", far_id("app-7"), "sites", "slough", "glasgow");
     assert_good(estate_intend(p.host, a.request, &p.d.world->context, more, &end, &f));
     settled_as(MESSAGE_WITHDRAW, end, b.intent, "destroyed");
     assert_int_equal(far_count(&p, "app-7"), 0);
@@ -286,7 +289,7 @@ static void a_born_key_ends_by_quorum(void **state)
     far_birth_clear(&b);
     /* A later key of that name and CKA_ID does not go by the end that people approved of the first. */
     born_there(&b, "app-7");
-    settle_refused(MESSAGE_WITHDRAW, end, "had the CKA_ID that");
+    settle_refused(MESSAGE_WITHDRAW, end, "has the CKA_ID of entry");
     assert_int_equal(far_count(&p, "app-7"), 1);
     far_birth_clear(&b);
 }
