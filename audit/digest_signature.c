@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "audit/document.h"
+#include "audit/document_inner.h"
 
 /* PKCS#11 writes r||s, each as long as the group's order; OpenSSL wants them in DER (RFC 3279 section 2.2.3). */
 static bool ecdsa_to_der(EVP_PKEY *key, struct span raw, uint8_t **ret, size_t *ret_len)
@@ -32,7 +33,7 @@ out:
     return done;
 }
 
-static EVP_PKEY *read_key(struct span spki)
+EVP_PKEY *spki_read(struct span spki)
 {
     const uint8_t *p = spki.data;
     if (spki.len == 0 || spki.len > 1 << 16)
@@ -76,7 +77,7 @@ enum outcome digest_signature_verify(struct span spki, const struct digest *dige
     enum outcome rc = E_REFUSED;
     uint8_t *der = NULL;
     size_t der_len = 0;
-    EVP_PKEY *key = read_key(spki);
+    EVP_PKEY *key = spki_read(spki);
     bool rsa = key && EVP_PKEY_is_a(key, "RSA"), ec = key && EVP_PKEY_is_a(key, "EC");
     bool edwards = key && EVP_PKEY_is_a(key, "ED25519");
     if (!rsa && !ec && !edwards) {

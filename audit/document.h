@@ -78,6 +78,10 @@ bool settled_digest(const struct digest *estate, const char *token, const char *
 bool transport_digest(const struct digest *estate, const char *token, const char *site, struct span before,
                       struct span next, struct digest *ret);
 
+/* The keys that a site is enrolled with, and a transport key that comes later (SPKI): E_REFUSED where nothing should rest on them. */
+enum outcome site_keys_fit(struct span identity, struct span transport, struct fault *f);
+enum outcome transport_fit(struct span spki, struct fault *f);
+
 /* Verifies a signature over a SHA-256 digest by a public key (SPKI DER): EC raw r||s, RSA PKCS#1 v1.5 with SHA-256. */
 enum outcome digest_signature_verify(struct span spki, const struct digest *digest, struct span signature,
                                      struct fault *f);

@@ -5,17 +5,21 @@
 #include "core/hardware.h"
 #include "core/limits.h"
 
-/* One HSM answers for one site: neither a serial number nor an identity may stand for two. */
+static bool has_key(const struct state_site *s, const struct buf *key)
+{
+    return span_equal(buf_span(&s->identity), buf_span(key)) || span_equal(buf_span(&s->transport), buf_span(key));
+}
+
+/* One HSM answers for one site: neither a serial number nor a key may stand for two. */
 static void check_unique(struct fold *x, const char *token, const char *site, const char *serial,
-                         const struct buf *identity)
+                         const struct buf *identity, const struct buf *transport)
 {
     for (size_t i = 0; i < x->look->site_count; i++) {
         const struct state_site *o = &x->look->sites[i];
         if (o->retired || (!strcmp(o->token, token) && !strcmp(o->site, site)))
             continue;
-        if (!strcmp(o->serial, serial) || span_equal(buf_span(&o->identity), buf_span(identity)))
-            fold_fail(x, "serial number or identity key are those of the site \"%s\" of token \"%s\"", o->site,
-                      o->token);
+        if (!strcmp(o->serial, serial) || has_key(o, identity) || has_key(o, transport))
+            fold_fail(x, "serial number or a key are those of the site \"%s\" of token \"%s\"", o->site, o->token);
     }
 }
 
@@ -89,7 +93,7 @@ void fold_site_enrolled(struct fold *x)
     const char *manufacturer = fold_label(x, "manufacturer"), *model = fold_label(x, "model");
     const char *firmware = fold_label(x, "firmware"), *hardware = fold_text(x, "hardware");
     struct state_request *r = fold_live_request(x, "enrol-site");
-    check_unique(x, token, site, serial, &identity);
+    check_unique(x, token, site, serial, &identity, &transport);
     if (!fold_goes(x))
         goto out;
     struct state *s = x->s;
@@ -139,8 +143,7 @@ void fold_transport_renewed(struct fold *x)
     buf_clear(&raw);
     fold_hex(x, "transport-id", &raw);
     for (size_t i = 0; !x->rc && i < x->look->site_count; i++)
-        if (span_equal(buf_span(&x->look->sites[i].transport), buf_span(&transport)) ||
-            span_equal(buf_span(&x->look->sites[i].identity), buf_span(&transport)))
+        if (has_key(&x->look->sites[i], &transport))
             fold_fail(x, "a transport key is one that no site has yet");
     if (transport.len == 0)
         fold_fail(x, "the member \"transport\" is empty");

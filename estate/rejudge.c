@@ -1,7 +1,5 @@
 #include "estate/rejudge.h"
 
-#include <openssl/err.h>
-#include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -274,19 +272,6 @@ enum outcome rejudge_intent(const struct state *s, const struct policy *judge, c
     return result;
 }
 
-/* Nobody looks at it again: it must be as good as the one that people saw. */
-static bool transport_fits(struct span spki)
-{
-    const unsigned char *at = spki.data;
-    EVP_PKEY *key = spki.len <= INT32_MAX ? d2i_PUBKEY_ex(NULL, &at, (long)spki.len, crypto_context(), NULL) : NULL;
-    bool fits = key != NULL && at == spki.data + spki.len && EVP_PKEY_is_a(key, "RSA") == 1 &&
-                EVP_PKEY_get_bits(key) >= LIMIT_TRANSPORT_BITS;
-
-    EVP_PKEY_free(key);
-    ERR_clear_error();
-    return fits;
-}
-
 enum outcome rejudge_renewal(const struct state *s, const json_t *body, const char *token, const char *site,
                              struct fault *f)
 {
@@ -301,8 +286,9 @@ enum outcome rejudge_renewal(const struct state *s, const json_t *body, const ch
     result = hex_parse_buf(next_hex, &next, f);
     if (result == OK)
         result = hex_parse_buf(signed_hex, &signature, f);
-    if (result == OK && !transport_fits(buf_span(&next)))
-        result = fault_set(f, E_REFUSED, "it is no RSA key of at least %d bits", LIMIT_TRANSPORT_BITS);
+    /* Nobody looks at it again: it must be as good as the one that people saw. */
+    if (result == OK)
+        result = transport_fit(buf_span(&next), f);
     if (result == OK &&
         !transport_digest(&s->estate, token, site, buf_span(&pinned->transport), buf_span(&next), &digest))
         result = fault_memory(f);
@@ -315,14 +301,17 @@ enum outcome rejudge_renewal(const struct state *s, const json_t *body, const ch
     return result;
 }
 
-static enum outcome attestation_again(const struct policy *judge, const struct entry *e, struct fault *f)
+/* The keys are such as a site may have, and the vendor's certificates, where there are any, hold for them. */
+static enum outcome keys_again(const struct policy *judge, const struct entry *e, bool attested, struct fault *f)
 {
     struct buf identity = BUF(LIMIT_ATTRIBUTE), transport = BUF(LIMIT_ATTRIBUTE);
     enum outcome result = hex_parse_buf(text_of(e, "identity"), &identity, f);
 
     if (result == OK)
         result = hex_parse_buf(text_of(e, "transport"), &transport, f);
-    if (result == OK) {
+    if (result == OK)
+        result = site_keys_fit(buf_span(&identity), buf_span(&transport), f);
+    if (result == OK && attested) {
         struct attested a = {judge, text_of(e, "site"), buf_span(&identity), buf_span(&transport), e->time};
 
         result = attestation_verify(json_object_get(e->body, "attestation"), &a, f);
@@ -338,13 +327,13 @@ enum outcome rejudge_enrolment(const struct policy *judge, const struct entry *e
     static const char *const names[] = {"firmware", "hardware", "identity", "manufacturer", "model",
                                         "serial",   "site",     "token",    "transport",    NULL},
                              *const by_vendor[] = {"attestation", NULL};
+    bool attested = strcmp(text_of(e, "hardware"), HARDWARE_BY_VENDOR) == 0 ||
+                    json_object_get(subject->json, "attestation") != NULL;
     enum outcome result = rejudge_members(e->body, subject->json, names, f);
 
-    if (result != OK || (strcmp(text_of(e, "hardware"), HARDWARE_BY_VENDOR) != 0 &&
-                         json_object_get(subject->json, "attestation") == NULL))
-        return result;
-    result = rejudge_members(e->body, subject->json, by_vendor, f);
-    return result == OK ? attestation_again(judge, e, f) : result;
+    if (result == OK && attested)
+        result = rejudge_members(e->body, subject->json, by_vendor, f);
+    return result == OK ? keys_again(judge, e, attested, f) : result;
 }
 
 enum outcome rejudge_members(const json_t *body, const json_t *subject, const char *const *names, struct fault *f)

@@ -282,6 +282,8 @@ static enum outcome enrol_locked(struct enrolment *n, json_t *report, struct fau
         enrolled = outcome == OK;
     } else {
         outcome = keys_provide(n, f);
+        if (outcome == OK && site_keys_fit(buf_span(&n->keys.identity), buf_span(&n->keys.transport), f) != OK)
+            outcome = fault_context(f, "%s at %s", n->token, n->site);
         if (outcome == OK)
             outcome = attestation_provide(n, f);
         if (outcome == OK)

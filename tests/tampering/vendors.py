@@ -86,6 +86,13 @@ def vendors(forger):
     yield enrolment.change("people attest it, with certificates", "go together", hardware="attested-by-people")
     yield enrolment.alone("approved with certificates, enrolled without", None, attestation=None, hardware="attested-by-people")
     yield enrolment.alone("approved with others", "not what was approved", attestation={"identity": identity})
+    transport_key, others = enrolment.body["transport"], [
+        entry["body"] for entry in enrolment.entries[:enrolment.place] if entry["type"] == "site-enrolled"]
+    assert transport_key.endswith("0203010001") and others
+    yield enrolment.change("a transport key with an even exponent", "too weak", attestation={"identity": identity},
+                           transport=transport_key[:-1] + "0")
+    yield enrolment.change("the transport key of another site", "has already", attestation={"identity": identity},
+                           transport=others[0]["transport"])
     held = enrolment.change("the transport key's left out, and approved so", None, attestation={"identity": identity})
     held.wanted = "held"
     yield held

@@ -199,6 +199,31 @@ static void approvals_again(void **state)
     policy_free(p);
 }
 
+/* A key that was made now, as SPKI in hex. kind: a curve, or the bits of an RSA key. */
+static void key_put(json_t *facts, const char *name, const char *kind, unsigned long exponent)
+{
+    unsigned char *der = NULL;
+    EVP_PKEY *key = NULL;
+    if (kind[0] >= '1' && kind[0] <= '9') {
+        EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+        BIGNUM *e = BN_new();
+        assert_true(BN_set_word(e, exponent) == 1 && EVP_PKEY_keygen_init(ctx) == 1 &&
+                    EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, (int)strtol(kind, NULL, 10)) == 1 &&
+                    EVP_PKEY_CTX_set1_rsa_keygen_pubexp(ctx, e) == 1 && EVP_PKEY_generate(ctx, &key) == 1);
+        BN_free(e);
+        EVP_PKEY_CTX_free(ctx);
+    } else {
+        key = EVP_EC_gen(kind);
+    }
+    int len = key != NULL ? i2d_PUBKEY(key, &der) : 0;
+    assert_true(len > 0 && json_put_bytes_hex(facts, name, span_of(der, (size_t)len)));
+    OPENSSL_free(der);
+    EVP_PKEY_free(key);
+}
+
+static const char *identity_kind, *transport_kind;
+static unsigned long transport_exponent;
+
 /* What everybody approved and no vendor said: the site judges the certificates too. `entry`: put over what the subject says. */
 static void enrolled_with(const char *facts, const char *entry, const char *why)
 {
@@ -209,6 +234,8 @@ static void enrolled_with(const char *facts, const char *entry, const char *why)
     json_t *body = json_loads(facts, 0, NULL), *over = json_loads(entry, 0, NULL), *subject = NULL;
 
     assert_true(body != NULL && over != NULL);
+    key_put(body, "identity", identity_kind, 65537);
+    key_put(body, "transport", transport_kind, transport_exponent);
     estate_at_hand = host_estate;
     subject = asking_subject(host_estate, OP_ENROL_SITE, NULL);
     assert_int_equal(json_object_update(subject, body), 0);
@@ -233,15 +260,23 @@ static void enrolled_with(const char *facts, const char *entry, const char *why)
     answer_clear(&a);
 }
 
+static void keys_of(const char *identity, const char *transport, unsigned long exponent)
+{
+    identity_kind = identity;
+    transport_kind = transport;
+    transport_exponent = exponent;
+}
+
 #define HSM(hardware)                                                                                                  \
     "{\"firmware\":\"1\",\"hardware\":\"" hardware                                                                     \
-    "\",\"identity\":\"aa\",\"manufacturer\":\"m\",\"model\":\"m\",\"serial\":\"1\",\"site\":\"here\","                \
-    "\"token\":\"root\",\"transport\":\"bb\""
+    "\",\"manufacturer\":\"m\",\"model\":\"m\",\"serial\":\"1\",\"site\":\"here\","                                    \
+    "\"token\":\"root\""
 #define CERTIFICATES "\"attestation\":{\"identity\":[\"3000\",\"3000\"]}"
 
 static void what_people_attest(void **state)
 {
     (void)state;
+    keys_of("P-256", "3072", 65537);
     taken_in(0);
     enrolled_with(HSM("attested-by-people") "}", "{}", NULL);
 }
@@ -249,6 +284,7 @@ static void what_people_attest(void **state)
 static void what_no_vendor_said(void **state)
 {
     (void)state;
+    keys_of("P-256", "3072", 65537);
     taken_in(0);
     enrolled_with(HSM("attested-by-vendor") "," CERTIFICATES "}", "{}", "lists no roots for here");
 }
@@ -256,9 +292,35 @@ static void what_no_vendor_said(void **state)
 static void another_attestation(void **state)
 {
     (void)state;
+    keys_of("P-256", "3072", 65537);
     taken_in(0);
     enrolled_with(HSM("attested-by-vendor") "," CERTIFICATES "}",
                   "{\"attestation\":{\"identity\":[\"3000\",\"3001\"]}}", "another attestation");
+}
+
+/* Keys on which nothing should rest, although everybody approved them. */
+static void weak_keys(void **state)
+{
+    (void)state;
+    taken_in(0);
+    keys_of("secp256k1", "3072", 65537);
+    enrolled_with(HSM("attested-by-people") "}", "{}", "the identity key is not one of");
+}
+
+static void a_weak_transport_key(void **state)
+{
+    (void)state;
+    taken_in(0);
+    keys_of("P-384", "2048", 65537);
+    enrolled_with(HSM("attested-by-people") "}", "{}", "the transport key is no RSA key of at least 3072 bits");
+}
+
+static void a_small_exponent(void **state)
+{
+    (void)state;
+    taken_in(0);
+    keys_of("P-521", "3072", 3);
+    enrolled_with(HSM("attested-by-people") "}", "{}", "with an odd exponent above 65536");
 }
 
 /* An older copy of the site's folder of the host's log would let a host say everything again. */
@@ -333,6 +395,9 @@ int main(void)
         T(what_people_attest),
         T(what_no_vendor_said),
         T(another_attestation),
+        T(weak_keys),
+        T(a_weak_transport_key),
+        T(a_small_exponent),
         T(a_copy_that_was_put_back),
         T(a_home_that_was_never_introduced),
         T(an_examination_keeps_nothing),

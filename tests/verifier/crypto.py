@@ -84,6 +84,15 @@ def key_type(spki):
     return "RSA:%d" % numbers[0].integer("an RSA modulus").bit_length(), 0
 
 
+def transports(spki):
+    """An RSA key of at least 3072 bits, its exponent odd and above 65536."""
+    if not key_type(spki)[0].startswith("RSA:"):
+        return False
+    numbers = der.parse(der.parse(spki, "a key").sequence("a key")[1].bits("a key")[0], "an RSA key").sequence("an RSA key")
+    modulus, exponent = (number.integer("an RSA key") for number in numbers)
+    return modulus.bit_length() >= 3072 and exponent % 2 == 1 and exponent > 65536
+
+
 @functools.lru_cache(maxsize=None)
 def ecdsa(spki, digest, signature):
     """A DER signature over a digest."""

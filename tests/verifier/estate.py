@@ -285,7 +285,13 @@ class Estate:
         need(token is not None and body["site"] in [token.primary] + token.replicas, "%s: no site of the policy", entry.what)
         need(all(other["serial"] != body["serial"] for at, other in self.enrolled.items() if at != place),
              "%s: the serial number is another site's", entry.what)
-        need(crypto.key_type(unhex(body["transport"], "transport"))[0].startswith("RSA:"), "%s: transport", entry.what)
+        keys = [body["identity"], body["transport"]]
+        need(keys[0] != keys[1] and all(other[name] not in keys for at, other in self.enrolled.items() if at != place
+                                        for name in ("identity", "transport")), "%s: a key that a site has already", entry.what)
+        identity = crypto.key_type(unhex(body["identity"], "identity"))[0]
+        need(identity.startswith("EC:") or crypto.transports(unhex(body["identity"], "identity")),
+             "%s: an identity key that is too weak", entry.what)
+        need(crypto.transports(unhex(body["transport"], "transport")), "%s: the transport key is too weak", entry.what)
         asked = sha256(b"quorate challenge v1\n" + bytes.fromhex(self.estate) + sha256("/".join(place).encode())
                        + unhex(digest(body["challenge"], entry.what), "challenge"))
         need(crypto.digest_signature(unhex(body["identity"], "identity"), asked, unhex(body["answer"], "answer")),
@@ -305,8 +311,7 @@ class Estate:
         need(next_ and unhex(body["transport-id"], entry.what) and all(
             body["transport"] not in (other["transport"], other["identity"]) for other in self.enrolled.values()),
              "%s: a key that a site has already", entry.what)
-        kind, bits = crypto.key_type(next_)[0].split(":")
-        need(kind == "RSA" and int(bits) >= 3072, "%s: no RSA key of at least 3072 bits", entry.what)
+        need(crypto.transports(next_), "%s: the transport key is too weak", entry.what)
         asked = sha256(b"quorate transport v1\n" + bytes.fromhex(self.estate) + sha256("/".join(place).encode())
                        + sha256(unhex(pinned["transport"], "transport")) + sha256(next_))
         need(crypto.digest_signature(unhex(pinned["identity"], "identity"), asked, unhex(body["signature"], "signature")),
