@@ -62,9 +62,7 @@ far_introduce() {
 }
 
 far_enrol() {
-    ends 1 "$Q" enrol glasgow --carried "$D/introduction.json"
-    estate_approve "$(estate_newest)" authority-1 authority-2
-    must "$Q" enrol glasgow --carried "$D/introduction.json"
+    site_enrolled glasgow --carried "$D/introduction.json"
 }
 
 # Births of application keys may wait for receipts: an hour, those of brief keys some seconds.
@@ -91,13 +89,9 @@ prepare_far() {
     far_bound "$1"
     far_policy
     must "$Q" init --environment test
-    ends 1 "$Q" policy adopt "$D/policy.yaml"
-    estate_approve "$(estate_newest)" authority-1 authority-2
-    must "$Q" policy adopt "$D/policy.yaml"
+    policy_adopted
     for site in slough cardiff; do
-        ends 1 "$Q" enrol "$site"
-        estate_approve "$(estate_newest)" authority-1 authority-2
-        must "$Q" enrol "$site"
+        site_enrolled "$site"
     done
     [ -z "${LATER:-}" ] || return 0
     far_introduce

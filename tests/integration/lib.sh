@@ -73,14 +73,10 @@ prepare_bare() {
 # From there to three enrolled sites.
 prepare_ready() {
     "$Q" init --environment test
-    ! "$Q" policy adopt "$D/policy.yaml" || return 1
-    estate_approve "$(estate_newest)" authority-1 authority-2
-    "$Q" policy adopt "$D/policy.yaml"
+    policy_adopted
     local site
     for site in $SITES; do
-        ! "$Q" enrol "$site" || return 1
-        estate_approve "$(estate_newest)" authority-1 authority-2
-        "$Q" enrol "$site"
+        site_enrolled "$site"
     done
 }
 
@@ -177,6 +173,20 @@ approve() {
     for person in "$@"; do
         must "$Q" approve "$id" --as "$person" --key "$(cat "$D/people/$person.uri")" --yes
     done
+}
+
+# The policy in $D comes into force, as the authorities agree.
+policy_adopted() {
+    ends 1 "$Q" policy adopt "$D/policy.yaml"
+    approve "$(estate_newest)" authority-1 authority-2
+    must "$Q" policy adopt "$D/policy.yaml"
+}
+
+# A site is enrolled, as they agree: the site, more of the command's words.
+site_enrolled() {
+    ends 1 "$Q" enrol "$@"
+    approve "$(estate_newest)" authority-1 authority-2
+    must "$Q" enrol "$@"
 }
 
 generate() { # type, label, more

@@ -51,14 +51,10 @@ prepare_courier() {
     far_hsm
     far_bound "{courier: [$(cd "$D" && pwd)/courier]}"
     must "$Q" init --environment test
-    ends 1 "$Q" policy adopt "$D/policy.yaml"
-    estate_approve "$(estate_newest)" authority-1 authority-2
-    must "$Q" policy adopt "$D/policy.yaml"
+    policy_adopted
     local site
     for site in slough cardiff; do
-        ends 1 "$Q" enrol "$site"
-        estate_approve "$(estate_newest)" authority-1 authority-2
-        must "$Q" enrol "$site"
+        site_enrolled "$site"
     done
     far_introduce
     courier_with_modes
@@ -68,9 +64,7 @@ prepare_courier() {
 }
 
 courier_enrols() {
-    ends 1 "$Q" enrol glasgow
-    estate_approve "$(estate_newest)" authority-1 authority-2
-    must "$Q" enrol glasgow
+    site_enrolled glasgow
 }
 
 # No key at all, nothing that waits for anybody: label.

@@ -15,9 +15,7 @@ case_a_pin_is_typed() {
     sed -i 's!\(cardiff: .*\)pin: "file:[^"]*"!\1pin: prompt!' "$D/bindings.yaml"
     grep -q 'pin: prompt' "$D/bindings.yaml" || fail 'no prompt'
     must "$Q" init --environment test
-    ends 1 "$Q" policy adopt "$D/policy.yaml"
-    approve "$(estate_newest)" authority-1 authority-2
-    must "$Q" policy adopt "$D/policy.yaml"
+    policy_adopted
     # Nobody to ask: it says whose PIN is missing, and nothing was tried.
     ends 1 setsid "$Q" enrol cardiff
     says 'root at cardiff: its PIN is asked for on the terminal'

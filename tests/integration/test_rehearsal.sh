@@ -53,9 +53,7 @@ paper() {
     sed -e "${3:-}" "$D/template.yaml" >"$D/this.yaml"
     estate_policy "$D/this.yaml"
     must "$Q" init --environment "$2"
-    ends 1 "$Q" policy adopt "$D/policy.yaml"
-    approve "$(estate_newest)" authority-1 authority-2
-    must "$Q" policy adopt "$D/policy.yaml"
+    policy_adopted
     estate_trust
     cp "$D/trust.yaml" "$1-trust.yaml"
     cat >"$D/paper.yaml" <<'END'

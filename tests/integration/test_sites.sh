@@ -70,9 +70,7 @@ case_not_enrolled() {
     D=$D/fresh
     estate_copy "$WORK/bare"
     must "$Q" init --environment test
-    ends 1 "$Q" policy adopt "$D/policy.yaml"
-    estate_approve "$(estate_newest)" authority-1 authority-2
-    must "$Q" policy adopt "$D/policy.yaml"
+    policy_adopted
     asks generate EC:secp384r1 app-1
     approve "$ID" custodian-1 custodian-2 custodian-3
     ends 1 generate EC:secp384r1 app-1

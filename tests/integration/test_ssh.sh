@@ -46,18 +46,12 @@ case_over_the_wire() {
     wire_make
     local site
     must "$Q" init --environment test
-    ends 1 "$Q" policy adopt "$D/policy.yaml"
-    estate_approve "$(estate_newest)" authority-1 authority-2
-    must "$Q" policy adopt "$D/policy.yaml"
+    policy_adopted
     for site in slough cardiff; do
-        ends 1 "$Q" enrol "$site"
-        estate_approve "$(estate_newest)" authority-1 authority-2
-        must "$Q" enrol "$site"
+        site_enrolled "$site"
     done
     far_introduce
-    ends 1 "$Q" enrol glasgow
-    estate_approve "$(estate_newest)" authority-1 authority-2
-    must "$Q" enrol glasgow
+    site_enrolled glasgow
     born EC:secp384r1 app-1
     must far "$Q" log show --type settled
     says born

@@ -22,9 +22,7 @@ cosigners:
     mv "$D/template.new" "$D/template.yaml"
     estate_policy "$D/template.yaml"
     "$Q" init --environment test
-    ends 1 "$Q" policy adopt "$D/policy.yaml"
-    approve "$(estate_newest)" authority-1 authority-2
-    must "$Q" policy adopt "$D/policy.yaml"
+    policy_adopted
     estate_trust
     for name in one two; do
         must "$Q" cosign trust "$D/$name" "$(cat "$D/estate/log/vkey")"
