@@ -287,7 +287,7 @@ void fold_provisional(struct fold *x)
     strings_free(&sites);
 }
 
-/* Every site that answered knows of the birth, or is an orphan. On a settled or rolled-back intent: orphans that have been
+/* Every site that answered and has not retired knows of the birth, or is an orphan. On a settled or rolled-back intent: orphans that have been
  * settled since. */
 void fold_accepted(struct fold *x)
 {
@@ -298,7 +298,8 @@ void fold_accepted(struct fold *x)
     if (i && (i->state == INTENT_OPEN || i->state == INTENT_PROVISIONAL))
         fold_fail(x, "its intent is open");
     for (size_t n = 0; i && i->state == INTENT_BORN && n < i->receipted.count; n++)
-        if (!strings_have(&sites, i->receipted.items[n]) && !strings_have(&i->orphans, i->receipted.items[n]))
+        if (!strings_have(&sites, i->receipted.items[n]) && !strings_have(&i->orphans, i->receipted.items[n]) &&
+            !state_site_gone(x->look, i->token ? i->token : "", i->receipted.items[n], i->seq))
             fold_fail(x, "the site \"%s\" is neither told nor an orphan", i->receipted.items[n]);
     if (i && i->state != INTENT_BORN && sites.count == 0)
         fold_fail(x, "its intent is closed");

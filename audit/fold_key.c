@@ -23,12 +23,22 @@ struct newborn {
     struct state_intent *intent;
 };
 
+/* Who answered, or holds what others answered for, is still the one that the intent was for. */
+static void check_site_stays(struct fold *x, const struct state_intent *i, const char *token, const char *site)
+{
+    if (state_site_gone(x->look, token, site, i->seq))
+        fold_fail(x, "the site \"%s\" retired since its intent", site);
+}
+
 /* At most one of its sites, the primary, holds the key without a receipt. */
 static void check_receipts(struct fold *x, const struct newborn *n)
 {
     size_t without = 0;
-    for (size_t i = 0; i < n->sites.count; i++)
+    for (size_t i = 0; i < n->sites.count; i++) {
         without += !strings_have(&n->intent->receipted, n->sites.items[i]);
+        if (n->sites.count > 1)
+            check_site_stays(x, n->intent, n->token, n->sites.items[i]);
+    }
     if (without > 1)
         fold_fail(x, "more than one of its sites gave no receipt");
     if (strcmp(n->token, n->intent->token ? n->intent->token : "") != 0 ||
@@ -140,6 +150,7 @@ static void check_replicated(struct fold *x, const struct state_intent *i, const
         fold_fail(x, "its intent was not to bring this key to the site \"%s\"", site);
     if (!strings_have(&i->receipted, site))
         fold_fail(x, "the site \"%s\" gave no receipt", site);
+    check_site_stays(x, i, k->token, site);
     if (strings_have(&k->sites, site) || strings_have(&k->retired, site))
         fold_fail(x, "the site \"%s\" holds the key already, or what it held before is not destroyed", site);
 }

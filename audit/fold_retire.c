@@ -72,7 +72,8 @@ void fold_site_retired(struct fold *x)
     s->retired = true;
     for (size_t k = 0; k < x->s->key_count; k++) {
         struct state_key *key = &x->s->keys[k];
-        if (!state_key_at(key, s->token, s->site))
+        bool left = key->destroyed && !strcmp(key->token, s->token) && strings_have(&key->retired, s->site);
+        if (!left && !state_key_at(key, s->token, s->site))
             continue;
         fold_site_remove(&key->sites, s->site);
         fold_site_add(x, &key->retired, s->site);

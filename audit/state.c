@@ -157,6 +157,20 @@ const struct state_site *state_site_retired(const struct state *s, const char *t
     return NULL;
 }
 
+const struct state_site *state_site_before(const struct state *s, const char *token, const char *site, uint64_t seq)
+{
+    for (size_t i = s->site_count; i-- > 0;)
+        if (s->sites[i].seq < seq && !strcmp(s->sites[i].token, token) && !strcmp(s->sites[i].site, site))
+            return &s->sites[i];
+    return NULL;
+}
+
+bool state_site_gone(const struct state *s, const char *token, const char *site, uint64_t seq)
+{
+    const struct state_site *then = state_site_before(s, token, site, seq);
+    return then && then->retired;
+}
+
 struct state_token *state_token(const struct state *s, const char *token)
 {
     for (size_t i = 0; i < s->token_count; i++)

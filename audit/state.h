@@ -194,6 +194,10 @@ struct state_site *state_site(const struct state *s, const char *token,
                               const char *site); /* NULL if not enrolled or retired */
 /* The last one that retired from there; NULL: none did. */
 const struct state_site *state_site_retired(const struct state *s, const char *token, const char *site);
+/* The last that was enrolled there before that entry, whatever became of it since; NULL: none was. */
+const struct state_site *state_site_before(const struct state *s, const char *token, const char *site, uint64_t seq);
+/* That one has retired. */
+bool state_site_gone(const struct state *s, const char *token, const char *site, uint64_t seq);
 struct state_token *state_token(const struct state *s, const char *token); /* NULL where no entry said anything of it */
 struct state_request *state_request(const struct state *s, const struct digest *id);
 /* The last approval with that certificate; NULL: none. */

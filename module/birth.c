@@ -62,6 +62,8 @@ enum outcome birth_recheck(struct birth_work *k, struct fault *f)
         return fault_set(f, E_REFUSED, "another policy was adopted during the birth: ask again under it");
     if (!k->while_suspended && state_suspended(s, k->token, k->b->template->label))
         return fault_set(f, E_REFUSED, "%s was suspended during the birth", k->token);
+    if (primary_was(k->world, k->token, k->primary.binding->site))
+        return fault_set(f, E_REFUSED, "another site than %s was promoted during the birth", k->primary.binding->site);
     for (size_t n = 0; n < k->replicas.count; n++) {
         const struct replica *r = &k->replicas.items[n];
         const struct state_site *site = state_site(s, k->token, r->site);

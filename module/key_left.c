@@ -3,6 +3,7 @@
 
 #include "core/encode.h"
 #include "module/key_sites.h"
+#include "module/retire.h"
 
 /* What a key leaves behind at sites that could not be reached when it ended. */
 
@@ -90,6 +91,13 @@ static enum outcome key_clear(struct world *w, const struct key_sites *k, json_t
     return outcome;
 }
 
+/* The HSM that is there now is the one where it was left: an earlier one's are destroyed with all that it held. */
+static bool left_here(const struct state *s, const struct state_key *key, const char *site)
+{
+    const struct state_site *now = state_site(s, key->token, site);
+    return now != NULL && (now->seq < key->seq || retirement_left(s, key->token, site) == NULL);
+}
+
 /* A destroyed key and the sites, still enrolled and reached from here, that may hold it. */
 static enum outcome left_of(const struct world *w, const struct state_key *key, struct key_sites *ret, struct fault *f)
 {
@@ -99,7 +107,7 @@ static enum outcome left_of(const struct world *w, const struct state_key *key, 
         const char *site = key->retired.items[i];
         const struct binding *bound = NULL;
         struct fault ignored = {0};
-        if (state_site(&w->estate->state, key->token, site) != NULL &&
+        if (left_here(&w->estate->state, key, site) &&
             (site_bound(w, key->token, site, &bound, &ignored) == OK || replica_is_far(w, key->token, site) ||
              site_carried(w, key->token, site, &bound)))
             good = strings_add(&k.sites, site);

@@ -8,9 +8,8 @@
 #include "core/limits.h"
 #include "estate/serving.h"
 
-#define LEFT_BEHIND                                                                                                    \
-    "what a birth left on %s at %s could not be destroyed (%s); no key is born on %s until `quorate settle` has "      \
-    "cleared it"
+#define LEFT_BEHIND "what a birth left on %s at %s could not be destroyed (%s); "
+#define LEFT_BLOCKS "no key is born on %s until `quorate settle` has cleared it"
 
 static enum outcome lock_named(const struct estate *e, const char *name, const char *busy, struct lock **ret,
                                struct fault *f)
@@ -99,13 +98,17 @@ enum outcome intent_key_id(const struct digest *intent, struct buf *ret, struct 
 enum outcome intent_accept(struct estate *e, uint64_t intent, struct fault *f)
 {
     const struct state_intent *i = state_intent(&e->state, intent);
-    struct strings sites = {0};
+    struct strings sites = {0}, told = {0};
     enum outcome outcome = i != NULL
                                ? intent_sites(i, &sites, f)
                                : fault_set(f, E_ABSENT, "the log knows no intent %llu", (unsigned long long)intent);
+    for (size_t k = 0; k < sites.count && outcome == OK; k++)
+        if (!state_site_gone(&e->state, i->token, sites.items[k], i->seq) && !strings_add(&told, sites.items[k]))
+            outcome = fault_memory(f);
     if (outcome == OK)
-        outcome = intent_append(e, ENTRY_ACCEPTED, intent, "sites", strings_json(&sites), f);
+        outcome = intent_append(e, ENTRY_ACCEPTED, intent, "sites", strings_json(&told), f);
     strings_free(&sites);
+    strings_free(&told);
     return outcome;
 }
 
@@ -119,8 +122,7 @@ enum outcome intent_id_at(const struct world *w, const struct state_intent *i, c
     return clone && own != NULL ? hex_parse_buf(own, ret, f) : intent_key_id(&i->digest, ret, f);
 }
 
-/* Offers are wanted only while a site may still have to answer. */
-static enum outcome offers_remove(const struct estate *e, const struct state_intent *i, struct fault *f)
+enum outcome offers_remove(const struct estate *e, const struct state_intent *i, struct fault *f)
 {
     enum outcome outcome = OK;
     for (size_t k = 0; k < i->offer_count && outcome == OK; k++) {
@@ -138,35 +140,52 @@ bool primary_was(const struct world *w, const char *token, const char *site)
     return strcmp(token_primary(w->estate, token), site) != 0;
 }
 
+/* Of a site that has retired since it concerns nobody else. */
+static enum outcome left_behind(const struct world *w, const struct state_intent *i, const char *site, const char *why,
+                                struct fault *f)
+{
+    if (state_site_gone(&w->estate->state, i->token, site, i->seq))
+        return fault_set(f, E_DEVICE, LEFT_BEHIND "that HSM has retired", i->token, site, why);
+    return fault_set(f, E_DEVICE, LEFT_BEHIND LEFT_BLOCKS, i->token, site, why, i->token);
+}
+
 static enum outcome primary_withdraw(struct world *w, const struct state_intent *i, const char *site, struct span id,
                                      struct fault *f)
 {
     struct site_link link = {0};
     struct fault why = {0};
-    enum outcome outcome = site_open(w, i->token, site, SITE_EITHER, &link, &why);
+    const struct binding *bound = NULL;
+    const struct state_site *then = state_site_before(&w->estate->state, i->token, site, i->seq);
+    enum outcome outcome = site_bound(w, i->token, site, &bound, &why);
+    if (outcome == OK && then != NULL && then->retired)
+        outcome = site_bound_was(bound, then, &why);
+    if (outcome == OK)
+        outcome = site_open(w, i->token, site, SITE_EITHER, &link, &why);
     if (outcome == OK)
         outcome = site_destroy(&link, id, &why);
     site_close(&link);
-    if (outcome == OK)
-        return OK;
-    return fault_set(f, E_DEVICE, LEFT_BEHIND, i->token, site, why.text, i->token);
+    return outcome == OK ? OK : left_behind(w, i, site, why.text, f);
 }
 
 /* One more of the sites that could not be cleaned; the last of them is what f says. */
-static enum outcome orphan_add(const struct state_intent *i, const char *site, const struct fault *why,
-                               struct strings *orphans, struct fault *f)
+static enum outcome orphan_add(const struct world *w, const struct state_intent *i, const char *site,
+                               const struct fault *why, struct strings *orphans, struct fault *f)
 {
-    fault_set(f, E_DEVICE, LEFT_BEHIND, i->token, site, why->text, i->token);
+    left_behind(w, i, site, why->text, f);
     return strings_add(orphans, site) ? OK : fault_memory(f);
 }
 
+/* At the HSM that the key went to, whichever is at that site now. */
 static enum outcome withdraw_begin(struct replica *r, const struct state_intent *i, struct fault *f)
 {
+    const struct state_site *then = state_site_before(&r->world->estate->state, i->token, r->site, i->seq);
     enum outcome outcome = OK;
     if (r->visit != NULL) {
         r->visit->intent = i->seq;
         r->visit->birth = i->digest;
         outcome = intent_id_at(r->world, i, r->site, &r->visit->id, f);
+        if (outcome == OK && then != NULL && then->retired)
+            outcome = replica_was(r, then, f);
     }
     return outcome == OK ? replica_begin(r, VISIT_WITHDRAW, f) : outcome;
 }
@@ -193,18 +212,18 @@ static enum outcome replicas_withdraw(struct world *w, const struct state_intent
             continue; /* only what is provisional is ever carried away */
         if (waits_for_log(w, i, sites->items[k], &why) ||
             replicas_want(at, w, i->token, sites->items[k], &r, &why) != OK || withdraw_begin(r, i, &why) != OK)
-            outcome = orphan_add(i, sites->items[k], &why, left, f);
+            outcome = orphan_add(w, i, sites->items[k], &why, left, f);
     }
     while ((r = replicas_next(at, &visit, &why)) != NULL)
         if (visit != OK && outcome == OK)
-            outcome = orphan_add(i, r->site, &why, left, f);
+            outcome = orphan_add(w, i, r->site, &why, left, f);
     return outcome;
 }
 
 enum outcome intent_withdraw(struct world *w, uint64_t intent, const char *reason, struct replicas *at, struct fault *f)
 {
     struct estate *e = w->estate;
-    struct strings sites = {0}, left = {0}, orphans = {0};
+    struct strings left = {0}, orphans = {0};
     struct replicas own = {.count = 0};
     struct fault last = {0};
     struct buf id = BUF(32);
@@ -213,14 +232,15 @@ enum outcome intent_withdraw(struct world *w, uint64_t intent, const char *reaso
 
     if (i == NULL)
         return fault_set(f, E_ABSENT, "the log knows no intent %llu", (unsigned long long)intent);
-    enum outcome outcome = intent_sites(i, &sites, f);
+    const char *primary = json_string_value(json_array_get(json_object_get(i->body, "sites"), 0));
+    if (primary == NULL)
+        return fault_set(f, E_INVALID, "the intent %llu names no sites", (unsigned long long)intent);
+    enum outcome outcome = intent_key_id(&i->digest, &id, f);
     if (outcome == OK)
-        outcome = intent_key_id(&i->digest, &id, f);
-    if (outcome == OK)
-        outcome = primary_withdraw(w, i, sites.items[0], buf_span(&id), f);
-    if (outcome == E_DEVICE && primary_was(w, i->token, sites.items[0])) {
+        outcome = primary_withdraw(w, i, primary, buf_span(&id), f);
+    if (outcome == E_DEVICE && primary_was(w, i->token, primary)) {
         last = *f;
-        outcome = strings_add(&left, sites.items[0]) ? OK : fault_memory(f);
+        outcome = strings_add(&left, primary) ? OK : fault_memory(f);
     }
     /* To all others nothing has gone. */
     if (outcome == OK)
@@ -244,7 +264,6 @@ enum outcome intent_withdraw(struct world *w, uint64_t intent, const char *reaso
         outcome = E_DEVICE;
     }
     replicas_end(&own);
-    strings_free(&sites);
     strings_free(&left);
     strings_free(&orphans);
     buf_free(&id);
@@ -287,123 +306,5 @@ enum outcome receipt_log(struct estate *e, uint64_t intent, const char *site, co
     }
     json_decref(body);
     buf_free(&bytes);
-    return outcome;
-}
-
-char *told_path(const struct estate *e, uint64_t intent, const char *site)
-{
-    char name[LIMIT_NAME + 40];
-    snprintf(name, sizeof name, "%llu.%.64s.told", (unsigned long long)intent, site);
-    return estate_path(e, "offers", name);
-}
-
-/* Whether a site that files are carried to is yet to be told; where none is, what said so is removed. */
-static enum outcome sites_untold(const struct world *w, const struct state_intent *i, const struct strings *sites,
-                                 bool remove, bool *ret, struct fault *f)
-{
-    const struct binding *b = NULL;
-    enum outcome outcome = OK;
-    for (size_t k = 1; k < sites->count && outcome == OK; k++) {
-        if (!site_carried(w, i->token, sites->items[k], &b))
-            continue;
-        char *path = told_path(w->estate, i->seq, sites->items[k]);
-        if (path == NULL)
-            outcome = fault_memory(f);
-        else if (remove)
-            outcome = file_remove(path, f);
-        else
-            *ret = *ret || !file_exists(path);
-        free(path);
-    }
-    return outcome;
-}
-
-static enum outcome primary_name_key(struct world *w, const struct state_intent *i, const char *site, struct span id,
-                                     struct span wanted, struct fault *f)
-{
-    struct site_link link = {0};
-    enum outcome outcome = site_open(w, i->token, site, SITE_EITHER, &link, f);
-    if (outcome == OK)
-        outcome = site_rename(&link, id, wanted, i->label != NULL ? i->label : "", f);
-    site_close(&link);
-    return outcome;
-}
-
-static enum outcome name_begin(struct replica *r, const struct state_intent *i, struct span id, struct span wanted,
-                               struct fault *f)
-{
-    struct visit *v = r->visit;
-    if (v != NULL) {
-        v->intent = i->seq;
-        v->birth = i->digest;
-        buf_clear(&v->id);
-        buf_clear(&v->wanted);
-        buf_put(&v->id, id.data, id.len);
-        buf_put(&v->wanted, wanted.data, wanted.len);
-        free(v->label);
-        v->label = strdup(i->label != NULL ? i->label : "");
-        if (v->id.failed || v->wanted.failed || v->label == NULL)
-            return fault_memory(f);
-    }
-    return replica_begin(r, VISIT_NAME, f);
-}
-
-/* The caller's CKA_ID, where there is one, at every site, and word to those that judge by themselves; the primary's turn
- * comes while the others are at it. */
-static enum outcome sites_name_key(struct world *w, const struct state_intent *i, const struct strings *sites,
-                                   struct span id, struct span wanted, struct replicas *at, struct fault *f)
-{
-    struct replica *r = NULL;
-    struct fault why = {0};
-    enum outcome outcome = OK, visit = OK;
-    for (size_t k = 1; k < sites->count && outcome == OK; k++) {
-        if (wanted.len == 0 && !replica_is_far(w, i->token, sites->items[k]))
-            continue;
-        outcome = replicas_want(at, w, i->token, sites->items[k], &r, f);
-        if (outcome == OK && !r->carried)
-            outcome = name_begin(r, i, id, wanted, f);
-    }
-    if (outcome == OK && wanted.len > 0 && sites->count > 0 && strcmp(i->operation, operation_name(OP_REPLICATE)) != 0)
-        outcome = primary_name_key(w, i, sites->items[0], id, wanted, f);
-    while ((r = replicas_next(at, &visit, &why)) != NULL)
-        if (visit != OK && outcome == OK) {
-            outcome = visit;
-            *f = why;
-        }
-    return outcome;
-}
-
-enum outcome intent_complete(struct world *w, uint64_t intent, struct replicas *at, struct fault *f)
-{
-    struct estate *e = w->estate;
-    const struct state_intent *i = state_intent(&e->state, intent);
-    struct strings sites = {0};
-    struct replicas own = {.count = 0};
-    struct buf id = BUF(32), wanted = BUF(255);
-
-    if (i == NULL)
-        return fault_set(f, E_ABSENT, "the log knows no intent %llu", (unsigned long long)intent);
-    const char *caller = json_string_or_null(i->body, "caller-id");
-    enum outcome outcome = intent_sites(i, &sites, f);
-    if (outcome == OK)
-        outcome = intent_key_id(&i->digest, &id, f);
-    if (outcome == OK && caller != NULL)
-        outcome = hex_parse_buf(caller, &wanted, f);
-    /* Nothing is appended before the end: i stays good. */
-    if (outcome == OK)
-        outcome = sites_name_key(w, i, &sites, buf_span(&id), buf_span(&wanted), at != NULL ? at : &own, f);
-    if (outcome == OK)
-        outcome = offers_remove(e, i, f);
-    bool untold = false;
-    if (outcome == OK)
-        outcome = sites_untold(w, i, &sites, false, &untold, f);
-    if (outcome == OK && !untold)
-        outcome = intent_accept(e, intent, f);
-    if (outcome == OK && !untold)
-        outcome = sites_untold(w, state_intent(&e->state, intent), &sites, true, &untold, f);
-    replicas_end(&own);
-    strings_free(&sites);
-    buf_free(&id);
-    buf_free(&wanted);
     return outcome;
 }

@@ -41,6 +41,9 @@ enum outcome intent_withdraw(struct world *w, uint64_t intent, const char *reaso
  * not. */
 enum outcome intent_clear_orphans(struct world *w, uint64_t intent, struct replicas *at, struct fault *f);
 
+/* Offers are wanted only while a site may still have to answer. */
+enum outcome offers_remove(const struct estate *e, const struct state_intent *i, struct fault *f);
+
 /* home/offers/INTENT.SITE.told: that a site which files are carried to knows of the birth. The caller's; NULL on memory. */
 char *told_path(const struct estate *e, uint64_t intent, const char *site);
 
@@ -56,7 +59,7 @@ enum outcome intent_provisional(struct estate *e, uint64_t intent, const struct 
 /* Logs `born` from what the intent says and the public key (empty for secret keys). */
 enum outcome intent_born(struct estate *e, uint64_t intent, struct span spki, struct fault *f);
 
-/* Logs `accepted`: every site of the intent knows. */
+/* Logs `accepted`: every site of the intent that has not retired since knows. */
 enum outcome intent_accept(struct estate *e, uint64_t intent, struct fault *f);
 
 /* Of a key on its way to one site more: it is still what the log says that it is, so that it may count there. */
@@ -64,7 +67,8 @@ bool replica_wanted(const struct state *s, const struct state_intent *i);
 /* Logs `replicated` from what the intent says. */
 enum outcome intent_replicated(struct estate *e, uint64_t intent, struct fault *f);
 
-/* After `born`: the caller's CKA_ID at every site, `accepted`, offers removed. A site that files are carried to gives the
+/* After `born`: the caller's CKA_ID at every site (or, of a key that ended meanwhile, nothing at any), `accepted`, offers
+ * removed. Whoever retired meanwhile is left alone. A site that files are carried to gives the
  * key its id when it is told, and `accepted` waits until each such site has answered. */
 enum outcome intent_complete(struct world *w, uint64_t intent, struct replicas *at, struct fault *f);
 

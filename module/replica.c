@@ -132,6 +132,19 @@ enum outcome replicas_want(struct replicas *all, struct world *w, const char *to
     return OK;
 }
 
+enum outcome replica_was(struct replica *r, const struct state_site *then, struct fault *f)
+{
+    struct visit *v = r->visit;
+    enum outcome outcome = v == NULL || r->far || r->carried ? OK : site_bound_was(&v->bound, then, f);
+    if (outcome != OK || v == NULL)
+        return outcome;
+    site_keys_clear(&v->pinned);
+    v->pinned = SITE_KEYS;
+    free(v->serial);
+    v->serial = strdup(then->serial);
+    return v->serial != NULL ? site_keys_pinned(then, &v->pinned, f) : fault_memory(f);
+}
+
 static void visit_go(void *work)
 {
     struct visit *v = work;

@@ -68,6 +68,9 @@ void replicas_close(struct replicas *all);
 /* The same; waits, and forgets all. */
 void replicas_end(struct replicas *all);
 
+/* The visit is to the HSM of that earlier enrolment, which has retired. E_ABSENT: another one is bound there. */
+enum outcome replica_was(struct replica *r, const struct state_site *then, struct fault *f);
+
 /* Whether the bindings reach this site by a courier. */
 bool replica_is_far(const struct world *w, const char *token, const char *site);
 

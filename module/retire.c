@@ -6,6 +6,7 @@
 
 #include "core/encode.h"
 #include "module/drill.h"
+#include "module/recovery.h"
 #include "module/replica.h"
 #include "module/resolution.h"
 
@@ -16,6 +17,26 @@ struct retirement {
     struct resolution resolution;
     json_t *drills; /* what each of the other sites said */
 };
+
+/* Under the id that it had until its birth, or its way to this site, was completed: this HSM may never have been told. */
+static enum outcome newborn_clear(const struct site_link *link, const struct state *s, const struct state_key *k,
+                                  struct fault *f)
+{
+    struct buf id = BUF(32);
+    enum outcome outcome = OK;
+    for (size_t i = 0; i < s->intent_count && outcome == OK; i++) {
+        const struct state_intent *n = &s->intents[i];
+        bool brought = strcmp(n->operation, operation_name(OP_REPLICATE)) == 0 &&
+                       (uint64_t)json_integer_value(json_object_get(n->body, "born")) == k->seq;
+        if (n->seq != k->intent && !brought)
+            continue;
+        outcome = intent_key_id(&n->digest, &id, f);
+        if (outcome == OK)
+            outcome = site_destroy(link, buf_span(&id), f);
+    }
+    buf_free(&id);
+    return outcome;
+}
 
 static enum outcome key_clear(const struct site_link *link, const struct state_key *k, struct fault *f)
 {
@@ -38,14 +59,11 @@ static enum outcome far_clear(struct world *w, uint64_t intent, const struct sta
     struct digest digest = state_intent(&w->estate->state, intent)->digest;
     enum outcome outcome = replicas_want(&at, w, retired->token, retired->site, &r, f);
 
+    if (outcome == OK)
+        outcome = replica_was(r, retired, f);
     if (outcome == OK) {
-        site_keys_clear(&r->visit->pinned);
-        r->visit->pinned = SITE_KEYS;
-        free(r->visit->serial);
-        r->visit->serial = strdup(retired->serial);
         r->visit->end = (struct key_end){MESSAGE_WITHDRAW, intent, digest};
         r->visit->birth = digest;
-        outcome = r->visit->serial != NULL ? site_keys_pinned(retired, &r->visit->pinned, f) : fault_memory(f);
     }
     if (outcome == OK)
         outcome = replica_visit(r, VISIT_DESTROY, f);
@@ -58,20 +76,24 @@ static enum outcome replicas_clear(struct world *w, uint64_t intent, const char 
                                    struct fault *f)
 {
     const struct state *s = &w->estate->state;
-    const struct state_site *retired = state_site_retired(s, token, site);
+    const struct state_site *retired = state_site_before(s, token, site, intent);
     const struct binding *bound = NULL;
     struct site_link link = {0};
     if (retired != NULL && (replica_is_far(w, token, site) || site_carried(w, token, site, &bound)))
         return far_clear(w, intent, retired, f);
     enum outcome outcome = site_bound(w, token, site, &bound, f);
 
-    if (outcome == OK && (retired == NULL || strcmp(bound->serial, retired->serial) != 0))
-        outcome = fault_set(f, E_ABSENT, "%s at %s: another HSM is bound than the one that retired", token, site);
+    if (outcome == OK)
+        outcome = retired != NULL ? site_bound_was(bound, retired, f)
+                                  : fault_set(f, E_INVALID, "no HSM of %s at %s was to retire", token, site);
     if (outcome == OK)
         outcome = site_open(w, token, site, SITE_MODULE, &link, f);
     for (size_t i = 0; i < s->key_count && outcome == OK; i++)
-        if (strcmp(s->keys[i].token, token) == 0 && strings_have(&s->keys[i].retired, site))
-            outcome = key_clear(&link, &s->keys[i], f);
+        if (strcmp(s->keys[i].token, token) == 0 && strings_have(&s->keys[i].retired, site)) {
+            outcome = newborn_clear(&link, s, &s->keys[i], f);
+            if (outcome == OK)
+                outcome = key_clear(&link, &s->keys[i], f);
+        }
     site_close(&link);
     return outcome;
 }
@@ -87,8 +109,7 @@ static enum outcome cleared_log(struct world *w, uint64_t intent, const char *si
     return outcome;
 }
 
-/* The retirement of this site whose replicas are not all destroyed; NULL: none. */
-static const struct state_intent *retirement_left(const struct state *s, const char *token, const char *site)
+const struct state_intent *retirement_left(const struct state *s, const char *token, const char *site)
 {
     for (size_t i = s->intent_count; i-- > 0;) {
         const struct state_intent *n = &s->intents[i];

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/encode.h"
+#include "estate/serving.h"
 #include "module/birth.h"
 #include "module/cloned.h"
 #include "module/grant.h"
@@ -12,6 +13,8 @@
 
 /* Recovery (design, section 7, end): a birth that died before its key was permanent on the primary is rolled back, one
  * that died after it is finished. */
+
+#define SITES_CHANGED "a site retired meanwhile, or is no longer the primary"
 
 static bool intent_is(const struct state_intent *i, enum operation op)
 {
@@ -45,6 +48,15 @@ static bool receipts_complete(const struct state_intent *i, const struct strings
         if (!strings_have(&i->receipted, sites->items[k]))
             return false;
     return true;
+}
+
+/* None of the sites has retired since, and applications would find the key: it can still be what people approved. */
+static bool sites_stand(const struct estate *e, const struct state_intent *i, const struct strings *sites)
+{
+    for (size_t k = 0; k < sites->count; k++)
+        if (state_site_gone(&e->state, i->token, sites->items[k], i->seq))
+            return false;
+    return intent_is(i, OP_REPLICATE) || strings_have(sites, token_primary(e, i->token));
 }
 
 /* The key is the one that was judged: its attributes are those of the request. E_REFUSED: it is not. */
@@ -103,16 +115,17 @@ static enum outcome replication_settle(struct world *w, uint64_t intent, const s
                                        struct replicas *at, bool *ret_there, struct fault *f)
 {
     const struct state_intent *i = state_intent(&w->estate->state, intent);
-    bool wanted = replica_wanted(&w->estate->state, i);
-    if (i->state == INTENT_PROVISIONAL && wanted && receipts_complete(i, sites)) {
+    bool wanted = replica_wanted(&w->estate->state, i), stands = sites_stand(w->estate, i, sites);
+    if (i->state == INTENT_PROVISIONAL && wanted && stands && receipts_complete(i, sites)) {
         *ret_there = true;
         return intent_replicated(w->estate, intent, f);
     }
     return intent_withdraw(w, intent,
                            i->state == INTENT_OPEN
                                ? "it was interrupted before the log said that the site holds the key"
-                           : wanted ? "the receipt that was awaited did not come in time"
-                                    : "the key ended, or became another, while its receipt was awaited",
+                           : !stands ? SITES_CHANGED
+                           : wanted  ? "the receipt that was awaited did not come in time"
+                                     : "the key ended, or became another, while its receipt was awaited",
                            at, f);
 }
 
@@ -133,7 +146,9 @@ static enum outcome birth_settle(struct world *w, uint64_t intent, struct replic
         if (!holds)
             goto out;
     } else if (begun) {
-        outcome = primary_holds(w, i, sites.items[0], &holds, &spki, f);
+        bool stands = sites_stand(w->estate, i, &sites);
+        if (stands)
+            outcome = primary_holds(w, i, sites.items[0], &holds, &spki, f);
         if (outcome == E_DEVICE || outcome == E_ABSENT)
             outcome = primary_was(w, i->token, sites.items[0]) ? OK : outcome; /* it may be lost for good */
         if (outcome != OK)
@@ -141,7 +156,8 @@ static enum outcome birth_settle(struct world *w, uint64_t intent, struct replic
         if (!holds || !receipts_complete(i, &sites)) {
             *ret_text = "rolled back";
             outcome = intent_withdraw(w, intent,
-                                      i->state == INTENT_PROVISIONAL
+                                      !stands ? SITES_CHANGED
+                                      : i->state == INTENT_PROVISIONAL
                                           ? "receipts that were awaited did not come in time"
                                           : "the birth was interrupted before its key was permanent",
                                       at, f);
@@ -242,29 +258,47 @@ enum outcome enrol_recover(struct estate *e, const char *token, const char *site
 }
 
 /* Nobody is awaited any more, or in vain. */
-static bool provisional_ended(const struct state *s, const struct state_intent *i)
+static bool provisional_ended(const struct estate *e, const struct state_intent *i)
 {
-    json_t *sites = json_object_get(i->body, "sites"), *site = NULL;
-    size_t k = 0;
-    bool complete = true;
-    json_array_foreach(sites, k, site) if (k > 0 && !strings_have(&i->receipted, json_string_value(site))) complete =
-        false;
-    return i->state == INTENT_PROVISIONAL &&
-           (complete || moment_now() > i->until || (intent_is(i, OP_REPLICATE) && !replica_wanted(s, i)));
+    struct strings sites = {0};
+    struct fault ignored = {0}; /* what cannot be read is looked at by whoever ends it */
+    bool ended = i->state == INTENT_PROVISIONAL && intent_sites(i, &sites, &ignored) == OK &&
+                 (receipts_complete(i, &sites) || !sites_stand(e, i, &sites) || moment_now() > i->until ||
+                  (intent_is(i, OP_REPLICATE) && !replica_wanted(&e->state, i)));
+    strings_free(&sites);
+    return ended;
+}
+
+/* Something may be left at an HSM that has not retired. */
+static bool orphans_stand(const struct state *s, const struct state_intent *i)
+{
+    for (size_t k = 0; k < i->orphans.count; k++)
+        if (!state_site_gone(s, i->token, i->orphans.items[k], i->seq))
+            return true;
+    return false;
+}
+
+/* Only an HSM that has retired, and may never be seen again, keeps it from being done with. */
+static bool only_waits(const struct state *s, const struct state_intent *i)
+{
+    return (i->state == INTENT_ROLLED_BACK || i->state == INTENT_SETTLED) && i->orphans.count > 0 &&
+           !orphans_stand(s, i);
 }
 
 /* What is to be settled now; the state changes under whoever walks it. */
-static enum outcome intents_list(const struct state *s, const char *token, uint64_t **ret, size_t *ret_count,
+static enum outcome intents_list(const struct estate *e, const char *token, uint64_t **ret, size_t *ret_count,
                                  struct fault *f)
 {
+    const struct state *s = &e->state;
     size_t count = 0;
     uint64_t *list = calloc(s->intent_count + 1, sizeof *list);
     if (list == NULL)
         return fault_memory(f);
     for (size_t k = 0; k < s->intent_count; k++) {
         const struct state_intent *i = &s->intents[k];
-        bool birth = intent_travels(i) && (i->state == INTENT_OPEN || i->state == INTENT_BORN ||
-                                           provisional_ended(s, i) || i->orphans.count > 0);
+        bool left = token == NULL ? i->orphans.count > 0 : orphans_stand(s, i);
+        bool birth = intent_travels(i) &&
+                     (i->state == INTENT_OPEN || i->state == INTENT_BORN || provisional_ended(e, i) || left);
         bool enrolment = token == NULL && intent_is(i, OP_ENROL_SITE) && i->state == INTENT_OPEN;
         bool retirement =
             token == NULL && intent_is(i, OP_RETIRE_SITE) && (i->state == INTENT_OPEN || i->orphans.count > 0);
@@ -315,12 +349,12 @@ enum outcome settle_token(struct world *w, const char *token, json_t *report, st
     struct fault first = {0};
     enum outcome outcome = estate_refresh(w->estate, f);
     if (outcome == OK)
-        outcome = intents_list(&w->estate->state, token, &list, &count, f);
+        outcome = intents_list(w->estate, token, &list, &count, f);
     for (size_t k = 0; k < count && outcome == OK; k++) {
         struct fault one = {0};
         if (settle_one(w, list[k], report, &one) == OK)
             continue;
-        if (left++ == 0)
+        if (!only_waits(&w->estate->state, state_intent(&w->estate->state, list[k])) && left++ == 0)
             first = one;
         outcome = outcome_report(report, list[k], one.text, f);
     }

@@ -185,6 +185,14 @@ enum outcome site_bound(const struct world *w, const char *token, const char *si
     return OK;
 }
 
+enum outcome site_bound_was(const struct binding *b, const struct state_site *then, struct fault *f)
+{
+    return b->serial != NULL && strcmp(b->serial, then->serial) == 0
+               ? OK
+               : fault_set(f, E_ABSENT, "%s at %s: another HSM is bound than the one that retired", then->token,
+                           then->site);
+}
+
 enum outcome site_link_open(const struct lower *lower, const char *token, const struct binding *binding,
                             enum site_login how, struct site_link *ret, struct fault *f)
 {

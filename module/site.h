@@ -29,6 +29,8 @@ struct site_link {
 /* Whether files are carried there by people; ret: its binding. */
 bool site_carried(const struct world *w, const char *token, const char *site, const struct binding **ret);
 /* The binding of a site that this process reaches; E_REFUSED for other ways, E_ABSENT where there is none. */
+/* E_ABSENT: another HSM is bound than the one of that enrolment, which has retired. */
+enum outcome site_bound_was(const struct binding *b, const struct state_site *then, struct fault *f);
 enum outcome site_bound(const struct world *w, const char *token, const char *site, const struct binding **ret,
                         struct fault *f);
 /* A R/W session, logged in. The token is found by serial number; a PIN that the HSM refused is not tried again in this

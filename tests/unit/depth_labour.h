@@ -12,6 +12,10 @@ struct depth_labour {
     struct birth_work k;
 };
 
+/* Of how many of the sites it is, and which CKA_ID (hex) the caller wants; NULL: none. */
+static size_t depth_labour_sites = 3;
+static const char *depth_labour_id;
+
 static inline void depth_labour_begin(struct depth *d, const char *label, struct depth_labour *ret)
 {
     struct fault f;
@@ -29,8 +33,13 @@ static inline void depth_labour_begin(struct depth *d, const char *label, struct
     assert_good(site_open(d->world, "root", "slough", SITE_APPLICATION, &l->k.primary, &f));
     l->k.below = world_lower(d->world, SOFTHSM);
     assert_good(birth_plan(&l->k, &f));
-    json_t *more = json_pack("{s:[s,s,s],s:s,s:s,s:s}", "sites", "slough", "cardiff", "glasgow", "class", "private-key",
-                             "type", "EC:P-384", "function", "C_GenerateKeyPair");
+    json_t *more =
+        json_pack("{s:s,s:s,s:s}", "class", "private-key", "type", "EC:P-384", "function", "C_GenerateKeyPair");
+    assert_true(depth_labour_id == NULL || json_put_string(more, "caller-id", depth_labour_id));
+    json_t *sites = json_array();
+    for (size_t i = 0; i < 3 && i < depth_labour_sites; i++)
+        assert_int_equal(json_array_append_new(sites, json_string(depth_sites[i])), 0);
+    assert_true(json_put(more, "sites", sites));
     assert_good(estate_intend(d->world->estate, l->b.request, l->b.context, more, &l->k.intent, &f));
     json_decref(more);
     l->k.intent_digest = state_intent(&d->world->estate->state, l->k.intent)->digest;

@@ -10,7 +10,7 @@ CREATORS = {"C_GenerateKeyPair": "generate", "C_GenerateKey": "generate", "C_Cre
 class Births:
     def __init__(self, estate):
         self.estate = estate
-        self.used, self.drills, self.brought, self.left, self.ever = [], [], {}, {}, {}
+        self.used, self.drills, self.brought, self.ever = [], [], {}, {}
 
     def offer(self, entry):
         body = members(entry.body, "attributes-digest blobs challenge intent mechanism offer ?public-key site", entry.what)
@@ -140,6 +140,8 @@ class Births:
         for member in ("class", "function", "label", "sites", "token", "type"):
             need(body.get(member) == intent.entry.body.get(member), "%s: %s is not the intent's", entry.what, member)
         for site in body["sites"]:
+            if len(body["sites"]) > 1:
+                self.estate.stays(entry, intent, site)
             if site == self._primary(intent):
                 continue
             need(site in intent.receipts, "%s: without a receipt from %s", entry.what, site)
@@ -173,6 +175,7 @@ class Births:
              "%s: not the key that was approved", entry.what)
         need(site not in key["sites"] and (key["token"], site) in self.estate.enrolled, "%s: not to that site", entry.what)
         need(site in intent.receipts, "%s: without a receipt from %s", entry.what, site)
+        self.estate.stays(entry, intent, site)
         offer = intent.offers[intent.receipts[site]["offer"]]
         need(offer.get("public-key") == key.get("public-key"), "%s: %s holds another key", entry.what, site)
         key["sites"] = key["sites"] + [site]
@@ -251,6 +254,8 @@ class Births:
         if intent is not None and intent.retired:
             need(set(body["sites"]) == intent.retired, "%s: of another site than the one that retired", entry.what)
             intent.retired = set()
+            for places in self.estate.left.values():
+                places -= {(intent.entry.body["token"], site) for site in body["sites"]}
             return
         if intent is not None and intent.orphans and intent.born is None:
             need(not intent.open and body["sites"] and set(body["sites"]) <= intent.orphans, "%s: nothing was left there", entry.what)
@@ -343,11 +348,12 @@ class Births:
         key, _ = self._key(entry, body)
         need(set(key["sites"]) <= set(body["sites"]) | set(body.get("left", [])), "%s: a site is left out", entry.what)
         if "intent" not in body or "request" in body:
-            self.left[key["seq"]] = set(body.get("left", [])) & set(key["sites"])
+            self.estate.left[key["seq"]] = {(key["token"], site) for site in set(body.get("left", [])) & set(key["sites"])}
         self.estate.keys.remove(key)
 
     def cleared(self, entry):
         body = members(entry.body, "born sites", entry.what)
-        left = self.left.get(body["born"], set())
-        need(body["sites"] and set(body["sites"]) <= left, "%s: nothing was left there", entry.what)
-        left -= set(body["sites"])
+        left = self.estate.left.get(body["born"], set())
+        places = {(token, site) for token, place in left for site in body["sites"] if site == place}
+        need(body["sites"] and len(places) == len(body["sites"]), "%s: nothing was left there", entry.what)
+        left -= places

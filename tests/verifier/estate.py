@@ -45,6 +45,8 @@ class Estate:
         self.requests, self.intents, self.keys = {}, {}, []
         self.provisional = []  # keys that `provisional` named, whatever became of them
         self.sites, self.enrolled, self.serving, self.suspensions = {}, {}, {}, set()
+        self.since = {}  # place: seq of the enrolment in force
+        self.left = {}  # seq of a destroyed key: places that may hold it
         self.attested = {}  # sites with an HSM of which its vendor's certificates hold: their root
         self.moves = []  # (origin before, size of the first checkpoint that has another one)
         self.promotions = {}  # token: its primary by the last promotion
@@ -300,6 +302,7 @@ class Estate:
         if root is not None:
             self.attested[place] = root
         self.enrolled[place] = body
+        self.since[place] = entry.seq
         self.sites[place] = evaluate.Standing(body["site"], body["hardware"])
         self.spent(intent)
 
@@ -332,9 +335,15 @@ class Estate:
             need(any((place[0], site) in self.enrolled for site in key["sites"] if site != place[1]),
                  "%s: no other site holds %s", entry.what, key["label"])
             key["sites"] = [site for site in key["sites"] if site != place[1]]
-        del self.enrolled[place], self.sites[place]
-        intent.retired = {place[1]} if held else set()
+        del self.enrolled[place], self.sites[place], self.since[place]
+        left = any(place in places for places in self.left.values())
+        intent.retired = {place[1]} if held or left else set()
         self.spent(intent)
+
+    def stays(self, entry, intent, site):
+        """The HSM that was enrolled there when that intent was written is so still."""
+        place = (intent.entry.body["token"], site)
+        need(self.since.get(place, intent.entry.seq) < intent.entry.seq, "%s: %s retired since its intent", entry.what, site)
 
     def departed(self, entry):
         body = members(entry.body, "bag ?carrier site token", entry.what)
