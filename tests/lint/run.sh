@@ -44,6 +44,7 @@ check clang-tidy tidy
 check cppcheck cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
     --suppress=missingIncludeSystem --library=tests/lint/cppcheck.cfg -j "$(nproc)" -I. -D_GNU_SOURCE "${sources[@]}"
 check 'arrows between folders' tests/lint/arrows.sh "${sources[@]}" "${headers[@]}"
+check 'the map of the files' tests/lint/map.sh
 check 'sizes of functions and files' tests/lint/sizes.sh "${sources[@]}" "${headers[@]}"
 check 'shell scripts' shells
 check 'python programs' pyflakes3 "${pythons[@]}"
