@@ -11,6 +11,7 @@
 /* Prefixes of what is signed, of no use anywhere else; each is followed by a newline in the hash input. */
 #define DRILL_PREFIX "quorate drill v1"                 /* by a replica: that it is there */
 #define DRILL_RECEIPT_PREFIX "quorate drill receipt v1" /* by the site's identity key: the document */
+#define RETIREMENT_PREFIX "quorate retirement v1"       /* not signed: the challenge of a drill for a retirement */
 
 struct drill_key {
     uint64_t born;              /* seq of the key's `born` entry */

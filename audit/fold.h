@@ -54,6 +54,11 @@ void fold_site_add(struct fold *x, struct strings *sites, const char *site); /* 
 void fold_cleared(struct fold *x, struct state_intent *i, const char *site);
 void fold_site_remove(struct strings *sites, const char *site);
 
+/* The member "until" of a retirement's intent; 0: absent. */
+moment fold_retirement_until(struct fold *x, const char *operation);
+/* A site was drilled for `challenge`: failed says how; for what retirements wait. */
+void fold_retirements_drilled(struct fold *x, const struct state_site *s, const struct digest *challenge, bool failed);
+
 typedef void fold_handler(struct fold *x);
 fold_handler fold_genesis, fold_policy, fold_log_key, fold_suspended, fold_resumed, fold_recovered, fold_cosigned,
     fold_timestamp, fold_ceremony_opened, fold_ceremony_closed;

@@ -104,6 +104,7 @@ void fold_intent(struct fold *x)
     const char *operation = fold_text(x, "operation");
     const char *token = fold_optional(x, "token"), *label = fold_optional(x, "label");
     fold_verdict(x);
+    moment until = fold_retirement_until(x, operation);
     if (fold_has(x, "later"))
         check_later(x, operation);
     struct state_request *r = fold_live_request(x, operation);
@@ -130,6 +131,7 @@ void fold_intent(struct fold *x)
         .label = fold_copy(x, label),
         .state = INTENT_OPEN,
         .at = x->e->time,
+        .until = until,
         .body = json_deep_copy(x->e->body), /* the entry's may be that of who appends */
     };
     if (!items[s->intent_count - 1].body)

@@ -52,7 +52,7 @@ void fold_drill(struct fold *x)
     fold_members(x, "challenge failed proven ?reason ?receipt site token");
     const char *token = fold_text(x, "token"), *site = fold_text(x, "site");
     bool answered = fold_has(x, "receipt");
-    fold_digest(x, "challenge");
+    struct digest challenge = fold_digest(x, "challenge");
     if (answered)
         fold_digest(x, "receipt");
     else
@@ -68,10 +68,13 @@ void fold_drill(struct fold *x)
         fold_fail(x, "it proves keys without a receipt");
     if (!fold_goes(x) || !answered)
         return;
+    bool whole = all_proven(x->look, token, site, proven);
     if (json_array_size(failed) > 0) {
         s->drilled = 0; /* this site does not hold what it should */
-    } else if (all_proven(x->look, token, site, proven)) {
+    } else if (whole) {
         s->drilled = x->e->time;
         s->drill = x->e->seq;
     }
+    if (json_array_size(failed) > 0 || whole)
+        fold_retirements_drilled(x, s, &challenge, json_array_size(failed) > 0);
 }

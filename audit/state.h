@@ -72,11 +72,12 @@ struct state_intent {
     struct digest request;
     char *operation, *token, *label;
     enum intent_state state;
-    moment at, until;                  /* until: of a provisional one */
+    moment at, until;                  /* until: of a provisional one; of a retirement, which then waits; else 0 */
     json_t *body;                      /* the whole entry's body; owned */
     struct strings offered, receipted; /* sites */
     struct strings orphans;            /* sites that could not be settled; `accepted` takes them off again */
-    struct state_offer *offers;        /* each with its digest, spare ones included */
+    struct state_offer *offers;        /* each with its digest, spare ones included; of a retirement that waits: what
+                                          other sites answered (their challenge) */
     size_t offer_count;
 };
 
@@ -207,8 +208,14 @@ struct state_request *state_request_by_subject(const struct state *s,
 struct state_intent *state_intent(const struct state *s, uint64_t seq);
 struct state_intent *state_intent_named(const struct state *s,
                                         const struct digest *entry); /* by its digest; NULL: none */
-bool state_intent_plain(const struct state_intent *i);               /* of a birth that a rule plainly allows */
-const char *state_intent_ceremony(const struct state_intent *i);     /* in which it was written; NULL: none */
+/* Of a retirement that waits: the challenge that this other site is to answer, for exactly the keys that it holds now. False on
+ * memory. */
+bool state_retirement_challenge(const struct state *s, const struct state_intent *i, const char *site,
+                                struct digest *ret);
+/* All these keys proved themselves for that challenge, and none failed there since. */
+bool state_retirement_proven(const struct state *s, const struct state_intent *i, const char *site);
+bool state_intent_plain(const struct state_intent *i);           /* of a birth that a rule plainly allows */
+const char *state_intent_ceremony(const struct state_intent *i); /* in which it was written; NULL: none */
 struct state_key *state_key(const struct state *s, const char *token, const char *class_name, const char *id_hex,
                             const char *label); /* living; label NULL: any */
 /* The key of that intent, as `provisional` names it; NULL: none. It lives while the intent's state is INTENT_PROVISIONAL. */

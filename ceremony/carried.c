@@ -144,6 +144,8 @@ static enum outcome import_tell(const struct arguments *a, json_t *report, struc
         print_field(&b, "status", "%s", json_string_or_null(report, "status"));
         if (drill != NULL)
             drill_put(&b, drill);
+        if (json_string_or_null(report, "retirement") != NULL)
+            print_field(&b, "retirement", "%s", json_string_or_null(report, "retirement"));
         o = print_out(&b, f);
     }
     buf_free(&b);

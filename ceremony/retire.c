@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "ceremony/client.h"
 #include "ceremony/drill.h"
 #include "ceremony/print.h"
@@ -9,13 +11,14 @@
 static enum outcome retire_tell(const struct arguments *a, json_t *answer, enum outcome called, struct fault *f)
 {
     const char *request = json_string_or_null(answer, "request"), *missing = json_string_or_null(answer, "missing"),
-               *left = json_string_or_null(answer, "left");
+               *left = json_string_or_null(answer, "left"), *status = json_string_or_null(answer, "status");
+    bool waits = status != NULL && strcmp(status, "waiting") == 0;
     struct buf b = BUF(OUTPUT_MAX);
     const json_t *item = NULL;
     size_t i = 0;
     enum outcome o = OK;
 
-    if (called == E_PENDING) {
+    if (called == E_PENDING && !waits) {
         o = waiting_tell(argument_flag(a, "json"), "The retirement", request ? request : "", missing ? missing : "", f);
     } else if (argument_flag(a, "json")) {
         o = print_json(json_incref(answer), f);
@@ -25,16 +28,18 @@ static enum outcome retire_tell(const struct arguments *a, json_t *answer, enum 
         buf_puts(&b, " at ");
         print_text(&b, a->operands[1]);
         buf_puts(&b, ": ");
-        print_toned(&b, TONE_GOOD, json_string_or_null(answer, "status"));
-        buf_puts(&b,
-                 left ? "\n  Its replicas count no more, but are not destroyed yet: " : "; its replicas are destroyed");
-        if (left)
-            print_text(&b, left);
-        buf_puts(&b, left ? "\n  `quorate settle` destroys them when the HSM is there.\n" : "\n");
+        print_toned(&b, waits ? TONE_WAIT : TONE_GOOD, status);
+        buf_puts(&b, waits  ? " for "
+                     : left ? "\n  Its replicas count no more, but are not destroyed yet: "
+                            : "; its replicas are destroyed");
+        print_text(&b, waits ? missing : left ? left : "");
+        buf_puts(&b, waits  ? "\n  What comes back completes it, and so does this command again.\n"
+                     : left ? "\n  `quorate settle` destroys them when the HSM is there.\n"
+                            : "\n");
         o = print_out(&b, f);
     }
     buf_free(&b);
-    return o;
+    return o == OK && waits ? print_said(E_PENDING, f) : o;
 }
 
 enum outcome run_retire(const struct arguments *a, struct fault *f)

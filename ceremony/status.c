@@ -239,6 +239,24 @@ bool status_unsettled(const struct state_intent *t)
     return t->state == INTENT_OPEN || t->state == INTENT_BORN || t->state == INTENT_PROVISIONAL || t->orphans.count > 0;
 }
 
+bool status_awaited(const struct state *s, const struct state_intent *t, struct strings *ret)
+{
+    const char *retires = t->state == INTENT_OPEN && t->until != 0 ? json_string_or_null(t->body, "site") : NULL;
+    bool good = true;
+
+    for (size_t i = 0; t->state == INTENT_PROVISIONAL && good && i < t->offered.count; i++)
+        if (!strings_have(&t->receipted, t->offered.items[i]))
+            good = strings_add(ret, t->offered.items[i]);
+    for (size_t i = 0; retires != NULL && good && i < s->site_count; i++) {
+        const struct state_site *k = &s->sites[i];
+
+        if (!k->retired && strcmp(k->token, t->token) == 0 && strcmp(k->site, retires) != 0 &&
+            !state_retirement_proven(s, t, k->site))
+            good = strings_add(ret, k->site);
+    }
+    return good;
+}
+
 bool status_waits(const struct status *s, const struct state_request *r)
 {
     return r->state == REQUEST_PENDING && s->now < r->expires;

@@ -36,6 +36,8 @@ enum outcome status_carried(const struct estate *e, json_t **ret, struct fault *
 void status_carried_put(const struct status *s, struct buf *b);
 /* A request that still waits. */
 bool status_unsettled(const struct state_intent *t); /* not at its end, or something of it is left somewhere */
+/* Sites whose receipts, or proofs for a retirement, are awaited until t->until; the caller's. False on memory. */
+bool status_awaited(const struct state *s, const struct state_intent *t, struct strings *ret);
 bool status_waits(const struct status *s, const struct state_request *r);
 
 #endif

@@ -127,15 +127,20 @@ static json_t *unsettled_json(const struct status *s)
 
     for (size_t i = 0; good && i < s->estate->state.intent_count; i++) {
         const struct state_intent *t = &s->estate->state.intents[i];
+        struct strings awaited = {0};
         json_t *row = NULL;
 
         if (!status_unsettled(t))
             continue;
         row = json_object();
-        good = json_put_integer(row, "intent", (int64_t)t->seq) && json_put_string(row, "operation", t->operation) &&
+        good = status_awaited(&s->estate->state, t, &awaited) &&
+               (awaited.count == 0 || json_put(row, "awaited", strings_json(&awaited))) &&
+               json_put_integer(row, "intent", (int64_t)t->seq) && json_put_string(row, "operation", t->operation) &&
                json_put(row, "orphans", strings_json(&t->orphans)) && json_put_string(row, "state", intent_word(t)) &&
-               (t->state != INTENT_PROVISIONAL || json_put_moment(row, "until", t->until));
+               ((t->state != INTENT_PROVISIONAL && t->state != INTENT_OPEN) || t->until == 0 ||
+                json_put_moment(row, "until", t->until));
         good = row_add(list, row, good);
+        strings_free(&awaited);
     }
     return list_done(list, good);
 }

@@ -150,22 +150,27 @@ static void waiting_put(const struct status *s, struct buf *b)
 }
 
 /* What is awaited, from where, until when. */
-static void provisional_put(const struct state_intent *t, struct buf *b)
+static void awaited_put(const struct state *s, const struct state_intent *t, struct buf *b)
 {
-    bool first = true;
+    bool retires = t->state == INTENT_OPEN;
+    struct strings awaited = {0};
 
+    if (!status_awaited(s, t, &awaited))
+        b->failed = true;
     buf_puts(b, "  ");
-    print_toned(b, TONE_WAIT, "provisional");
+    print_toned(b, TONE_WAIT, retires ? "waiting" : "provisional");
     buf_putf(b, "  intent %" PRIu64 "  ", t->seq);
     headline_put(b, t->operation, NULL, t->label, t->token);
-    for (size_t i = 0; i < t->offered.count; i++) {
-        if (strings_have(&t->receipted, t->offered.items[i]))
-            continue;
-        buf_puts(b, first ? "  receipt awaited from " : ", ");
-        print_text(b, t->offered.items[i]);
-        first = false;
+    if (retires) {
+        buf_puts(b, " at ");
+        print_text(b, json_string_or_null(t->body, "site"));
+    }
+    for (size_t i = 0; i < awaited.count; i++) {
+        buf_puts(b, i > 0 ? ", " : retires ? "  proofs awaited from " : "  receipt awaited from ");
+        print_text(b, awaited.items[i]);
     }
     buf_putf(b, " until %s\n", moment_format(t->until).text);
+    strings_free(&awaited);
 }
 
 /* Whether files about it are to be carried. */
@@ -186,8 +191,8 @@ static bool intent_carried(const struct status *s, const struct state_intent *t)
 
 static void intent_put(const struct status *s, const struct state_intent *t, struct buf *b)
 {
-    if (t->state == INTENT_PROVISIONAL) {
-        provisional_put(t, b);
+    if (t->state == INTENT_PROVISIONAL || (t->state == INTENT_OPEN && t->until != 0)) {
+        awaited_put(&s->estate->state, t, b);
         return;
     }
     buf_puts(b, "  ");

@@ -146,7 +146,8 @@ static enum outcome inquiry_write(const struct estate *e, const struct inquiry *
 }
 
 static enum outcome inquiry_make(const struct estate *e, enum message_kind kind, const char *token, const char *site,
-                                 const json_t *about, struct inquiry *ret, struct fault *f)
+                                 const json_t *about, const struct digest *challenge, struct inquiry *ret,
+                                 struct fault *f)
 {
     struct inquiry q = {.kind = kind};
     enum outcome result = inquiry_named(kind, token, site, &q, f);
@@ -157,7 +158,9 @@ static enum outcome inquiry_make(const struct estate *e, enum message_kind kind,
     *(kind == MESSAGE_CHALLENGE ? &q.arrival : &q.keys) = copy;
     if (result == OK && about != NULL && copy == NULL)
         result = fault_memory(f);
-    if (result == OK && !random_bytes(q.challenge.bytes, sizeof q.challenge.bytes))
+    if (challenge != NULL)
+        q.challenge = *challenge;
+    else if (result == OK && !random_bytes(q.challenge.bytes, sizeof q.challenge.bytes))
         result = fault_set(f, E_IO, "no random bytes from the system");
     if (result == OK)
         result = inquiry_write(e, &q, f);
@@ -170,16 +173,17 @@ static enum outcome inquiry_make(const struct estate *e, enum message_kind kind,
 }
 
 enum outcome inquiry_want(const struct estate *e, enum message_kind kind, const char *token, const char *site,
-                          const json_t *about, struct fault *ret_text, struct fault *f)
+                          const json_t *about, const struct digest *challenge, struct fault *ret_text, struct fault *f)
 {
     struct inquiry q = {.kind = kind};
     struct fault ignored = {OK, ""};
     enum outcome result = OK;
 
     if (inquiry_read(e, kind, token, site, &q, &ignored) != OK || inquiry_stands(&e->state, &q, &ignored) != OK ||
-        (about != NULL && !json_equal(kind == MESSAGE_CHALLENGE ? q.arrival : q.keys, about))) {
+        (about != NULL && !json_equal(kind == MESSAGE_CHALLENGE ? q.arrival : q.keys, about)) ||
+        (challenge != NULL && !digest_equal(challenge, &q.challenge))) {
         inquiry_clear(&q);
-        result = inquiry_make(e, kind, token, site, about, &q, f);
+        result = inquiry_make(e, kind, token, site, about, challenge, &q, f);
     }
     if (result == OK)
         fault_set(ret_text, E_PENDING,

@@ -21,9 +21,9 @@ void inquiry_clear(struct inquiry *q);
 enum outcome inquiry_read(const struct estate *e, enum message_kind kind, const char *token, const char *site,
                           struct inquiry *ret, struct fault *f);
 /* The one that is asked already, where it stands and is about the same: a drill's keys, a challenge's arrival (borrowed; NULL: of
- * all else); else a new one in its place. *ret_text says what people are to do. */
+ * all else), for this challenge (NULL: any); else a new one in its place. *ret_text says what people are to do. */
 enum outcome inquiry_want(const struct estate *e, enum message_kind kind, const char *token, const char *site,
-                          const json_t *about, struct fault *ret_text, struct fault *f);
+                          const json_t *about, const struct digest *challenge, struct fault *ret_text, struct fault *f);
 /* It was answered. */
 enum outcome inquiry_forget(const struct estate *e, const struct inquiry *q, struct fault *f);
 

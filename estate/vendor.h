@@ -30,7 +30,8 @@ struct quorate_vendor {
      *   "introduce" {"attestation"?: PEM} -> {"answer"}: at a site that is elsewhere: its keys, and their answer to the host's log as it is
      *              known there (estate/message.h)
      *   "accept"   {"message"} -> {"answer", "refused"?: why}: at a site that is elsewhere
-     *   "import"   {"answer"} -> {"drill"?, "intent"?, "inventory"?, "key"?: label, "site", "status", "token"}: what came back
+     *   "import"   {"answer"} -> {"drill"?, "intent"?, "inventory"?, "key"?: label, "retirement"?: what became of one that waited for
+     *              this drill, "site", "status", "token"}: what came back
      *              from a site that files are carried to; status is receipt (others are awaited still), born, replicated, told,
      *              withdrawn, destroyed (key), drilled (drill: its line of "drill") or listed (inventory: as the answer of "inventory")
      *   "settle"   {} -> {"settled": [{"intent", "outcome"} or {"outcome", "token"} or {"key", "outcome"}...]}: of births
@@ -63,8 +64,9 @@ struct quorate_vendor {
      *   "replicate" {"key": its label, "site", "token"} -> {"missing"?, "request"?, "status":
      *              "pending"|"provisional"|"replicated"|"held"}: held: the site holds it already; provisional: its
      *              receipt is awaited, missing says how
-     *   "retire"   {"site", "token"} -> {"drills", "left"?, "missing"?, "request"?, "status": "pending"|"retired"}: drills as
-     *              the sites of "drill"; left: why the retired site's replicas are not destroyed yet
+     *   "retire"   {"site", "token"} -> {"drills", "left"?, "missing"?, "request"?, "status": "pending"|"waiting"|"retired"}:
+     *              drills as the sites of "drill"; left: why the retired site's replicas are not destroyed yet; waiting: files are
+     *              carried to other sites, which are to prove their keys, missing says where and until when
      *   "drill"    {"site"?, "token"?} -> {"sites": [{"attested", "failed": [{"born", "label", "why"}...], "proven", "site",
      *              "state", "token", "why"?}...], "unproven"}: enrolled sites prove every key that they hold, and it is
      *              logged. state is proven, failed (a key did not), absent (why), or asked (by a file; nothing is logged yet;

@@ -201,7 +201,7 @@ static enum outcome arrival_carried(struct world *w, const struct state_site *kn
         outcome = fault_set(f, E_REFUSED, "%s at %s is nowhere yet: `quorate enrol` says that it is there",
                             known->token, known->site);
     if (outcome == OK)
-        outcome = inquiry_want(w->estate, MESSAGE_CHALLENGE, known->token, known->site, arrival, &text, f);
+        outcome = inquiry_want(w->estate, MESSAGE_CHALLENGE, known->token, known->site, arrival, NULL, &text, f);
     return outcome == OK ? status_answer("asked", text.text, ret, f) : outcome;
 }
 

@@ -10,6 +10,7 @@
 #include "module/birth.h"
 #include "module/key_sites.h"
 #include "module/recovery.h"
+#include "module/retire.h"
 
 struct import {
     struct world *world;
@@ -312,6 +313,21 @@ static bool says_destroyed(const struct import *n)
     return n->answer.kind == MESSAGE_END || (said != NULL && strcmp(said, "destroyed") == 0);
 }
 
+/* A drill, a list, an arrival; a retirement may have waited for the first. */
+static enum outcome question_import(struct import *n, struct fault *f)
+{
+    struct fault retirement = {.outcome = OK};
+    bool drill = n->answer.kind == MESSAGE_DRILL;
+    enum outcome outcome = carried_answer(n->world, n->token, n->site, &n->answer, n->more, f);
+    const char *state = json_string_or_null(json_object_get(n->more, "drill"), "state");
+    if (outcome == OK && drill)
+        retirement_answered(n->world, n->token, n->site, state != NULL && strcmp(state, "failed") == 0, &retirement);
+    if (outcome == OK && retirement.text[0] != '\0' && !json_put_string(n->more, "retirement", retirement.text))
+        outcome = fault_memory(f);
+    n->status = drill ? "drilled" : n->answer.kind == MESSAGE_CHALLENGE ? "arrived" : "listed";
+    return outcome;
+}
+
 static enum outcome answer_import(struct import *n, struct fault *f)
 {
     const struct state_intent *i = answer_intent(n);
@@ -324,10 +340,7 @@ static enum outcome answer_import(struct import *n, struct fault *f)
     case MESSAGE_CHALLENGE:
     case MESSAGE_DRILL:
     case MESSAGE_INVENTORY:
-        n->status = n->answer.kind == MESSAGE_CHALLENGE ? "arrived"
-                    : n->answer.kind == MESSAGE_DRILL   ? "drilled"
-                                                        : "listed";
-        return carried_answer(n->world, n->token, n->site, &n->answer, n->more, f);
+        return question_import(n, f);
     default:
         return says_destroyed(n) && !retirement ? end_import(n, f) : withdrawal_import(n, retirement, f);
     }

@@ -78,6 +78,8 @@ static enum outcome site_ask(struct exercise *x, struct replicas *at, struct fau
             ? replicas_want(at, x->world, x->token, x->site, &r, f)
             : fault_set(f, E_REFUSED, "%s at %s is not enrolled: run `quorate enrol`", x->token, x->site);
     if (outcome == OK && r->far) {
+        r->visit->challenge = x->challenge;
+        r->visit->challenged = true;
         outcome = keys_tell(x, r->visit, f);
     } else if (outcome == OK) {
         r->visit->challenge = x->challenge;
@@ -99,7 +101,7 @@ static enum outcome exercise_begin(struct exercise *x, struct replicas *at, stru
     if (outcome == OK && state_site(&x->estate->state, x->token, x->site) != NULL &&
         site_carried(x->world, x->token, x->site, &carried))
         return exercise_carried(x, f);
-    if (outcome == OK && !random_bytes(x->challenge.bytes, sizeof x->challenge.bytes))
+    if (outcome == OK && !x->given && !random_bytes(x->challenge.bytes, sizeof x->challenge.bytes))
         outcome = fault_set(f, E_IO, "no random bytes from the system");
     if (outcome == OK)
         site_ask(x, at, &x->absence);
@@ -129,8 +131,8 @@ static void answers_await(struct exercise *list, size_t count, struct replicas *
 
 /* Sites of one token, side by side: all are judged before the log moves, for what they are judged by is the state's. lines: an
  * object for each, or NULL. */
-static enum outcome sites_drill(struct world *w, const char *token, char *const *sites, size_t count, json_t *lines,
-                                bool *ret_whole, struct fault *f)
+static enum outcome sites_drill(struct world *w, const char *token, char *const *sites, size_t count,
+                                const struct digest *challenge, json_t *lines, bool *ret_whole, struct fault *f)
 {
     struct replicas at = {.count = 0};
     struct exercise *list = calloc(count + 1, sizeof *list);
@@ -139,6 +141,9 @@ static enum outcome sites_drill(struct world *w, const char *token, char *const 
 
     for (; begun < count && outcome == OK; begun++) {
         list[begun] = (struct exercise){.world = w, .estate = w->estate, .token = token, .site = sites[begun]};
+        list[begun].given = challenge != NULL;
+        if (challenge != NULL)
+            list[begun].challenge = *challenge;
         outcome = exercise_begin(&list[begun], &at, f);
     }
     if (list != NULL)
@@ -154,8 +159,8 @@ static enum outcome sites_drill(struct world *w, const char *token, char *const 
     return outcome;
 }
 
-enum outcome drill_site(struct world *w, const char *token, const char *site, json_t *line, bool *ret_whole,
-                        struct fault *f)
+enum outcome drill_site(struct world *w, const char *token, const char *site, const struct digest *challenge,
+                        json_t *line, bool *ret_whole, struct fault *f)
 {
     char *sites[] = {strdup(site)};
     json_t *lines = json_array();
@@ -164,7 +169,7 @@ enum outcome drill_site(struct world *w, const char *token, const char *site, js
                                ? OK
                                : fault_memory(f);
     if (outcome == OK)
-        outcome = sites_drill(w, token, sites, 1, lines, &whole, f);
+        outcome = sites_drill(w, token, sites, 1, challenge, lines, &whole, f);
     if (outcome == OK)
         *ret_whole = whole;
     json_decref(lines);
@@ -181,7 +186,7 @@ static enum outcome token_lines(struct world *w, const char *token, char *const 
     bool good = lines != NULL && count <= LIMIT_SITES;
     for (size_t i = 0; i < count && good; i++)
         good = json_array_append_new(lines, json_object()) == 0;
-    enum outcome outcome = good ? sites_drill(w, token, sites, count, lines, whole, f) : fault_memory(f);
+    enum outcome outcome = good ? sites_drill(w, token, sites, count, NULL, lines, whole, f) : fault_memory(f);
     if (outcome == OK && json_array_extend(list, lines) != 0)
         outcome = fault_memory(f);
     for (size_t i = 0; i < count && good; i++)

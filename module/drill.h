@@ -36,10 +36,10 @@ enum outcome site_drill(const struct site_link *s, const struct site_keys *pinne
  * The answer is that of the vendor verb "drill" (estate/vendor.h). */
 enum outcome drill_run(struct world *w, const char *token, const char *site, json_t **ret, struct fault *f);
 
-/* Drills one site. *ret_whole: it answered and every key that it holds proved itself. line (borrowed, may be NULL) gets what
- * the vendor verb says of it. Fails only where the log cannot be written. */
-enum outcome drill_site(struct world *w, const char *token, const char *site, json_t *line, bool *ret_whole,
-                        struct fault *f);
+/* Drills one site, for that challenge (NULL: a fresh one). *ret_whole: it answered and every key that it holds proved itself. line
+ * (borrowed, may be NULL) gets what the vendor verb says of it. Fails only where the log cannot be written. */
+enum outcome drill_site(struct world *w, const char *token, const char *site, const struct digest *challenge,
+                        json_t *line, bool *ret_whole, struct fault *f);
 
 /* The answer to a question that files carried (its kind is MESSAGE_DRILL; the answer is taken): logged as any other once it
  * fits that question, E_REFUSED where not. line: as above; with `why` where keys of the site were not asked for. */

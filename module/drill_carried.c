@@ -19,9 +19,9 @@ static json_t *targets_json(const struct exercise *x)
 enum outcome exercise_carried(struct exercise *x, struct fault *f)
 {
     json_t *keys = targets_json(x);
-    enum outcome outcome = keys != NULL
-                               ? inquiry_want(x->estate, MESSAGE_DRILL, x->token, x->site, keys, &x->absence, f)
-                               : fault_memory(f);
+    enum outcome outcome = keys != NULL ? inquiry_want(x->estate, MESSAGE_DRILL, x->token, x->site, keys,
+                                                       x->given ? &x->challenge : NULL, &x->absence, f)
+                                        : fault_memory(f);
     x->asked = outcome == OK;
     json_decref(keys);
     return outcome;

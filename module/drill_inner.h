@@ -16,6 +16,7 @@ struct exercise {
     char (*other_ids)[41];
     size_t count;
     struct digest challenge;
+    bool given; /* the challenge: it is not made here */
     struct drill answer;
     struct replica *replica; /* NULL: it cannot be asked */
     bool answered;

@@ -77,7 +77,7 @@ static enum outcome site_list(struct world *w, const struct bound_token *t, cons
     } else if (outcome == OK && named_site && b->reach == REACH_CARRIED &&
                state_site(&w->estate->state, t->id, b->site) != NULL) {
         state = "asked";
-        outcome = inquiry_want(w->estate, MESSAGE_INVENTORY, t->id, b->site, NULL, &why, f);
+        outcome = inquiry_want(w->estate, MESSAGE_INVENTORY, t->id, b->site, NULL, NULL, &why, f);
     } else if (outcome == OK && b->reach == REACH_CARRIED) {
         fault_set(&why, E_PENDING, "files are carried there: `quorate inventory %s %s` asks for its list", t->id,
                   b->site);

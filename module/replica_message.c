@@ -28,7 +28,7 @@ enum outcome replica_message(struct replica *r, enum visit_kind kind, struct fau
     } else if (outcome == OK && (kind == VISIT_NAME || kind == VISIT_WITHDRAW)) {
         asks = kind == VISIT_NAME ? MESSAGE_BORN : MESSAGE_WITHDRAW;
         outcome = json_put_integer(more, "intent", (int64_t)v->intent) ? OK : fault_memory(f);
-    } else if (outcome == OK && !random_bytes(v->challenge.bytes, sizeof v->challenge.bytes)) {
+    } else if (outcome == OK && !v->challenged && !random_bytes(v->challenge.bytes, sizeof v->challenge.bytes)) {
         outcome = fault_set(f, E_IO, "no random bytes from the system");
     } else if (outcome == OK) {
         asks = kind == VISIT_DRILL ? MESSAGE_DRILL : kind == VISIT_LIST ? MESSAGE_INVENTORY : MESSAGE_CHALLENGE;

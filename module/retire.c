@@ -5,18 +5,9 @@
 #include <string.h>
 
 #include "core/encode.h"
-#include "module/drill.h"
 #include "module/recovery.h"
 #include "module/replica.h"
-#include "module/resolution.h"
-
-struct retirement {
-    struct world *world;
-    struct estate *estate;
-    const char *token, *site;
-    struct resolution resolution;
-    json_t *drills; /* what each of the other sites said */
-};
+#include "module/retire_inner.h"
 
 /* Under the id that it had until its birth, or its way to this site, was completed: this HSM may never have been told. */
 static enum outcome newborn_clear(const struct site_link *link, const struct state *s, const struct state_key *k,
@@ -109,6 +100,22 @@ static enum outcome cleared_log(struct world *w, uint64_t intent, const char *si
     return outcome;
 }
 
+enum outcome retired_finish(struct world *w, uint64_t intent, struct fault *ret_text, struct fault *f)
+{
+    const struct state_intent *i = state_intent(&w->estate->state, intent);
+    if (i->orphans.count == 0)
+        return OK;
+    char *token = strdup(i->token), *site = strdup(i->orphans.items[0]);
+    enum outcome outcome = token != NULL && site != NULL ? replicas_clear(w, intent, token, site, f) : fault_memory(f);
+    if (outcome == OK)
+        outcome = cleared_log(w, intent, site, f);
+    if (outcome == OK)
+        fault_set(ret_text, OK, "finished");
+    free(token);
+    free(site);
+    return outcome;
+}
+
 const struct state_intent *retirement_left(const struct state *s, const char *token, const char *site)
 {
     for (size_t i = s->intent_count; i-- > 0;) {
@@ -120,50 +127,22 @@ const struct state_intent *retirement_left(const struct state *s, const char *to
     return NULL;
 }
 
-enum outcome retirement_settle(struct world *w, uint64_t intent, const char **ret_text, struct fault *f)
-{
-    struct lock *lock = NULL;
-    char *token = NULL, *site = NULL;
-    struct digest request = state_intent(&w->estate->state, intent)->request;
-    enum outcome outcome = birth_lock(w->estate, &request, &lock, f);
-
-    *ret_text = "";
-    if (outcome == OK)
-        outcome = estate_refresh(w->estate, f);
-    if (outcome == E_BUSY) {
-        *ret_text = "being carried out by another process";
-        return OK;
-    }
-    const struct state_intent *i = outcome == OK ? state_intent(&w->estate->state, intent) : NULL;
-    if (i != NULL && i->state == INTENT_OPEN) {
-        *ret_text = "rolled back";
-        outcome = intent_roll_back(w->estate, intent, "the retirement was interrupted", f);
-    } else if (i != NULL && i->orphans.count > 0) {
-        token = strdup(i->token);
-        site = strdup(i->orphans.items[0]);
-        outcome = token != NULL && site != NULL ? replicas_clear(w, intent, token, site, f) : fault_memory(f);
-        if (outcome == OK)
-            outcome = cleared_log(w, intent, site, f);
-        if (outcome == OK)
-            *ret_text = "finished";
-    }
-    lock_release(lock);
-    free(token);
-    free(site);
-    return outcome;
-}
-
 /* What can be known to fail before anybody is asked. */
-static enum outcome target_check(const struct retirement *r, struct fault *f)
+enum outcome retirement_target(const struct retirement *r, struct fault *f)
 {
     const struct state *s = &r->estate->state;
     const struct token *token = policy_token(r->estate->policy, r->token);
+    const struct state_intent *other = retirement_open(s, r->token);
+    const char *named = other != NULL ? json_string_or_null(other->body, "site") : NULL;
 
     if (state_site(s, r->token, r->site) == NULL)
         return fault_set(f, E_ABSENT, "%s at %s is not enrolled: see `quorate status`", r->token, r->site);
     if (token != NULL && strcmp(token->primary, r->site) == 0)
         return fault_set(f, E_REFUSED, "%s is the primary of %s by the policy: promote another site first", r->site,
                          r->token);
+    if (named != NULL && strcmp(named, r->site) != 0)
+        return fault_set(f, E_REFUSED, "%s at %s is retiring since entry %llu: one site after the other", r->token,
+                         named, (unsigned long long)other->seq);
     for (size_t i = 0; i < s->key_count; i++) {
         const struct state_key *k = &s->keys[i];
         size_t elsewhere = 0;
@@ -176,57 +155,19 @@ static enum outcome target_check(const struct retirement *r, struct fault *f)
     return OK;
 }
 
-/* Every other site proves every key that it holds, now. */
-static enum outcome others_drill(struct retirement *r, struct fault *f)
-{
-    const struct state *s = &r->estate->state;
-    struct strings sites = {0};
-    struct buf unproven = BUF(600);
-    enum outcome outcome = OK;
-
-    for (size_t i = 0; i < s->site_count && outcome == OK; i++)
-        if (!s->sites[i].retired && strcmp(s->sites[i].token, r->token) == 0 &&
-            strcmp(s->sites[i].site, r->site) != 0 && !strings_add(&sites, s->sites[i].site))
-            outcome = fault_memory(f);
-    for (size_t i = 0; i < sites.count && outcome == OK; i++) {
-        bool whole = false;
-        json_t *line = json_object();
-        outcome = line != NULL ? drill_site(r->world, r->token, sites.items[i], line, &whole, f) : fault_memory(f);
-        if (outcome == OK && json_array_append(r->drills, line) != 0)
-            outcome = fault_memory(f);
-        if (outcome == OK && !whole)
-            buf_putf(&unproven, "%s%s", unproven.len > 0 ? ", " : "", sites.items[i]);
-        json_decref(line);
-    }
-    if (outcome == OK && unproven.len > 0)
-        outcome =
-            fault_set(f, E_REFUSED,
-                      "%s at %s cannot retire: not every key was proven at %s; the log says which (`quorate drill`)",
-                      r->token, r->site, buf_str(&unproven));
-    buf_free(&unproven);
-    strings_free(&sites);
-    return outcome;
-}
-
 static enum outcome retire_decided(struct retirement *r, struct fault *f)
 {
-    json_t *more = json_object(), *body = json_object();
-    enum outcome outcome = json_put_string(more, "site", r->site) ? OK : fault_memory(f);
-    if (outcome == OK)
-        outcome = resolution_begin(&r->resolution, more, f);
-    if (outcome == OK)
-        outcome = others_drill(r, f);
-    if (outcome == OK && (!json_put_string(body, "site", r->site) || !json_put_string(body, "token", r->token)))
-        outcome = fault_memory(f);
-    if (outcome == OK)
-        outcome = resolution_end(&r->resolution, ENTRY_SITE_RETIRED, json_incref(body), f);
-    json_decref(body);
+    json_t *more = json_object();
+    moment until = moment_now() + (moment)LIMIT_INQUIRY;
+    enum outcome outcome = json_put_string(more, "site", r->site) && json_put_moment(more, "until", until)
+                               ? resolution_begin(&r->resolution, more, f)
+                               : fault_memory(f);
     json_decref(more);
-    return outcome;
+    return outcome == OK ? retirement_carry_on(r, f) : outcome;
 }
 
 /* The site is retired; its replicas are destroyed now, or `left` says why they wait. */
-static enum outcome retired_clear(struct retirement *r, json_t *report, struct fault *f)
+enum outcome retired_clear(struct retirement *r, json_t *report, struct fault *f)
 {
     const struct state_intent *left = retirement_left(&r->estate->state, r->token, r->site);
     struct fault why = {0};
@@ -248,7 +189,7 @@ static enum outcome retire_ask(struct retirement *r, json_t *report, bool *ret_g
 {
     char what[2 * LIMIT_NAME + 32];
     json_t *subject = asking_subject(r->estate, OP_RETIRE_SITE, r->world->requester);
-    enum outcome outcome = target_check(r, f);
+    enum outcome outcome = retirement_target(r, f);
     if (outcome == OK && (!json_put_string(subject, "site", r->site) || !json_put_string(subject, "token", r->token)))
         outcome = fault_memory(f);
     snprintf(what, sizeof what, "retiring %s at %s", r->token, r->site);
@@ -258,28 +199,68 @@ static enum outcome retire_ask(struct retirement *r, json_t *report, bool *ret_g
     return outcome;
 }
 
+/* People decided it before, and what other sites are to prove is awaited, or the process died that was at it. */
+static enum outcome retire_resume(struct retirement *r, bool *ret_go, struct fault *f)
+{
+    const struct state_intent *i = retirement_open(&r->estate->state, r->token);
+    const char *named = i != NULL ? json_string_or_null(i->body, "site") : NULL;
+    if (named == NULL || strcmp(named, r->site) != 0)
+        return OK;
+    enum outcome outcome = retirement_take(r, i->seq, f);
+    if (outcome == E_BUSY)
+        return fault_set(f, E_BUSY, "%s at %s is being retired by another process", r->token, r->site);
+    *ret_go = outcome == OK && r->resolution.open;
+    return outcome;
+}
+
+static enum outcome waiting_report(const struct retirement *r, json_t *report, struct fault *f)
+{
+    if (json_put_string(report, "missing", buf_str(&r->awaited)) &&
+        json_put_digest(report, "request", &r->resolution.request) && json_put_string(report, "status", "waiting"))
+        return OK;
+    return fault_memory(f);
+}
+
+static enum outcome retire(struct retirement *r, json_t *report, struct fault *f)
+{
+    bool go = false, resumed = false;
+    enum outcome outcome = estate_refresh(r->estate, f);
+    if (outcome == OK)
+        outcome = estate_policy_in_force(r->estate, f);
+    bool before = outcome == OK && retirement_left(&r->estate->state, r->token, r->site) != NULL;
+    if (outcome == OK && !before)
+        outcome = retire_resume(r, &resumed, f);
+    if (outcome == OK && resumed)
+        outcome = retirement_carry_on(r, f);
+    if (outcome == OK && !before && !resumed)
+        outcome = retire_ask(r, report, &go, f);
+    if (outcome == OK && go)
+        outcome = retire_decided(r, f);
+    if (outcome == OK && r->awaited.len > 0)
+        return waiting_report(r, report, f);
+    if (outcome == OK && (go || before || resumed))
+        outcome = retired_clear(r, report, f);
+    return outcome;
+}
+
 enum outcome retire_run(struct world *w, const char *token, const char *site, json_t **ret, struct fault *f)
 {
-    struct retirement r = {.world = w, .estate = w->estate, .token = token, .site = site, .drills = json_array()};
+    struct retirement r = {.world = w,
+                           .estate = w->estate,
+                           .token = token,
+                           .site = site,
+                           .drills = json_array(),
+                           .awaited = BUF(RETIREMENT_AWAITED)};
     json_t *report = json_object();
-    bool go = false;
 
-    enum outcome outcome = report != NULL && r.drills != NULL ? estate_refresh(w->estate, f) : fault_memory(f);
-    if (outcome == OK)
-        outcome = estate_policy_in_force(w->estate, f);
-    bool before = outcome == OK && retirement_left(&w->estate->state, token, site) != NULL;
-    if (outcome == OK && !before)
-        outcome = retire_ask(&r, report, &go, f);
-    if (outcome == OK && go)
-        outcome = retire_decided(&r, f);
-    resolution_clear(&r.resolution, outcome == OK ? "" : f->text);
-    if (outcome == OK && (go || before))
-        outcome = retired_clear(&r, report, f);
+    enum outcome outcome = report != NULL && r.drills != NULL ? retire(&r, report, f) : fault_memory(f);
+    retirement_clear(&r, outcome, f);
     if (outcome == OK && !json_put(report, "drills", json_incref(r.drills)))
         outcome = fault_memory(f);
     if (outcome == OK)
         *ret = json_incref(report);
     json_decref(r.drills);
+    buf_free(&r.awaited);
     json_decref(report);
     return outcome;
 }

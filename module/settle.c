@@ -315,12 +315,11 @@ static enum outcome intents_list(const struct estate *e, const char *token, uint
 /* What a retired site still holds waits there without harm: why is said, and nothing is kept from beginning. */
 static enum outcome retirement_end(struct world *w, uint64_t intent, json_t *report, struct fault *f)
 {
-    const char *text = "";
-    struct fault why = {0};
+    struct fault text = {0}, why = {0};
     enum outcome outcome = retirement_settle(w, intent, &text, &why);
-    if (outcome == OK && text[0] == '\0')
+    if (outcome == OK && text.text[0] == '\0')
         return OK;
-    return outcome_report(report, intent, outcome == OK ? text : why.text, f);
+    return outcome_report(report, intent, outcome == OK ? text.text : why.text, f);
 }
 
 static enum outcome promotion_end(struct world *w, uint64_t intent, json_t *report, struct fault *f)

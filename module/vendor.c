@@ -25,7 +25,8 @@ typedef enum outcome verb_run(struct world *w, const json_t *question, json_t **
 static enum outcome pending_or_ok(const json_t *answer, struct fault *f)
 {
     const char *status = json_string_or_null(answer, "status"), *missing = json_string_or_null(answer, "missing");
-    if (status == NULL || (strcmp(status, "pending") != 0 && strcmp(status, "provisional") != 0))
+    if (status == NULL ||
+        (strcmp(status, "pending") != 0 && strcmp(status, "provisional") != 0 && strcmp(status, "waiting") != 0))
         return OK;
     return fault_set(f, E_PENDING, "%s", missing != NULL ? missing : "people have to approve");
 }

@@ -58,6 +58,7 @@ struct visit {
     unsigned within;                /* seconds */
     struct digest challenge, birth; /* that it must answer; digest of the intent by which the key came there */
     struct buf answer;              /* to the challenge, of courier_ready: the identity key's signature */
+    bool challenged;                /* the challenge is given: none is made */
     uint64_t intent;                /* seq of the one that is spoken of */
     struct key_end end;             /* of a born key */
     uint64_t seen;                  /* so much of our log the site has, with this root */

@@ -296,4 +296,98 @@ case_retires() {
     small_ceremony retired host
 }
 
+# Another site retires: what is here proves every key for that, by files, and not by an answer of before.
+case_others_retire() {
+    local open=$D/estate/inquiries/root@glasgow.drill.json kept
+    one_offer
+    carried_born app-1 0101
+    ends 1 "$Q" drill root glasgow
+    exported drill
+    accepted drill
+    must "$Q" receipt import "$D/drill"
+    ends 1 "$Q" drill root glasgow
+    exported drill
+    accepted drill
+    mv "$D/drill" "$D/before"
+    asks "$Q" retire root cardiff
+    approve "$ID" authority-1 authority-2
+    ends 1 "$Q" retire root cardiff
+    says 'root at slough: proven' 'root at glasgow: asked' 'root at cardiff: waiting for glasgow: awaited until 20'
+    must "$Q" status --offline
+    matches 'waiting +intent [0-9]+ +.*retire.* at cardiff +proofs awaited from glasgow until 20'
+    matches 'drill +root at glasgow +until 20'
+    must "$Q" status --offline --json
+    matches '"awaited":\["glasgow"\],"intent":[0-9]+,"operation":"retire-site"'
+    ends 1 "$Q" receipt import "$D/before"
+    says 'for another challenge'
+    # Whoever asks again asks the same, a plain drill too; and there is one retirement at a time.
+    kept=$(sha256sum <"$open")
+    ends 1 "$Q" retire root cardiff
+    ends 1 "$Q" drill root glasgow
+    must "$Q" settle
+    says 'glasgow: awaited until'
+    [ "$kept" = "$(sha256sum <"$open")" ] || fail 'another question'
+    ends 1 "$Q" retire root glasgow
+    says 'root at cardiff is retiring since entry'
+    exported drill
+    accepted drill
+    # A death after its entry: it is not logged twice.
+    cp "$open" "$D/open"
+    must "$Q" receipt import "$D/drill"
+    says 'root at glasgow: proven, 1 key'
+    matches 'retirement +retired'
+    cp "$D/open" "$open"
+    ends 1 "$Q" receipt import "$D/drill"
+    says 'the log has this answer'
+    [ "$(count_with_far app-1 privkey)" = '1 0 1' ] || fail 'not destroyed there, or elsewhere'
+    must "$Q" status --offline
+    ! grep -qE 'waiting +intent|Carried by people' <<<"$OUT" || fail 'still awaited'
+    must "$Q" settle --json
+    says '"settled":[]'
+    small_ceremony waited host
+    must tests/tamper.py "$D/waited" --trust "$D/waited.trust.yaml" --log-key "$D/estate/log/key" --quorate "$Q" --kinds retirements
+    says '12 changes in all'
+    printf '%s\n' "$OUT"
+}
+
+# What cannot be proven ends it, and the approval holds again; a key that comes meanwhile is to be proven too; another policy ends it
+# for good.
+case_others_retire_meanwhile() {
+    one_offer
+    carried_born app-1 0101
+    asks "$Q" retire root cardiff
+    approve "$ID" authority-1 authority-2
+    ends 1 "$Q" retire root cardiff
+    asks generate EC:prime256v1 app-2
+    approve "$ID" custodian-1 custodian-2 custodian-3
+    ends 1 generate EC:prime256v1 app-2
+    exported drill offer
+    accepted drill
+    accepted offer
+    must "$Q" receipt import "$D/offer"
+    ends 1 "$Q" receipt import "$D/drill"
+    says 'root at glasgow: proven, 1 key' 'before other keys came there' 'glasgow: awaited until'
+    small_ceremony waiting host
+    must far direct glasgow --delete-object --type privkey --label app-2
+    exported born drill
+    accepted drill
+    ends 1 "$Q" receipt import "$D/drill"
+    says 'root at glasgow: failed' 'not every key was proven at glasgow; it is rolled back, and the approval stands until 20'
+    must "$Q" log show --type rolled-back
+    says 'not every key was proven at glasgow'
+    must "$Q" status --offline
+    matches 'root +cardiff +replica +enrolled'
+    # The approval is good for the same again.
+    ends 1 "$Q" retire root cardiff
+    says 'root at cardiff: waiting for glasgow'
+    sed -i 's/^version: .*/version: 2/' "$D/policy.yaml"
+    ends 1 "$Q" policy adopt "$D/policy.yaml"
+    approve "$(estate_newest)" authority-1 authority-2
+    must "$Q" policy adopt "$D/policy.yaml"
+    must "$Q" settle
+    says 'another policy was adopted' 'the approval is over'
+    must "$Q" log show --type rolled-back
+    says 'another policy was adopted'
+}
+
 cases

@@ -1,6 +1,7 @@
 """What somebody can do who holds the log's key: entries are changed, numbered and signed again."""
 
 import base64
+import calendar
 import copy
 import hashlib
 import json
@@ -8,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 
 from verifier.log import Tree, VerifierKey
 from verifier.strict import canonical_bytes, sha256
@@ -315,6 +317,16 @@ def retirements(forger):
         entry["time"] = changed[request - 1]["time"]
 
     yield forger.change("drilled before people decided", drilled_before, "drilled")
+    asked = [at for at in range(intent) if entries[at]["type"] == "drill" and "receipt" in entries[at]["body"]
+             and entries[at]["body"]["site"] == entries[drills[-1]]["body"]["site"]]
+    if asked:
+        yield forger.change("retired by an old proof", _set(drills[-1], **entries[asked[-1]]["body"]), "drilled", gone(drills[-1]))
+    waits = calendar.timegm(time.strptime(entries[intent]["time"], "%Y-%m-%dT%H:%M:%SZ"))
+    for days in (-1, 15):
+        until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(waits + days * 86400))
+        yield forger.change("a retirement that waits %d days" % days, _set(intent, until=until), "until")
+    sooner = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(waits + 86400))
+    yield forger.change("retired by proofs for another intent", _set(intent, until=sooner), "drilled")
     yield forger.change("retired without an intent", _drop(intent), "intent")
     yield forger.change("retired twice", lambda changed: changed.insert(place + 1, copy.deepcopy(changed[place])), "intent")
     yield forger.change("destroyed at another site", _set(cleared, sites=others[:1]), "site")

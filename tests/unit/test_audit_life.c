@@ -1,4 +1,5 @@
 #include "audit_state_fixture.h"
+#include <inttypes.h>
 
 /* What the state makes of drills, of sites that end, and of HSMs that move. */
 
@@ -181,6 +182,78 @@ static void retired_when_others_hold_all(void **state)
     state_clear(&s);
 }
 
+#define RETIRING(until)                                                                                                \
+    "{'evidence':{'approvals':[],'at':'2026-01-01T00:00:00Z','rejections':[]},'operation':'retire-site',"              \
+    "'request':'$t','site':'cardiff','token':'root','until':'" until "'," VERDICT "}"
+
+/* A drill of all that slough holds, for this challenge. */
+static enum outcome drilled_for(struct state *s, const struct digest *challenge, const char *proven, const char *failed)
+{
+    struct fault f;
+    char *text = NULL;
+    assert_true(asprintf(&text,
+                         "{'challenge':'%s','failed':[%s],'proven':[%s],'receipt':'$d','site':'slough','token':'root'}",
+                         digest_hex(challenge).hex, failed, proven) > 0);
+    enum outcome rc = give(s, ENTRY_DRILL, NULL, text, &f);
+    free(text);
+    return rc;
+}
+
+/* What waits says until when; it is proven by who answers its own challenge, for what they hold now. */
+static void retired_by_what_it_waited_for(void **state)
+{
+    (void)state;
+    struct state s;
+    struct digest asked, again, other = digest_named("c");
+    held(&s);
+    static const struct row before[] = {
+        {1, ENTRY_REQUEST,
+         "{'operation':'retire-site','request':'$t','rule':'r','subject':'$ts','token':'root'," LATER "}"},
+        {0, ENTRY_INTENT, RETIRING("2026-01-01T00:00:00Z")},
+        {0, ENTRY_INTENT, RETIRING("2026-01-15T00:00:01Z")},
+        {0, ENTRY_INTENT, RETIRING("soon")},
+        {1, ENTRY_INTENT, RETIRING("2026-01-15T00:00:00Z")},
+        {1, ENTRY_DRILL, "{'failed':[],'proven':[10,11,12],'receipt':'$d'," DRILLED "}"}, /* for another challenge */
+        {0, ENTRY_SITE_RETIRED, "{" RETIRED ",'site':'cardiff'," VERDICT "}"},
+    };
+    TELL(&s, before);
+    static const struct row end[] = {{1, ENTRY_SITE_RETIRED, "{" RETIRED ",'site':'cardiff'," VERDICT "}"}};
+    static const struct row not_yet[] = {{0, ENTRY_SITE_RETIRED, "{" RETIRED ",'site':'cardiff'," VERDICT "}"}};
+    struct state_intent *i = &s.intents[0];
+    assert_true(state_retirement_challenge(&s, i, "slough", &asked));
+    assert_true(state_retirement_challenge(&s, i, "cardiff", &other));
+    assert_false(digest_equal(&asked, &other));
+    assert_int_equal(drilled_for(&s, &other, "10,11,12", ""), OK); /* another site's */
+    assert_false(state_retirement_proven(&s, i, "slough"));
+    assert_int_equal(drilled_for(&s, &asked, "10,11", ""), OK); /* fewer keys */
+    TELL(&s, not_yet);
+    assert_int_equal(drilled_for(&s, &asked, "10,11,12", ""), OK);
+    assert_true(state_retirement_proven(&s, i, "slough"));
+    assert_int_equal(drilled_for(&s, &other, "10,11,12", ""), OK); /* a drill besides takes nothing away */
+    assert_true(state_retirement_proven(&s, i, "slough"));
+    static const struct row another[] = {
+        {1, ENTRY_BORN,
+         "{'class':'secret-key','id':'04','label':'d','sites':['slough'],'token':'root',"
+         "'type':'AES:256'}"}};
+    TELL(&s, another);
+    TELL(&s, not_yet);
+    assert_true(state_retirement_challenge(&s, i, "slough", &again));
+    assert_false(digest_equal(&asked, &again));
+    char all[64];
+    snprintf(all, sizeof all, "10,11,12,%" PRIu64, s.keys[3].seq);
+    assert_int_equal(drilled_for(&s, &again, all, ""), OK);
+    assert_int_equal(drilled_for(&s, &other, "10,11", "12"), OK); /* one failed since */
+    TELL(&s, not_yet);
+    assert_int_equal(drilled_for(&s, &again, all, ""), OK);
+    moment until = i->until;
+    i->until = NOW - 1;
+    TELL(&s, not_yet);
+    i->until = until;
+    TELL(&s, end);
+    assert_null(state_site(&s, "root", "cardiff"));
+    state_clear(&s);
+}
+
 static void not_with_the_only_replica(void **state)
 {
     (void)state;
@@ -336,10 +409,15 @@ static void brought_when_the_receipt_comes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fresh_when_all_is_proven),  cmocka_unit_test(retired_when_others_hold_all),
-        cmocka_unit_test(not_with_the_only_replica), cmocka_unit_test(from_place_to_place),
-        cmocka_unit_test(left_until_cleared),        cmocka_unit_test(brought_to_a_site),
-        cmocka_unit_test(not_brought_as_another),    cmocka_unit_test(brought_when_the_receipt_comes),
+        cmocka_unit_test(fresh_when_all_is_proven),
+        cmocka_unit_test(retired_when_others_hold_all),
+        cmocka_unit_test(retired_by_what_it_waited_for),
+        cmocka_unit_test(not_with_the_only_replica),
+        cmocka_unit_test(from_place_to_place),
+        cmocka_unit_test(left_until_cleared),
+        cmocka_unit_test(brought_to_a_site),
+        cmocka_unit_test(not_brought_as_another),
+        cmocka_unit_test(brought_when_the_receipt_comes),
         cmocka_unit_test(transport_renewed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

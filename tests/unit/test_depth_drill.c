@@ -40,7 +40,7 @@ static json_t *drilled(const char *site, bool want_whole)
     struct fault f;
     json_t *line = json_object();
     bool whole = !want_whole;
-    assert_good(drill_site(d.world, "root", site, line, &whole, &f));
+    assert_good(drill_site(d.world, "root", site, NULL, line, &whole, &f));
     if (whole != want_whole)
         fail_msg("%s", json_dumps(line, 0));
     return line;

@@ -14,7 +14,7 @@ static struct inquiry wanted(const char *keys)
     json_t *list = keys != NULL ? json_loads(keys, 0, NULL) : NULL;
     enum message_kind kind = keys != NULL ? MESSAGE_DRILL : MESSAGE_INVENTORY;
 
-    assert_int_equal(inquiry_want(E, kind, "root", "there", list, &text, &f), OK);
+    assert_int_equal(inquiry_want(E, kind, "root", "there", list, NULL, &text, &f), OK);
     assert_non_null(strstr(text.text, "quorate offer export there"));
     assert_int_equal(inquiry_read(E, kind, "root", "there", &q, &f), OK);
     json_decref(list);

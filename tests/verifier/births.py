@@ -215,7 +215,9 @@ class Births:
         self.drills.append((entry, len(body["proven"]), len(body["failed"])))
         if body["failed"]:
             estate.sites[place].drilled, estate.sites[place].drill = None, -1
+            estate.sites[place].proofs.clear()
         elif set(held) <= set(body["proven"]):
+            estate.sites[place].proofs.add(body["challenge"])
             estate.sites[place].drilled, estate.sites[place].drill = entry.time, entry.seq
 
     def _answer(self, entry, body, place):

@@ -153,7 +153,7 @@ class Estate:
         request = self.requests.get(body["request"])
         need(request is not None and request.state == "pending", "%s: the request is not pending", entry.what)
         brought = body["operation"] == "replicate"
-        more = {"replicate": {"born", "later"}, "generate": {"later"}}.get(body["operation"], set())
+        more = {"replicate": {"born", "later"}, "generate": {"later"}, "retire-site": {"until"}}.get(body["operation"], set())
         for member in set(body) - {"evidence", "request", "verdict", "sites", "type", "id", "caller-id", "public-id", "plain"} - more:
             need(member in request.subject and body[member] == request.subject[member],
                  "%s: %s is not the subject's", entry.what, member)
@@ -162,6 +162,9 @@ class Estate:
         held = None
         if "sites" in body and body["operation"] == "generate":
             held = texts(body["sites"], entry.what)
+        if body["operation"] == "retire-site" and "until" in body:
+            need(entry.time < moment(body["until"], entry.what) <= entry.time + 14 * 86400,
+                 "%s: until is too early or too late", entry.what)
         if "later" in body:
             later = texts(body["later"], entry.what)
             need(later and len(set(later)) == len(later) and set(later) <= set(texts(body["sites"], entry.what)[1:]),
@@ -321,15 +324,26 @@ class Estate:
              "%s: the next transport key is not signed by the HSM that was enrolled", entry.what)
         self.enrolled[place] = dict(pinned, transport=body["transport"])
 
+    def _retiring(self, intent, place):
+        """The challenge that a site answers where another one is to retire: for the keys that it holds now."""
+        keys = sorted(key["seq"] for key in self.keys if key["token"] == place[0] and place[1] in key["sites"])
+        return sha256_hex(b"quorate retirement v1\n" + bytes.fromhex(self.estate) + sha256("/".join(place).encode())
+                          + bytes.fromhex(intent.entry.digest) + sha256(canonical_bytes(keys)))
+
     def site_retired(self, entry):
         body = members(entry.body, "request site token verdict", entry.what)
         intent = self.closing(entry, "retire-site")
         place = (body["token"], body["site"])
         need(place in self.enrolled, "%s: that site is not enrolled", entry.what)
         need(place == (intent.request.subject["token"], intent.request.subject["site"]), "%s: not what was approved", entry.what)
+        until = intent.entry.body.get("until")
+        need(until is None or entry.time <= moment(until, entry.what), "%s: its time was over", entry.what)
         for other in self.enrolled:
-            need(other == place or other[0] != place[0] or self.sites[other].drill > intent.entry.seq,
-                 "%s: %s was not drilled since that was decided", entry.what, other[1])
+            if other == place or other[0] != place[0]:
+                continue
+            standing = self.sites[other]
+            need(standing.drill > intent.entry.seq and (until is None or self._retiring(intent, other) in standing.proofs),
+                 "%s: %s was not drilled since that was decided, for all that it holds", entry.what, other[1])
         held = [key for key in self.keys if key["token"] == place[0] and place[1] in key["sites"]]
         for key in held:
             need(any((place[0], site) in self.enrolled for site in key["sites"] if site != place[1]),

@@ -26,7 +26,7 @@ class Standing:
         self.site, self.hardware = site, hardware
         self.place = None  # (latitude, longitude, country, tags)
         self.home, self.drilled, self.away = False, None, None  # away: the bag in which it left
-        self.drill = -1  # seq of the drill
+        self.drill, self.proofs = -1, set()  # seq of the drill; challenges for which all was proven since a key failed
 
 
 class Evidence:
