@@ -10,8 +10,6 @@
 /* approve: the request of a later step is made ahead of it, then people sign, each with their own card, in a process of
  * its own. */
 
-#define TYPED_MAX 4096u
-
 struct polling {
     struct runner *runner;
     const struct step *step;
@@ -252,7 +250,7 @@ static enum outcome line_ask(struct runner *r, const char *prompt, struct buf *r
  * for again. */
 static enum outcome poll_person(struct polling *p, const char *person, struct fault *f)
 {
-    struct buf key = BUF(TYPED_MAX), reason = BUF(TYPED_MAX);
+    struct buf key = BUF(LIMIT_TYPED), reason = BUF(LIMIT_TYPED);
     const struct state_vote *last = NULL;
     const size_t before = votes_of(p, person, &last);
     char prompt[LIMIT_NAME + 96];

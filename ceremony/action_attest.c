@@ -11,8 +11,6 @@
 
 /* attest: each participant signs checkpoint, statement and deviations with their own card. */
 
-#define TYPED_MAX 4096u
-
 /* What the child has written must be this person's signature over these bytes. */
 static enum outcome signature_take(const struct runner *r, const char *person, struct span document, const char *path,
                                    struct digest *ret, struct fault *f)
@@ -124,7 +122,7 @@ static enum outcome attest_answers(struct runner *r, const struct step *s, const
 
 static enum outcome attest_terminal(struct runner *r, const struct step *s, const char *person, struct fault *f)
 {
-    struct buf key = BUF(TYPED_MAX);
+    struct buf key = BUF(LIMIT_TYPED);
     char prompt[LIMIT_NAME + 96];
     enum outcome o = OK;
 

@@ -7,12 +7,12 @@
 #include "ceremony/run_file.h"
 #include "core/encode.h"
 #include "core/file.h"
+#include "core/limits.h"
 #include "policy/match.h"
 #include "policy/parse.h"
 
 /* What happens in the room: people, clocks, words, papers. */
 
-#define CLOCK_SECONDS 60
 #define DAY_SECONDS 86400
 
 enum outcome result_take(json_t *result, const json_t *given, struct fault *f)
@@ -94,11 +94,11 @@ static enum outcome clock_take(const void *context, const char *typed, struct bu
             said += DAY_SECONDS;
     }
     buf_puts(ret_value, moment_format(said).text);
-    if (llabs(said - now) > CLOCK_SECONDS)
+    if (llabs(said - now) > LIMIT_ROOM_CLOCK)
         return fault_set(why, E_REFUSED,
                          "that clock says %s, this computer %s; more than %d seconds apart: look again, or note a "
                          "deviation",
-                         moment_format(said).text, moment_format(now).text, CLOCK_SECONDS);
+                         moment_format(said).text, moment_format(now).text, LIMIT_ROOM_CLOCK);
     return OK;
 }
 

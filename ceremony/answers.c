@@ -6,8 +6,6 @@
 #include "core/file.h"
 #include "core/limits.h"
 
-#define KEY_FILE_MAX 65536u
-
 void answers_free(struct answers *a)
 {
     if (a == NULL)
@@ -48,7 +46,7 @@ const struct yaml *answers_next(struct answers *a, const struct step *step)
 enum outcome answers_key(const struct answers *a, const char *person, char **ret, struct fault *f)
 {
     const struct yaml *keys = yaml_get(a->root, "keys"), *node = keys != NULL ? yaml_get(keys, person) : NULL;
-    struct buf bytes = BUF(KEY_FILE_MAX);
+    struct buf bytes = BUF(LIMIT_KEY_FILE);
     char *path = NULL;
     enum outcome o = OK;
 

@@ -14,8 +14,6 @@
 /* `quorate cosign serve`: C2SP tlog-witness over HTTP. TLS is for a proxy before it. */
 
 #define LISTEN_DEFAULT "127.0.0.1:8420"
-#define CONNECTION_SECONDS 30u
-#define CONNECTIONS_MAX 64u
 
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *type, struct buf *body)
 {
@@ -165,7 +163,7 @@ enum outcome run_cosign_serve(const struct arguments *a, struct fault *f)
     pthread_sigmask(SIG_BLOCK, &ends, NULL);
     daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD, ntohs(at.sin_port), NULL, NULL, handle, c,
                               MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&at, MHD_OPTION_CONNECTION_LIMIT,
-                              CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_SECONDS,
+                              LIMIT_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, LIMIT_CONNECTION,
                               MHD_OPTION_NOTIFY_COMPLETED, done, NULL, MHD_OPTION_END);
     if (daemon == NULL)
         o = fault_set(f, E_IO, "nothing can listen at %s: is it taken?", listen != NULL ? listen : LISTEN_DEFAULT);

@@ -7,11 +7,10 @@
 #include "ceremony/policy_file.h"
 #include "ceremony/tool.h"
 #include "core/hardware.h"
+#include "core/limits.h"
 #include "estate/evidence.h"
 #include "estate/serving.h"
 #include "policy/evaluate.h"
-
-#define EXPIRES_BY_DEFAULT 86400 /* seconds; design, section 6 */
 
 struct explaining {
     struct estate *estate; /* NULL: sites as declared, enrolled and at home */
@@ -129,7 +128,7 @@ static enum outcome request_make(struct explaining *x, struct fault *f)
                                   .made = x->first,
                                   .ceremony = x->ceremony.script ? x->ceremony.id : NULL,
                                   .step = x->ceremony.script ? x->ceremony.step : NULL};
-    struct span_of_time lasts = {EXPIRES_BY_DEFAULT, 0};
+    struct span_of_time lasts = {LIMIT_EXPIRES_USUAL, 0};
     const struct rule *rule = NULL;
     struct subject *s = NULL;
     json_t *json = NULL;

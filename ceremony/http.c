@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SECONDS_MAX 30L
+#include "core/limits.h"
 
 static size_t take(char *data, size_t size, size_t count, void *context)
 {
@@ -20,7 +20,7 @@ static bool options_set(CURL *curl, const char *url, struct span body, struct cu
            curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_TIMEOUT, SECONDS_MAX) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_TIMEOUT, LIMIT_HTTP) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_POST, 1L) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_POSTFIELDS, (const char *)body.data) == CURLE_OK &&

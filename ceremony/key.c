@@ -9,8 +9,6 @@
 #include "core/file.h"
 #include "core/limits.h"
 
-#define KEY_FILE_MAX 65536u
-
 struct passphrase {
     const char *path;
     bool asked;
@@ -39,7 +37,7 @@ static int passphrase_ask(char *ret, int size, int writing, void *context)
 
 static enum outcome pem_open(const char *path, struct key *ret, struct fault *f)
 {
-    struct buf pem = BUF_SECRET(KEY_FILE_MAX);
+    struct buf pem = BUF_SECRET(LIMIT_KEY_FILE);
     struct fault asking = {.outcome = OK};
     struct passphrase p = {.path = path, .fault = &asking};
     EVP_PKEY *private = NULL;

@@ -10,7 +10,6 @@
 /* A folder as one POSIX ustar archive: files only, in the order of their names' bytes, of nobody and no time. */
 
 enum { BLOCK = 512, NAME_MAX_USTAR = 100, PREFIX_MAX_USTAR = 155, DEPTH_MAX = 4 };
-#define PACK_MAX (2u * 1024u * 1024u * 1024u - 1u)
 
 struct header { /* POSIX.1-2017 pax, "ustar Interchange Format" */
     char name[NAME_MAX_USTAR], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type, link[100];
@@ -90,7 +89,7 @@ static enum outcome tree_pack(const char *path, const char *inner, unsigned dept
 enum outcome folder_pack(const char *folder, const char *file, struct fault *f)
 {
     static const uint8_t end[2 * BLOCK];
-    struct buf out = BUF(PACK_MAX);
+    struct buf out = BUF(LIMIT_PACK);
     enum outcome o = tree_pack(folder, "", 0, &out, f);
 
     buf_put(&out, end, sizeof end);

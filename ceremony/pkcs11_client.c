@@ -6,8 +6,6 @@
 #include "ceremony/terminal.h"
 #include "core/limits.h"
 
-#define SLOTS_MAX 64
-
 static const struct key_type {
     const char *name;
     CK_MECHANISM_TYPE mechanism;
@@ -63,13 +61,13 @@ enum outcome pkcs11_refusal(struct client *c, const char *function, CK_RV rv, st
 static enum outcome slot_find(struct client *c, const char *token, CK_SLOT_ID *ret, struct fault *f)
 {
     CK_FUNCTION_LIST *p = client_functions(c);
-    CK_SLOT_ID slots[SLOTS_MAX];
+    CK_SLOT_ID slots[LIMIT_SLOTS];
     CK_ULONG count = 0;
     CK_TOKEN_INFO info;
     size_t len = strlen(token);
     CK_RV rv = p->C_GetSlotList(CK_TRUE, NULL, &count);
 
-    count = SLOTS_MAX;
+    count = LIMIT_SLOTS;
     if (rv == CKR_OK)
         rv = p->C_GetSlotList(CK_TRUE, slots, &count);
     if (rv != CKR_OK)

@@ -2,11 +2,10 @@
 #define QUORATE_CEREMONY_PRINT_H
 
 #include "core/json.h"
+#include "core/limits.h"
 
 /* How the program speaks: calm, aligned, colour only on a terminal that wants it. Text from outside goes through
  * printable_put. */
-
-#define OUTPUT_MAX (64u * 1024u * 1024u) /* bytes of one command's output held in memory */
 
 enum tone { TONE_PLAIN, TONE_HEAD, TONE_GOOD, TONE_WAIT, TONE_BAD, TONE_FAINT };
 

@@ -6,8 +6,6 @@
 #include "core/encode.h"
 #include "core/limits.h"
 
-#define ANSWER_MAX 1024u
-
 static enum outcome answer_log(struct runner *r, const struct step *s, const struct question *q, const char *value,
                                struct fault *f)
 {
@@ -37,7 +35,7 @@ static enum outcome text_take(const void *context, const char *typed, struct buf
 static enum outcome answer_take(struct runner *r, const struct step *s, const struct question *q, const char *typed,
                                 json_t *given, bool *ret_fits, struct fault *why, struct fault *f)
 {
-    struct buf value = BUF(ANSWER_MAX);
+    struct buf value = BUF(LIMIT_SAID);
     enum outcome o = OK, taken = (q->take != NULL ? q->take : text_take)(q->context, typed, &value, why);
     bool fits = taken == OK || (taken == E_REFUSED && record_deviated(&r->record, s->id, 0));
 
@@ -124,7 +122,7 @@ static enum outcome line_read(struct runner *r, const char *prompt, struct buf *
 /* Cause and acceptance, until they can be logged. */
 static enum outcome deviation_read(struct runner *r, const struct step *s, struct fault *f)
 {
-    struct buf cause = BUF(ANSWER_MAX), who = BUF(ANSWER_MAX);
+    struct buf cause = BUF(LIMIT_SAID), who = BUF(LIMIT_SAID);
     enum outcome o = OK;
 
     do {
@@ -147,7 +145,7 @@ static enum outcome deviation_read(struct runner *r, const struct step *s, struc
 /* A deviation, and whether the step is then left undone. */
 static enum outcome deviation_ask(struct runner *r, const struct step *s, bool *ret_undone, struct fault *f)
 {
-    struct buf line = BUF(ANSWER_MAX);
+    struct buf line = BUF(LIMIT_SAID);
     enum outcome o = deviation_read(r, s, f);
 
     if (o == OK && s->action->skippable) {
@@ -171,7 +169,7 @@ static void prompt_put(const struct question *q, struct buf *b)
 static enum outcome ask_one(struct runner *r, const struct step *s, const struct question *q, json_t *given,
                             bool *ret_undone, struct fault *f)
 {
-    struct buf prompt = BUF(ANSWER_MAX), line = BUF(ANSWER_MAX);
+    struct buf prompt = BUF(LIMIT_SAID), line = BUF(LIMIT_SAID);
     struct fault why = {.outcome = OK};
     bool fits = false;
     enum outcome o = OK;
@@ -235,7 +233,7 @@ enum outcome runner_want_deviation(struct runner *r, const struct step *s, const
 
 enum outcome runner_again(struct runner *r, const struct step *s, enum outcome failed, struct fault *f)
 {
-    struct buf line = BUF(ANSWER_MAX);
+    struct buf line = BUF(LIMIT_SAID);
     enum outcome o = failed;
 
     if (r->answers != NULL || r->stopped)

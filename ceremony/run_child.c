@@ -10,8 +10,8 @@
 
 #include "ceremony/tool.h"
 #include "core/buf.h"
+#include "core/limits.h"
 
-#define SAID_MAX 65536u
 #define WORDS_MAX 24
 
 extern char **environ;
@@ -102,7 +102,7 @@ static const char *last_word(struct buf *said)
 
 enum outcome child_run(const char *const *words, const char *key, bool quiet, struct fault *f)
 {
-    struct buf said = BUF(SAID_MAX);
+    struct buf said = BUF(LIMIT_CHILD_OUTPUT);
     int pipe_ends[2] = {-1, -1}, status = 0;
     pid_t child = -1;
     enum outcome o = OK;

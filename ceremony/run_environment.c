@@ -5,8 +5,7 @@
 
 #include "ceremony/run_file.h"
 #include "ceremony/run_open.h"
-
-#define KERNEL_TEXT_MAX 65536u
+#include "core/limits.h"
 
 /* A file of the kernel's, whose size is not known before; false where it cannot be read. */
 static bool kernel_text(const char *path, struct buf *ret)
@@ -28,7 +27,7 @@ static bool kernel_text(const char *path, struct buf *ret)
 /* As text, or its digest where it could tell a stranger too much. */
 static bool kernel_put(json_t *body, const char *name, const char *path, bool hashed)
 {
-    struct buf text = BUF(KERNEL_TEXT_MAX);
+    struct buf text = BUF(LIMIT_KERNEL_TEXT);
     struct digest digest;
     bool read = kernel_text(path, &text), good = false;
 

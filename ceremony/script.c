@@ -8,7 +8,6 @@
 #include "core/json.h"
 #include "core/limits.h"
 
-#define STEPS_MAX 2000
 #define SCRIPT_KEYS "acts ceremony ?classification id ?parameters roles"
 
 void script_free(struct script *s)
@@ -159,8 +158,8 @@ static enum outcome step_add(struct script *s, const struct yaml *map, const str
     struct step *steps = NULL, *step = NULL;
     struct act *act = &s->acts[s->act_count - 1];
 
-    if (s->step_count == STEPS_MAX)
-        return yaml_fault(map, f, "a script has at most %u steps", STEPS_MAX);
+    if (s->step_count == LIMIT_STEPS)
+        return yaml_fault(map, f, "a script has at most %u steps", LIMIT_STEPS);
     steps = realloc(s->steps, (s->step_count + 1) * sizeof *steps);
     if (steps == NULL)
         return fault_memory(f);

@@ -3,12 +3,12 @@
 
 #include "ceremony/pkcs11_client.h"
 #include "ceremony/script_inner.h"
+#include "core/limits.h"
 #include "policy/parse.h"
 
 /* One step, expanded. */
 
 #define STEP_KEYS "by ?confidential do ?expect ?for ?for-each ?minutes ?saves ?say step ?with"
-#define MINUTES_MAX 1440
 
 void step_clear(struct step *s)
 {
@@ -183,7 +183,7 @@ enum outcome step_parse(const struct script *s, const struct yaml *map, const st
     if (o == OK && confidential != NULL)
         o = confidential_parse(confidential, ret, f);
     if (o == OK && minutes != NULL)
-        o = yaml_count(minutes, 0, MINUTES_MAX, &ret->minutes, f);
+        o = yaml_count(minutes, 0, LIMIT_STEP_MINUTES, &ret->minutes, f);
     if (o == OK)
         o = optional_text(map, "expect", v, &ret->expect, f);
     if (o == OK)

@@ -3,8 +3,7 @@
 
 #include "ceremony/script_inner.h"
 #include "core/encode.h"
-
-#define TEXT_MAX 8192u
+#include "core/limits.h"
 
 void variables_clear(struct variables *v)
 {
@@ -55,12 +54,12 @@ static enum outcome text_expand(const struct yaml *node, const char *text, const
             buf_put(ret, text++, 1);
         }
     }
-    return ret->failed ? yaml_fault(node, f, "this text is longer than %u bytes", TEXT_MAX) : OK;
+    return ret->failed ? yaml_fault(node, f, "this text is longer than %u bytes", LIMIT_STEP_TEXT) : OK;
 }
 
 enum outcome text_fill(const struct yaml *node, const struct variables *v, char **ret, struct fault *f)
 {
-    struct buf filled = BUF(TEXT_MAX);
+    struct buf filled = BUF(LIMIT_STEP_TEXT);
     char *text = NULL, *made = NULL;
     enum outcome o = yaml_text(node, &text, f);
 

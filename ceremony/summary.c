@@ -4,8 +4,7 @@
 
 #include "ceremony/print.h"
 #include "core/encode.h"
-
-#define LIMIT_ENTRY_TEXT (4u * 65536u) /* bytes of one line: an entry, its characters replaced */
+#include "core/limits.h"
 
 /* Members in the order in which a line reads best; anything else an entry has is for --json. Digests are cut. */
 static const char *const worth[] = {"operation", "label",       "key-type", "token",   "site",     "person",  "scope",

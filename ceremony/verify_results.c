@@ -3,12 +3,11 @@
 
 #include "ceremony/verify_inner.h"
 #include "core/encode.h"
+#include "core/limits.h"
 #include "policy/match.h"
 #include "policy/parse.h"
 
 /* That what a step says it did is in the record. */
-
-#define CLOCK_TOLERANCE 60 /* seconds between a clock on the wall and the record */
 
 static bool result_digest(const json_t *result, const char *name, struct digest *ret)
 {
@@ -126,7 +125,7 @@ static bool result_clock(struct verifier *v, const struct verified_ceremony *c, 
         return value != NULL || json_string_or_null(result, name) != NULL;
     return moment_parse(value, &said, &f) == OK &&
            json_want_moment(verified_answer(c, s->id, name), "time", &at, &f) == OK &&
-           llabs(said - at) <= CLOCK_TOLERANCE;
+           llabs(said - at) <= LIMIT_ROOM_CLOCK;
 }
 
 /* Every value that was asked for is there and fits its pattern. */

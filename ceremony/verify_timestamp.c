@@ -8,8 +8,6 @@
 
 /* What time stamping authorities say of the closing checkpoint: timestamps/DIGEST.tsr, each named by itself. */
 
-#define CLOCKS_APART 60 /* seconds that the authority's clock may be behind the ceremony's */
-
 static void stamp_judge(struct verifier *v, const char *name, const struct digest *of)
 {
     struct fault f = {OK, ""};
@@ -32,7 +30,7 @@ static void stamp_judge(struct verifier *v, const char *name, const struct diges
                        moment_format(v->last_time).text, moment_format(at).text);
     else if (stamp_verify(buf_span(&response), of, v->trust.authorities, &at, &f) != OK)
         claim_fails(&v->claims, CLAIM_TIMESTAMP, "%s: %s", inner, f.text);
-    else if (at + CLOCKS_APART < v->last_time)
+    else if (at + LIMIT_STAMP_CLOCK < v->last_time)
         claim_fails(&v->claims, CLAIM_TIMESTAMP, "the authority saw the close at %s, the record puts it later, at %s",
                     moment_format(at).text, moment_format(v->last_time).text);
     else {
@@ -84,7 +82,7 @@ bool verify_step_stamp(struct verifier *v, const struct verified_ceremony *c, co
              (v->trust.authorities != NULL &&
               stamp_verify(buf_span(&response), &over, v->trust.authorities, &at, &f) != OK))
         good = claim_fails(&v->claims, CLAIM_TIMESTAMP, "%s: %s", inner, f.text);
-    else if (v->trust.authorities != NULL && (at + CLOCKS_APART < c->done || at > e->time + CLOCKS_APART))
+    else if (v->trust.authorities != NULL && (at + LIMIT_STAMP_CLOCK < c->done || at > e->time + LIMIT_STAMP_CLOCK))
         good = claim_fails(&v->claims, CLAIM_TIMESTAMP, "%s: the authority says %s, the record %s", inner,
                            moment_format(at).text, moment_format(e->time).text);
     else if (v->trust.authorities != NULL)

@@ -58,5 +58,29 @@
 #define LIMIT_WAIT 30u                           /* seconds: a site's answer, where the policy names no other time */
 #define LIMIT_WAIT_MOST 86400u                   /* seconds: what a policy may allow a site */
 #define LIMIT_STACK (1024u * 1024u)              /* bytes: of a thread that visits a site */
+#define LIMIT_PEOPLE 1000u                       /* people that a quorum may ask for */
+#define LIMIT_USES 1000000u                      /* uses that a rule may grant at once */
+#define LIMIT_LEASES 64u                         /* grants of uses in number that a process holds */
+#define LIMIT_EXPRESSION 255                     /* bytes: a label's regular expression */
+#define LIMIT_REPEATS 4096                       /* product of all {…} bounds of one: what regcomp unrolls */
+#define LIMIT_EXPIRES_USUAL 86400                /* seconds: a request lives, where the rule does not say */
+#define LIMIT_ATTRIBUTES 1024u                   /* attributes in a template that goes down as it came */
+#define LIMIT_KEY_FILE 65536u                    /* bytes: a person's key, PEM or its URI */
+#define LIMIT_TYPED 4096u                        /* bytes: what people type for a key or a reason */
+#define LIMIT_SAID 1024u                         /* bytes: what people answer at a step */
+#define LIMIT_STEPS 2000                         /* of a script, expanded */
+#define LIMIT_STEP_TEXT 8192u                    /* bytes: one text of a script */
+#define LIMIT_STEP_MINUTES 1440                  /* that a step is planned for */
+#define LIMIT_ROOM_CLOCK 60                      /* seconds between a clock on the wall and the record */
+#define LIMIT_STAMP_CLOCK 60                     /* seconds that a time stamping authority's clock may be behind */
+#define LIMIT_CHILD_OUTPUT 65536u                /* bytes: what a process with somebody's card says */
+#define LIMIT_KERNEL_TEXT 65536u                 /* bytes: a file of the kernel's */
+#define LIMIT_SLOTS 64                           /* slots of the module that a ceremony looks at */
+#define LIMIT_ENTRY_TEXT (4u * 65536u)           /* bytes: one entry in a line, its characters replaced */
+#define LIMIT_PACK (2u * 1024u * 1024u * 1024u - 1u) /* bytes: a transcript as one file */
+#define LIMIT_CONNECTIONS 64u                        /* to a cosigner, at a time */
+#define LIMIT_CONNECTION 30u                         /* seconds: one of them */
+#define LIMIT_HTTP 30L                               /* seconds: one question over HTTP */
+#define OUTPUT_MAX (64u * 1024u * 1024u)             /* bytes: what one command says */
 
 #endif

@@ -9,8 +9,6 @@
 #include "estate/judging.h"
 #include "estate/votes.h"
 
-#define EXPIRES_BY_DEFAULT 86400 /* seconds; design, section 6 */
-
 json_t *asking_subject(const struct estate *e, enum operation op, const char *requester)
 {
     json_t *subject = json_object();
@@ -157,7 +155,7 @@ static enum outcome request_make(struct estate *e, const struct subject *s, cons
 {
     const struct policy *judge = context_judge(e, c);
     moment now = log_time(e->log);
-    struct span_of_time lasts = {EXPIRES_BY_DEFAULT, 0};
+    struct span_of_time lasts = {LIMIT_EXPIRES_USUAL, 0};
     struct request_frame frame = {.rule = s->succession ? "succession" : "otherwise",
                                   .policy = judge->digest,
                                   .policy_version = judge->version,

@@ -2,14 +2,14 @@
 
 #include <time.h>
 
-#define LEASES 64u
+#include "core/limits.h"
 
 static struct lease {
     struct lease_want want;
     struct digest subject;
     uint64_t generation, until; /* until: seconds of CLOCK_BOOTTIME, which a clock set back does not lengthen */
     unsigned left;              /* 0: free */
-} leases[LEASES];
+} leases[LIMIT_LEASES];
 
 static uint64_t seconds_now(void)
 {
@@ -36,7 +36,7 @@ static bool lease_take(struct lease *l)
 
 bool lease_draw_known(const struct lease_want *want, uint64_t generation)
 {
-    for (size_t i = 0; i < LEASES; i++)
+    for (size_t i = 0; i < LIMIT_LEASES; i++)
         if (leases[i].left && leases[i].generation == generation && want_equal(&leases[i].want, want))
             return lease_take(&leases[i]);
     return false;
@@ -44,7 +44,7 @@ bool lease_draw_known(const struct lease_want *want, uint64_t generation)
 
 bool lease_draw(const struct lease_want *want, const struct digest *subject, uint64_t generation)
 {
-    for (size_t i = 0; i < LEASES; i++) {
+    for (size_t i = 0; i < LIMIT_LEASES; i++) {
         if (!leases[i].left || !digest_equal(&leases[i].subject, subject))
             continue;
         if (!lease_take(&leases[i]))
@@ -61,7 +61,7 @@ bool lease_add(const struct lease_want *want, const struct digest *subject, uint
 {
     uint64_t now = seconds_now();
 
-    for (size_t i = 0; i < LEASES; i++) {
+    for (size_t i = 0; i < LIMIT_LEASES; i++) {
         if (leases[i].left && now < leases[i].until)
             continue;
         leases[i] = (struct lease){.want = *want,
@@ -76,6 +76,6 @@ bool lease_add(const struct lease_want *want, const struct digest *subject, uint
 
 void leases_forget(void)
 {
-    for (size_t i = 0; i < LEASES; i++)
+    for (size_t i = 0; i < LIMIT_LEASES; i++)
         leases[i] = (struct lease){.left = 0};
 }

@@ -7,7 +7,6 @@
 #include "core/limits.h"
 
 /* Attributes in one call that goes down unchanged. */
-#define SNAPSHOT_ITEMS 1024u
 
 void template_clear(struct template *t)
 {
@@ -91,7 +90,7 @@ static enum outcome item_take(struct template *t, const CK_ATTRIBUTE *item, bool
 static enum outcome items_take(const CK_ATTRIBUTE *items, CK_ULONG count, bool strict, struct template *ret,
                                struct fault *f)
 {
-    CK_ULONG most = strict ? LIMIT_TEMPLATE : SNAPSHOT_ITEMS;
+    CK_ULONG most = strict ? LIMIT_TEMPLATE : LIMIT_ATTRIBUTES;
     struct template t = {0};
     CK_ATTRIBUTE item;
 

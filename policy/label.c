@@ -1,11 +1,9 @@
 #include <locale.h>
 #include <string.h>
 
+#include "core/limits.h"
 #include "policy/match.h"
 #include "policy/parse.h"
-
-#define EXPRESSION_MAX 255
-#define REPEATS_MAX 4096 /* product of all {…} bounds: what regcomp unrolls */
 
 /* The C locale for this thread alone: bytes are characters, whatever the host process has set. */
 static bool c_locale_enter(locale_t *ret_c, locale_t *ret_old)
@@ -31,7 +29,7 @@ static unsigned long interval_bound(const char *brace)
 
     for (const char *at = brace + 1; *at != '\0' && *at != '}'; at++) {
         last = *at >= '0' && *at <= '9' ? last * 10 + (unsigned long)(*at - '0') : 0;
-        if (last > REPEATS_MAX)
+        if (last > LIMIT_REPEATS)
             return last;
         if (last > highest)
             highest = last;
@@ -45,8 +43,8 @@ static enum outcome expression_check(const char *text, struct fault *f)
 {
     unsigned long repeats = 1;
 
-    if (strlen(text) > EXPRESSION_MAX)
-        return fault_set(f, E_INVALID, "the expression is longer than %d bytes", EXPRESSION_MAX);
+    if (strlen(text) > LIMIT_EXPRESSION)
+        return fault_set(f, E_INVALID, "the expression is longer than %d bytes", LIMIT_EXPRESSION);
     for (const char *at = text; *at != '\0'; at++) {
         if (*at == '\\') {
             if (at[1] >= '1' && at[1] <= '9')
@@ -55,8 +53,8 @@ static enum outcome expression_check(const char *text, struct fault *f)
                 at++;
         } else if (*at == '{') {
             repeats *= interval_bound(at);
-            if (repeats > REPEATS_MAX)
-                return fault_set(f, E_INVALID, "the expression repeats too much: at most %d in all", REPEATS_MAX);
+            if (repeats > LIMIT_REPEATS)
+                return fault_set(f, E_INVALID, "the expression repeats too much: at most %d in all", LIMIT_REPEATS);
         }
     }
     return OK;

@@ -2,10 +2,9 @@
 #include <string.h>
 
 #include "core/hardware.h"
+#include "core/limits.h"
 #include "policy/parse.h"
 
-#define PEOPLE_MAX 1000u
-#define USES_MAX 1000000u
 #define KM_MAX 20016u /* half of the way around */
 
 enum outcome parse_quorum(const struct yaml *map, struct quorum *q, struct fault *f)
@@ -23,10 +22,10 @@ enum outcome parse_quorum(const struct yaml *map, struct quorum *q, struct fault
     reject_at = yaml_get(map, "reject-at");
     q->line = map->line;
     if ((o = yaml_strings(yaml_get(map, "of"), &q->of, f)) != OK ||
-        (o = yaml_count(yaml_get(map, "at-least"), 1, PEOPLE_MAX, &q->at_least, f)) != OK ||
-        (organisations != NULL && (o = yaml_count(organisations, 1, PEOPLE_MAX, &q->organisations, f)) != OK) ||
+        (o = yaml_count(yaml_get(map, "at-least"), 1, LIMIT_PEOPLE, &q->at_least, f)) != OK ||
+        (organisations != NULL && (o = yaml_count(organisations, 1, LIMIT_PEOPLE, &q->organisations, f)) != OK) ||
         (except != NULL && (o = yaml_strings(except, &q->except, f)) != OK) ||
-        (reject_at != NULL && (o = yaml_count(reject_at, 1, PEOPLE_MAX, &q->reject_at, f)) != OK) ||
+        (reject_at != NULL && (o = yaml_count(reject_at, 1, LIMIT_PEOPLE, &q->reject_at, f)) != OK) ||
         (within != NULL && (o = yaml_duration(within, &span, f)) != OK))
         return o;
     if (q->organisations > q->at_least)
@@ -240,7 +239,7 @@ static enum outcome parse_uses(const struct yaml *map, struct rule *rule, struct
     if (rule->operations != UINT32_C(1) << OP_USE)
         return yaml_fault(map, f, "uses can only be required of use; give it a rule of its own");
     within = yaml_get(map, "within");
-    if ((o = yaml_count(yaml_get(map, "at-most"), 1, USES_MAX, &rule->uses_at_most, f)) != OK ||
+    if ((o = yaml_count(yaml_get(map, "at-most"), 1, LIMIT_USES, &rule->uses_at_most, f)) != OK ||
         (o = yaml_duration(within, &span, f)) != OK)
         return o;
     if (span.months != 0 || span.seconds <= 0)
