@@ -158,6 +158,7 @@ static void status_clear(struct status *s)
 {
     json_decref(s->answering);
     json_decref(s->carried);
+    json_decref(s->attention);
     strings_free(&s->refusals);
     strings_free(&s->due);
     strings_free(&s->risks);
@@ -174,12 +175,14 @@ static enum outcome status_gather(const struct arguments *a, struct status *ret,
         goto out;
     s.agreement.outcome = estate_policy_in_force(s.estate, &s.agreement);
     o = refusals_read(&s, f);
-    if (o == OK && s.estate->policy)
+    if (o == OK && s.estate->policy && s.estate->state.host == NULL)
         o = due_gather(&s, f);
     if (o == OK)
         o = status_carried(s.estate, &s.carried, f);
     if (o == OK)
         answering_ask(&s, a);
+    if (o == OK)
+        o = status_attend(&s, &s.attention, f);
 out:
     if (o == OK)
         *ret = s;

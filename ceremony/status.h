@@ -8,10 +8,11 @@
 struct status {
     struct estate *estate;
     moment now;
-    struct fault agreement;  /* E_…: why the bindings' policy file is not the one in force; OK: it is */
-    json_t *answering;       /* "tokens" of the module: what answers now; NULL: not asked */
-    json_t *carried;         /* what is owed to sites that files are carried to, and awaited: status_carried() */
-    struct fault asking;     /* why not; OK with an empty text: --offline */
+    struct fault agreement; /* E_…: why the bindings' policy file is not the one in force; OK: it is */
+    json_t *answering;      /* "tokens" of the module: what answers now; NULL: not asked */
+    json_t *carried;        /* what is owed to sites that files are carried to, and awaited: status_carried() */
+    struct fault asking;    /* why not; OK with an empty text: --offline */
+    json_t *attention;      /* [{next?, text}]: what somebody should look at, and the command for it: status_attend() */
     struct strings refusals; /* the last ones, newest first */
     struct strings due;      /* people and keys whose time is near or over */
     struct strings risks;    /* what policy_check remarks */
@@ -34,6 +35,11 @@ moment status_drill_due(const struct status *s, const struct state_site *site);
 /* [{files, kind, label?, born or intent or size, site, token, until?}], as in estate/owed.h. */
 enum outcome status_carried(const struct estate *e, json_t **ret, struct fault *f);
 void status_carried_put(const struct status *s, struct buf *b);
+/* Whether something about this intent is to be carried. */
+bool status_intent_carried(const struct status *s, const struct state_intent *t);
+/* Of all else that s holds. */
+enum outcome status_attend(const struct status *s, json_t **ret, struct fault *f);
+void status_attention_put(const struct status *s, struct buf *b);
 /* A request that still waits. */
 bool status_unsettled(const struct state_intent *t); /* not at its end, or something of it is left somewhere */
 /* Sites whose receipts, or proofs for a retirement, are awaited until t->until; the caller's. False on memory. */

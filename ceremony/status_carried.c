@@ -87,3 +87,18 @@ void status_carried_put(const struct status *s, struct buf *b)
     json_array_foreach(s->carried, i, row) row_put(row, b);
     buf_puts(b, "  (quorate offer export SITE DIR; quorate receipt import what comes back)\n");
 }
+
+bool status_intent_carried(const struct status *s, const struct state_intent *t)
+{
+    const json_t *row = NULL;
+    size_t i = 0;
+
+    json_array_foreach(s->carried, i, row)
+    {
+        const json_t *intent = json_object_get(row, "intent");
+
+        if (intent != NULL && (uint64_t)json_integer_value(intent) == t->seq)
+            return true;
+    }
+    return false;
+}

@@ -204,6 +204,16 @@ static json_t *policy_json(const struct status *s)
     return list_done(j, good);
 }
 
+/* Of a site that is elsewhere: whose it is. */
+static json_t *host_json(const struct state_host *h)
+{
+    json_t *j = json_object();
+
+    return list_done(j, json_put_digest(j, "estate", &h->estate) && json_put_string(j, "origin", h->origin) &&
+                            json_put_integer(j, "seen", (int64_t)h->size) && json_put_string(j, "site", h->site) &&
+                            json_put_string(j, "token", h->token));
+}
+
 static json_t *log_json(const struct status *s)
 {
     struct digest root;
@@ -236,7 +246,8 @@ json_t *status_json(const struct status *s)
 {
     const struct state *state = &s->estate->state;
     json_t *j = json_object();
-    bool good = json_put(j, "carried", json_incref(s->carried)) && json_put(j, "ceremonies", ceremonies_json(s)) &&
+    bool good = json_put(j, "attention", json_incref(s->attention)) &&
+                json_put(j, "carried", json_incref(s->carried)) && json_put(j, "ceremonies", ceremonies_json(s)) &&
                 json_put(j, "due", strings_json(&s->due)) && json_put_string(j, "environment", state->environment) &&
                 json_put_digest(j, "estate", &state->estate) && json_put(j, "keys", keys_json(s)) &&
                 json_put(j, "left", left_json(s)) && json_put(j, "log", log_json(s)) &&
@@ -248,6 +259,8 @@ json_t *status_json(const struct status *s)
 
     if (good && s->estate->policy)
         good = json_put(j, "policy", policy_json(s));
+    if (good && state->host != NULL)
+        good = json_put(j, "host", host_json(state->host));
     if (good && s->asking.outcome != OK)
         good = json_put_string(j, "not-asked", s->asking.text);
     return list_done(j, good);

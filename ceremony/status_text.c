@@ -1,9 +1,45 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "ceremony/columns.h"
 #include "ceremony/status.h"
+#include "core/encode.h"
 #include "core/hardware.h"
 #include "estate/serving.h"
+
+/* How wide the widest of them is, so that what stands beside it begins as far left as it can. */
+static unsigned wider(unsigned width, const char *text)
+{
+    size_t columns = columns_count(span_str(text));
+
+    return columns > width ? (unsigned)columns : width;
+}
+
+/* Of a home of a site that is elsewhere: whose it is, and what it took in. */
+static void host_put(const struct status *s, struct buf *b)
+{
+    static const char *const words[] = {[TAKEN_PENDING] = "pending",
+                                        [TAKEN_BORN] = "born",
+                                        [TAKEN_WITHDRAWN] = "withdrawn",
+                                        [TAKEN_DESTROYED] = "destroyed"};
+    const struct state *state = &s->estate->state;
+    const struct state_host *h = state->host;
+    size_t count[sizeof words / sizeof *words] = {0};
+    struct buf taken = BUF(256);
+
+    print_head(b, "Whose site it is");
+    print_field(b, "site", "%s of %s", h->site, h->token);
+    print_field(b, "estate", "%s", digest_hex(&h->estate).hex);
+    print_field(b, "origin", "%s", h->origin);
+    print_field(b, "its log", "known up to entry %" PRIu64, h->size);
+    for (size_t i = 0; i < state->taken_count; i++)
+        count[state->taken[i].state]++;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (count[i] > 0)
+            buf_putf(&taken, "%s%zu %s", taken.len > 0 ? ", " : "", count[i], words[i]);
+    print_field(b, "taken in", "%s", taken.len > 0 ? buf_str(&taken) : "nothing yet");
+    buf_free(&taken);
+}
 
 static void estate_put(const struct status *s, struct buf *b)
 {
@@ -47,17 +83,22 @@ static void answer_put(const struct status *s, const char *token, const char *si
         print_text(b, word);
 }
 
-static void site_put(const struct status *s, const struct token *t, const char *site, struct buf *b)
+struct widths {
+    unsigned token, site, state;
+};
+
+static void site_put(const struct status *s, const struct token *t, const char *site, const struct widths *w,
+                     struct buf *b)
 {
     const struct state_site *known = state_site(&s->estate->state, t->id, site);
     const char *place = known && known->placed ? known->place : known && known->away ? "on its way" : "-";
 
     buf_puts(b, "  ");
-    print_cell(b, TONE_PLAIN, t->id, 12);
-    print_cell(b, TONE_PLAIN, site, 12);
+    print_cell(b, TONE_PLAIN, t->id, w->token);
+    print_cell(b, TONE_PLAIN, site, w->site);
     print_cell(b, TONE_FAINT, strcmp(t->primary, site) == 0 ? "primary" : "replica", 7);
-    print_cell(b, known ? TONE_GOOD : TONE_WAIT, known ? "enrolled" : "not enrolled", 12);
-    print_cell(b, TONE_PLAIN, known && strcmp(place, site) == 0 ? "at home" : place, 16);
+    print_cell(b, known ? TONE_GOOD : TONE_WAIT, known ? "enrolled" : "not enrolled", w->state);
+    print_cell(b, TONE_PLAIN, known && strcmp(place, site) == 0 ? "at home" : place, 10);
     print_cell(b, TONE_PLAIN, known ? known->serial : "-", 16);
     answer_put(s, t->id, site, b);
     if (known && strcmp(known->hardware, HARDWARE_BY_VENDOR) == 0)
@@ -83,17 +124,30 @@ static void serving_put(const struct status *s, const struct token *t, struct bu
     buf_puts(b, ")\n");
 }
 
+static void site_measure(const struct status *s, const struct token *t, const char *site, struct widths *w)
+{
+    w->token = wider(w->token, t->id);
+    w->site = wider(w->site, site);
+    w->state = wider(w->state, state_site(&s->estate->state, t->id, site) ? "enrolled" : "not enrolled");
+}
+
 static void sites_put(const struct status *s, struct buf *b)
 {
     const struct policy *p = s->estate->policy;
+    struct widths w = {0};
 
-    if (!p)
+    if (!p || s->estate->state.host != NULL)
         return;
+    for (size_t i = 0; i < p->token_count; i++) {
+        site_measure(s, &p->tokens[i], p->tokens[i].primary, &w);
+        for (size_t j = 0; j < p->tokens[i].replicas.count; j++)
+            site_measure(s, &p->tokens[i], p->tokens[i].replicas.items[j], &w);
+    }
     print_head(b, "Tokens and sites");
     for (size_t i = 0; i < p->token_count; i++) {
-        site_put(s, &p->tokens[i], p->tokens[i].primary, b);
+        site_put(s, &p->tokens[i], p->tokens[i].primary, &w, b);
         for (size_t j = 0; j < p->tokens[i].replicas.count; j++)
-            site_put(s, &p->tokens[i], p->tokens[i].replicas.items[j], b);
+            site_put(s, &p->tokens[i], p->tokens[i].replicas.items[j], &w, b);
         serving_put(s, &p->tokens[i], b);
     }
     if (s->asking.outcome != OK)
@@ -102,25 +156,30 @@ static void sites_put(const struct status *s, struct buf *b)
 
 static void keys_put(const struct status *s, struct buf *b)
 {
+    const struct state *state = &s->estate->state;
+    unsigned token = 0, label = 0, type = 0;
     size_t shown = 0;
 
+    for (size_t i = 0; i < state->key_count; i++) {
+        token = wider(token, state->keys[i].token);
+        label = wider(label, state->keys[i].label);
+        type = wider(type, state->keys[i].type);
+    }
     print_head(b, "Keys");
-    for (size_t i = 0; i < s->estate->state.key_count; i++) {
-        const struct state_key *k = &s->estate->state.keys[i];
+    for (size_t i = 0; i < state->key_count; i++) {
+        const struct state_key *k = &state->keys[i];
         moment until = status_key_until(s, k);
 
         if (k->destroyed)
             continue;
         shown++;
         buf_puts(b, "  ");
-        print_cell(b, TONE_PLAIN, k->token, 12);
-        print_cell(b, TONE_PLAIN, k->label, 20);
-        print_cell(b, TONE_PLAIN, k->type, 10);
-        print_text(b, moment_format(k->born).text);
-        if (until != MOMENT_NEVER) {
-            buf_puts(b, " until ");
-            print_text(b, moment_format(until).text);
-        }
+        print_cell(b, TONE_PLAIN, k->token, token);
+        print_cell(b, TONE_PLAIN, k->label, label);
+        print_cell(b, TONE_PLAIN, k->type, type);
+        buf_putf(b, "%.10s", moment_format(k->born).text);
+        if (until != MOMENT_NEVER)
+            buf_putf(b, " until %.10s", moment_format(until).text);
         for (size_t j = 0; j < k->sites.count; j++) {
             buf_puts(b, j == 0 ? "  " : ", ");
             print_text(b, k->sites.items[j]);
@@ -173,22 +232,6 @@ static void awaited_put(const struct state *s, const struct state_intent *t, str
     strings_free(&awaited);
 }
 
-/* Whether files about it are to be carried. */
-static bool intent_carried(const struct status *s, const struct state_intent *t)
-{
-    const json_t *row = NULL;
-    size_t i = 0;
-
-    json_array_foreach(s->carried, i, row)
-    {
-        const json_t *intent = json_object_get(row, "intent");
-
-        if (intent != NULL && (uint64_t)json_integer_value(intent) == t->seq)
-            return true;
-    }
-    return false;
-}
-
 static void intent_put(const struct status *s, const struct state_intent *t, struct buf *b)
 {
     if (t->state == INTENT_PROVISIONAL || (t->state == INTENT_OPEN && t->until != 0)) {
@@ -203,7 +246,7 @@ static void intent_put(const struct status *s, const struct state_intent *t, str
         buf_puts(b, i == 0 ? "  orphans at " : ", ");
         print_text(b, t->orphans.items[i]);
     }
-    buf_puts(b, intent_carried(s, t) ? "  (quorate offer export)\n" : "  (quorate settle)\n");
+    buf_puts(b, status_intent_carried(s, t) ? "  (quorate offer export)\n" : "  (quorate settle)\n");
 }
 
 /* A destroyed key that may still lie somewhere. */
@@ -280,6 +323,42 @@ static void lines_put(const char *head, const struct strings *lines, struct buf 
     }
 }
 
+/* What stands behind `: rule "ID": ` of a remark; else all of it. */
+static const char *risk_text(const char *remark)
+{
+    const char *rule = strstr(remark, ": rule \""), *end = rule != NULL ? strstr(rule, "\": ") : NULL;
+
+    return end != NULL ? end + 3 : remark;
+}
+
+/* Rules of which the same is said stand below it. */
+static void risks_put(const struct strings *risks, struct buf *b)
+{
+    if (risks->count > 0)
+        print_head(b, "At risk");
+    for (size_t i = 0; i < risks->count; i++) {
+        const char *text = risk_text(risks->items[i]);
+        bool said = false;
+
+        for (size_t k = 0; k < i && !said; k++)
+            said = strcmp(risk_text(risks->items[k]), text) == 0;
+        if (said)
+            continue;
+        buf_puts(b, "  ");
+        print_text(b, text);
+        buf_puts(b, "\n");
+        for (size_t k = i; k < risks->count && text != risks->items[i]; k++) {
+            const char *one = risks->items[k], *other = risk_text(one);
+
+            if (strcmp(other, text) != 0)
+                continue;
+            buf_puts(b, "    ");
+            printable_put(b, span_of(one, (size_t)(other - one) - 2));
+            buf_puts(b, "\n");
+        }
+    }
+}
+
 static void mirrors_put(const struct status *s, struct buf *b)
 {
     const struct strings *all = &s->estate->bindings->mirrors;
@@ -303,17 +382,21 @@ void status_put(const struct status *s, struct buf *b)
 {
     struct digest root;
 
+    status_attention_put(s, b);
     estate_put(s, b);
+    if (s->estate->state.host != NULL)
+        host_put(s, b);
     policy_put(s, b);
     sites_put(s, b);
-    keys_put(s, b);
+    if (s->estate->state.host == NULL)
+        keys_put(s, b);
     waiting_put(s, b);
     ceremonies_put(s, b);
     unsettled_put(s, b);
     status_carried_put(s, b);
     lines_put("Last refusals", &s->refusals, b);
     lines_put("Falls due", &s->due, b);
-    lines_put("At risk", &s->risks, b);
+    risks_put(&s->risks, b);
     mirrors_put(s, b);
     print_head(b, "Log");
     log_root(s->estate->log, &root);

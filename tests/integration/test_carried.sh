@@ -116,6 +116,7 @@ case_moves() {
     must "$Q" status --offline
     matches 'challenge +root at glasgow +until 20'
     matches 'root +glasgow .*on its way'
+    matches 'root at glasgow is on its way +quorate arrive root glasgow --bag NUMBER'
     exported challenge
     accepted challenge
     # Said otherwise it is another question, which no older answer is for.

@@ -46,7 +46,7 @@ case_stock_clients_go_on() {
     must openssl pkeyutl -verify -pubin -inkey "$D/app.pub" -in "$D/digest" -sigfile "$D/signature"
     must sign
     must "$Q" status
-    says 'failover of root since entry' 'cardiff serves its uses'
+    says 'failover of root since entry' 'cardiff serves its uses' 'uses of root go to cardiff, all else waits'
     must "$Q" status --json
     says '"serves":"true"'
     ends 1 generate EC:prime256v1 app-later

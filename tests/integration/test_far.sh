@@ -11,8 +11,19 @@ case_introduced_and_enrolled() {
     LATER=1 prepare_far '{carried: true}'
     ends 1 "$Q" enrol glasgow
     says 'quorate policy export glasgow FILE' 'quorate enrol glasgow --carried'
+    must "$Q" status
+    matches 'root at glasgow is not enrolled +quorate enrol glasgow --token root'
+    must "$Q" policy export glasgow "$D/policy.message"
+    ends 1 far "$Q" introduce "$D/policy.message" --out "$D/introduction.json"
+    must far "$Q" status --offline --json
+    says '"attention":[{"next":"quorate request list","text":"1 request waits for people"}]'
     far_introduce
     far_enrol
+    must "$Q" status
+    says '(test): 0 keys, 2 of 3 HSMs ready' 'Nothing needs attention.'
+    must far "$Q" status --offline
+    says 'root at glasgow, a site of another estate' 'nothing yet'
+    ! grep -q 'At risk' <<<"$OUT" || fail 'what is at risk is for the host to say'
     must "$Q" log show --type site-enrolled
     says glasgow
     must far "$Q" log show --type introduced
@@ -44,6 +55,7 @@ provisional() {
     ends 1 generate EC:secp384r1 "$1"
     must "$Q" status
     matches "provisional +intent .*$1.* receipt awaited from glasgow until"
+    matches 'to be carried to glasgow +quorate offer export glasgow DIR'
 }
 
 # Offers, a spare one, receipts and what is told, all by hand.

@@ -74,6 +74,7 @@ case_pulled_out_and_put_back() {
     [ "$(count_on_hsms app-1 privkey)" = '0 0 0' ] || fail 'a key was made'
     must "$Q" status --offline
     matches "not there +$M"
+    matches "the mirror $M is not there +quorate settle"
     must "$Q" log check # whoever only reads goes on
     mv "$D/pocket" "$M"
     must generate EC:secp384r1 app-1

@@ -29,7 +29,8 @@ static void test_a_scope_and_back(void **state)
     assert_int_equal(quorate("quorate suspend token:root --reason smoke"), 0);
     says("suspended already");
     assert_int_equal(quorate("quorate status --offline"), 0);
-    says("token:root");
+    says("token:root is suspended");
+    says("quorate resume token:root");
     assert_int_equal(quorate("quorate resume estate"), 1);
     says("estate is not suspended");
     assert_true(state_suspended(&estate_at_hand->state, NULL, NULL) == false);
