@@ -149,6 +149,15 @@ struct state_site *state_site(const struct state *s, const char *token, const ch
     return NULL;
 }
 
+const struct state_site *state_site_of_id(const struct state *s, const char *token, const char *id_hex)
+{
+    for (size_t i = 0; i < s->site_count; i++)
+        if (!strcmp(s->sites[i].token, token) &&
+            (!strcmp(s->sites[i].identity_id, id_hex) || !strcmp(s->sites[i].transport_id, id_hex)))
+            return &s->sites[i];
+    return NULL;
+}
+
 const struct state_site *state_site_retired(const struct state *s, const char *token, const char *site)
 {
     for (size_t i = s->site_count; i-- > 0;)

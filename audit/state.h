@@ -199,6 +199,8 @@ const struct state_site *state_site_retired(const struct state *s, const char *t
 const struct state_site *state_site_before(const struct state *s, const char *token, const char *site, uint64_t seq);
 /* That one has retired. */
 bool state_site_gone(const struct state *s, const char *token, const char *site, uint64_t seq);
+/* The site of the token, retired ones too, whose transport or identity key has this CKA_ID; NULL: none. */
+const struct state_site *state_site_of_id(const struct state *s, const char *token, const char *id_hex);
 struct state_token *state_token(const struct state *s, const char *token); /* NULL where no entry said anything of it */
 struct state_request *state_request(const struct state *s, const struct digest *id);
 /* The last approval with that certificate; NULL: none. */

@@ -43,7 +43,11 @@ static enum outcome change_read(struct change *c, struct fault *f)
         return fault_set(f, E_INVALID, "CKA_ID is longer than %d bytes", LIMIT_LABEL);
     c->has_new_id = true;
     hex_put(&c->new_id, span_of(id->pValue, id->ulValueLen));
-    return key ? id_check(c->world, c->view.slot, c->facts.class, buf_str(&c->new_id), key, f) : OK;
+    if (!key)
+        return c->facts.on_token ? site_id_free(&c->world->estate->state, c->world->tokens[c->view.slot].bound->id,
+                                                buf_str(&c->new_id), f)
+                                 : OK;
+    return id_check(c->world, c->view.slot, c->facts.class, buf_str(&c->new_id), key, f);
 }
 
 /* A key with replicas is changed at all its sites together, which only an intent makes safe. */

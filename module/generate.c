@@ -223,6 +223,14 @@ static CK_RV generation_born(struct generation *g, const struct question *q, con
     return generation_show(g, secret, public);
 }
 
+static CK_RV generation_unfit(struct generation *g, const struct question *q, struct fault *f)
+{
+    if (f->outcome == E_INVALID)
+        gate_log_finding(g->world, q, f->text);
+    fault_context(f, "%s on %s", g->function, g->world->tokens[g->view.slot].bound->id);
+    return gate_fault(f);
+}
+
 /* Under a rule that requires something: completed, judged, born at every site that the rule asks for. */
 static CK_RV generate_governed(struct generation *g, struct question *q, const struct rule *rule)
 {
@@ -241,11 +249,8 @@ static CK_RV generate_governed(struct generation *g, struct question *q, const s
     bool trusted = rule && rule->trusted_wrap_only;
     if (key_template_complete(&g->mechanism, public, g->public.count, g->secret.items, g->secret.count, trusted, &t,
                               &f) != OK ||
-        id_unused(g, &t, &f) != OK || templates_json(&t, &templates, &f) != OK) {
-        if (f.outcome == E_INVALID)
-            gate_log_finding(g->world, q, f.text);
-        fault_context(&f, "%s on %s", g->function, g->world->tokens[g->view.slot].bound->id);
-        rv = gate_fault(&f);
+        templates_json(&t, &templates, &f) != OK) {
+        rv = generation_unfit(g, q, &f);
         goto out;
     }
     q->templates = templates;
@@ -256,6 +261,10 @@ static CK_RV generate_governed(struct generation *g, struct question *q, const s
     /* What a process that died left half done keeps its request busy: settled before anybody is asked. */
     if (settle_token(g->world, g->world->tokens[g->view.slot].bound->id, NULL, &f) != OK) {
         rv = gate_fault(&f);
+        goto out;
+    }
+    if (id_unused(g, &t, &f) != OK) {
+        rv = generation_unfit(g, q, &f);
         goto out;
     }
     rv = gate_ask(g->world, q, &answer);
@@ -275,9 +284,12 @@ out:
 /* The CKA_ID of a key that a rule plainly allows, and its intent. */
 static CK_RV generation_plain_begin(struct generation *g, const struct question *q)
 {
+    const struct asked public = {.class = CKO_PUBLIC_KEY,
+                                 .on_token = g->pair && template_bool(&g->public, CKA_TOKEN, false)};
     struct fault f = {0};
 
-    if (asked_id_check(g->world, g->view.slot, &g->secret, &g->asked, &f) == OK)
+    if (asked_id_check(g->world, g->view.slot, &g->secret, &g->asked, &f) == OK &&
+        asked_id_check(g->world, g->view.slot, &g->public, &public, &f) == OK)
         return plain_begin(g->world, &g->view, q, CK_INVALID_HANDLE, &g->secret, g->pair ? &g->public : NULL,
                            &g->birth);
     gate_log_finding(g->world, q, f.text);

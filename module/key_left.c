@@ -41,6 +41,32 @@ enum outcome key_cleared_log(struct world *w, uint64_t born, const struct string
     return outcome;
 }
 
+enum outcome site_id_free(const struct state *s, const char *token, const char *id_hex, struct fault *f)
+{
+    const struct state_site *site = state_site_of_id(s, token, id_hex);
+
+    if (site == NULL)
+        return OK;
+    return fault_set(f, E_INVALID, "CKA_ID %s is that of a key of its own that %s at %s has: choose another, or none",
+                     id_hex, token, site->site);
+}
+
+/* One whose birth waits for receipts: it will have it. */
+static enum outcome awaited_id_free(const struct state *s, const char *token, const char *id_hex, struct fault *f)
+{
+    for (size_t i = 0; i < s->intent_count; i++) {
+        const struct state_intent *n = &s->intents[i];
+        const char *id = json_string_or_null(n->body, "caller-id");
+        if (n->state == INTENT_PROVISIONAL && id != NULL && strcmp(id, id_hex) == 0 && strcmp(n->token, token) == 0 &&
+            strcmp(n->operation, operation_name(OP_GENERATE)) == 0)
+            return fault_set(f, E_INVALID,
+                             "CKA_ID %s is that of the key \"%s\" on %s, whose birth waits for receipts: choose "
+                             "another, or none, or run `quorate settle` when its time is over",
+                             id_hex, n->label != NULL ? n->label : "", token);
+    }
+    return OK;
+}
+
 enum outcome key_id_free(const struct state *s, const char *token, const char *id_hex, struct fault *f)
 {
     for (size_t i = 0; i < s->key_count; i++) {
@@ -55,7 +81,9 @@ enum outcome key_id_free(const struct state *s, const char *token, const char *i
                     "or none, or run `quorate settle`",
                     id_hex, k->label, token, k->retired.items[n]);
     }
-    return OK;
+    if (site_id_free(s, token, id_hex, f) != OK)
+        return f->outcome;
+    return awaited_id_free(s, token, id_hex, f);
 }
 
 static bool line_add(json_t *report, const char *label, const char *site, const char *why)

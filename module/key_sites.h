@@ -43,8 +43,10 @@ enum outcome key_there(struct world *w, const struct key_sites *k, bool *ret, st
  * done `cleared` says so. What remains is for keys_left_settle. */
 enum outcome key_end_log(struct world *w, const struct key_sites *k, struct fault *f);
 enum outcome key_cleared_log(struct world *w, uint64_t born, const struct strings *sites, struct fault *f);
-/* E_INVALID where this CKA_ID (hex) is that of a destroyed key which an enrolled site has yet to destroy: what it finds it
- * by would take a new key with it. */
+/* E_INVALID where this CKA_ID (hex) is that of a site's own keys, by which the site finds them. */
+enum outcome site_id_free(const struct state *s, const char *token, const char *id_hex, struct fault *f);
+/* The same, and where it is that of a destroyed key which an enrolled site has yet to destroy (what it finds it by would take a
+ * new key with it), or of a key whose birth waits for receipts. */
 enum outcome key_id_free(const struct state *s, const char *token, const char *id_hex, struct fault *f);
 /* Destroys what is left of destroyed keys at the sites that are reached as modules or by couriers. report: lines {"key", "outcome"}. */
 enum outcome keys_left_settle(struct world *w, json_t *report, struct fault *f);

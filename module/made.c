@@ -47,8 +47,10 @@ enum outcome id_check(const struct world *w, CK_SLOT_ID slot, CK_OBJECT_CLASS cl
     const struct state *s = &w->estate->state;
     const char *token = w->tokens[slot].bound->id;
 
-    if (!id_hex[0] || (class != CKO_PRIVATE_KEY && class != CKO_SECRET_KEY))
+    if (!id_hex[0])
         return OK;
+    if (class != CKO_PRIVATE_KEY && class != CKO_SECRET_KEY)
+        return site_id_free(s, token, id_hex, f);
     for (size_t i = 0; i < s->key_count; i++) {
         const struct state_key *k = &s->keys[i];
 

@@ -21,7 +21,8 @@ enum outcome asked_read(const struct template *t, CK_OBJECT_CLASS class_otherwis
 /* E_INVALID: a private or secret key on the token would have the CKA_ID (hex) of another living key of the log whose use a
  * rule does not plainly allow, or where one of the two has replicas: people approve uses of the key that the log knows by its id, and
  * replicas are found by it. except: the key that has it
- * already, or NULL. The same where it would have that of a destroyed key that is left at an enrolled site. */
+ * already, or NULL. The same where it would have that of a destroyed key that is left at an enrolled site, or of a key whose birth waits for
+ * receipts; and where any object would have that of a site's own keys. */
 enum outcome id_check(const struct world *w, CK_SLOT_ID slot, CK_OBJECT_CLASS class, const char *id_hex,
                       const struct state_key *except, struct fault *f);
 /* The same of a template that asks for `asked`. */

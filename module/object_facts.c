@@ -161,25 +161,11 @@ const struct state_key *object_key_awaited(const struct world *w, CK_SLOT_ID slo
     return NULL;
 }
 
-static bool id_is_own(const struct world *w, CK_SLOT_ID slot, const char *id)
-{
-    const struct state *s = &w->estate->state;
-    const char *token = w->tokens[slot].bound->id;
-
-    for (size_t i = 0; i < s->site_count; i++) {
-        if (strcmp(s->sites[i].token, token) != 0)
-            continue;
-        if (strcmp(s->sites[i].identity_id, id) == 0 || strcmp(s->sites[i].transport_id, id) == 0)
-            return true;
-    }
-    return false;
-}
-
 bool object_shown(const struct world *w, CK_SLOT_ID slot, const struct object_facts *o)
 {
     if (label_is_own(o->label))
         return false;
-    if (o->id[0] && id_is_own(w, slot, o->id))
+    if (o->id[0] && state_site_of_id(&w->estate->state, w->tokens[slot].bound->id, o->id))
         return false;
     return !object_is_secret(o) || !o->on_token || object_key(w, slot, o);
 }

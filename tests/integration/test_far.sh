@@ -48,11 +48,11 @@ far_transports() {
         --type privkey 2>/dev/null | grep -c 'quorate:transport$' || true
 }
 
-# $1: label. A birth that waits for glasgow's receipt.
+# $1: label, then more. A birth that waits for glasgow's receipt.
 provisional() {
-    asks generate EC:secp384r1 "$1"
+    asks generate EC:secp384r1 "$@"
     approve "$ID" custodian-1 custodian-2 custodian-3
-    ends 1 generate EC:secp384r1 "$1"
+    ends 1 generate EC:secp384r1 "$@"
     must "$Q" status
     matches "provisional +intent .*$1.* receipt awaited from glasgow until"
     matches 'to be carried to glasgow +quorate offer export glasgow DIR'
@@ -61,7 +61,11 @@ provisional() {
 # Offers, a spare one, receipts and what is told, all by hand.
 case_carried() {
     prepare_far '{carried: true}'
-    provisional app-1
+    provisional app-1 --id 6162
+    # Another key would be found by the same CKA_ID once both are born.
+    ends 1 generate EC:secp384r1 app-other --id 6162
+    must "$Q" log show --type refused
+    says 'whose birth waits for receipts'
     ! p11 --list-objects --type privkey | grep -q app-1 || fail 'a provisional key is shown'
     must "$Q" inventory
     says provisional

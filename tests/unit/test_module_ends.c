@@ -5,7 +5,7 @@
 
 #define FREE                                                                                                           \
     "  - {id: free ends, when: {operation: [use, modify, destroy], label: \"^(rep-)?free-\"}, allow: true}\n"          \
-    "  - {id: free births, when: {operation: generate, label: \"^free-\"}, allow: true}\n"
+    "  - {id: free births, when: {operation: [generate, import], label: \"^free-\"}, allow: true}\n"
 #define SHARED "shared"
 
 static int ends_home(void **state)
@@ -153,12 +153,76 @@ static void no_two_keys_of_a_class_share_the_id_of_replicas(void **state)
     assert_ok(q->C_SetAttributeValue(session, two, &of_one, 1)); /* nobody has it any more */
 }
 
+static CK_RV pair_with_ids(const char *label, struct span public_id, struct span private_id)
+{
+    CK_MECHANISM mechanism = {CKM_EC_KEY_PAIR_GEN, NULL, 0};
+    CK_OBJECT_HANDLE public = 0, private = 0;
+    char text[64];
+    CK_ATTRIBUTE halves[2][6] = {{{CKA_TOKEN, &yes, 1},
+                                  {CKA_LABEL, text, strlen(label)},
+                                  {CKA_ID, (void *)(uintptr_t)public_id.data, public_id.len},
+                                  {CKA_VERIFY, &yes, 1},
+                                  {CKA_EC_PARAMS, p256, sizeof(p256) - 1}},
+                                 {{CKA_TOKEN, &yes, 1},
+                                  {CKA_LABEL, text, strlen(label)},
+                                  {CKA_ID, (void *)(uintptr_t)private_id.data, private_id.len},
+                                  {CKA_SIGN, &yes, 1},
+                                  {CKA_SENSITIVE, &yes, 1},
+                                  {CKA_PRIVATE, &yes, 1}}};
+
+    snprintf(text, sizeof(text), "%s", label);
+    return q->C_GenerateKeyPair(session, &mechanism, halves[0], 5, halves[1], 6, &public, &private);
+}
+
+/* The module finds a site's own keys by their CKA_IDs: whoever could make another key with one would stop all that is governed,
+ * and the end of that key would be the end of the site's. */
+static void no_key_gets_the_id_of_a_sites_own(void **state)
+{
+    static const char *const sites[] = {"slough", "glasgow"};
+    const struct state *s = &world_current()->estate->state;
+    const char other[] = "other";
+    const struct span mine = span_of((const uint8_t *)other, 5);
+    CK_OBJECT_CLASS class = CKO_PUBLIC_KEY;
+    CK_KEY_TYPE type = CKK_EC;
+    char label[] = "free-public", point[67] = "\x04\x41\x04";
+    CK_OBJECT_HANDLE public = 0, private = 0, made = 0;
+
+    (void)state;
+    assert_ok(make_pair(session, "free-thief", true, &public, &private));
+    for (size_t i = 0; i < 4; i++) {
+        const struct state_site *site = state_site(s, "root", sites[i / 2]);
+        struct buf id = BUF(255);
+        struct fault f = {0};
+        assert_good(hex_parse_buf(i % 2 ? site->transport_id : site->identity_id, &id, &f));
+        CK_ATTRIBUTE own = {CKA_ID, id.data, id.len};
+        CK_ATTRIBUTE items[] = {{CKA_CLASS, &class, sizeof(class)},
+                                {CKA_KEY_TYPE, &type, sizeof(type)},
+                                {CKA_TOKEN, &yes, 1},
+                                {CKA_LABEL, label, 11},
+                                {CKA_EC_PARAMS, p256, sizeof(p256) - 1},
+                                {CKA_EC_POINT, point, sizeof(point)},
+                                own};
+        assert_rv(pair_with_ids("rep-thief", buf_span(&id), buf_span(&id)), CKR_TEMPLATE_INCONSISTENT);
+        assert_refusal("is that of a key of its own that");
+        assert_rv(pair_with_ids("free-thief-2", mine, buf_span(&id)), CKR_TEMPLATE_INCONSISTENT);
+        assert_rv(pair_with_ids("free-thief-2", buf_span(&id), mine), CKR_TEMPLATE_INCONSISTENT);
+        assert_rv(q->C_SetAttributeValue(session, private, &own, 1), CKR_TEMPLATE_INCONSISTENT);
+        assert_rv(q->C_SetAttributeValue(session, public, &own, 1), CKR_TEMPLATE_INCONSISTENT);
+        assert_rv(q->C_CopyObject(session, private, &own, 1, &made), CKR_TEMPLATE_INCONSISTENT);
+        assert_rv(q->C_CreateObject(session, items, 7, &made), CKR_TEMPLATE_INCONSISTENT);
+        buf_free(&id);
+    }
+    assert_int_equal(count_at("slough", CKO_PRIVATE_KEY, "free-thief-2"), 0);
+    assert_ok(q->C_DestroyObject(session, private));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         GOVERNED(what_has_the_same_id_stays),
         GOVERNED(what_has_the_same_id_stays_where_a_rule_plainly_allows_the_end),
         GOVERNED(no_two_keys_of_a_class_share_the_id_of_replicas),
+        GOVERNED(no_key_gets_the_id_of_a_sites_own),
     };
 
     return cmocka_run_group_tests(tests, ends_home, home_end);
