@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "audit/fold.h"
+#include "core/encode.h"
 #include "core/hardware.h"
 #include "core/limits.h"
 
@@ -158,30 +159,11 @@ void fold_transport_renewed(struct fold *x)
     buf_free(&raw);
 }
 
-/* Decimal degrees up to a limit: "-3.18". By hand, for strtod follows the host's locale. */
-static bool is_degrees(const char *text, int limit)
-{
-    int whole = 0;
-    bool zero = true;
-    text += *text == '-';
-    size_t digits = strspn(text, "0123456789");
-    for (size_t i = 0; i < digits && whole <= limit; i++)
-        whole = 10 * whole + (text[i] - '0');
-    text += digits;
-    if (*text == '.') {
-        size_t decimals = strspn(++text, "0123456789");
-        zero = strspn(text, "0") == decimals;
-        text += decimals;
-        digits = decimals ? digits : 0;
-    }
-    return digits > 0 && !*text && (whole < limit || (whole == limit && zero));
-}
-
-static const char *read_degrees(struct fold *x, const char *name, int limit)
+static const char *read_degrees(struct fold *x, const char *name, unsigned limit)
 {
     const char *text = fold_text(x, name);
-    if (!is_degrees(text, limit))
-        fold_fail(x, "the member \"%s\" is not in decimal degrees from -%d to %d", name, limit, limit);
+    if (!degrees_parse(text, limit, NULL))
+        fold_fail(x, "the member \"%s\" is not in decimal degrees from -%u to %u", name, limit, limit);
     return text;
 }
 

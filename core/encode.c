@@ -205,3 +205,31 @@ bool decimal_parse(struct span text, uint64_t *ret)
     *ret = n;
     return true;
 }
+
+bool degrees_parse(const char *text, unsigned limit, double *ret)
+{
+    static const char digit[] = "0123456789";
+    const char *at = text + (*text == '-');
+    size_t whole = strspn(at, digit), decimals = at[whole] == '.' ? strspn(at + whole + 1, digit) : 0;
+    unsigned degrees = 0;
+    int64_t value = 0, scale = 1;
+    bool more = false;
+
+    if (whole == 0 || at[whole + (decimals > 0 ? 1 + decimals : 0)] != '\0')
+        return false;
+    for (size_t i = 0; i < whole && degrees <= limit; i++)
+        degrees = 10 * degrees + (unsigned)(at[i] - '0');
+    value = degrees;
+    for (size_t i = 0; i < decimals; i++) {
+        more = more || at[whole + 1 + i] != '0';
+        if (i < 12) {
+            value = 10 * value + (at[whole + 1 + i] - '0');
+            scale *= 10;
+        }
+    }
+    if (degrees > limit || (degrees == limit && more))
+        return false;
+    if (ret != NULL)
+        *ret = (*text == '-' ? -1.0 : 1.0) * ((double)value / (double)scale);
+    return true;
+}

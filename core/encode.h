@@ -16,6 +16,10 @@ enum outcome base64_parse(struct span text, struct buf *ret, struct fault *f); /
 
 bool decimal_parse(struct span text, uint64_t *ret); /* digits without sign or leading zero */
 
+/* Decimal degrees from -limit to limit: "-3.18", "90". By hand, for strtod follows the locale of the host's process. What stands
+ * behind the twelfth decimal (0.1 micrometres) is looked at only where it is more than the limit. ret may be NULL. */
+bool degrees_parse(const char *text, unsigned limit, double *ret);
+
 /* The first character of text: its length in bytes, 0 where text is empty or does not begin with valid UTF-8. */
 size_t utf8_next(struct span text, uint32_t *ret_code);
 bool code_control(uint32_t code);   /* C0, DEL, C1 */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/encode.h"
 #include "estate/cosigned.h"
 
 static void site_fact_fill(const struct state *s, const char *token, const char *site, struct site_fact *ret)
@@ -19,8 +20,9 @@ static void site_fact_fill(const struct state *s, const char *token, const char 
     ret->away = known->away;
     if (!known->placed)
         return;
-    ret->latitude = strtod(known->latitude, NULL);
-    ret->longitude = strtod(known->longitude, NULL);
+    /* As the fold read them when they arrived. */
+    ret->placed =
+        degrees_parse(known->latitude, 90, &ret->latitude) && degrees_parse(known->longitude, 180, &ret->longitude);
     ret->country = known->country;
     ret->tags = &known->tags;
     ret->at_home = strcmp(known->place, site) == 0;

@@ -8,25 +8,6 @@
 #include "module/replica.h"
 #include "module/site_keys.h"
 
-/* One coordinate in degrees, as it will stand in the log: digits, at most one point, perhaps a minus. Not by strtod,
- * which follows the host's locale. */
-static bool coordinate_parse(const char *text, long limit)
-{
-    const char *p = text + (*text == '-');
-    size_t whole = strspn(p, "0123456789"), decimals = 0;
-    if (whole == 0 || whole > 3)
-        return false;
-    long value = strtol(p, NULL, 10);
-    if (p[whole] == '.') {
-        decimals = strspn(p + whole + 1, "0123456789");
-        if (decimals == 0 || p[whole + 1 + decimals] != '\0')
-            return false;
-    } else if (p[whole] != '\0') {
-        return false;
-    }
-    return value < limit || (value == limit && decimals == 0);
-}
-
 static enum outcome elsewhere_parse(const char *elsewhere, char ret_latitude[20], char ret_longitude[20],
                                     struct fault *f)
 {
@@ -38,7 +19,7 @@ static enum outcome elsewhere_parse(const char *elsewhere, char ret_latitude[20]
         ret_latitude[len] = '\0';
         memcpy(ret_longitude, comma + 1, strlen(comma + 1) + 1);
     }
-    if (!coordinate_parse(ret_latitude, 90) || !coordinate_parse(ret_longitude, 180))
+    if (!degrees_parse(ret_latitude, 90, NULL) || !degrees_parse(ret_longitude, 180, NULL))
         return fault_set(f, E_INVALID, "\"%s\" is not a place: LAT,LON in degrees is expected, as 51.51,-0.59",
                          elsewhere);
     return OK;

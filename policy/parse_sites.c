@@ -1,37 +1,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/encode.h"
 #include "policy/parse.h"
 
 #define DEGREE_DECIMALS 9
 
-/* Degrees as written by people: "-3.18". Read digit by digit, for strtod follows the host's locale. */
-static enum outcome parse_degrees(const struct yaml *node, double limit, char **ret_text, double *ret, struct fault *f)
+/* Degrees as written by people: "-3.18". */
+static enum outcome parse_degrees(const struct yaml *node, unsigned limit, char **ret_text, double *ret,
+                                  struct fault *f)
 {
-    int64_t digits = 0, scale = 1;
-    const char *at = NULL;
-    int whole = 0, decimals = 0;
-    double size = 0;
+    const char *point = NULL;
     enum outcome o = yaml_text(node, ret_text, f);
 
     if (o != OK)
         return o;
-    at = *ret_text + (**ret_text == '-');
-    for (; *at >= '0' && *at <= '9' && whole <= 3; at++, whole++)
-        digits = digits * 10 + (*at - '0');
-    if (*at == '.') {
-        at++;
-        for (; *at >= '0' && *at <= '9' && decimals <= DEGREE_DECIMALS; at++, decimals++) {
-            digits = digits * 10 + (*at - '0');
-            scale *= 10;
-        }
-        if (decimals == 0)
-            whole = 0;
-    }
-    size = (double)digits / (double)scale;
-    if (*at != '\0' || whole == 0 || whole > 3 || decimals > DEGREE_DECIMALS || size > limit)
-        return yaml_fault(node, f, "expected degrees between -%.0f and %.0f such as 51.51", limit, limit);
-    *ret = **ret_text == '-' ? -size : size;
+    point = strchr(*ret_text, '.');
+    if (!degrees_parse(*ret_text, limit, ret) || (point != NULL && strlen(point + 1) > DEGREE_DECIMALS))
+        return yaml_fault(node, f, "expected degrees between -%u and %u such as 51.51", limit, limit);
     return OK;
 }
 

@@ -240,6 +240,37 @@ static void test_words_fixed(void **state)
     buf_free(&b);
 }
 
+static void test_degrees(void **state)
+{
+    static const struct {
+        const char *text;
+        double value;
+    } good[] = {{"51.51", 51.51},
+                {"-0.59", -0.59},
+                {"0", 0},
+                {"90", 90},
+                {"-90.000", -90},
+                {"089.5", 89.5},
+                {"0.000000001", 0.000000001},
+                {"1.00000000000000000000009", 1}};
+    static const char *const bad[] = {"",    "-",     "+1",   ".5",         "1.",
+                                      "1e1", " 1",    "1 ",   "1,5",        "0x10",
+                                      "nan", "inf",   "--1",  "1.5.",       "90.000000000000000000001",
+                                      "91",  "-90.1", "1000", "4294967296", "18446744073709551617"};
+    double value = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        assert_true(degrees_parse(good[i].text, 90, &value));
+        assert_true(value == good[i].value);
+        assert_true(degrees_parse(good[i].text, 90, NULL));
+    }
+    value = 7;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(degrees_parse(bad[i], 90, &value));
+    assert_true(value == 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +286,7 @@ int main(void)
         cmocka_unit_test(test_printable),
         cmocka_unit_test(test_words_distinct),
         cmocka_unit_test(test_words_fixed),
+        cmocka_unit_test(test_degrees),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,3 +1,4 @@
+#include "estate/evidence.h"
 #include "tests/unit/one_estate.h"
 
 static int setup(void **state)
@@ -21,6 +22,29 @@ static void asks_then_enrols(void **state)
     assert_int_equal(s->tags.count, 1);
     assert_int_equal(depth_count(&d, "slough", CKO_PRIVATE_KEY, "quorate:transport"), 1);
     assert_int_equal(depth_count(&d, "slough", CKO_PRIVATE_KEY, "quorate:identity"), 1);
+}
+
+/* Of a host whose process has a locale with decimal commas. */
+double strtod(const char *text, char **end)
+{
+    return (double)strtol(text, end, 10);
+}
+
+/* Distances are judged by where the HSM is, whatever the locale; a verifier elsewhere must come to the same. */
+static void places_in_any_locale(void **state)
+{
+    const struct estate *e = d.world->estate;
+    struct subject subject = {.operation = OP_GENERATE, .token = "root", .label = "", .json = NULL};
+    struct evidence_base base = {0};
+    struct fault f;
+
+    (void)state;
+    assert_good(evidence_gather(&e->state, e->policy, &subject, &base, &f));
+    assert_string_equal(base.sites[0].site, "slough");
+    assert_true(base.sites[0].placed);
+    assert_true(base.sites[0].latitude > 51.5099 && base.sites[0].latitude < 51.5101);
+    assert_true(base.sites[0].longitude > -0.5901 && base.sites[0].longitude < -0.5899);
+    evidence_clear(&base);
 }
 
 /* The transport key unwraps keys that stay, and does nothing else; the identity key signs. */
@@ -229,6 +253,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(asks_then_enrols),
+        cmocka_unit_test(places_in_any_locale),
         cmocka_unit_test(site_keys_do_one_thing),
         cmocka_unit_test(enrolled_twice_is_refused),
         cmocka_unit_test(what_the_policy_does_not_name),
