@@ -89,7 +89,7 @@ static enum outcome listing_take(struct world *w, const struct inquiry *q, const
     if (outcome == OK)
         outcome = listing_verify(&l, &asked, f);
     if (outcome == OK)
-        outcome = shelf_make(w, q->token, q->site, &h, f);
+        outcome = shelf_make(w, &w->estate->state, q->token, q->site, &h, f);
     if (outcome == OK)
         outcome = shelf_judge_listing(&h, &l, f);
     if (outcome == OK) {

@@ -33,6 +33,8 @@ enum outcome far_settle(struct far *x, const struct message *m, json_t *more, st
 enum outcome far_key_end(struct far *x, const struct message *m, json_t *more, struct fault *f);
 enum outcome far_drill(struct far *x, const struct message *m, json_t *more, struct fault *f);
 enum outcome far_inventory(struct far *x, const struct message *m, json_t *more, struct fault *f);
+/* CKA_IDs of the site's transport keys, as its own log has them. NULL on memory. */
+json_t *far_transports(const struct state_host *h);
 /* Destroys what is pending of this intent of the host and logs that it is withdrawn. */
 enum outcome far_withdraw(struct far *x, const struct state_taken *t, struct fault *f);
 /* An entry of our own log about an intent: names it and what was seen of the host's log; `more` is taken. */

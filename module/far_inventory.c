@@ -8,7 +8,7 @@
 
 /* An inventory at the far end: all that lies on the HSM, for the host to hold against its log. */
 
-static json_t *transports_json(const struct state_host *h)
+json_t *far_transports(const struct state_host *h)
 {
     json_t *list = json_array();
     if (list != NULL && json_array_append_new(list, json_string(h->transport_id)) == 0 &&
@@ -43,7 +43,7 @@ enum outcome far_inventory(struct far *x, const struct message *m, json_t *more,
         outcome = things_read(&x->link, LIMIT_LISTED, &things, f);
     if (outcome == OK) {
         l.objects = things_json(&things);
-        l.transports = transports_json(h);
+        l.transports = far_transports(h);
         outcome = l.objects != NULL && l.transports != NULL ? listing_sign(x, &l, f) : fault_memory(f);
     }
     if (outcome == OK && !json_put(more, "receipt", listing_json(&l)))

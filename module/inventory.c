@@ -5,6 +5,7 @@
 
 #include "core/limits.h"
 #include "estate/inquiry.h"
+#include "module/far.h"
 #include "module/replica.h"
 #include "module/shelf.h"
 
@@ -60,20 +61,57 @@ static bool site_asked(const struct world *w, const char *token, const struct bi
            (b->reach == REACH_COURIER && state_site(&w->estate->state, token, b->site) != NULL);
 }
 
-/* A site that could not be looked at is a difference: nothing can be said of it. */
-static enum outcome site_list(struct world *w, const struct bound_token *t, const struct binding *b, bool named_site,
-                              json_t *list, uint64_t *differences, struct fault *f)
+/* What the HSMs are held against. In the home of a site that is elsewhere it is what that site knows of its host's log, and which
+ * transport keys are its own. */
+struct stocktaking {
+    struct world *world;
+    const struct state *state;
+    struct host *host; /* owned; NULL: this home has a log of its own estate */
+    json_t *transports, *list;
+    uint64_t differences;
+};
+
+static void stocktaking_end(struct stocktaking *k)
 {
+    host_close(k->host);
+    json_decref(k->transports);
+    json_decref(k->list);
+}
+
+static enum outcome stocktaking_begin(struct world *w, struct stocktaking *ret, struct fault *f)
+{
+    struct stocktaking k = {.world = w, .state = &w->estate->state, .list = json_array()};
+    const struct state_host *host = NULL;
+    enum outcome outcome = k.list != NULL ? estate_refresh(w->estate, f) : fault_memory(f);
+    host = w->estate->state.host;
+    if (outcome == OK && host != NULL && host->identity.len > 0) {
+        k.transports = far_transports(host);
+        outcome = k.transports != NULL ? host_open(w->estate, &k.host, f) : fault_memory(f);
+        k.state = outcome == OK ? &k.host->copy->state : NULL;
+    }
+    if (outcome == OK)
+        *ret = k;
+    else
+        stocktaking_end(&k);
+    return outcome;
+}
+
+/* A site that could not be looked at is a difference: nothing can be said of it. */
+static enum outcome site_list(struct stocktaking *k, const struct bound_token *t, const struct binding *b,
+                              bool named_site, struct fault *f)
+{
+    struct world *w = k->world;
     const struct token *named = w->estate->policy != NULL ? policy_token(w->estate->policy, t->id) : NULL;
     struct shelf h = {.world = NULL};
     struct fault why = {0};
     const char *state = "elsewhere";
-    enum outcome outcome = shelf_make(w, t->id, b->site, &h, f);
+    enum outcome outcome = shelf_make(w, k->state, t->id, b->site, &h, f);
 
+    h.transports = k->transports;
     if (outcome == OK && site_asked(w, t->id, b)) {
         bool looked = shelf_look(&h, b, named != NULL && strcmp(named->primary, b->site) == 0, &why) == OK;
         state = looked ? "looked-at" : "absent";
-        *differences += looked ? h.differences : 1;
+        k->differences += looked ? h.differences : 1;
     } else if (outcome == OK && named_site && b->reach == REACH_CARRIED &&
                state_site(&w->estate->state, t->id, b->site) != NULL) {
         state = "asked";
@@ -82,7 +120,8 @@ static enum outcome site_list(struct world *w, const struct bound_token *t, cons
         fault_set(&why, E_PENDING, "files are carried there: `quorate inventory %s %s` asks for its list", t->id,
                   b->site);
     }
-    if (outcome == OK && json_array_append_new(list, shelf_line(&h, state, why.text[0] != '\0' ? why.text : NULL)) != 0)
+    if (outcome == OK &&
+        json_array_append_new(k->list, shelf_line(&h, state, why.text[0] != '\0' ? why.text : NULL)) != 0)
         outcome = fault_memory(f);
     shelf_clear(&h);
     return outcome;
@@ -90,11 +129,11 @@ static enum outcome site_list(struct world *w, const struct bound_token *t, cons
 
 enum outcome inventory_run(struct world *w, const char *token, const char *site, json_t **ret, struct fault *f)
 {
-    json_t *report = json_object(), *list = json_array();
+    json_t *report = json_object();
     const struct bindings *b = w->estate->bindings;
-    uint64_t differences = 0;
+    struct stocktaking k = {.host = NULL};
     bool any = false;
-    enum outcome outcome = report != NULL && list != NULL ? estate_refresh(w->estate, f) : fault_memory(f);
+    enum outcome outcome = report != NULL ? stocktaking_begin(w, &k, f) : fault_memory(f);
     for (size_t i = 0; i < b->token_count && outcome == OK; i++) {
         if (token != NULL && strcmp(token, b->tokens[i].id) != 0)
             continue;
@@ -102,18 +141,18 @@ enum outcome inventory_run(struct world *w, const char *token, const char *site,
             if (site != NULL && strcmp(site, b->tokens[i].sites[j].site) != 0)
                 continue;
             any = true;
-            outcome = site_list(w, &b->tokens[i], &b->tokens[i].sites[j], site != NULL, list, &differences, f);
+            outcome = site_list(&k, &b->tokens[i], &b->tokens[i].sites[j], site != NULL, f);
         }
     }
     if (outcome == OK && !any)
         outcome = fault_set(f, E_ABSENT, "the bindings %s name no token \"%s\"%s%s", b->path,
                             token != NULL ? token : "", site != NULL ? " at " : "", site != NULL ? site : "");
-    if (outcome == OK && (!json_put_integer(report, "differences", (int64_t)differences) ||
-                          !json_put(report, "sites", json_incref(list))))
+    if (outcome == OK && (!json_put_integer(report, "differences", (int64_t)k.differences) ||
+                          !json_put(report, "sites", json_incref(k.list))))
         outcome = fault_memory(f);
     if (outcome == OK)
         *ret = json_incref(report);
-    json_decref(list);
+    stocktaking_end(&k);
     json_decref(report);
     return outcome;
 }

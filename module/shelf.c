@@ -8,16 +8,13 @@
 #include "module/site_keys.h"
 #include "module/trusted.h"
 
-static const struct state *state_of(const struct shelf *h)
+enum outcome shelf_make(struct world *w, const struct state *state, const char *token, const char *site,
+                        struct shelf *ret, struct fault *f)
 {
-    return &h->world->estate->state;
-}
-
-enum outcome shelf_make(struct world *w, const char *token, const char *site, struct shelf *ret, struct fault *f)
-{
-    struct shelf h = {.world = w, .token = token, .site = site, .objects = json_array(), .missing = json_array()};
-    h.found = calloc(state_of(&h)->key_count + 1, sizeof *h.found);
-    h.found_public = calloc(state_of(&h)->key_count + 1, sizeof *h.found_public);
+    struct shelf h = {
+        .world = w, .state = state, .token = token, .site = site, .objects = json_array(), .missing = json_array()};
+    h.found = calloc(state->key_count + 1, sizeof *h.found);
+    h.found_public = calloc(state->key_count + 1, sizeof *h.found_public);
     if (h.objects != NULL && h.missing != NULL && h.found != NULL && h.found_public != NULL) {
         *ret = h;
         return OK;
@@ -71,7 +68,7 @@ static bool key_has_id(const struct state *s, const struct state_key *k, const s
  * CKA_ID whose public half is another. */
 static size_t key_place(const struct shelf *h, const struct thing *t, bool *ret_differs)
 {
-    const struct state *s = state_of(h);
+    const struct state *s = h->state;
     size_t i = 0;
     *ret_differs = false;
     for (; i < s->key_count; i++) {
@@ -92,7 +89,7 @@ static size_t key_place(const struct shelf *h, const struct thing *t, bool *ret_
 /* The birth that did not come to its end and left it, or NULL. */
 static const struct state_intent *intent_of(const struct shelf *h, const struct thing *t)
 {
-    const struct state *s = state_of(h);
+    const struct state *s = h->state;
     char derived[41];
     for (size_t i = 0; i < s->intent_count; i++) {
         const struct state_intent *n = &s->intents[i];
@@ -106,7 +103,7 @@ static const struct state_intent *intent_of(const struct shelf *h, const struct 
 /* The public half of a key that was destroyed: the application's to remove. */
 static bool half_left(const struct shelf *h, const struct thing *t)
 {
-    const struct state *s = state_of(h);
+    const struct state *s = h->state;
     for (size_t i = 0; class_is(t, "public-key") && !t->session && i < s->key_count; i++) {
         const struct state_key *k = &s->keys[i];
         if (k->destroyed && strcmp(k->token, h->token) == 0 && hex_is(t, k->id))
@@ -118,7 +115,7 @@ static bool half_left(const struct shelf *h, const struct thing *t)
 /* Of a key that ended, or whose site retired, and of which nobody knows yet that it is gone here. */
 static bool end_left(const struct shelf *h, const struct thing *t)
 {
-    const struct state *s = state_of(h);
+    const struct state *s = h->state;
     for (size_t i = 0; i < s->key_count; i++) {
         const struct state_key *k = &s->keys[i];
         bool half = class_is(t, "public-key") && !public_differs(t, buf_span(&k->public_key));
@@ -132,8 +129,8 @@ static bool end_left(const struct shelf *h, const struct thing *t)
 /* Of an enrolment that ended since. */
 static bool retired_own(const struct shelf *h, const struct thing *t)
 {
-    for (size_t i = 0; i < state_of(h)->site_count; i++) {
-        const struct state_site *s = &state_of(h)->sites[i];
+    for (size_t i = 0; i < h->state->site_count; i++) {
+        const struct state_site *s = &h->state->sites[i];
         if (strcmp(s->token, h->token) == 0 && strcmp(s->site, h->site) == 0 &&
             (hex_is(t, s->identity_id) || hex_is(t, s->transport_id)))
             return true;
@@ -162,17 +159,24 @@ static const char *pinned_kind(struct shelf *h, const struct state_site *site, c
     return *ret_differs ? "unknown" : "own";
 }
 
+/* Taken in at this site that is elsewhere, where nobody knows yet whether it was born. */
+static bool pending_here(const struct shelf *h, const struct state_intent *intent)
+{
+    const struct state_taken *taken = state_taken(&h->world->estate->state, &intent->digest);
+    return taken != NULL && taken->state == TAKEN_PENDING;
+}
+
 /* One word for programs; see estate/vendor.h. */
 static const char *thing_kind(struct shelf *h, const struct thing *t, bool *ret_differs)
 {
-    const struct state_site *site = state_site(state_of(h), h->token, h->site);
+    const struct state_site *site = state_site(h->state, h->token, h->site);
     bool other_public = false;
     size_t place = key_place(h, t, &other_public);
 
     *ret_differs = false;
     if (site != NULL && (hex_is(t, site->identity_id) || hex_is(t, site->transport_id)))
         return pinned_kind(h, site, t, ret_differs);
-    if (!t->session && place < state_of(h)->key_count && (!thing_secret(t) || !h->found[place])) {
+    if (!t->session && place < h->state->key_count && (!thing_secret(t) || !h->found[place])) {
         h->found[place] = h->found[place] || thing_secret(t);
         h->found_public[place] = h->found_public[place] || class_is(t, "public-key");
         return "key";
@@ -184,7 +188,7 @@ static const char *thing_kind(struct shelf *h, const struct thing *t, bool *ret_
     if (!t->session && t->trusted && trusted_is_own(h->world, h->token, h->site, buf_str(&t->label), buf_str(&t->id)))
         return "own";
     const struct state_intent *intent = intent_of(h, t);
-    if (!t->session && intent != NULL && intent->state == INTENT_PROVISIONAL)
+    if (!t->session && intent != NULL && (intent->state == INTENT_PROVISIONAL || pending_here(h, intent)))
         return "provisional";
     if (renewed_own(h, t) || (site == NULL && !t->session && retired_own(h, t)))
         return "own";
@@ -229,13 +233,13 @@ static enum outcome missing_add(struct shelf *h, const char *class, const char *
 /* A birth that people approved puts the public half beside each replica. */
 static bool born_with_public(const struct shelf *h, const struct state_key *k)
 {
-    const struct state_intent *i = k->intent != 0 ? state_intent(state_of(h), k->intent) : NULL;
+    const struct state_intent *i = k->intent != 0 ? state_intent(h->state, k->intent) : NULL;
     return state_key_at(k, h->token, h->site) && i != NULL && !state_intent_plain(i) && k->public_key.len > 0;
 }
 
 static enum outcome missing_list(struct shelf *h, struct fault *f)
 {
-    const struct state *s = state_of(h);
+    const struct state *s = h->state;
     const struct state_site *site = state_site(s, h->token, h->site);
     enum outcome outcome = OK;
     for (size_t i = 0; i < s->key_count && outcome == OK; i++) {
@@ -256,7 +260,7 @@ static enum outcome missing_list(struct shelf *h, struct fault *f)
 
 void shelf_empty(struct shelf *h)
 {
-    size_t keys = state_of(h)->key_count + 1;
+    size_t keys = h->state->key_count + 1;
     json_array_clear(h->objects);
     json_array_clear(h->missing);
     memset(h->found, 0, keys * sizeof *h->found);

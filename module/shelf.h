@@ -7,6 +7,8 @@
 /* What lies on one site's HSM against what the log says of it (internal to the inventory). */
 struct shelf {
     struct world *world;
+    const struct state
+        *state; /* that it is held against: of this home's log; at a site that is elsewhere, of its host's */
     const char *token, *site;  /* borrowed */
     const json_t *transports;  /* CKA_IDs of transport keys that are the site's by its own word; NULL: none */
     json_t *objects, *missing; /* what the vendor verb "inventory" says of it */
@@ -14,7 +16,8 @@ struct shelf {
     bool *found, *found_public; /* by the place of a key in the state */
     bool found_identity, found_transport, found_head;
 };
-enum outcome shelf_make(struct world *w, const char *token, const char *site, struct shelf *ret, struct fault *f);
+enum outcome shelf_make(struct world *w, const struct state *state, const char *token, const char *site,
+                        struct shelf *ret, struct fault *f);
 void shelf_clear(struct shelf *h);
 
 void shelf_empty(struct shelf *h); /* as before it was judged */

@@ -251,30 +251,47 @@ static enum outcome verb_refusal(struct world *w, const json_t *question, json_t
     return OK;
 }
 
+enum verb_place {
+    VERB_ALONE,        /* needs no world and not its lock */
+    VERB_ANYWHERE,     /* needs them */
+    VERB_OF_AN_ESTATE, /* and a home that is no site's of another estate */
+};
+
 static const struct {
     const char *name, *members;
-    bool world; /* needs one, and its lock */
+    enum verb_place where;
     verb_run *run;
 } verbs[] = {
-    {"enrol", "?attestation ?elsewhere ?introduction site token", true, verb_enrol},
-    {"introduce", "?attestation", true, verb_introduce},
-    {"accept", "message", true, verb_accept},
-    {"import", "answer", true, verb_import},
-    {"settle", "", true, verb_settle},
-    {"ceremony", "?ceremony", true, verb_ceremony},
-    {"step", "?actor ?operation step ?tbs", true, verb_step},
-    {"tokens", "", true, verb_tokens},
-    {"inventory", "?site ?token", true, verb_inventory},
-    {"heads", "", true, verb_heads},
-    {"readopt", "", true, verb_readopt},
-    {"depart", "bag ?carrier site token", true, depart_run},
-    {"arrive", "?bag ?elsewhere ?received-by ?safe site token", true, arrive_run},
-    {"promote", "site token", true, verb_promote},
-    {"replicate", "key site token", true, verb_replicate},
-    {"retire", "site token", true, verb_retire},
-    {"drill", "?site ?token", true, verb_drill},
-    {"refusal", "", false, verb_refusal},
+    {"enrol", "?attestation ?elsewhere ?introduction site token", VERB_OF_AN_ESTATE, verb_enrol},
+    {"introduce", "?attestation", VERB_ANYWHERE, verb_introduce},
+    {"accept", "message", VERB_ANYWHERE, verb_accept},
+    {"import", "answer", VERB_OF_AN_ESTATE, verb_import},
+    {"settle", "", VERB_ANYWHERE, verb_settle},
+    {"ceremony", "?ceremony", VERB_ANYWHERE, verb_ceremony},
+    {"step", "?actor ?operation step ?tbs", VERB_ANYWHERE, verb_step},
+    {"tokens", "", VERB_ANYWHERE, verb_tokens},
+    {"inventory", "?site ?token", VERB_ANYWHERE, verb_inventory},
+    {"heads", "", VERB_ANYWHERE, verb_heads},
+    {"readopt", "", VERB_ANYWHERE, verb_readopt},
+    {"depart", "bag ?carrier site token", VERB_OF_AN_ESTATE, depart_run},
+    {"arrive", "?bag ?elsewhere ?received-by ?safe site token", VERB_OF_AN_ESTATE, arrive_run},
+    {"promote", "site token", VERB_OF_AN_ESTATE, verb_promote},
+    {"replicate", "key site token", VERB_OF_AN_ESTATE, verb_replicate},
+    {"retire", "site token", VERB_OF_AN_ESTATE, verb_retire},
+    {"drill", "?site ?token", VERB_OF_AN_ESTATE, verb_drill},
+    {"refusal", "", VERB_ALONE, verb_refusal},
 };
+
+/* What concerns an estate's sites is asked of its own home, not at one of them that is elsewhere. */
+static enum outcome of_an_estate(const struct world *w, struct fault *f)
+{
+    const struct state_host *host = w->estate->state.host;
+    return host == NULL ? OK
+                        : fault_set(f, E_REFUSED,
+                                    "%s is the home of %s at %s, a site of another estate: this is asked in that "
+                                    "estate's home",
+                                    w->estate->bindings->home, host->token, host->site);
+}
 
 static enum outcome verb_call(const char *name, const json_t *question, json_t **ret, struct fault *f)
 {
@@ -284,13 +301,15 @@ static enum outcome verb_call(const char *name, const json_t *question, json_t *
         enum outcome outcome = json_members(question, verbs[i].members, f);
         if (outcome != OK)
             return outcome;
-        if (!verbs[i].world)
+        if (verbs[i].where == VERB_ALONE)
             return verbs[i].run(NULL, question, ret, f);
         struct world *w = world_current();
         if (w == NULL)
             return fault_set(f, E_REFUSED, "the module is not initialised: call C_Initialize first");
         pthread_mutex_lock(&w->lock);
-        outcome = verbs[i].run(w, question, ret, f);
+        outcome = verbs[i].where == VERB_OF_AN_ESTATE ? of_an_estate(w, f) : OK;
+        if (outcome == OK)
+            outcome = verbs[i].run(w, question, ret, f);
         pthread_mutex_unlock(&w->lock);
         return outcome;
     }

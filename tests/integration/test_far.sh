@@ -75,6 +75,11 @@ case_carried() {
     [ "$(ls "$D/out" | wc -l)" = 2 ] || fail 'not two offers'
     must far "$Q" accept "$D"/out/offer-*-2.message --out "$D/receipt"
     [ "$(far_keys app-1)" = 1 ] || fail 'glasgow has not taken the key in'
+    # There it is held against what that site knows of the host's log, and asked about nothing that is the host's.
+    must far "$Q" inventory
+    matches 'provisional +private-key +app-1'
+    ends 1 far "$Q" enrol glasgow
+    says 'is the home of root at glasgow, a site of another estate'
     # The other offer is not taken; the same again gives the same receipt.
     ends 1 far "$Q" accept "$D"/out/offer-*-1.message --out "$D/refusal"
     says 'another offer of this birth'
@@ -98,6 +103,13 @@ case_carried() {
     must "$Q" offer export glasgow "$D/out2"
     must far "$Q" accept "$D"/out2/born-*.message --out "$D/told"
     [ "$(far_transports)" = 2 ] || fail 'the HSM has not made its next transport key'
+    must far "$Q" inventory
+    matches 'key +private-key +app-1'
+    says 'Everything is as the log says.'
+    must far direct glasgow --keypairgen --key-type EC:secp256r1 --label app-secretly --id 6163
+    ends 1 far "$Q" inventory
+    matches 'unknown +private-key +app-secretly'
+    must far direct glasgow --delete-object --type privkey --id 6163
     # Another one than the site vouches for, and a signature of another key.
     sed 's/\("transport":"[0-9a-f]*\)[0-9a-f]"/\1f"/' "$D/told" >"$D/altered"
     ends 1 "$Q" receipt import "$D/altered"
