@@ -28,8 +28,8 @@ static const struct action actions[] = {
     ROOM("read-aloud", ACTION_READ_ALOUD, "", ""),
     ROOM("timestamp", ACTION_TIMESTAMP, "", "?response"),
     /* nothing that could not be done again: a drill only asks */
-    ROOM("arrive", ACTION_ARRIVE, "site token", "bag safe"),
-    ROOM("drill", ACTION_DRILL, "site token", ""),
+    ROOM("arrive", ACTION_ARRIVE, "site token", "?answer bag safe"),
+    ROOM("drill", ACTION_DRILL, "site token", "?answer"),
     {"generate-key-pair", ACTION_GENERATE_KEY_PAIR, "label token type", "", true, false, OP_GENERATE},
     {"replicate", ACTION_REPLICATE, "label site token", "", true, false, OP_REPLICATE},
     {"make-csr", ACTION_MAKE_CSR, "label profile token", "", true, false, OP_USE},

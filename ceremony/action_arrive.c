@@ -4,7 +4,9 @@
 
 /* arrive: an HSM that left is at its site, in the bag that it left in, and answers there. */
 
-static enum outcome arrival_call(struct runner *r, const struct step *s, const json_t *given, struct fault *f)
+/* *ret_carried: its HSM answers by a file. */
+static enum outcome arrival_call(struct runner *r, const struct step *s, const json_t *given, bool *ret_carried,
+                                 struct fault *f)
 {
     json_t *question = json_object(), *answer = NULL;
     enum outcome o = OK;
@@ -20,9 +22,8 @@ static enum outcome arrival_call(struct runner *r, const struct step *s, const j
         o = client_call(r->client, "arrive", question, &answer, f);
         question = NULL; /* taken by client_call */
     }
-    if (o == OK && json_string_or_null(answer, "why") != NULL)
-        o = fault_set(f, E_REFUSED, "%s: it arrives by the import, which is no step",
-                      json_string_or_null(answer, "why"));
+    if (o == OK)
+        *ret_carried = json_string_or_null(answer, "why") != NULL;
     json_decref(answer);
     json_decref(question);
     return o == OK ? runner_follow(r, f) : o;
@@ -32,6 +33,7 @@ enum outcome perform_arrive(struct runner *r, const struct step *s, json_t *resu
 {
     const struct question questions[] = {{.name = "bag"}, {.name = "safe"}};
     json_t *given = NULL;
+    bool carried = false;
     enum outcome o = OK;
 
     do {
@@ -39,7 +41,9 @@ enum outcome perform_arrive(struct runner *r, const struct step *s, json_t *resu
         given = NULL;
         o = runner_ask(r, s, questions, sizeof questions / sizeof *questions, &given, ret_undone, f);
         if (o == OK && !*ret_undone)
-            o = arrival_call(r, s, given, f);
+            o = arrival_call(r, s, given, &carried, f);
+        if (o == OK && carried)
+            o = step_carry(r, s, MESSAGE_CHALLENGE, ret_undone, f);
     } while (o != OK && !r->stopped && r->answers == NULL && runner_again(r, s, o, f) == OK);
     if (o == OK && !*ret_undone)
         o = result_take(result, given, f);

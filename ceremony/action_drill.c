@@ -5,15 +5,15 @@
 
 /* drill: a site proves every key that it holds; the module's entry says how it went. */
 
-/* The newest drill of that site in this ceremony, which the module has just logged. */
-static const json_t *drill_find(const struct runner *r, const struct step *s, uint64_t from)
+/* The newest answer of that site to a drill since the step before was done; NULL: none. */
+static const json_t *drill_find(const struct runner *r, const struct step *s)
 {
     for (size_t i = json_array_size(r->record.entries); i-- > 0;) {
         const json_t *entry = json_array_get(r->record.entries, i), *body = json_object_get(entry, "body");
         const char *type = json_string_or_null(entry, "type"), *token = json_string_or_null(body, "token"),
                    *site = json_string_or_null(body, "site");
 
-        if ((uint64_t)json_integer_value(json_object_get(entry, "seq")) < from)
+        if (type != NULL && strcmp(type, entry_type_name(ENTRY_STEP)) == 0 && json_object_get(body, "begun") == NULL)
             break;
         if (type != NULL && strcmp(type, entry_type_name(ENTRY_DRILL)) == 0 && token != NULL && site != NULL &&
             strcmp(token, step_with(s, "token")) == 0 && strcmp(site, step_with(s, "site")) == 0)
@@ -30,21 +30,11 @@ static bool count_put(json_t *result, const char *name, const json_t *body)
     return json_put_string(result, name, text);
 }
 
-/* A site that files are carried to answers when this ceremony is over. */
-static enum outcome asked_refuse(const json_t *site, struct fault *f)
-{
-    const char *state = json_string_or_null(site, "state"), *why = json_string_or_null(site, "why");
-
-    if (state == NULL || strcmp(state, "asked") != 0)
-        return OK;
-    return fault_set(f, E_DEVICE, "the site does not answer within this step: %.900s", why != NULL ? why : "");
-}
-
-static enum outcome drill_once(struct runner *r, const struct step *s, json_t *result, struct fault *f)
+/* The module has it asked. *ret_carried: by a file. */
+static enum outcome drill_call(struct runner *r, const struct step *s, bool *ret_carried, struct fault *f)
 {
     json_t *question = json_object(), *answer = NULL;
-    const json_t *body = NULL;
-    uint64_t from = r->record.next;
+    const char *state = NULL;
     enum outcome o = OK;
 
     if (!json_put_string(question, "site", step_with(s, "site")) ||
@@ -55,12 +45,33 @@ static enum outcome drill_once(struct runner *r, const struct step *s, json_t *r
     o = client_call(r->client, "drill", question, &answer, f);
     if (o == OK)
         o = runner_follow(r, f);
-    if (o == OK)
-        o = asked_refuse(json_array_get(json_object_get(answer, "sites"), 0), f);
+    if (o == OK) {
+        state = json_string_or_null(json_array_get(json_object_get(answer, "sites"), 0), "state");
+        *ret_carried = state != NULL && strcmp(state, "asked") == 0;
+    }
     json_decref(answer);
-    if (o != OK)
+    return o;
+}
+
+/* A runner that died after the drill goes on with it, where no key failed. */
+static bool drill_whole(const json_t *body)
+{
+    return body != NULL && json_string_or_null(body, "receipt") != NULL &&
+           json_array_size(json_object_get(body, "failed")) == 0;
+}
+
+static enum outcome drill_once(struct runner *r, const struct step *s, json_t *result, bool *ret_undone,
+                               struct fault *f)
+{
+    const json_t *body = drill_find(r, s);
+    bool carried = false;
+    enum outcome o = drill_whole(body) ? OK : drill_call(r, s, &carried, f);
+
+    if (o == OK && carried)
+        o = step_carry(r, s, MESSAGE_DRILL, ret_undone, f);
+    if (o != OK || *ret_undone)
         return o;
-    body = drill_find(r, s, from);
+    body = drill_find(r, s);
     if (body == NULL)
         return fault_set(f, E_DEVICE, "the module drilled the site, but the log of this ceremony does not show it");
     if (json_string_or_null(body, "receipt") == NULL)
@@ -93,8 +104,8 @@ enum outcome perform_drill(struct runner *r, const struct step *s, json_t *resul
 
     json_decref(given);
     while (o == OK && !*ret_undone) {
-        o = drill_once(r, s, result, f);
-        if (o == OK)
+        o = drill_once(r, s, result, ret_undone, f);
+        if (o == OK || r->stopped)
             break;
         json_object_clear(result);
         o = runner_again(r, s, o, f);

@@ -3,6 +3,7 @@
 
 #include "ceremony/run_ask.h"
 #include "ceremony/run_talk.h"
+#include "estate/message.h"
 
 /* The actions, one function each: fills `result` (an empty object at first), or leaves it empty and says *ret_undone. */
 typedef enum outcome action_perform(struct runner *r, const struct step *s, json_t *result, bool *ret_undone,
@@ -13,6 +14,11 @@ action_perform perform_enter, perform_leave, perform_check_clock, perform_confir
 action_perform perform_open_bag, perform_seal_bag;
 action_perform perform_generate, perform_approve, perform_attest, perform_certificate, perform_cosign, perform_drill,
     perform_arrive, perform_timestamp, perform_replicate;
+
+/* The module asked the step's site by a question that files carry: writes it beside the ceremony and waits for the answer, which
+ * the module takes in. */
+enum outcome step_carry(struct runner *r, const struct step *s, enum message_kind kind, bool *ret_undone,
+                        struct fault *f);
 
 /* Copies what was given into the result. */
 enum outcome result_take(json_t *result, const json_t *given, struct fault *f);

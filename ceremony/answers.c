@@ -43,6 +43,13 @@ const struct yaml *answers_next(struct answers *a, const struct step *step)
     return attempt;
 }
 
+const struct yaml *answers_last(const struct answers *a, const struct step *step)
+{
+    size_t taken = a->taken[step - a->script->steps];
+
+    return taken > 0 ? attempt_at(a, step, taken - 1) : NULL;
+}
+
 enum outcome answers_key(const struct answers *a, const char *person, char **ret, struct fault *f)
 {
     const struct yaml *keys = yaml_get(a->root, "keys"), *node = keys != NULL ? yaml_get(keys, person) : NULL;

@@ -34,6 +34,8 @@ enum outcome people_read(const char *path, const struct script *s, struct cast *
 /* The step's next attempt, a map; NULL: there is none left. */
 const struct yaml *answers_next(struct answers *a, const struct step *step);
 const struct yaml *answers_peek(const struct answers *a, const struct step *step);
+/* The one that was taken last; NULL: none was. */
+const struct yaml *answers_last(const struct answers *a, const struct step *step);
 /* A person's key as `--key` wants it. E_ABSENT: none is named. The caller's. */
 enum outcome answers_key(const struct answers *a, const char *person, char **ret, struct fault *f);
 

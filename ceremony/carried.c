@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/carried.h"
 #include "ceremony/client.h"
 #include "ceremony/drill.h"
 #include "ceremony/inventory.h"
@@ -152,27 +153,35 @@ static enum outcome import_tell(const struct arguments *a, json_t *report, struc
     return o == OK && !good ? print_said(E_REFUSED, f) : o;
 }
 
-enum outcome run_receipt_import(const struct arguments *a, struct fault *f)
+enum outcome carried_answer_import(struct client *c, const char *path, json_t **ret, struct fault *f)
 {
     struct buf answer = BUF(LIMIT_ANSWER);
-    struct client *c = NULL;
-    json_t *question = json_object(), *report = NULL;
-    enum outcome o = file_read(a->operands[0], false, &answer, f);
+    json_t *question = json_object();
+    enum outcome o = file_read(path, false, &answer, f);
 
     if (o == OK && (answer.len == 0 || memchr(answer.data, '\0', answer.len) ||
                     !json_put_string(question, "answer", buf_str(&answer))))
-        o = fault_set(f, E_INVALID, "%s is no answer of a site", a->operands[0]);
-    if (o == OK)
-        o = client_open(argument(a, "module"), argument(a, "bindings"), &c, f);
+        o = fault_set(f, E_INVALID, "%s is no answer of a site", path);
     if (o == OK) {
-        o = client_call(c, "import", question, &report, f);
+        o = client_call(c, "import", question, ret, f);
         question = NULL; /* taken by client_call */
     }
+    json_decref(question);
+    buf_free(&answer);
+    return o;
+}
+
+enum outcome run_receipt_import(const struct arguments *a, struct fault *f)
+{
+    struct client *c = NULL;
+    json_t *report = NULL;
+    enum outcome o = client_open(argument(a, "module"), argument(a, "bindings"), &c, f);
+
+    if (o == OK)
+        o = carried_answer_import(c, a->operands[0], &report, f);
     if (o == OK)
         o = import_tell(a, report, f);
     client_close(c);
-    json_decref(question);
     json_decref(report);
-    buf_free(&answer);
     return o;
 }

@@ -4,6 +4,8 @@
 . tests/integration/lib.sh
 # shellcheck source=tests/integration/far.sh
 . tests/integration/far.sh
+# shellcheck source=tests/integration/ceremony.sh
+. tests/integration/ceremony.sh
 FROM=bare
 
 # What goes there now, into $D/out, and nothing but these kinds: the rest of the arguments.
@@ -153,6 +155,37 @@ case_moves() {
     accepted challenge
     must "$Q" receipt import "$D/challenge"
     small_ceremony moved host
+}
+
+# The step waits for the answer, and goes on where it stood.
+case_drilled_in_a_ceremony() {
+    local message=$D/estate/ceremonies/drilled-1/1.2.message arrival=$D/estate/ceremonies/drilled-1/1.4.message kept
+    one_offer
+    carried_born app-1 6162
+    must "$Q" move root glasgow --bag TEB-1
+    short_ceremony drilled '{"1.2": {answer: drill}, "1.4": {bag: TEB-1, safe: GLA-1, answer: arrival}}' \
+        'Drill, do: drill, with: {token: root, site: glasgow}' 'Drill, do: drill, with: {token: root, site: cardiff}' \
+        'Receive, do: arrive, with: {token: root, site: glasgow}'
+    opening_approved "$D/short.yaml"
+    ends 1 short_holds
+    says 'For glasgow of root, where files are carried:' 1.2.message 'cannot open'
+    kept=$(grep -o '"challenge":"[0-9a-f]*"' "$message" | head -n 1)
+    must far "$Q" accept "$message" --out "$D/good"
+    sed -E 's/(,"signature":"[0-9a-f]{8})[0-9a-f]{4}/\1beef/' "$D/good" >"$D/drill"
+    ends 1 short_holds
+    says 'signature'
+    [ "$kept" = "$(grep -o '"challenge":"[0-9a-f]*"' "$message" | head -n 1)" ] || fail 'another question'
+    cp "$D/good" "$D/drill"
+    ends 1 short_holds
+    says 'For glasgow of root, where files are carried:' 1.4.message 'cannot open'
+    must far "$Q" accept "$arrival" --out "$D/arrival"
+    must short_holds
+    must "$Q" log show --json --type arrived
+    [ "$(grep -c '"ceremony":"drilled-1"' <<<"$OUT")" = 1 ] || fail 'the arrival is not of the ceremony'
+    must "$Q" log show --json --type drill
+    [ "$(grep -c '"ceremony":"drilled-1"' <<<"$OUT")" = 2 ] || fail 'not both drills are of the ceremony'
+    transcript_holds drilled-1
+    ! grep -q '"type":"deviation"' "$D/transcript/entries" || fail 'a deviation'
 }
 
 # A key that comes or goes between question and answer.
