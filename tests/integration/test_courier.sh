@@ -101,6 +101,33 @@ case_born_there() {
     grep -qaE '"from":[1-9][0-9]*,' "$D/brought" || fail 'the whole log travelled again'
 }
 
+# Secret keys, and the other kinds of pairs, go there too; of a secret key the site says that it has it.
+case_kinds() {
+    sed -i 's/types: \[AES:128, AES:256\]/types: [AES:128, AES:256, GENERIC:256]/' "$D/policy.yaml"
+    prepare_courier
+    local type
+    for type in AES:32 GENERIC:32; do
+        asks p11 --keygen --key-type "$type" --label "app-$type" --sensitive --private
+        approve "$ID" custodian-1 custodian-2 custodian-3
+        must p11 --keygen --key-type "$type" --label "app-$type" --sensitive --private
+        [ "$(count_with_far "app-$type" secrkey)" = '1 1 1' ] || fail "$type: $(count_with_far "app-$type" secrkey)"
+    done
+    for type in EC:secp521r1 rsa:3072; do
+        born "$type" "app-$type"
+        [ "$(count_with_far "app-$type" privkey)" = '1 1 1' ] || fail "$type: $(count_with_far "app-$type" privkey)"
+    done
+    must "$Q" drill root glasgow --json
+    says '"attested":2' '"proven":4'
+    must "$Q" inventory
+    must far direct glasgow --delete-object --type secrkey --label app-AES:32
+    ends 1 "$Q" drill root glasgow
+    says app-AES:32
+    ends 1 "$Q" inventory
+    matches 'missing +secret-key +app-AES:32'
+    small_ceremony several host
+    small_ceremony there far
+}
+
 # A drill goes there too: the site proves what the log says that it holds, and nothing but its own fresh answer counts.
 case_drilled_there() {
     prepare_courier

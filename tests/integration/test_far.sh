@@ -153,6 +153,26 @@ case_carried() {
     says 'older than what this site has seen'
 }
 
+# A secret key goes there likewise; the site's word is its receipt.
+case_a_secret_key() {
+    far_policy() {
+        sed -i '/^  - id: birth of an application secret key$/,/extractable/ s/prove: attest/&, deferred: 1 hour/' "$D/policy.yaml"
+    }
+    aes() {
+        p11 --keygen --key-type AES:32 --label app-aes --sensitive --private
+    }
+    prepare_far '{carried: true}'
+    asks aes
+    approve "$ID" custodian-1 custodian-2 custodian-3
+    ends 1 aes
+    must "$Q" offer export glasgow "$D/out"
+    must far "$Q" accept "$D"/out/offer-*-1.message --out "$D/receipt"
+    must "$Q" receipt import "$D/receipt"
+    says born
+    [ "$(count_with_far app-aes secrkey)" = '1 1 1' ] || fail "secret keys: $(count_with_far app-aes secrkey)"
+    small_ceremony after host '!is provisional'
+}
+
 # Nobody came back in time: the key goes, and what may be at the site has to be answered for.
 case_too_late() {
     prepare_far '{carried: true}'

@@ -5,15 +5,17 @@
 
 /* Births at HSMs that give no private key out: people bring it to the replicas by the vendor's own tools. */
 
-#define RULE(id, label, more, transport)                                                                               \
+#define RULE(id, label, more, transport) RULE_PROVING(id, label, "signature", more, transport)
+#define RULE_PROVING(id, label, how, more, transport)                                                                  \
     "  - id: " id "\n"                                                                                                 \
     "    when: {operation: generate, token: root, label: \"^" label "-\"}\n"                                           \
-    "    require: {quorum: {of: key-custodian, at-least: 2}, replicas: {at-least: 2, prove: signature" more            \
-    "}" transport "}\n"
+    "    require: {quorum: {of: key-custodian, at-least: 2}, replicas: {at-least: 2, prove: " how more "}" transport   \
+    "}\n"
 #define CLONES ", transport: {allow: [cloned]}"
 #define RULES                                                                                                          \
     RULE("cloned", "app", ", deferred: 1 hours", CLONES)                                                               \
     RULE("brief", "brief", ", deferred: 2 seconds", CLONES)                                                            \
+    RULE_PROVING("kinds", "kind", "attest", ", deferred: 1 hours", CLONES)                                             \
     RULE("at once", "once", "", CLONES) RULE("wrapped", "wrapped", ", deferred: 1 hours", "")
 
 static char id[64]; /* CKA_ID of the last birth, hex */
@@ -199,6 +201,39 @@ static void wrong_ones(void **state)
     }
 }
 
+/* Secret keys too, which the site says that it has, and RSA. */
+static void other_kinds(void **state)
+{
+    static const struct {
+        CK_MECHANISM_TYPE mechanism;
+        CK_ULONG size; /* bits of an RSA key, bytes of a secret one */
+        const char *label, *type;
+        CK_OBJECT_CLASS class;
+    } kinds[] = {
+        {CKM_AES_KEY_GEN, 32, "kind-aes", "AES:256", CKO_SECRET_KEY},
+        {CKM_GENERIC_SECRET_KEY_GEN, 40, "kind-generic", "GENERIC:320", CKO_SECRET_KEY},
+        {CKM_RSA_PKCS_KEY_PAIR_GEN, 3072, "kind-rsa", "RSA:3072", CKO_PRIVATE_KEY},
+    };
+    const __typeof__(depth_kind) usual = depth_kind;
+    struct fault f;
+    (void)state;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        depth_kind.bits = depth_kind.len = kinds[i].size;
+        assert_int_equal(birth_of(kinds[i].mechanism, kinds[i].label, &f), E_PENDING);
+        tool(1, "");
+        if (collect(&f) != E_PENDING)
+            fail_msg("%s: %s", kinds[i].type, f.text);
+        tool(2, "");
+        if (collect(&f) != OK)
+            fail_msg("%s: %s", kinds[i].type, f.text);
+        const struct state *s = &d.world->estate->state;
+        assert_string_equal(s->keys[s->key_count - 1].type, kinds[i].type);
+        for (size_t k = 0; k < 3; k++)
+            assert_int_equal(depth_count(&d, depth_sites[k], kinds[i].class, kinds[i].label), 1);
+    }
+    depth_kind = usual;
+}
+
 /* Another key lies there under the CKA_ID, with the same attributes; with and without a public half of its own. */
 static void another_key(void **state)
 {
@@ -362,6 +397,7 @@ int main(void)
         cmocka_unit_test_setup(without_the_public_half, as_usual),
         cmocka_unit_test_setup(never_brought, as_usual),
         cmocka_unit_test_setup(wrong_ones, as_usual),
+        cmocka_unit_test_setup(other_kinds, as_usual),
         cmocka_unit_test_setup(another_key, as_usual),
         cmocka_unit_test_setup(after_a_crash, as_usual),
         cmocka_unit_test_setup(after_a_crash_in_the_middle, as_usual),

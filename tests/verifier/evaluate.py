@@ -235,7 +235,8 @@ def key_type(subject):
     if "CKA_MODULUS_BITS" in values:
         return "RSA:%d" % values["CKA_MODULUS_BITS"]
     if "CKA_VALUE_LEN" in values:
-        return "AES:%d" % (8 * values["CKA_VALUE_LEN"])
+        name = {"CKK_AES": "AES", "CKK_GENERIC_SECRET": "GENERIC"}.get(values.get("CKA_KEY_TYPE"))
+        return name and "%s:%d" % (name, 8 * values["CKA_VALUE_LEN"])
     return None
 
 
