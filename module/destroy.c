@@ -73,6 +73,10 @@ static CK_RV destroy_carry(struct world *w, const struct session_view *view, CK_
         rv = destroyed_look(view, lower, key);
     if (rv == CKR_OK)
         object_forget(object);
+    /* The public half too, as everywhere; its own handle finds nothing from then on. */
+    if (rv == CKR_OK && key->token && key->id[0] && !g->answer.plain &&
+        key_destroy_at(w, key, key->sites.items[0], &f) != OK)
+        rv = gate_fault(&f);
     if (rv == CKR_OK && key->token && !g->answer.plain && key_destroy_far(w, key, &f) != OK)
         rv = gate_fault(&f);
     if (rv == CKR_OK)
