@@ -189,7 +189,7 @@ enum outcome client_call(struct client *c, const char *verb, json_t *question_ta
         o = fault_set(f, called, "%s", said.text);
         goto out;
     }
-    o = answer ? json_parse_canonical(span_str(answer), &parsed, f)
+    o = answer ? json_parse_own(span_str(answer), &parsed, f)
                : fault_set(f, E_INVALID, "the module gave no answer to \"%s\"", verb);
     if (o == OK) {
         *ret = parsed;

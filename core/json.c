@@ -187,7 +187,35 @@ enum outcome json_canonical(const json_t *value, struct buf *ret, struct fault *
     return o;
 }
 
+/* At most so many values are in it: a parser makes a hundred times as much of "{}" as it is long. */
+static bool nodes_fit(struct span bytes, size_t most)
+{
+    size_t nodes = 1;
+    bool quoted = false;
+
+    if (bytes.len <= most)
+        return true;
+    for (size_t i = 0; i < bytes.len && nodes <= most; i++) {
+        const uint8_t c = bytes.data[i];
+
+        if (quoted && c == '\\')
+            i++;
+        else if (c == '"')
+            quoted = !quoted;
+        else if (!quoted)
+            nodes += c == '{' || c == '[' || c == ',';
+    }
+    return nodes <= most;
+}
+
 enum outcome json_parse_canonical(struct span bytes, json_t **ret, struct fault *f)
+{
+    if (!nodes_fit(bytes, LIMIT_YAML_NODES))
+        return fault_set(f, E_MEMORY, "the document has more than %d values", LIMIT_YAML_NODES);
+    return json_parse_own(bytes, ret, f);
+}
+
+enum outcome json_parse_own(struct span bytes, json_t **ret, struct fault *f)
 {
     struct buf again = BUF(bytes.len);
     json_t *parsed = NULL;

@@ -19,8 +19,10 @@ enum outcome json_canonical(const json_t *value, struct buf *ret, struct fault *
 enum outcome json_canonical_text(struct span text, struct buf *ret, struct fault *f);
 
 /* Parses bytes that must already be the canonical form of what they mean: anything else, a byte more included, is
- * E_INVALID. *ret is the caller's (json_decref). */
+ * E_INVALID; E_MEMORY where it has more values than a document may. *ret is the caller's (json_decref). */
 enum outcome json_parse_canonical(struct span bytes, json_t **ret, struct fault *f);
+/* The same of what this program made itself: however many values it has. */
+enum outcome json_parse_own(struct span bytes, json_t **ret, struct fault *f);
 
 /* SHA-256 of the canonical form. */
 enum outcome json_digest(const json_t *value, struct digest *ret, struct fault *f);

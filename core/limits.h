@@ -27,7 +27,7 @@
 #define LIMIT_DRILL_KEYS 4096u                  /* keys of one token at one site that a drill proves */
 #define LIMIT_INQUIRY (14u * 86400u)            /* seconds: a question that files carry may be answered */
 #define LIMIT_YAML_DEPTH 24                     /* nesting of a YAML or JSON document */
-#define LIMIT_YAML_NODES 200000                 /* nodes in one document */
+#define LIMIT_YAML_NODES 200000                 /* nodes in one YAML or JSON document */
 #define LIMIT_APPROVALS 256                     /* approval and rejection files beside one request */
 #define LIMIT_PENDING 4096                      /* requests that wait in one home, with one more of an application */
 #define LIMIT_TEMPLATE 64                       /* attributes in one governed template */

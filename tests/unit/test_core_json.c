@@ -265,6 +265,40 @@ static void test_digest_of_the_canonical_form(void **state)
     json_decref(o);
 }
 
+static enum outcome parse_many(const char *unit, size_t count, bool own, struct fault *f)
+{
+    struct buf b = BUF(8u * LIMIT_YAML_NODES);
+    json_t *value = NULL;
+    enum outcome o;
+
+    buf_puts(&b, "[");
+    for (size_t i = 0; i < count; i++) {
+        buf_puts(&b, i > 0 ? "," : "");
+        buf_puts(&b, unit);
+    }
+    buf_puts(&b, "]");
+    assert_false(b.failed);
+    o = own ? json_parse_own(buf_span(&b), &value, f) : json_parse_canonical(buf_span(&b), &value, f);
+    assert_true((value != NULL) == (o == OK));
+    json_decref(value);
+    buf_free(&b);
+    return o;
+}
+
+/* What is short on a wire may be long in memory. */
+static void test_values(void **state)
+{
+    struct fault f;
+
+    (void)state;
+    assert_int_equal(parse_many("{}", LIMIT_YAML_NODES / 2 - 1, false, &f), OK);
+    assert_int_equal(parse_many("{}", LIMIT_YAML_NODES / 2 + 1, false, &f), E_MEMORY);
+    assert_int_equal(parse_many("1", LIMIT_YAML_NODES - 1, false, &f), OK);
+    assert_int_equal(parse_many("1", LIMIT_YAML_NODES + 1, false, &f), E_MEMORY);
+    assert_int_equal(parse_many("1", LIMIT_YAML_NODES + 1, true, &f), OK);
+    assert_int_equal(parse_many("\"[,,\\\"{\"", LIMIT_YAML_NODES / 2, false, &f), OK); /* in strings nothing counts */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +310,7 @@ int main(void)
         cmocka_unit_test(test_parse_refuses_other_forms),
         cmocka_unit_test(test_every_changed_byte_is_noticed),
         cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_values),
         cmocka_unit_test(test_want),
         cmocka_unit_test(test_members),
         cmocka_unit_test(test_digest_of_the_canonical_form),
