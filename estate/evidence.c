@@ -44,6 +44,7 @@ static void awaited_fill(const struct state *s, const struct subject *subject, s
                                      .seq = k->seq,
                                      .sites = &k->sites,
                                      .provisional = true,
+                                     .until = intent->until,
                                      .ceremony = state_intent_ceremony(intent)};
         ret->has_key = true;
     }

@@ -106,6 +106,9 @@ static void judge_provisional(struct judge *j, const struct request *r)
     if (rule_find(j->policy, OP_GENERATE, s->token, s->label, s->class_name, 1, &birth) != LABEL_MATCHES ||
         birth->effect != EFFECT_REQUIRE || !birth->replicas.self_signs || key->ceremony == NULL)
         judge_deny(j, "provisional", "the key is provisional, and nothing lets it be used before it is born");
+    else if (j->evidence->at > key->until)
+        judge_deny(j, "provisional", "the key is provisional, and receipts were awaited until %s: it ends",
+                   moment_format(key->until).text);
     else if (j->verdict->rule->effect != EFFECT_REQUIRE || j->verdict->rule->uses_at_most > 0)
         judge_deny(j, "provisional", "the key is provisional: until it is born each use has to be approved by itself");
     else if (c == NULL || strcmp(c->id, key->ceremony) != 0 || c->operation != OP_USE || r->ceremony == NULL ||

@@ -46,6 +46,7 @@ struct key_fact { /* of the key that a `use` names */
     uint64_t seq;                /* of its `born` */
     const struct strings *sites; /* that hold it */
     bool provisional;            /* not born yet: born and seq are of its `provisional` */
+    moment until;                /* of a provisional one: when the last receipt may come */
     const char *ceremony;        /* of a provisional one: in which its birth began; NULL: none */
 };
 

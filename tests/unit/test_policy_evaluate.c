@@ -133,6 +133,7 @@ static void world_word(struct scene *s, const struct policy *p, const char *word
         s->e.key = &s->key;
     } else if (strncmp(word, "provisional=", 12) == 0) {
         s->key.provisional = true;
+        s->key.until = T0 + 600;
         snprintf(s->made_in, sizeof s->made_in, "%s", value);
         s->key.ceremony = strcmp(value, "-") == 0 ? NULL : s->made_in;
     } else

@@ -211,7 +211,7 @@ class Estate:
             awaited = self.awaited(request.subject)
             if awaited is not None:
                 evidence.key, evidence.key_seq = (moment(awaited["time"]), awaited["sites"]), awaited["seq"]
-                evidence.provisional = awaited["ceremony"], entry.ceremony
+                evidence.provisional = awaited["ceremony"], entry.ceremony, moment(awaited["until"])
             else:
                 evidence.key, evidence.key_seq = self._key_of(request.subject, entry)
         evidence.cosigned = self.cosigned.size(self.policy.cosigners) if self.policy else 0

@@ -35,7 +35,7 @@ class Evidence:
         self.script = self.step_operation = None
         self.key = None  # (born, sites)
         self.key_seq, self.cosigned = None, 0
-        self.provisional = None  # of a key that is not born: (ceremony of its birth, that in which it is used)
+        self.provisional = None  # of a key that is not born: (ceremony of its birth, that in which it is used, until when)
         self.suspended = False
 
 
@@ -280,10 +280,11 @@ def check_use(policy, subject, evidence):
 
 def check_provisional(policy, request, rule, evidence):
     """A key that is not born signs its own certificate, in the ceremony that made it; each time people approve it."""
-    subject, (birth, now) = request["subject"], evidence.provisional
+    subject, (birth, now, until) = request["subject"], evidence.provisional
     made = match(policy, "generate", subject["token"], subject.get("label"), subject.get("class"), "token")
     need(made is not None and made.effect == "require" and made.replicas and made.replicas.self_signs,
          "the key is provisional, and nothing lets it be used")
+    need(evidence.at <= until, "the key is provisional, and its receipts were awaited until before")
     need(rule.effect == "require" and rule.uses is None, "the key is provisional, and this use was not approved by itself")
     need(birth is not None and birth == now == request.get("ceremony") and "step" in request
          and evidence.step_operation == "use", "the key is provisional, and of another ceremony")
