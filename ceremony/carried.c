@@ -23,6 +23,26 @@ struct carrier {
     json_t *files; /* of what was written: [{born or intent or size, file, kind}] */
 };
 
+/* A message of before may be replaced by the same for the same site; what is another's, or no message at all, is left alone. */
+static enum outcome place_check(const struct carrier *c, const char *path, struct fault *f)
+{
+    struct buf bytes = BUF(LIMIT_MESSAGE);
+    struct message m = {.kind = MESSAGE_KINDS};
+    struct fault why = {OK, ""};
+    enum outcome o = file_read(path, false, &bytes, f);
+
+    if (o == E_ABSENT)
+        return OK;
+    if (o == OK &&
+        (message_read(buf_span(&bytes), &m, &why) != OK || !digest_equal(&m.estate, &c->estate->state.estate) ||
+         strcmp(m.token, c->token) != 0 || strcmp(m.site, c->site) != 0))
+        o = fault_set(f, E_REFUSED, "%s is there already and is nothing for %s at %s: export to another folder", path,
+                      c->token, c->site);
+    message_clear(&m);
+    buf_free(&bytes);
+    return o;
+}
+
 static enum outcome carry(struct carrier *c, const struct owed *o, struct fault *f)
 {
     struct buf message = BUF(LIMIT_MESSAGE);
@@ -36,6 +56,8 @@ static enum outcome carry(struct carrier *c, const struct owed *o, struct fault 
         snprintf(name, sizeof name, "%s-%llu.message", message_kind_name(o->kind), (unsigned long long)o->number);
     path = path_join(c->folder, name);
     outcome = path ? owed_message(c->estate, c->token, c->site, o, c->from, &message, f) : fault_memory(f);
+    if (outcome == OK)
+        outcome = place_check(c, path, f);
     if (outcome == OK)
         outcome = file_replace(path, buf_span(&message), 0600, f);
     if (outcome == OK &&

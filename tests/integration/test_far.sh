@@ -73,6 +73,13 @@ case_carried() {
     small_ceremony before host 'is provisional until'
     must "$Q" offer export glasgow "$D/out"
     [ "$(ls "$D/out" | wc -l)" = 2 ] || fail 'not two offers'
+    # The same once more; but nothing of another site, or of somebody's, is overwritten.
+    must "$Q" offer export glasgow "$D/out"
+    mkdir "$D/taken"
+    sed 's/"site":"glasgow"/"site":"leeds"/g' "$(ls "$D"/out/offer-*-2.message)" >"$D/taken/$(basename "$D"/out/offer-*-2.message)"
+    ends 1 "$Q" offer export glasgow "$D/taken"
+    says 'is nothing for root at glasgow: export to another folder'
+    grep -q '"site":"leeds"' "$D"/taken/offer-*-2.message || fail 'overwritten'
     must far "$Q" accept "$D"/out/offer-*-2.message --out "$D/receipt"
     [ "$(far_keys app-1)" = 1 ] || fail 'glasgow has not taken the key in'
     # There it is held against what that site knows of the host's log, and asked about nothing that is the host's.
