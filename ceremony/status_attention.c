@@ -136,6 +136,12 @@ static bool end_carried(const struct status *s, const struct state_key *k)
     return false;
 }
 
+/* Nothing but time ends what waits for files: offers, and proofs for a retirement. */
+static bool waits_for_files(const struct status *s, const struct state_intent *t)
+{
+    return status_intent_carried(s, t) || (t->state == INTENT_OPEN && t->until != 0);
+}
+
 /* What `quorate settle` may end. What waits for files is with those. */
 static void unsettled_look(struct attention *a)
 {
@@ -143,7 +149,7 @@ static void unsettled_look(struct attention *a)
     size_t open = 0;
 
     for (size_t i = 0; i < state->intent_count; i++)
-        open += status_unsettled(&state->intents[i]) && !status_intent_carried(a->status, &state->intents[i]);
+        open += status_unsettled(&state->intents[i]) && !waits_for_files(a->status, &state->intents[i]);
     for (size_t i = 0; i < state->key_count; i++)
         open +=
             state->keys[i].destroyed && state->keys[i].retired.count > 0 && !end_carried(a->status, &state->keys[i]);

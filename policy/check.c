@@ -226,11 +226,6 @@ static void check_deferred(struct check *c, const struct rule *rule)
         remark_add(c, REMARK_UNMET, rule, rule->line,
                    "`provisional-use` has no effect: such a use is approved by itself, and no rule for use requires "
                    "anything without `uses`");
-    if ((r->fresh.seconds != 0 || r->fresh.months != 0) && !strings_have(&rule->transport, "cloned"))
-        remark_add(
-            c, REMARK_FRAIL, rule, rule->line,
-            "wants `fresh` sites, and one that files are carried to cannot be drilled: `deferred` waits only for "
-            "what was drilled while it was reached in another way");
 }
 
 static bool ceremony_can_open(struct check *c)

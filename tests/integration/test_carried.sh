@@ -102,6 +102,29 @@ case_drilled() {
     small_ceremony drilled host
 }
 
+# A rule that wants fresh sites counts one that files are carried to from the drill that they carried.
+case_fresh() {
+    far_policy() {
+        sed -i '/^  - id: birth of an application key pair$/,/extractable/ s/prove: signature/&, deferred: 1 hour, fresh: 6 months/' \
+            "$D/policy.yaml"
+    }
+    prepare_far '{carried: true}'
+    asks generate EC:prime256v1 app-1
+    approve "$ID" custodian-1 custodian-2 custodian-3
+    ends 1 generate EC:prime256v1 app-1
+    ! "$Q" log show --type intent | grep -q generate || fail 'a birth began'
+    must "$Q" status
+    matches 'root at glasgow is due for a drill +quorate drill root glasgow'
+    ends 1 "$Q" drill
+    exported drill
+    accepted drill
+    must "$Q" receipt import "$D/drill"
+    ends 1 generate EC:prime256v1 app-1
+    must "$Q" status
+    matches 'provisional +intent .*app-1.* receipt awaited from glasgow until'
+    ! grep -q 'due for a drill' <<<"$OUT" || fail 'still due'
+}
+
 # Its HSM moves: what arrives answers a challenge that files carry, in the bag that it left in, once.
 case_moves() {
     local open=$D/estate/inquiries/root@glasgow.challenge.json
@@ -349,6 +372,7 @@ case_others_retire() {
     says 'root at slough: proven' 'root at glasgow: asked' 'root at cardiff: waiting for glasgow: awaited until 20'
     must "$Q" status --offline
     matches 'waiting +intent [0-9]+ +.*retire.* at cardiff +proofs awaited from glasgow until 20'
+    ! grep -q 'not settled' <<<"$OUT" || fail 'settle is said to be of use'
     matches 'drill +root at glasgow +until 20'
     must "$Q" status --offline --json
     matches '"awaited":\["glasgow"\],"intent":[0-9]+,"operation":"retire-site"'

@@ -1,5 +1,6 @@
 #include "tests/unit/failover_fixture.h"
 
+#include "module/drill.h"
 #include "module/person.h"
 
 /* PINs that a person says or types on the HSM's keypad, HSMs that a person attaches: all three sites over the link that a
@@ -146,6 +147,7 @@ static void a_key_is_born(void **state)
 {
     struct depth_question question;
     CK_OBJECT_HANDLE secret = 0, half = 0;
+    json_t *report = NULL;
     struct fault f = {0};
 
     (void)state;
@@ -156,6 +158,12 @@ static void a_key_is_born(void **state)
     assert_good(depth_birth(&home, &question, &secret, &half, &f));
     depth_forget(&question);
     assert_int_equal(asked, 1);
+    /* A drill reaches the keypad, the PIN that was typed and the HSM that was waited for. */
+    assert_good(drill_run(home.world, NULL, NULL, &report, &f));
+    assert_int_equal(json_integer_value(json_object_get(report, "unproven")), 0);
+    assert_int_equal(json_array_size(json_object_get(report, "sites")), 3);
+    assert_int_equal(asked, 1);
+    json_decref(report);
 }
 
 /* The last one: a token whose PIN was refused is left alone by this process. */
