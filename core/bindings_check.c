@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "core/bindings_inner.h"
+#include "core/file.h"
 #include "core/limits.h"
 
 enum outcome serials_check(const char *name, const struct bindings *b, struct fault *f)
@@ -26,20 +27,13 @@ enum outcome serials_check(const char *name, const struct bindings *b, struct fa
     return OK;
 }
 
-static bool lies_in(const char *path, const char *folder)
-{
-    size_t len = strlen(folder);
-
-    return strncmp(path, folder, len) == 0 && (path[len] == '\0' || path[len] == '/');
-}
-
 enum outcome mirrors_check(const struct yaml *node, const struct bindings *b, struct fault *f)
 {
     for (size_t i = 0; i < b->mirrors.count; i++)
         for (size_t k = 0; k <= i; k++) {
             const char *path = b->mirrors.items[i], *other = k < i ? b->mirrors.items[k] : b->home;
 
-            if (lies_in(path, other) || lies_in(other, path))
+            if (path_lies_in(path, other) || path_lies_in(other, path))
                 return yaml_fault(node, f, "a folder apart from %s was expected, not %s", other, path);
         }
     return OK;

@@ -26,6 +26,13 @@ char *path_join(const char *a, const char *b)
     return joined;
 }
 
+bool path_lies_in(const char *path, const char *folder)
+{
+    size_t len = strlen(folder);
+
+    return strncmp(path, folder, len) == 0 && (path[len] == '\0' || path[len] == '/');
+}
+
 char *path_folder(const char *path)
 {
     const char *slash = strrchr(path, '/');

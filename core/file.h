@@ -35,6 +35,8 @@ bool file_exists(const char *path);
 
 /* "A/B", the caller's. B alone where it is absolute. NULL on memory. */
 char *path_join(const char *a, const char *b);
+/* Whether it is that folder, or below it, by name alone. */
+bool path_lies_in(const char *path, const char *folder);
 char *path_folder(const char *path); /* "." where there is none */
 
 /* An open file description lock on a file of its own (created if missing, 0600). Two locks on one path exclude each

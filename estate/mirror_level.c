@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/file.h"
 #include "core/limits.h"
 #include "core/mirror.h"
 #include "estate/mirrors.h"
@@ -125,6 +126,13 @@ static enum outcome file_bring(const char *from, const struct stat *s, const cha
     return o;
 }
 
+/* The mirror's is written after the home's: a death between the two may have left another file of that length. */
+static bool is_newer(const struct stat *home, const struct stat *mirror)
+{
+    const struct timespec *a = &home->st_mtim, *b = &mirror->st_mtim;
+    return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec > b->tv_nsec;
+}
+
 static enum outcome file_level(const char *from, const struct stat *s, const char *to, bool contents, struct fault *f)
 {
     struct stat there;
@@ -132,7 +140,7 @@ static enum outcome file_level(const char *from, const struct stat *s, const cha
     uint64_t same = 0;
     bool equal = lstat(to, &there) == 0 && S_ISREG(there.st_mode) && there.st_size == s->st_size;
     enum outcome o = OK;
-    if (equal && contents) {
+    if (equal && (contents || is_newer(s, &there))) {
         o = copy_open(from, to, 0600, &c, f);
         if (o == OK)
             o = copy_compare(&c, (uint64_t)s->st_size, &same, f);
@@ -185,7 +193,8 @@ static enum outcome one_level(const char *home, const char *mirror, const char *
     else if (S_ISDIR(s.st_mode))
         o = folder_level(home, mirror, inner, contents, f);
     else if (S_ISREG(s.st_mode))
-        o = file_level(here, &s, there, contents, f);
+        o = file_level(here, &s, there, contents || strncmp(inner, "log/", 4) == 0,
+                       f); /* one key is as long as another */
     free(here);
     free(there);
     return o;
@@ -301,6 +310,23 @@ static bool is_empty_folder(const char *path)
     return empty;
 }
 
+/* By whatever names: what lies in the home, or in another mirror, or has one of them in it, is no second copy. */
+static enum outcome mirror_apart(const struct estate *e, const char *mirror, struct fault *f)
+{
+    const struct strings *all = &e->bindings->mirrors;
+    char *path = realpath(mirror, NULL);
+    enum outcome o = OK;
+    for (size_t i = 0; i <= all->count && o == OK && path != NULL; i++) {
+        const char *name = i < all->count ? all->items[i] : e->bindings->home;
+        char *other = strcmp(name, mirror) != 0 ? realpath(name, NULL) : NULL;
+        if (other != NULL && (path_lies_in(path, other) || path_lies_in(other, path)))
+            o = fault_set(f, E_REFUSED, "it is the same place as %s, or one lies in the other", name);
+        free(other);
+    }
+    free(path); /* NULL: it is not there, which is said where it is looked for */
+    return o;
+}
+
 enum outcome mirror_level(const struct estate *e, const char *mirror, bool contents, bool fill, struct fault *f)
 {
     struct buf note = BUF(LIMIT_NOTE);
@@ -315,7 +341,9 @@ enum outcome mirror_level(const struct estate *e, const char *mirror, bool conte
     buf_free(&note);
     if (o != OK)
         return o;
-    o = folder_level(e->bindings->home, mirror, "", contents, f);
+    o = mirror_apart(e, mirror, f);
+    if (o == OK)
+        o = folder_level(e->bindings->home, mirror, "", contents, f);
     if (o == OK)
         o = entries_level(e, mirror, size, contents, f);
     if (o == OK)

@@ -12,6 +12,7 @@ static enum outcome target_check(struct world *w, const char *token, const char 
 {
     const struct estate *e = w->estate;
     const struct token *named = policy_token(e->policy, token);
+    const struct state_site *known = NULL;
     struct site_link link = {0};
     enum outcome outcome = OK;
 
@@ -21,6 +22,10 @@ static enum outcome target_check(struct world *w, const char *token, const char 
         return fault_set(f, E_REFUSED, "%s is the primary of %s already", site, token);
     if (!strings_have(&named->replicas, site))
         return fault_set(f, E_ABSENT, "%s is no replica site of %s in the policy in force", site, token);
+    known = state_site(&e->state, token, site);
+    if (known != NULL && known->away)
+        return fault_set(f, E_REFUSED, "%s at %s is on its way, in bag %s: `quorate arrive` ends that", token, site,
+                         known->bag);
     outcome = site_answers(w, token, site, &link, f);
     site_close(&link);
     return outcome;

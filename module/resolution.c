@@ -55,16 +55,37 @@ enum outcome resolution_begin(struct resolution *d, const json_t *more, struct f
     return outcome;
 }
 
+/* What was decided is still so: other HSMs may have been asked since. */
+static enum outcome stands(const struct estate *e, const struct request *r, struct fault *f)
+{
+    const struct rule *rule = e->policy != NULL ? policy_rule(e->policy, r->rule) : NULL;
+    if (!digest_equal(&e->state.policy, &r->policy))
+        return fault_set(f, E_REFUSED, "another policy was adopted meanwhile: ask again under it");
+    if (state_suspended(&e->state, r->subject->token, r->subject->label) && (rule == NULL || !rule->while_suspended))
+        return fault_set(f, E_REFUSED, "%s was suspended meanwhile", r->subject->token);
+    return OK;
+}
+
 enum outcome resolution_end(struct resolution *d, enum entry_type type, json_t *body_taken, struct fault *f)
 {
     struct estate *e = d->world->estate;
     const struct state_intent *i = state_intent(&e->state, d->intent);
+    struct request *r = NULL;
     bool good = i != NULL && json_put_digest(body_taken, "request", &d->request) &&
                 json_put(body_taken, "verdict", json_deep_copy(json_object_get(i->body, "verdict")));
-    enum outcome outcome = good ? estate_append(e, type, body_taken, NULL, f) : fault_memory(f);
+    enum outcome outcome = good ? estate_request(e, &d->request, &r, f) : fault_memory(f);
+    if (outcome == OK)
+        outcome = log_begin(e->log, f);
+    if (outcome == OK) {
+        outcome = stands(e, r, f); /* the state is as new as the lock */
+        if (outcome == OK)
+            outcome = log_append(e->log, type, e->ceremony, body_taken, NULL, f);
+        log_end(e->log);
+    }
     d->open = d->open && outcome != OK;
+    request_free(r);
     json_decref(body_taken);
-    return outcome;
+    return outcome == OK ? estate_refresh(e, f) : outcome;
 }
 
 void resolution_clear(struct resolution *d, const char *reason)

@@ -21,7 +21,8 @@ enum outcome resolution_ask(struct world *w, json_t *subject_taken, const char *
                             json_t *report, bool *ret_go, struct fault *f);
 /* Writes the intent with `more` (borrowed). */
 enum outcome resolution_begin(struct resolution *d, const json_t *more, struct fault *f);
-/* Ends in `type`: takes body (NULL: memory), adds request and verdict. */
+/* Ends in `type`: takes body (NULL: memory), adds request and verdict. E_REFUSED: the policy changed, or its scope was suspended,
+ * since the intent. */
 enum outcome resolution_end(struct resolution *d, enum entry_type type, json_t *body_taken, struct fault *f);
 /* Where it has begun and not ended: `rolled-back`, the request waits again. Gives the lock back. Empty is fine. */
 void resolution_clear(struct resolution *d, const char *reason);

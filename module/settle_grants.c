@@ -14,6 +14,7 @@
  *   import, derive, copy, a    birth that a rule plainly allows: the key is destroyed by the id that derives from the intent, rolled back; born: completed
  *   modify                     the primary has the new values: finished at the other sites; else rolled back
  *   destroy                    finished
+ *   either, of a key that another process ended or renamed meanwhile: rolled back
  *   initialise, of a token     the keys that it no longer holds are ended; then as all else
  *   all else                   whether it was done cannot be known: the approval is spent */
 
@@ -174,6 +175,10 @@ static enum outcome one_settle(struct world *w, uint64_t intent, const char **re
         return spend(w, i, f);
     }
     outcome = key_of(w, i, &key, f);
+    if (outcome == E_ABSENT) {
+        *ret_text = "rolled back";
+        return intent_roll_back(w->estate, intent, "interrupted, and the key ended or got another CKA_ID meanwhile", f);
+    }
     if (outcome == OK)
         outcome = op == OP_DESTROY ? destroy_settle(w, intent, &key, f) : modify_settle(w, intent, &key, ret_text, f);
     key_sites_clear(&key);

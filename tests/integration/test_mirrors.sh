@@ -132,6 +132,42 @@ case_damaged() {
     level
 }
 
+# A death after the home had its new log key, and before the mirror had: another file of the same length in the place of the first.
+case_a_key_that_was_changed() {
+    mirrored
+    cp -p "$M/log/key" "$D/first-key"
+    asks "$Q" log change-key
+    approve "$ID" authority-1 authority-2
+    must "$Q" log change-key
+    level
+    cp -p "$D/first-key" "$M/log/key"
+    asks generate EC:secp384r1 app-1
+    level
+}
+
+# A link that leads back is no second copy.
+case_the_home_by_another_name() {
+    with_mirror
+    rmdir "$D/stick"
+    ln -s "$(cd "$D" && pwd)" "$D/stick"
+    ends 1 "$Q" settle
+    says "$M" 'the same place as'
+    rm "$D/stick"
+    ln -s "$(cd "$D" && pwd)/estate" "$D/stick"
+    mkdir "$D/estate/estate"
+    ends 1 "$Q" settle --new-mirror
+    says "$M" 'the same place as'
+    no_growth ends 1 generate EC:secp384r1 app-1
+    # Nor are two mirrors one.
+    rm "$D/stick"
+    rmdir "$D/estate/estate"
+    mkdir -p "$D/one/estate"
+    ln -s one "$D/two"
+    sed -i "s|^home-mirrors:.*|home-mirrors: [./one/estate, ./two/estate]|" "$D/bindings.yaml"
+    ends 1 "$Q" settle --new-mirror
+    says two/estate 'the same place as'
+}
+
 # The mirror of another estate, or of this one's other life, is left alone.
 case_another_log() {
     mirrored

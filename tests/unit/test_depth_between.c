@@ -1,5 +1,6 @@
 #include "module/drill.h"
 #include "module/promote.h"
+#include "module/resolution.h"
 #include "module/retire.h"
 #include "tests/unit/depth_labour.h"
 
@@ -315,6 +316,40 @@ static void another_hsm_where_a_key_was_left(void **state)
     assert_int_equal(depth_count(&d, "cardiff", CKO_PRIVATE_KEY, "app-left"), 0);
 }
 
+/* While the other sites prove their keys somebody suspends the token. */
+static void suspended_while_it_is_decided(void **state)
+{
+    struct resolution r = {.world = d.world};
+    struct fault f;
+    bool go = false;
+    (void)state;
+    for (size_t round = 0; round < 2; round++) {
+        json_t *report = json_object(), *subject = asking_subject(d.world->estate, OP_RETIRE_SITE, NULL);
+        struct digest id;
+        assert_true(json_put_string(subject, "site", "cardiff") && json_put_string(subject, "token", "root"));
+        assert_good(resolution_ask(d.world, subject, "retiring", &r, report, &go, &f));
+        assert_int_equal(go, round == 1);
+        if (round == 0) {
+            assert_good(digest_parse(json_string_or_null(report, "request"), &id, &f));
+            depth_approve(d.world->estate, &id, "authority");
+        }
+        json_decref(report);
+    }
+    json_t *more = json_pack("{s:s}", "site", "cardiff"), *scope = json_pack("{s:s}", "scope", "token:root");
+    assert_good(resolution_begin(&r, more, &f));
+    assert_good(estate_append(d.world->estate, ENTRY_SUSPENDED, scope, NULL, &f));
+    assert_int_equal(
+        resolution_end(&r, ENTRY_SITE_RETIRED, json_pack("{s:s,s:s}", "site", "cardiff", "token", "root"), &f),
+        E_REFUSED);
+    assert_text("suspended meanwhile");
+    uint64_t intent = r.intent;
+    resolution_clear(&r, f.text);
+    assert_int_equal(state_of(intent), INTENT_ROLLED_BACK);
+    assert_good(estate_append(d.world->estate, ENTRY_RESUMED, scope, NULL, &f));
+    json_decref(more);
+    json_decref(scope);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +360,7 @@ int main(void)
         cmocka_unit_test(a_key_ends_before_all_are_told),
         cmocka_unit_test(a_key_is_renamed_before_all_are_told),
         cmocka_unit_test(another_hsm_where_a_key_was_left),
+        cmocka_unit_test(suspended_while_it_is_decided),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -101,6 +101,43 @@ static void a_change_that_died_is_what_the_hsm_holds(void **state)
     json_decref(more);
 }
 
+/* Another process was quicker: of the key that both were at there is nothing left to end or to change. */
+static void what_ended_meanwhile(const char *label, bool change)
+{
+    CK_OBJECT_HANDLE key = make_aes(label, false);
+    CK_BYTE other[] = "late-id";
+    CK_ATTRIBUTE id = {CKA_ID, other, 7};
+    json_t *more = more_of(label), *ended = NULL;
+    struct estate *e = NULL;
+    struct fault f = {0};
+    uint64_t intent;
+
+    assert_rv(change ? q->C_SetAttributeValue(session, key, &id, 1) : q->C_DestroyObject(session, key),
+              CKR_ACTION_PROHIBITED);
+    approve_all();
+    intent = begun_and_dead(more);
+    json_decref(more);
+    ended = json_pack("{s:s,s:s,s:s,s:s,s:[s]}", "class", "secret-key", "id", key_named(label)->id, "label", label,
+                      "token", "root", "sites", "slough");
+    assert_good(estate_open(home.bindings, &e, &f));
+    assert_good(estate_append(e, ENTRY_DESTROYED, ended, NULL, &f));
+    estate_close(e);
+    json_decref(ended);
+    assert_int_equal(settled(intent), INTENT_ROLLED_BACK);
+}
+
+static void a_second_end_that_died_is_rolled_back(void **state)
+{
+    (void)state;
+    what_ended_meanwhile("gov-twice", false);
+}
+
+static void a_change_of_what_ended_is_rolled_back(void **state)
+{
+    (void)state;
+    what_ended_meanwhile("gov-late", true);
+}
+
 /* A key that came in and was not born yet is known by its id, and goes. */
 static void an_import_that_died_leaves_nothing(void **state)
 {
@@ -143,8 +180,9 @@ static void an_import_that_died_leaves_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        GOVERNED(a_use_that_died_may_be_tried_again), GOVERNED(a_pin_change_that_died_is_spent),
-        GOVERNED(an_end_that_died_is_finished),       GOVERNED(a_change_that_died_is_what_the_hsm_holds),
+        GOVERNED(a_use_that_died_may_be_tried_again),    GOVERNED(a_pin_change_that_died_is_spent),
+        GOVERNED(an_end_that_died_is_finished),          GOVERNED(a_change_that_died_is_what_the_hsm_holds),
+        GOVERNED(a_second_end_that_died_is_rolled_back), GOVERNED(a_change_of_what_ended_is_rolled_back),
         GOVERNED(an_import_that_died_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, make_home, home_end);

@@ -64,6 +64,40 @@ static void only_what_can_be(void **state)
     assert_int_equal(w->estate->state.size, size);
 }
 
+static void tell(enum entry_type type, json_t *body_taken)
+{
+    struct fault f;
+
+    assert_good(estate_append(world_current()->estate, type, body_taken, NULL, &f));
+    json_decref(body_taken);
+}
+
+/* An HSM that was sent away in a bag is asked for nothing, although it answers. */
+static void not_what_is_on_its_way(void **state)
+{
+    unsigned char signature[64];
+    char text[1024] = "", challenge[65];
+    json_t *answer = NULL;
+
+    (void)state;
+    tell(ENTRY_DEPARTED, json_pack("{s:s,s:s,s:s}", "bag", "7", "site", "cardiff", "token", "root"));
+    assert_int_equal(promote("cardiff", &answer, text), E_REFUSED);
+    assert_non_null(strstr(text, "on its way, in bag 7"));
+    cut(CKR_DEVICE_REMOVED);
+    assert_ok(sign_once(session, signature));
+    assert_string_equal(serving(), "glasgow");
+    /* Who serves may go in its turn. */
+    tell(ENTRY_DEPARTED, json_pack("{s:s,s:s,s:s}", "bag", "8", "site", "glasgow", "token", "root"));
+    assert_string_equal(serving(), "slough");
+    memset(challenge, 'a', 64);
+    challenge[64] = '\0';
+    for (size_t i = 1; i < 3; i++)
+        tell(ENTRY_ARRIVED,
+             json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:[],s:s}", "answer", "aa", "bag", i == 1 ? "7" : "8",
+                       "challenge", challenge, "country", "GB", "latitude", "51.48", "longitude", "-3.18", "place",
+                       depth_sites[i], "site", depth_sites[i], "tags", "token", "root"));
+}
+
 static void a_replica_becomes_the_primary(void **state)
 {
     unsigned char signature[64];
@@ -144,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(only_what_can_be),
+        TEST(not_what_is_on_its_way),
         TEST(a_replica_becomes_the_primary),
         TEST(it_stays_so),
         TEST(who_asks_waits_no_longer_than_the_policy_says),
