@@ -151,7 +151,7 @@ static void check_replicated(struct fold *x, const struct state_intent *i, const
     if (!strings_have(&i->receipted, site))
         fold_fail(x, "the site \"%s\" gave no receipt", site);
     check_site_stays(x, i, k->token, site);
-    if (strings_have(&k->sites, site) || strings_have(&k->retired, site))
+    if (strings_have(&k->sites, site) || state_key_left_at(x->look, k, site))
         fold_fail(x, "the site \"%s\" holds the key already, or what it held before is not destroyed", site);
 }
 

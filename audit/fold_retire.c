@@ -24,10 +24,22 @@ void fold_site_remove(struct strings *sites, const char *site)
     }
 }
 
+/* Another HSM retired from there too, and nobody knows yet that nothing is left on it. */
+static bool others_left(const struct state *s, const char *token, const char *site)
+{
+    for (size_t n = 0; n < s->intent_count; n++)
+        if (!strcmp(s->intents[n].operation, "retire-site") && s->intents[n].token &&
+            !strcmp(s->intents[n].token, token) && strings_have(&s->intents[n].orphans, site))
+            return true;
+    return false;
+}
+
 void fold_cleared(struct fold *x, struct state_intent *i, const char *site)
 {
     fold_site_remove(&i->orphans, site);
-    for (size_t k = 0; !strcmp(i->operation, "retire-site") && k < x->s->key_count; k++)
+    if (strcmp(i->operation, "retire-site") != 0 || others_left(x->s, i->token, site))
+        return;
+    for (size_t k = 0; k < x->s->key_count; k++)
         if (!strcmp(x->s->keys[k].token, i->token))
             fold_site_remove(&x->s->keys[k].retired, site);
 }

@@ -283,6 +283,22 @@ bool state_key_at(const struct state_key *k, const char *token, const char *site
     return !k->destroyed && !strcmp(k->token, token) && strings_have(&k->sites, site);
 }
 
+bool state_key_left_at(const struct state *s, const struct state_key *k, const char *site)
+{
+    const struct state_site *now = state_site(s, k->token, site);
+    size_t retired = 0;
+    if (!strings_have(&k->retired, site))
+        return false;
+    for (size_t i = 0; now && i < s->site_count; i++) {
+        const struct state_site *then = &s->sites[i];
+        bool here = then->retired && !strcmp(then->token, k->token) && !strcmp(then->site, site);
+        if (here && !strcmp(then->serial, now->serial))
+            return true;
+        retired += here;
+    }
+    return retired == 0;
+}
+
 struct state_taken *state_taken(const struct state *s, const struct digest *intent)
 {
     for (size_t i = s->taken_count; i-- > 0;)

@@ -225,6 +225,8 @@ struct state_key *state_key_awaited(const struct state *s, uint64_t intent);
 struct state_key *state_key_ever(const struct state *s, uint64_t seq); /* destroyed ones too */
 struct state_key *state_key_born(const struct state *s, uint64_t seq); /* of that `born` entry, living; or NULL */
 bool state_key_at(const struct state_key *k, const char *token, const char *site); /* living, and held there */
+/* The HSM that is there now held it before it retired, and is not known to have destroyed it. */
+bool state_key_left_at(const struct state *s, const struct state_key *k, const char *site);
 /* The newest offer taken in for this intent (digest of the host's entry), or with this digest of its own; NULL: none. */
 struct state_taken *state_taken(const struct state *s, const struct digest *intent);
 struct state_taken *state_taken_offer(const struct state *s, const struct digest *offer);

@@ -72,7 +72,7 @@ static enum outcome site_check(const struct replication *r, const struct state_k
         return fault_set(f, E_ABSENT, "%s is no replica site of %s in the policy in force", r->site, r->token);
     if (state_site(&r->estate->state, r->token, r->site) == NULL)
         return fault_set(f, E_REFUSED, "%s at %s is not enrolled: run `quorate enrol`", r->token, r->site);
-    if (strings_have(&k->retired, r->site))
+    if (state_key_left_at(&r->estate->state, k, r->site))
         return fault_set(f, E_REFUSED,
                          "what %s held of \"%s\" before it retired is not destroyed yet: run `quorate settle`", r->site,
                          r->label);

@@ -298,6 +298,8 @@ static void another_hsm_where_a_key_was_left(void **state)
     struct binding *b = bound("cardiff");
     char *serial = b->serial, other[17] = "";
     (void)state;
+    uint64_t kept = born("app-kept", NULL);
+    assert_good(settled(&f));
     uint64_t intent = born("app-left", NULL);
     assert_good(settled(&f));
     b->serial = nowhere;
@@ -309,9 +311,18 @@ static void another_hsm_where_a_key_was_left(void **state)
     assert_good(settled(&f));
     assert_true(strings_have(&key_of(intent)->retired, "cardiff"));
     assert_non_null(retirement_left(&d.world->estate->state, "root", "cardiff"));
+    /* A key that lives on may come to this one. */
+    assert_true(strings_have(&key_of(kept)->retired, "cardiff"));
+    assert_false(state_key_left_at(&d.world->estate->state, key_of(kept), "cardiff"));
+    decided(retire_run, "cardiff", "retired"); /* the other one */
+    assert_null(state_site(&d.world->estate->state, "root", "cardiff"));
     b->serial = serial;
+    depth_enrol(&d, "cardiff");
+    assert_true(state_key_left_at(&d.world->estate->state, key_of(kept), "cardiff"));
     assert_int_equal(depth_count(&d, "cardiff", CKO_PRIVATE_KEY, "app-left"), 1);
     assert_good(settled(&f));
+    assert_false(state_key_left_at(&d.world->estate->state, key_of(kept), "cardiff"));
+    assert_int_equal(depth_count(&d, "cardiff", CKO_PRIVATE_KEY, "app-kept"), 0);
     assert_int_equal(key_of(intent)->retired.count, 0);
     assert_int_equal(depth_count(&d, "cardiff", CKO_PRIVATE_KEY, "app-left"), 0);
 }

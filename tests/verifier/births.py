@@ -256,8 +256,10 @@ class Births:
         if intent is not None and intent.retired:
             need(set(body["sites"]) == intent.retired, "%s: of another site than the one that retired", entry.what)
             intent.retired = set()
+            cleared = {(intent.entry.body["token"], site) for site in body["sites"]}
+            cleared -= {(other.entry.body["token"], site) for other in self.estate.intents.values() for site in other.retired}
             for places in self.estate.left.values():
-                places -= {(intent.entry.body["token"], site) for site in body["sites"]}
+                places -= cleared
             return
         if intent is not None and intent.orphans and intent.born is None:
             need(not intent.open and body["sites"] and set(body["sites"]) <= intent.orphans, "%s: nothing was left there", entry.what)
