@@ -101,7 +101,7 @@ enum outcome run_policy_check(const struct arguments *a, struct fault *f)
         buf_puts(&b, "\n");
         print_field(&b, "policy", "%s, version %u", p->name, p->version);
         print_field(&b, "digest", "%s", digest_hex(&p->digest).hex);
-        print_field(&b, "declares", "%zu people, %zu sites, %zu tokens, %zu rules", p->person_count, p->site_count,
+        print_field(&b, "declares", "people %zu, sites %zu, tokens %zu, rules %zu", p->person_count, p->site_count,
                     p->token_count, p->rule_count);
         buf_put(&b, list.data, list.len);
         o = print_out(&b, f);

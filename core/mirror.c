@@ -85,7 +85,7 @@ enum outcome mirror_present(const char *mirror, const char *sign, struct fault *
         o = fault_set(
             f, E_IO,
             "the mirror %s of the home is not there: nothing is written any more. Put its medium back and do the "
-            "same again; a new one is filled by `quorate settle --new-mirror`",
+            "same again; a new one is an empty folder of that name, which `quorate settle --new-mirror` fills",
             mirror);
     free(path);
     return o;
