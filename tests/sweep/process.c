@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/scratch_folder.h"
 #include "tests/sweep/disk.h"
 #include "tests/sweep/sweep.h"
 
@@ -37,10 +38,9 @@ void spot_elsewhere(void)
 
 void room_make(void)
 {
-    snprintf(room, sizeof room, "%s/quorate-sweep-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     tally = room_shared(sizeof *tally);
     told = room_shared(sizeof *told);
-    if (!mkdtemp(room))
+    if (!scratch_folder(room, sizeof room, "sweep"))
         exit(3);
     umask(022);
     disk_share();

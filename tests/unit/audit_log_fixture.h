@@ -8,6 +8,7 @@
 #include "audit_fixture.h"
 #include "core/file.h"
 #include "core/limits.h"
+#include "tests/scratch_folder.h"
 
 #define ORIGIN "quorate.example/test"
 
@@ -15,8 +16,8 @@
 static inline char *log_made(void)
 {
     struct fault f;
-    char folder[] = "/tmp/quorate-test-XXXXXX";
-    assert_non_null(mkdtemp(folder));
+    char folder[64];
+    assert_true(scratch_folder(folder, sizeof folder, "log"));
     json_t *body = json_quoted("{'environment':'rehearsal','name':'test','policy':'%s'}", HEX("policy"));
     if (log_create(folder, ORIGIN, body, &f))
         fail_msg("%s", f.text);

@@ -24,6 +24,7 @@
 #include "module/recovery.h"
 #include "module/site_keys.h"
 #include "module/template.h"
+#include "tests/scratch_folder.h"
 #include "tests/unit/depth_people.h"
 
 #define SOFTHSM "/usr/lib/softhsm/libsofthsm2.so"
@@ -190,8 +191,7 @@ static inline void depth_make(struct depth *d, const char *rules)
     struct fault f;
     memset(d, 0, sizeof *d);
     umask(022); /* files that others may write to are refused */
-    snprintf(d->folder, sizeof d->folder, "/tmp/quorate-depth-XXXXXX");
-    assert_non_null(mkdtemp(d->folder));
+    assert_true(scratch_folder(d->folder, sizeof d->folder, "depth"));
     snprintf(command, sizeof command,
              "cd %s && mkdir tokens pins people && echo 'directories.tokendir = %s/tokens' >"
              "softhsm2.conf",

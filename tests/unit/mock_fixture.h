@@ -83,8 +83,7 @@ static inline void mock_home_with(const char *rules)
     mock_path(path);
     mock_load(path);
     memset(&home, 0, sizeof(home));
-    snprintf(home.folder, sizeof(home.folder), "/tmp/quorate-mock-XXXXXX");
-    assert_non_null(mkdtemp(home.folder));
+    assert_true(scratch_folder(home.folder, sizeof(home.folder), "mock"));
     snprintf(command, sizeof(command), "cd %s && mkdir pins people && umask 077 && echo " MOCK_PIN " >pins/slough",
              home.folder);
     depth_run(command);

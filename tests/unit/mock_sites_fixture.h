@@ -79,8 +79,7 @@ static inline void mock_sites_make(struct depth *d, const char *rules)
     struct fault f;
     memset(d, 0, sizeof *d);
     umask(022);
-    snprintf(d->folder, sizeof d->folder, "/tmp/quorate-sites-XXXXXX");
-    assert_non_null(mkdtemp(d->folder));
+    assert_true(scratch_folder(d->folder, sizeof d->folder, "sites"));
     snprintf(command, sizeof command, "cd %s && mkdir pins people && umask 077 && echo " MOCK_PIN " >pins/pin",
              d->folder);
     depth_run(command);

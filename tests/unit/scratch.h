@@ -14,14 +14,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/scratch_folder.h"
+
 static char scratch[64];
 
 static int scratch_make(void **state)
 {
     (void)state;
-    snprintf(scratch, sizeof scratch, "/tmp/quorate-test-XXXXXX");
     umask(022);
-    return mkdtemp(scratch) == NULL ? -1 : 0;
+    return scratch_folder(scratch, sizeof scratch, "test") ? 0 : -1;
 }
 
 static int scratch_remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)

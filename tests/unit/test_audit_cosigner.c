@@ -13,8 +13,8 @@ static struct scene scene_made(void)
 {
     struct scene s = {.home = log_made()};
     struct fault f;
-    char folder[] = "/tmp/quorate-test-XXXXXX";
-    assert_non_null(mkdtemp(folder));
+    char folder[64];
+    assert_true(scratch_folder(folder, sizeof folder, "cosigner"));
     s.cosigner = strdup(folder);
     s.log = log_opened(s.home);
     if (cosigner_create(folder, COSIGNER, &f) || cosigner_trust(folder, log_verifier(s.log), &f))
@@ -165,9 +165,9 @@ static void test_fork_is_refused(void **state)
 {
     (void)state;
     struct scene s = scene_made();
-    char body[1024], copy[] = "/tmp/quorate-test-XXXXXX", command[256];
+    char body[1024], copy[64], command[256];
     say(s.log, "common");
-    assert_non_null(mkdtemp(copy));
+    assert_true(scratch_folder(copy, sizeof copy, "log"));
     snprintf(command, sizeof command, "cp -a '%s/.' '%s'", s.home, copy);
     shell(command);
     struct scene fork = {.home = strdup(copy), .cosigner = s.cosigner, .log = log_opened(copy)};

@@ -62,8 +62,8 @@ static void bad_origins(void **state)
 {
     (void)state;
     struct fault f;
-    char folder[] = "/tmp/quorate-test-XXXXXX";
-    assert_non_null(mkdtemp(folder));
+    char folder[64];
+    assert_true(scratch_folder(folder, sizeof folder, "log"));
     json_t *body = json_quoted("{'environment':'test'}");
     assert_int_equal(log_create(folder, "two words", body, &f), E_INVALID);
     assert_int_equal(log_create(folder, "", body, &f), E_INVALID);

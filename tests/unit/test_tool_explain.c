@@ -12,6 +12,7 @@
 #include "ceremony/explain.h"
 #include "ceremony/tool.h"
 #include "policy/request.h"
+#include "tests/scratch_folder.h"
 
 /* Questions made up from words, and what the policy answers to them. */
 
@@ -57,14 +58,14 @@ static const char policy_text[] =
                                "otherwise: deny\n"
                                "succession: {quorum: {of: custodian, at-least: 1}}\n";
 
-static char folder[] = "/tmp/quorate-explain-XXXXXX", file[64];
+static char folder[48], file[64];
 
 static int file_make(void **state)
 {
     FILE *out = NULL;
 
     (void)state;
-    if (!mkdtemp(folder))
+    if (!scratch_folder(folder, sizeof folder, "explain"))
         return -1;
     snprintf(file, sizeof file, "%s/policy.yaml", folder);
     out = fopen(file, "w");
