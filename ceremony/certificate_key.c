@@ -10,6 +10,8 @@
 
 #define EC_PUBLIC_KEY "1.2.840.10045.2.1"
 #define RSA_ENCRYPTION "1.2.840.113549.1.1.1"
+#define ED25519 "1.3.101.112" /* RFC 8410, section 3: without parameters; 32 octets */
+#define ED25519_LEN 32
 #define POINT_UNCOMPRESSED 0x04 /* SEC 1, section 2.3.3 */
 
 static const struct {
@@ -33,6 +35,7 @@ static bool spki_take(struct span spki, struct span *ret_algorithm, struct span 
     return whole.len == 0 && ret_bits->len > 1 && ret_bits->data[0] == 0; /* no unused bits */
 }
 
+/* Its parameters: a curve; NULL: the NULL of RSA; "": none. */
 static bool algorithm_is(struct span algorithm, const char *oid, const char *curve)
 {
     struct buf b = BUF(64);
@@ -40,9 +43,9 @@ static bool algorithm_is(struct span algorithm, const char *oid, const char *cur
     bool same = false;
 
     der_put_oid(&b, oid);
-    if (curve != NULL)
+    if (curve != NULL && *curve != '\0')
         der_put_oid(&b, curve);
-    else
+    else if (curve == NULL)
         der_put(&b, DER_NULL, span_of(NULL, 0));
     der_end(&b, whole);
     same = !b.failed && span_equal(buf_span(&b), algorithm);
@@ -64,12 +67,14 @@ enum outcome spki_open(struct span spki, EVP_PKEY **ret, char ret_type[16], stru
         if (algorithm_is(algorithm, EC_PUBLIC_KEY, curves[i].oid) && bits.data[1] == POINT_UNCOMPRESSED)
             snprintf(type, sizeof type, "%s", curves[i].type);
     }
+    if (key != NULL && algorithm_is(algorithm, ED25519, "") && bits.len == 1 + ED25519_LEN)
+        snprintf(type, sizeof type, "EC:Ed25519");
     if (key != NULL && algorithm_is(algorithm, RSA_ENCRYPTION, NULL))
         snprintf(type, sizeof type, "RSA:%d", EVP_PKEY_get_bits(key));
     if (type[0] == '\0') {
         o = fault_set(f, E_REFUSED,
                       "the public key is not one that a certificate here can hold; EC on P-256, P-384 or P-521 with an "
-                      "uncompressed point, or RSA, was expected");
+                      "uncompressed point, Ed25519, or RSA, was expected");
     } else {
         memcpy(ret_type, type, sizeof type);
         *ret = key;

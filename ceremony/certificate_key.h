@@ -10,8 +10,8 @@
 
 #define KEY_IDENTIFIER_LEN 8
 
-/* The key of a SubjectPublicKeyInfo: EC on a named curve with an uncompressed point, or RSA; anything else, and a byte
- * more, is refused. *ret is the caller's; ret_type: "EC:P-256", "RSA:3072". */
+/* The key of a SubjectPublicKeyInfo: EC on a named curve with an uncompressed point, Ed25519 (RFC 8410), or RSA; anything
+ * else, and a byte more, is refused. *ret is the caller's; ret_type: "EC:P-256", "EC:Ed25519", "RSA:3072". */
 enum outcome spki_open(struct span spki, EVP_PKEY **ret, char ret_type[16], struct fault *f);
 
 /* AlgorithmIdentifier of a signature by such a key (RFC 5758, RFC 4055). Fails b for an unknown digest. */

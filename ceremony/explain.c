@@ -128,7 +128,6 @@ static enum outcome request_make(struct explaining *x, struct fault *f)
                                   .made = x->first,
                                   .ceremony = x->ceremony.script ? x->ceremony.id : NULL,
                                   .step = x->ceremony.script ? x->ceremony.step : NULL};
-    struct span_of_time lasts = {LIMIT_EXPIRES_USUAL, 0};
     const struct rule *rule = NULL;
     struct subject *s = NULL;
     json_t *json = NULL;
@@ -142,9 +141,7 @@ static enum outcome request_make(struct explaining *x, struct fault *f)
         return o;
     rule = s->succession ? NULL : policy_match(x->policy, s->operation, s->token, s->label, s->class_name, s->object);
     frame.rule = rule ? rule->id : s->succession ? "succession" : "otherwise";
-    if (rule && (rule->expires.seconds != 0 || rule->expires.months != 0))
-        lasts = rule->expires;
-    frame.expires = moment_add(x->first, lasts);
+    frame.expires = request_expires(rule, x->first);
     o = request_compose(s->json, &frame, &x->request, f);
     subject_free(s);
     return o;

@@ -36,6 +36,7 @@ static entry_visitor *const visitors[ENTRY_TYPE_COUNT] = {
     [ENTRY_PROVISIONAL] = verify_provisional,
     [ENTRY_BORN] = verify_birth,
     [ENTRY_REPLICATED] = verify_replicated,
+    [ENTRY_ACCEPTED] = verify_accepted,
     [ENTRY_DRILL] = verify_drill,
     [ENTRY_USED] = verify_use,
     [ENTRY_MODIFIED] = verify_key_end,
@@ -157,6 +158,7 @@ static void verifier_clear(struct verifier *v)
     strings_free(&v->expected);
     state_clear(&v->state);
     json_decref(v->software);
+    json_decref(v->answered);
     json_decref(v->classes);
     claims_clear(&v->claims);
     trust_clear(&v->trust);

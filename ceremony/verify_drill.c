@@ -76,6 +76,8 @@ static bool answer_holds(struct verifier *v, const struct entry *e, struct fault
                drill_parse(buf_span(&bytes), &d, f) == OK && drill_verify(&d, &asked, f) == OK &&
                keys_hold(v, e, &d, f);
     }
+    if (good && !verified_once(v, e, digest_hex(&d.nonce).hex))
+        good = !fault_set(f, E_REFUSED, "its answer was given before");
     drill_clear(&d);
     buf_free(&bytes);
     return good;

@@ -109,15 +109,35 @@ static bool listed(const json_t *list, const char *site)
     return false;
 }
 
-/* Every site that held the key is said to be without it, or left. */
-static bool sites_accounted(const struct entry *e, const struct state_key *key)
+/* Sites that held it, or the primary, each named once in both lists together. */
+static bool once_each(const struct verifier *v, const struct state_key *key, const json_t *list, const json_t *other)
+{
+    const struct token *token = policy_token(v->judge, key->token);
+    size_t at = 0, again = 0;
+    json_t *site = NULL, *same = NULL;
+
+    json_array_foreach(list, at, site)
+    {
+        const char *id = json_string_value(site);
+        size_t times = 0;
+
+        json_array_foreach(list, again, same) times += json_equal(site, same) == 1;
+        if (id == NULL || times != 1 || listed(other, id) ||
+            (!strings_have(&key->sites, id) && (token == NULL || strcmp(token->primary, id) != 0)))
+            return false;
+    }
+    return true;
+}
+
+/* Every site that held the key is said to be without it, or left: one of the two. */
+static bool sites_accounted(const struct verifier *v, const struct entry *e, const struct state_key *key)
 {
     const json_t *sites = json_object_get(e->body, "sites"), *left = json_object_get(e->body, "left");
 
     for (size_t i = 0; i < key->sites.count; i++)
         if (!listed(sites, key->sites.items[i]) && !listed(left, key->sites.items[i]))
             return false;
-    return true;
+    return once_each(v, key, sites, left) && once_each(v, key, left, sites);
 }
 
 /* A token was made new: every key that it held has such an end under the one intent. */
@@ -147,7 +167,7 @@ void verify_key_end(struct verifier *v, const struct entry *e)
                (op == OP_DESTROY || change_holds(e, request->request->subject));
     }
     if (good && op == OP_DESTROY)
-        good = sites_accounted(e, key);
+        good = sites_accounted(v, e, key);
     if (good)
         claim_holds(&v->claims, CLAIM_ENDS);
     else

@@ -202,6 +202,8 @@ void verify_enrolment(struct verifier *v, const struct entry *e)
                     entry_text(e, "token"), f.text);
     else
         claim_holds(&v->claims, CLAIM_SITES);
+    /* An introduction that people take up twice has the same answer. */
+    (void)verified_once(v, e, entry_text(e, "challenge"));
     claim_holds(&v->claims, CLAIM_HARDWARE);
     claim_evidence(&v->claims, CLAIM_HARDWARE, "%s", entry_text(e, "hardware"));
     verify_vendor(v, e, v->claims.items[CLAIM_SITES].failures == before);

@@ -103,6 +103,7 @@ struct verifier {
     struct checkpoint checkpoint;
     bool environment; /* the record says what ran */
     json_t *software; /* the last time; NULL: never */
+    json_t *answered; /* challenges and nonces of what HSMs answered; NULL: none */
     json_t *classes;  /* class -> {here?, withheld?}: how many bodies; NULL: no entry is confidential */
     size_t withheld;  /* bodies, all classes together */
     enum entry_type last;
@@ -144,6 +145,8 @@ void verify_readoption(struct verifier *v, const struct entry *e);
 void verify_renewal(struct verifier *v, const struct entry *e);
 void verify_retirement(struct verifier *v, const struct entry *e);
 void verify_arrival(struct verifier *v, const struct entry *e);
+/* What the entry's HSM answered, by its challenge or nonce, it answered in no entry before. */
+bool verified_once(struct verifier *v, const struct entry *e, const char *answered);
 /* An HSM arrived in this step as the result says. */
 bool verified_arrival(const struct verified_ceremony *c, const json_t *result);
 void verify_receipt(struct verifier *v, const struct entry *e);
@@ -159,6 +162,7 @@ bool verified_provisional_use(struct verifier *v, const struct entry *e, const s
 uint64_t verified_use_awaits(const struct verifier *v, const struct entry *e);
 void verify_birth(struct verifier *v, const struct entry *e);
 void verify_replicated(struct verifier *v, const struct entry *e);
+void verify_accepted(struct verifier *v, const struct entry *e);
 void verify_drill(struct verifier *v, const struct entry *e);
 void verify_drill_noted(struct verifier *v, struct verified_ceremony *c, const struct entry *e);
 /* The result is that of a drill in this step; a key that failed has a deviation. */

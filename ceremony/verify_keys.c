@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "audit/document.h"
+#include "ceremony/certificate_key.h"
 #include "ceremony/verify_inner.h"
 #include "core/encode.h"
 #include "core/limits.h"
@@ -179,20 +180,73 @@ static bool birth_key(struct verifier *v, const struct entry *e, const struct st
     return good;
 }
 
-static enum operation creator_of(const struct entry *e)
+/* The type is that of the public key, where there is one of a type that is known here. */
+static bool type_holds(const struct entry *e)
+{
+    struct fault ignored = {OK, ""};
+    struct buf spki = BUF(LIMIT_CERTIFICATE);
+    char type[16] = "";
+    EVP_PKEY *key = NULL;
+    bool good = true;
+
+    if (json_string_or_null(e->body, "public-key") != NULL &&
+        hex_parse_buf(entry_text(e, "public-key"), &spki, &ignored) == OK &&
+        spki_open(buf_span(&spki), &key, type, &ignored) == OK)
+        good = strcmp(entry_text(e, "type"), type) == 0;
+    EVP_PKEY_free(key);
+    buf_free(&spki);
+    return good;
+}
+
+/* What is generated is new. A copy, or what is imported, may be a key that was there. */
+static bool new_enough(const struct verifier *v, const struct entry *e, int op)
+{
+    struct digest fingerprint;
+    struct fault ignored = {OK, ""};
+
+    if (op != OP_GENERATE || json_want_digest(e->body, "fingerprint", &fingerprint, &ignored) != OK)
+        return true;
+    for (size_t i = 0; i < v->state.key_count; i++)
+        if (v->state.keys[i].public_key.len > 0 && digest_equal(&v->state.keys[i].fingerprint, &fingerprint))
+            return false;
+    return true;
+}
+
+/* By the function; -1: by none that makes a key. */
+static int creator_of(const struct entry *e)
 {
     static const struct {
         const char *function;
         enum operation operation;
-    } creators[] = {{"C_CreateObject", OP_IMPORT},
-                    {"C_UnwrapKey", OP_IMPORT},
-                    {"C_DeriveKey", OP_DERIVE},
-                    {"C_CopyObject", OP_COPY}};
+    } creators[] = {{"C_GenerateKeyPair", OP_GENERATE}, {"C_GenerateKey", OP_GENERATE}, {"C_CreateObject", OP_IMPORT},
+                    {"C_UnwrapKey", OP_IMPORT},         {"C_DeriveKey", OP_DERIVE},     {"C_CopyObject", OP_COPY}};
 
     for (size_t i = 0; i < sizeof creators / sizeof *creators; i++)
         if (strcmp(entry_text(e, "function"), creators[i].function) == 0)
-            return creators[i].operation;
-    return OP_GENERATE;
+            return (int)creators[i].operation;
+    return -1;
+}
+
+/* It stands at the primary in force, and nowhere else. */
+static bool at_primary(const struct verifier *v, const struct entry *e)
+{
+    const struct token *token = policy_token(v->judge, entry_text(e, "token"));
+    const json_t *sites = json_object_get(e->body, "sites");
+    const char *first = json_string_value(json_array_get(sites, 0));
+
+    return token != NULL && json_array_size(sites) == 1 && first != NULL && strcmp(first, token->primary) == 0;
+}
+
+/* Nobody was asked, and nothing stood in the log before it. */
+static void verify_born_freely(struct verifier *v, const struct entry *e, int op)
+{
+    const struct rule *rule = op < 0 ? NULL
+                                     : policy_match(v->judge, (enum operation)op, entry_text(e, "token"),
+                                                    entry_text(e, "label"), entry_text(e, "class"), 1);
+
+    if (rule == NULL || rule->effect != EFFECT_ALLOW || !at_primary(v, e))
+        claim_fails(&v->claims, CLAIM_BIRTHS, "key %s of entry %llu was born without an intent", entry_text(e, "label"),
+                    (unsigned long long)e->seq);
 }
 
 /* A key that came in otherwise than by generation, or that a rule plainly allows, stands at its primary alone, as it was asked
@@ -204,7 +258,7 @@ static void verify_arrived_key(struct verifier *v, const struct entry *e, enum o
 
     if (s == NULL || strcmp(entry_text(e, "label"), s->label) != 0 || strcmp(entry_text(e, "token"), s->token) != 0 ||
         strcmp(entry_text(e, "function"), s->function) != 0 || s->class_name == NULL ||
-        strcmp(entry_text(e, "class"), s->class_name) != 0 || json_array_size(json_object_get(e->body, "sites")) != 1)
+        strcmp(entry_text(e, "class"), s->class_name) != 0 || !at_primary(v, e))
         claim_fails(&v->claims, CLAIM_BIRTHS, "key %s of entry %llu is not the one that was approved",
                     entry_text(e, "label"), (unsigned long long)e->seq);
     else
@@ -213,23 +267,26 @@ static void verify_arrived_key(struct verifier *v, const struct entry *e, enum o
 
 void verify_birth(struct verifier *v, const struct entry *e)
 {
-    enum operation op = creator_of(e);
+    int op = creator_of(e);
     const struct state_intent *intent = NULL;
     const struct verified_request *request = NULL;
     const struct rule *rule = NULL;
 
     if (v->judge == NULL)
         return; /* said already */
+    if (!type_holds(e))
+        claim_fails(&v->claims, CLAIM_BIRTHS, "key %s of entry %llu is of another type than its public key",
+                    entry_text(e, "label"), (unsigned long long)e->seq);
+    if (!new_enough(v, e, op))
+        claim_fails(&v->claims, CLAIM_BIRTHS, "key %s of entry %llu was generated before", entry_text(e, "label"),
+                    (unsigned long long)e->seq);
     if (json_object_get(e->body, "intent") == NULL) {
-        rule = policy_match(v->judge, op, entry_text(e, "token"), entry_text(e, "label"), entry_text(e, "class"), 1);
-        if (rule == NULL || rule->effect != EFFECT_ALLOW)
-            claim_fails(&v->claims, CLAIM_BIRTHS, "key %s of entry %llu was born without an intent",
-                        entry_text(e, "label"), (unsigned long long)e->seq);
+        verify_born_freely(v, e, op);
         return;
     }
     intent = intent_of(v, e);
-    if (op != OP_GENERATE || (intent != NULL && state_intent_plain(intent))) {
-        verify_arrived_key(v, e, op);
+    if (op >= 0 && (op != OP_GENERATE || (intent != NULL && state_intent_plain(intent)))) {
+        verify_arrived_key(v, e, (enum operation)op);
         return;
     }
     if (intent != NULL)
@@ -245,6 +302,25 @@ void verify_birth(struct verifier *v, const struct entry *e)
     rule = policy_rule(v->judge, request->request->rule);
     if (birth_key(v, e, intent) && birth_replicas(v, e, intent, rule))
         claim_holds(&v->claims, CLAIM_BIRTHS);
+}
+
+/* Who is told of a birth takes part in it. */
+void verify_accepted(struct verifier *v, const struct entry *e)
+{
+    const struct state_intent *intent = intent_of(v, e);
+    const json_t *part = intent != NULL ? json_object_get(intent->body, "sites") : NULL;
+    size_t index = 0, at = 0;
+    json_t *site = NULL, *one = NULL;
+
+    json_array_foreach(json_object_get(e->body, "sites"), index, site)
+    {
+        bool here = intent == NULL || intent->state != INTENT_BORN;
+
+        json_array_foreach(part, at, one) here = here || json_equal(one, site);
+        if (!here)
+            claim_fails(&v->claims, CLAIM_BIRTHS, "entry %llu tells %s of a birth that it has no part in",
+                        (unsigned long long)e->seq, json_string_value(site));
+    }
 }
 
 void verify_replicated(struct verifier *v, const struct entry *e)

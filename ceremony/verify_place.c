@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "audit/document.h"
@@ -6,6 +7,17 @@
 #include "core/limits.h"
 
 /* Where HSMs are, and that they answered there. */
+
+bool verified_once(struct verifier *v, const struct entry *e, const char *answered)
+{
+    char asked[2 * LIMIT_NAME + 80];
+
+    if (v->answered == NULL)
+        v->answered = json_object();
+    snprintf(asked, sizeof asked, "%s/%s %s", entry_text(e, "token"), entry_text(e, "site"), answered);
+    return v->answered != NULL && json_object_get(v->answered, asked) == NULL &&
+           json_object_set_new(v->answered, asked, json_true()) == 0;
+}
 
 static bool answer_holds(const struct verifier *v, const struct state_site *s, const struct entry *e, struct fault *f)
 {
@@ -42,6 +54,9 @@ void verify_arrival(struct verifier *v, const struct entry *e)
     else if (json_object_get(e->body, "answer") != NULL && !answer_holds(v, s, e, &f))
         claim_fails(&v->claims, CLAIM_SITES, "site %s of %s did not answer where it arrived: %s", s->site, s->token,
                     f.text);
+    else if (json_object_get(e->body, "answer") != NULL && !verified_once(v, e, entry_text(e, "challenge")))
+        claim_fails(&v->claims, CLAIM_SITES, "site %s of %s arrived by an answer that was given before (entry %llu)",
+                    s->site, s->token, (unsigned long long)e->seq);
     else
         claim_holds(&v->claims, CLAIM_PLACES);
     if (s != NULL && e->ceremony != NULL)

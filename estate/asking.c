@@ -155,19 +155,15 @@ static enum outcome request_make(struct estate *e, const struct subject *s, cons
 {
     const struct policy *judge = context_judge(e, c);
     moment now = log_time(e->log);
-    struct span_of_time lasts = {LIMIT_EXPIRES_USUAL, 0};
     struct request_frame frame = {.rule = s->succession ? "succession" : "otherwise",
                                   .policy = judge->digest,
                                   .policy_version = judge->version,
                                   .made = now,
                                   .log_size = log_size(e->log)};
 
-    if (rule != NULL) {
+    if (rule != NULL)
         frame.rule = rule->id;
-        if (rule->expires.seconds != 0 || rule->expires.months != 0)
-            lasts = rule->expires;
-    }
-    frame.expires = moment_add(now, lasts);
+    frame.expires = request_expires(rule, now);
     if (c != NULL && c->ceremony != NULL) {
         frame.ceremony = c->ceremony->id;
         frame.step = c->ceremony->step;

@@ -49,6 +49,8 @@ enum outcome rejudge_request(const struct state *s, const struct policy *judge, 
         why = "the log root in it was never that of this log";
     else if (r->made > e->time)
         why = "it was made after its entry";
+    else if (r->expires > request_expires(policy_rule(judge, r->rule), r->made))
+        why = "it lasts longer than its rule lets it";
     return why == NULL ? OK : fault_set(f, E_REFUSED, "%s", why);
 }
 

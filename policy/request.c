@@ -4,8 +4,17 @@
 #include <string.h>
 
 #include "core/encode.h"
+#include "core/limits.h"
 
 #define MEMBERS "?ceremony expires log made nonce policy rule ?step subject type version"
+
+moment request_expires(const struct rule *rule, moment made)
+{
+    static const struct span_of_time usual = {LIMIT_EXPIRES_USUAL, 0};
+
+    return moment_add(made, rule != NULL && (rule->expires.seconds != 0 || rule->expires.months != 0) ? rule->expires
+                                                                                                      : usual);
+}
 
 static json_t *frame_json(const json_t *subject, const struct request_frame *frame)
 {

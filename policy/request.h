@@ -73,6 +73,8 @@ struct request_frame { /* what stands around the subject */
     uint8_t nonce[16];
 };
 
+/* Until when a request that is made now waits: as its rule says, a day where there is none (NULL). */
+moment request_expires(const struct rule *rule, moment made);
 /* Composes the document around a subject (borrowed). E_MEMORY over LIMIT_REQUEST. */
 enum outcome request_compose(const json_t *subject, const struct request_frame *frame, struct request **ret,
                              struct fault *f);

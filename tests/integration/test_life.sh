@@ -123,7 +123,11 @@ case_destroyed_freely() {
     must "$Q" inventory
     must "$Q" settle
     says 'Nothing was left'
+    must "$Q" drill root cardiff
     recorded ends,plains
+    must tests/tamper.py "$D/transcript" --trust "$D/trust.yaml" --log-key "$D/estate/log/key" --quorate "$Q" --estate "$D" \
+        --kinds replays
+    printf '%s\n' "$OUT"
 }
 
 case_an_hsm_moves() {

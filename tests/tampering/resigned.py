@@ -320,7 +320,7 @@ def retirements(forger):
     asked = [at for at in range(intent) if entries[at]["type"] == "drill" and "receipt" in entries[at]["body"]
              and entries[at]["body"]["site"] == entries[drills[-1]]["body"]["site"]]
     if asked:
-        yield forger.change("retired by an old proof", _set(drills[-1], **entries[asked[-1]]["body"]), "drilled", gone(drills[-1]))
+        yield forger.change("retired by an old proof", _set(drills[-1], **entries[asked[-1]]["body"]), "answered before", gone(drills[-1]))
     waits = calendar.timegm(time.strptime(entries[intent]["time"], "%Y-%m-%dT%H:%M:%SZ"))
     for days in (-1, 15):
         until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(waits + days * 86400))

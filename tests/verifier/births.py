@@ -1,7 +1,7 @@
 """Births and uses of keys: offers, receipts, what was born, and what a key signed."""
 
 from . import crypto, evaluate
-from .strict import add, canonical_bytes, digest, integer, members, moment, name, need, parse_canonical, sha256, sha256_hex, text, unhex
+from .strict import add, canonical_bytes, digest, integer, members, moment, name, need, parse_canonical, sha256, sha256_hex, text, texts, unhex
 
 CREATORS = {"C_GenerateKeyPair": "generate", "C_GenerateKey": "generate", "C_CreateObject": "import",
             "C_UnwrapKey": "import", "C_DeriveKey": "derive", "C_CopyObject": "copy"}
@@ -25,6 +25,7 @@ class Births:
              and (weak is None or weak in rule.transport), "%s: the rule does not allow that transport", entry.what)
         for member in ("attributes-digest", "blobs", "challenge", "offer"):
             digest(body[member], entry.what)
+        need(body["offer"] not in intent.offers, "%s: this offer is there already", entry.what)
         intent.offers[body["offer"]] = body
 
     def _travelling(self, entry, body):
@@ -121,14 +122,18 @@ class Births:
 
     def born(self, entry):
         body = members(entry.body, "class ?fingerprint ?function id ?intent label ?public-key sites token type", entry.what)
+        need(body["class"] in ("private-key", "secret-key"), "%s: no key", entry.what)
         if "public-key" in body:
             spki = unhex(body["public-key"], entry.what)
+            need(body["class"] == "private-key", "%s: a secret key has no public half", entry.what)
             need(sha256_hex(spki) == body.get("fingerprint"), "%s: not the key's fingerprint", entry.what)
             need(crypto.key_type(spki)[0] == body["type"], "%s: not the key's type", entry.what)
         if "intent" in body:
             self._born_of(entry, body)
         else:
             self._born_freely(entry, body)
+        need("public-key" not in body or CREATORS.get(body.get("function")) != "generate" or all(
+            key.get("fingerprint") != body["fingerprint"] for key in self.ever.values()), "%s: generated before", entry.what)
         self.ever[entry.seq] = dict(body, time=entry.time_text, seq=entry.seq)
         self.estate.keys.append(self.ever[entry.seq])
 
@@ -187,6 +192,7 @@ class Births:
         operation = CREATORS.get(body.get("function"))
         rule = self.estate.policy and evaluate.match(self.estate.policy, operation, body["token"], body["label"], body["class"], "token")
         need(rule is not None and rule.effect == "allow", "%s: without an intent, and no rule plainly allows it", entry.what)
+        need(body["sites"] == [self.estate.policy.tokens[body["token"]].primary], "%s: at another site than the primary", entry.what)
 
     # ---- drills
 
@@ -212,6 +218,7 @@ class Births:
             need(("proof" in key) != ("reason" in key), "%s: a key has neither proof nor reason", entry.what)
             if key["born"] in body["proven"]:
                 self._proves(entry, said, key, held[key["born"]])
+        estate.once(body, said["nonce"], entry.what)
         self.drills.append((entry, len(body["proven"]), len(body["failed"])))
         if body["failed"]:
             estate.sites[place].drilled, estate.sites[place].drill = None, -1
@@ -252,6 +259,7 @@ class Births:
 
     def accepted(self, entry):
         body = members(entry.body, "intent sites", entry.what)
+        texts(body["sites"], entry.what, empty=True)
         intent = self.estate.intents.get(body["intent"])
         if intent is not None and intent.retired:
             need(set(body["sites"]) == intent.retired, "%s: of another site than the one that retired", entry.what)
@@ -267,6 +275,11 @@ class Births:
             return
         need(intent is not None and intent.born is not None and set(body["sites"]) <= set(intent.born["sites"]),
              "%s: of no birth", entry.what)
+        told = intent.orphans if intent.told else (set(intent.receipts) - intent.orphans)
+        need(set(body["sites"]) <= told and body["sites"] if intent.told else told <= set(body["sites"]),
+             "%s: not those that are to be told", entry.what)
+        intent.told = True
+        intent.orphans -= set(body["sites"])
 
     def rolled_back(self, entry):
         body = members(entry.body, "intent reason", entry.what)
@@ -350,7 +363,9 @@ class Births:
     def destroyed(self, entry):
         body = members(entry.body, "class id ?intent label ?left ?request sites token", entry.what)
         key, _ = self._key(entry, body)
-        need(set(key["sites"]) <= set(body["sites"]) | set(body.get("left", [])), "%s: a site is left out", entry.what)
+        named, token = body["sites"] + body.get("left", []), self.estate.policy.tokens.get(body["token"])
+        need(len(set(named)) == len(named) and set(named) - {token.primary if token else None} <= set(key["sites"]) <= set(named),
+             "%s: a site is left out, or one too many", entry.what)
         if "intent" not in body or "request" in body:
             self.estate.left[key["seq"]] = {(key["token"], site) for site in set(body.get("left", [])) & set(key["sites"])}
         self.estate.keys.remove(key)

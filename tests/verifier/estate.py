@@ -1,7 +1,7 @@
 """The fold of the log: policies, sites, requests and votes, suspension. Each verdict is evaluated again."""
 
 from . import attestation, cosign, crypto, evaluate, log, policy
-from .strict import (Refused, canonical_bytes, digest, integer, members, moment, need, parse_canonical, sha256, sha256_hex, text,
+from .strict import (Refused, add, canonical_bytes, digest, integer, members, moment, need, parse_canonical, sha256, sha256_hex, text,
                      texts, unhex)
 
 VOTE = "certificate person public-key request signature"
@@ -32,7 +32,7 @@ class Intent:
     def __init__(self, entry, request, verdict):
         self.entry, self.request, self.verdict = entry, request, verdict
         self.offers, self.receipts = {}, {}
-        self.open = True
+        self.open, self.told = True, False
         self.born = self.until = None
         self.orphans = set()  # where something of it may be left
         self.retired = set()  # sites whose replicas are to be destroyed
@@ -52,6 +52,7 @@ class Estate:
         self.promotions = {}  # token: its primary by the last promotion
         self.place = lambda: (None, None, None)  # (script id, step, operation): set by the ceremonies
         self.estate, self.last_time = None, 0
+        self.answered = set()  # challenges and nonces of what HSMs answered
         self.cosigned = cosign.Cosigned(tree, self)
         self.votes = self.verdicts = 0
         self.arrivals = []
@@ -80,8 +81,23 @@ class Estate:
             need(body[member] == document[member], "%s: %s is not the request's", entry.what, member)
         for member in ("operation", "label", "token"):
             need(body.get(member) == subject.get(member), "%s: %s is not the subject's", entry.what, member)
+        self._framed(document, entry)
         need(document.get("ceremony") == entry.ceremony, "%s: the request is of another ceremony", entry.what)
         self.requests[name] = Request(document, entry)
+
+    def _framed(self, document, entry):
+        """By the policy in force (the first: by itself), and no longer than its rule lets it wait."""
+        judge = self.policy or self._policy_of(Request(document, entry))
+        need(document["policy"] == {"digest": judge.digest, "version": judge.version}, "%s: made under another policy", entry.what)
+        rule = judge.rules.get(document["rule"])
+        lasts = rule.expires if rule else policy.DEFAULT_EXPIRY
+        need(moment(document["expires"]) <= add(moment(document["made"]), lasts), "%s: it lasts longer than its rule lets it", entry.what)
+
+    def once(self, body, answered, what):
+        """What an HSM answered, by its challenge or nonce, is not answered again."""
+        asked = body["token"], body["site"], answered
+        need(asked not in self.answered, "%s: that was answered before", what)
+        self.answered.add(asked)
 
     def _document(self, name, entry):
         document = parse_canonical(self.folder.by_digest("requests/%s/request.json" % name, name))
@@ -261,9 +277,8 @@ class Estate:
         new = policy.parse(self.folder.document("policies", body), body["digest"])
         need(new.version == body["version"], "%s: the file has another version", entry.what)
         self._roster(new)
-        for token, site in self.promotions.items():
-            if token in new.tokens:
-                new.tokens[token].promote(site)
+        for token in new.tokens.values():  # what is parsed is shared: as declared, where nothing was promoted in this log
+            token.promote(self.promotions.get(token.id))
         self.policy = new
         self.policies.append((entry.seq, new))
         self.spent(intent)
@@ -301,6 +316,7 @@ class Estate:
                        + unhex(digest(body["challenge"], entry.what), "challenge"))
         need(crypto.digest_signature(unhex(body["identity"], "identity"), asked, unhex(body["answer"], "answer")),
              "%s: the HSM's answer to the challenge does not hold", entry.what)
+        self.answered.add((body["token"], body["site"], body["challenge"]))  # an introduction may be taken up twice
         root = attestation.judge(body, self.policy, entry.time, entry.what)
         if root is not None:
             self.attested[place] = root
@@ -377,6 +393,7 @@ class Estate:
                            + unhex(digest(body["challenge"], entry.what), "challenge"))
             need(crypto.digest_signature(unhex(self.enrolled[place]["identity"], "identity"), asked,
                                          unhex(body["answer"], "answer")), "%s: its answer does not hold", entry.what)
+            self.once(body, body["challenge"], entry.what)
         standing.away = None
 
     def arrived(self, entry):
