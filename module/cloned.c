@@ -99,7 +99,7 @@ static enum outcome answer_check(const struct collection *c, const struct replic
     const struct visit *v = r->visit;
     enum outcome outcome =
         receipt_verify(&v->receipt, &v->offer, &v->offer_digest, buf_span(&v->pinned.identity), v->serial, f);
-    bool signs = c->prove_signature || signs_as_offered(&v->offer);
+    bool signs = (c->prove_signature && v->offer.public_attributes != NULL) || signs_as_offered(&v->offer);
     if (outcome == OK && signs && strcmp(v->receipt.proof, "signature") != 0)
         outcome = fault_set(f, E_REFUSED, "the replica at %s did not sign, and the rule asks for that proof", r->site);
     return outcome == OK ? OK : fault_context(f, "what lies at %s is not the key that was made", r->site);
