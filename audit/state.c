@@ -278,6 +278,19 @@ struct state_key *state_key_born(const struct state *s, uint64_t seq)
     return k != NULL && !k->destroyed ? k : NULL;
 }
 
+const struct state_key *state_key_held(const struct state *s, const char *token, const char *label, const char *site)
+{
+    const struct state_key *found = NULL;
+    for (size_t i = 0; i < s->key_count; i++) {
+        if (s->keys[i].destroyed || strcmp(s->keys[i].token, token) != 0 || strcmp(s->keys[i].label, label) != 0)
+            continue;
+        if (found)
+            return NULL;
+        found = &s->keys[i];
+    }
+    return found && state_key_at(found, token, site) ? found : NULL;
+}
+
 bool state_key_at(const struct state_key *k, const char *token, const char *site)
 {
     return !k->destroyed && !strcmp(k->token, token) && strings_have(&k->sites, site);

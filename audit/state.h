@@ -224,6 +224,8 @@ struct state_key *state_key(const struct state *s, const char *token, const char
 struct state_key *state_key_awaited(const struct state *s, uint64_t intent);
 struct state_key *state_key_ever(const struct state *s, uint64_t seq); /* destroyed ones too */
 struct state_key *state_key_born(const struct state *s, uint64_t seq); /* of that `born` entry, living; or NULL */
+/* The one living key of that label, where that site holds it; NULL: it does not, or there are several. */
+const struct state_key *state_key_held(const struct state *s, const char *token, const char *label, const char *site);
 bool state_key_at(const struct state_key *k, const char *token, const char *site); /* living, and held there */
 /* The HSM that is there now held it before it retired, and is not known to have destroyed it. */
 bool state_key_left_at(const struct state *s, const struct state_key *k, const char *site);

@@ -323,6 +323,13 @@ enum outcome perform_approve(struct runner *r, const struct step *s, json_t *res
     enum outcome o = OK;
 
     (void)ret_undone;
+    o = runner_follow(r, f);
+    if (o != OK)
+        return o;
+    if (s->target->action->kind == ACTION_REPLICATE && replicate_held(r, s->target) != NULL) {
+        talk_note(TONE_GOOD, "Nothing to approve: the key of step %s is at its site already", s->target->id);
+        return json_put_string(result, "for", s->target->id) ? OK : fault_memory(f);
+    }
     for (;;) {
         o = request_want(&p, f);
         if (o == OK)

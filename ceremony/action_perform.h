@@ -46,6 +46,8 @@ bool intent_of_step(const struct runner *r, const struct step *s, const struct s
 /* Has the module bring the key of a `replicate` step to its site. E_REFUSED: *ret_request is the request that waits, all zero
  * where there is none, and is written for that outcome too. */
 enum outcome replicate_call(struct runner *r, const struct step *s, struct digest *ret_request, struct fault *f);
+/* The key of a `replicate` step, where its site holds it already: nothing is to be done or approved. NULL: it does not. */
+const struct state_key *replicate_held(const struct runner *r, const struct step *s);
 /* The pending request of this ceremony for this step; E_ABSENT: none. */
 enum outcome request_pending(struct runner *r, const struct step *s, struct request **ret, struct fault *f);
 /* Its verdict as of now, were the ceremony at that step. */

@@ -66,14 +66,35 @@ static enum outcome replicated_find(struct runner *r, const struct step *s, uint
     return good ? OK : fault_memory(f);
 }
 
+const struct state_key *replicate_held(const struct runner *r, const struct step *s)
+{
+    return state_key_held(&r->estate->state, step_with(s, "token"), step_with(s, "label"), step_with(s, "site"));
+}
+
+static enum outcome held_put(const struct state_key *k, const struct step *s, json_t *result, struct fault *f)
+{
+    char born[24];
+
+    snprintf(born, sizeof born, "%" PRIu64, k->seq);
+    return json_put_string(result, "born", born) && json_put_string(result, "label", step_with(s, "label")) &&
+                   json_put_string(result, "site", step_with(s, "site")) &&
+                   json_put_string(result, "token", step_with(s, "token"))
+               ? OK
+               : fault_memory(f);
+}
+
 static enum outcome replicate_once(struct runner *r, const struct step *s, json_t *result, struct fault *f)
 {
     struct digest request;
     struct fault why = {.outcome = OK};
     uint64_t begun = 0;
     bool found = false, pending = false;
-    enum outcome o = effect_begin(r, s, replicated_find, result, &found, f);
+    enum outcome o = runner_follow(r, f);
 
+    if (o == OK && !record_begun(&r->record, s->id, &begun) && replicate_held(r, s) != NULL)
+        return held_put(replicate_held(r, s), s, result, f);
+    if (o == OK)
+        o = effect_begin(r, s, replicated_find, result, &found, f);
     if (o != OK || found)
         return o;
     o = replicate_call(r, s, &request, &why);
@@ -109,7 +130,10 @@ enum outcome perform_replicate(struct runner *r, const struct step *s, json_t *r
     const struct state_intent *awaited = NULL;
     enum outcome o = effect_repeat(r, s, replicate_once, result, ret_undone, f);
 
-    if (o == OK && !*ret_undone && (awaited = awaited_find(r, result)) != NULL)
+    if (o == OK && !*ret_undone && json_string_or_null(result, "intent") == NULL)
+        talk_note(TONE_GOOD, "Held: %s of %s is at %s already; nothing is done", step_with(s, "label"),
+                  step_with(s, "token"), step_with(s, "site"));
+    else if (o == OK && !*ret_undone && (awaited = awaited_find(r, result)) != NULL)
         talk_note(
             TONE_WAIT,
             "Provisional: %s of %s at %s. Its receipt is awaited until %s (quorate offer export); it counts there "

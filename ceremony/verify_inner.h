@@ -218,6 +218,8 @@ bool verified_artifact(const struct verified_ceremony *c, const struct step *s, 
                        const char *name, const struct artifact_record **ret);
 /* The key with this label that was born last, or became provisional since; NULL: none. */
 const struct state_key *verified_key(const struct verifier *v, const char *token, const char *label);
+/* The step says that its site held the key already: it had no effect. */
+bool verified_held(const struct step *s, const json_t *result);
 void verify_step_result(struct verifier *v, struct verified_ceremony *c, const struct step *s, const struct entry *e);
 /* Exactly the members that an entry of a ceremony has. */
 bool verify_members(struct verifier *v, const struct entry *e);

@@ -49,12 +49,39 @@ static bool same_text(const char *a, const char *b)
     return a != NULL && b != NULL && strcmp(a, b) == 0;
 }
 
+bool verified_held(const struct step *s, const json_t *result)
+{
+    return s->action->kind == ACTION_REPLICATE && json_is_object(result) && json_object_size(result) > 0 &&
+           json_object_get(result, "intent") == NULL;
+}
+
+/* The step's site holds its key now, and not by this step. */
+static const struct state_key *held_before(const struct verifier *v, const struct verified_ceremony *c,
+                                           const struct step *s)
+{
+    for (size_t i = 0; i < v->state.intent_count; i++) {
+        const json_t *evidence = json_object_get(v->state.intents[i].body, "evidence");
+
+        if (same_text(json_string_or_null(evidence, "ceremony"), c->id) &&
+            same_text(json_string_or_null(evidence, "step"), s->id))
+            return NULL;
+    }
+    return state_key_held(&v->state, step_with(s, "token"), step_with(s, "label"), step_with(s, "site"));
+}
+
 /* Brought to that site, or on its way there, under an intent of this very step. */
 static bool result_replicated(const struct verifier *v, const struct verified_ceremony *c, const struct step *s,
                               const json_t *result)
 {
     uint64_t seq = 0, born = 0;
-    bool named = result_number(result, "intent", &seq) && result_number(result, "born", &born);
+    bool held = verified_held(s, result), named = result_number(result, "born", &born);
+
+    if (held) {
+        const struct state_key *key = held_before(v, c, s);
+
+        return named && key != NULL && key->seq == born && !strings_have(&c->begun, s->id);
+    }
+    named = named && result_number(result, "intent", &seq);
     const struct state_intent *i = named ? state_intent(&v->state, seq) : NULL;
     const json_t *evidence = i != NULL ? json_object_get(i->body, "evidence") : NULL;
     const json_t *sites = i != NULL ? json_object_get(i->body, "sites") : NULL;
@@ -151,9 +178,12 @@ static bool result_record(struct verifier *v, const struct verified_ceremony *c,
     return good;
 }
 
-/* The actors of an approve step voted on the request that it names. */
-static bool result_votes(const struct verifier *v, const struct entry *e, const json_t *result)
+/* The actors of an approve step voted on the request that it names; none where the key that it is for is at its site already. */
+static bool result_votes(const struct verifier *v, const struct verified_ceremony *c, const struct step *s,
+                         const struct entry *e, const json_t *result)
 {
+    if (json_object_get(result, "request") == NULL)
+        return s->target->action->kind == ACTION_REPLICATE && held_before(v, c, s->target) != NULL;
     struct digest id;
     const struct state_request *request = result_digest(result, "request", &id) ? state_request(&v->state, &id) : NULL;
     json_t *actors = json_object_get(e->body, "actors"), *actor = NULL;
@@ -243,7 +273,7 @@ void verify_step_result(struct verifier *v, struct verified_ceremony *c, const s
         good = result_record(v, c, s, result) || deviation_on(c, s->id);
         break;
     case ACTION_APPROVE:
-        good = result_votes(v, e, result);
+        good = result_votes(v, c, s, e, result);
         break;
     case ACTION_GENERATE_KEY_PAIR:
         good = result_key(v, result);

@@ -165,13 +165,13 @@ bool verify_result_said(const struct verifier *v, const struct verified_ceremony
         answered = true;
         break;
     case ACTION_APPROVE:
-        names = "for request";
+        names = "for ?request";
         break;
     case ACTION_GENERATE_KEY_PAIR:
         names = "fingerprint intent label token";
         break;
     case ACTION_REPLICATE:
-        names = "born intent label site token";
+        names = "born ?intent label site token";
         break;
     case ACTION_MAKE_CSR:
     case ACTION_ISSUE_CERTIFICATE:

@@ -103,6 +103,16 @@ case_brought_in_a_ceremony() {
     transcript_holds bringing-1
     must tests/tamper.py "$D/transcript" --trust "$D/trust.yaml" --log-key "$D/estate/log/key" --quorate "$Q" --kinds replications,brought
     printf '%s\n' "$OUT"
+    # Once more: the site holds both keys, so nobody approves and nothing is done; both verifiers see that it is so.
+    sed -i 's/^id: bringing$/id: held/' "$D/bringing.yaml"
+    rm -rf "$D/transcript"
+    opening_approved "$D/bringing.yaml"
+    must holds "$D/bringing.yaml"
+    says 'Nothing to approve' 'Held: tw-1 of root is at glasgow already'
+    [ "$(grep -c '"type":"replicated"' "$D/estate/log/entries")" = 2 ] || fail 'brought again'
+    transcript_holds held-1
+    ! grep '"ceremony":"held-1"' "$D/transcript/entries" | grep -qE '"type":"(deviation|request|approval)"' ||
+        fail 'asked for, or a deviation'
 }
 
 # Files are carried to glasgow: the key counts there once its receipt is back, and works elsewhere meanwhile.

@@ -440,6 +440,10 @@ def brought(forger):
     yield forger.change("a step that brought what another one did", _set(first, result=other), "script asks for")
     yield forger.change("a step that brought it elsewhere", _set(first, result=dict(said, site="cardiff")), "script asks for")
     yield forger.change("a step of which it is not said what it brought", _set(first, result={}), "lacks")
+    yield forger.change("a step that says it was there", _set(first, result={m: said[m] for m in said if m != "intent"}), "already")
+    approved = _steps(forger, "approve")
+    for place in approved:
+        yield forger.change("nothing to approve", _set(place, result={"for": forger.entries[place]["body"]["result"]["for"]}), "nothing says")
     yield forger.change("a step that brought more", _set(first, result=dict(said, more="true")), "unknown")
     yield forger.change("a key brought in a step that was never begun", _drop(begun), None)
 

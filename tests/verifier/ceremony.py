@@ -306,9 +306,12 @@ class Ceremonies:
         return here["bag"][0] if here else None
 
     def r_approve(self, entry, one, step, result, deviated):
-        self._exact(entry, result, "for request")
+        self._exact(entry, result, "for ?request")
         target = one.script.target(step)
         need(result["for"] == target.id, "%s: for another step", entry.what)
+        if "request" not in result:
+            need(target.action == "replicate" and self._held(one, target), "%s: nothing says who approved it", entry.what)
+            return
         request = self.estate.requests.get(result["request"])
         need(request is not None and request.document.get("step") == target.id and request.document.get("ceremony") == one.id,
              "%s: its request is not for step %s", entry.what, target.id)
@@ -329,10 +332,23 @@ class Ceremonies:
         need((key["label"], key["token"], key["type"]) == tuple(step.with_[name] for name in ("label", "token", "type")),
              "%s: not the key that the script asks for", entry.what)
 
+    def _held(self, one, step):
+        """The one living key of that name, where its site holds it and no intent of this step brought it there."""
+        if any(intent.entry.body["evidence"].get("ceremony") == one.id and intent.entry.body["evidence"].get("step") == step.id
+               for intent in self.estate.intents.values()):
+            return None
+        named = [key for key in self.estate.keys if (key["token"], key["label"]) == (step.with_["token"], step.with_["label"])]
+        return named[0] if len(named) == 1 and step.with_["site"] in named[0]["sites"] else None
+
     def r_replicate(self, entry, one, step, result, deviated):
-        self._exact(entry, result, "born intent label site token")
+        self._exact(entry, result, "born ?intent label site token")
         for member in ("label", "site", "token"):
             need(result[member] == step.with_[member], "%s: %s is not what the script asks for", entry.what, member)
+        if "intent" not in result:
+            key = self._held(one, step)
+            need(step.id not in one.begun and key is not None and result["born"] == str(key["seq"]),
+                 "%s: the site did not hold it already", entry.what)
+            return
         seq = int(result["intent"]) if result["intent"].isdigit() else None
         need(str(seq) == result["intent"] and seq in self.births.brought, "%s: no such key was brought", entry.what)
         intent, brought = self.estate.intents[seq].entry, self.births.brought[seq]
