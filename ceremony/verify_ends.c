@@ -99,6 +99,26 @@ static bool change_holds(const struct entry *e, const struct subject *s)
            (id == NULL || new_id == NULL ? id == new_id : strncmp(id, "hex:", 4) == 0 && strcmp(id + 4, new_id) == 0);
 }
 
+/* A key gets no label under which it may not be changed: a rule plainly allows that too, or it was decided, for this key. */
+static bool new_label_holds(struct verifier *v, const struct entry *e, const struct state_key *key)
+{
+    const char *label = json_string_or_null(e->body, "new-label");
+    const struct rule *rule =
+        label == NULL ? NULL : policy_match(v->judge, OP_MODIFY, key->token, label, key->class_name, 1);
+
+    if (label == NULL || (rule != NULL && rule->effect == EFFECT_ALLOW))
+        return true;
+    for (size_t i = 0; i < v->state.intent_count; i++) {
+        const struct verified_request *request = verified_request(v, &v->state.intents[i].request);
+        const struct subject *s = request != NULL && request->verdict != NULL ? request->request->subject : NULL;
+
+        if (s != NULL && s->operation == OP_MODIFY && strcmp(s->token, key->token) == 0 &&
+            strcmp(s->label, label) == 0 && verified_same_key(s, key))
+            return true;
+    }
+    return false;
+}
+
 static bool listed(const json_t *list, const char *site)
 {
     size_t at = 0;
@@ -166,8 +186,8 @@ void verify_key_end(struct verifier *v, const struct entry *e)
                verified_same_key(request->request->subject, key) &&
                (op == OP_DESTROY || change_holds(e, request->request->subject));
     }
-    if (good && op == OP_DESTROY)
-        good = sites_accounted(v, e, key);
+    if (good)
+        good = op == OP_DESTROY ? sites_accounted(v, e, key) : new_label_holds(v, e, key);
     if (good)
         claim_holds(&v->claims, CLAIM_ENDS);
     else

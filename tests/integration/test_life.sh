@@ -86,7 +86,7 @@ case_destroyed_freely() {
     D=$D/free
     estate_copy "$WORK/bare"
     policy_first '  - {id: end of a key, when: {operation: destroy, token: root, label: "^app-"}, allow: true}
-  - {id: birth of a key of its own, when: {operation: [generate, copy], token: root, label: "^own-"}, allow: true}'
+  - {id: birth of a key of its own, when: {operation: [generate, copy, modify], token: root, label: "^own-"}, allow: true}'
     prepare_ready
     born EC:secp384r1 app-1 --id 0101
     born EC:secp384r1 app-2 --id 0202

@@ -60,6 +60,12 @@ def replays(forger):
     yield _row(forger, "plainly allowed, of another type", "births", "type", put(plain, type="EC:P-384"))
     told = forger.find("accepted", intent=entries[plain]["body"]["intent"])
     yield _row(forger, "a stranger is told of a birth", "births", "of no birth", put(told, sites=["slough", "leeds"]))
+    renamed = {name: entries[plain]["body"][name] for name in ("class", "id", "label", "token")}
+    yield _row(forger, "a free key gets the label of a governed one", "changes", "new label",
+               before_opening(("modified", dict(renamed, **{"new-label": "app-1"}))))
+    held = _row(forger, "a free key gets another free label", None, None, before_opening(("modified", dict(renamed, **{"new-label": "own-7"}))))
+    held.wanted = "held"
+    yield held
     ended = forger.find("destroyed")
     yield _row(forger, "gone at a site, and left there", "changes", "one too many", put(ended, sites=entries[ended]["body"]["left"]))
     yield from _requests(forger, entries[plain]["body"]["intent"], put)

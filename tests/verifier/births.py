@@ -358,7 +358,18 @@ class Births:
             named = "hex:" + body["new-id"] if "new-id" in body else None
             need((body.get("new-label"), named) == (asked.get("CKA_LABEL"), asked.get("CKA_ID")),
                  "%s: another change than was approved", entry.what)
+        if "new-label" in body:
+            self._labelled(entry, body, key)
         key["label"], key["id"] = body.get("new-label", key["label"]), body.get("new-id", key["id"])
+
+    def _labelled(self, entry, body, key):
+        """A rule plainly allows to change the key under its new label too, or that was decided."""
+        rule = evaluate.match(self.estate.policy, "modify", body["token"], body["new-label"], body["class"], "token")
+        decided = [intent.request.subject for intent in self.estate.intents.values() if intent.entry.body["operation"] == "modify"]
+        need(rule is not None and rule.effect == "allow" or any(
+            (asked["token"], asked.get("label")) == (body["token"], body["new-label"])
+            and (asked["key"] == key.get("fingerprint") if "key" in asked else asked.get("born") == key["seq"]) for asked in decided),
+             "%s: nothing allows it under its new label", entry.what)
 
     def destroyed(self, entry):
         body = members(entry.body, "class id ?intent label ?left ?request sites token", entry.what)
