@@ -67,6 +67,23 @@ static int check_enrolment(CK_RV (*call)(void), bool (*done)(void), const char *
     return finish(rc || inventory_check());
 }
 
+/* A recovery that dies in its turn, in the place of a process that died before. */
+static CK_RV call_settle(void)
+{
+    return vendor("settle", "{}", NULL) == OK ? CKR_OK : CKR_DEVICE_ERROR;
+}
+
+/* The one after it ends in the same way, and what was begun first is done when it is asked for again. */
+static int check_settled(CK_RV (*again)(void), bool (*done)(void), const char *label)
+{
+    int rc = restarted() || inventory_check();
+    if (!rc && !done()) {
+        target = find_class(label, CKO_PRIVATE_KEY);
+        rc = answered(again()) || !done() || inventory_check();
+    }
+    return finish(rc || replicas_check(BORN) || next_birth(NEXT));
+}
+
 #define OPERATION(name, label, checks) DEED(name, begin(), label, checks(call_##name, done_##name, label))
 OPERATION(birth, NULL, check)
 OPERATION(plain, NULL, check)
@@ -80,6 +97,13 @@ OPERATION(drill, NULL, check)
 OPERATION(move, NULL, check)
 OPERATION(enrol, NULL, check_enrolment)
 OPERATION(ask, NULL, check_enrolment)
+DEED(settle, if (begin() || intents_check() == 0) return bad("nothing was left to settle"), NULL,
+     check_settled(call_birth, done_birth, NULL))
+
+static int check_settle_ended(void)
+{
+    return check_settled(call_destroy, done_destroy, DOOMED);
+}
 
 /* For the races and crowds. */
 
@@ -246,9 +270,71 @@ STAGE(two)
 STAGE(asked)
 STAGE(three)
 
+/* What a death leaves: the process ends at that call of that function, counted from where the operation begins; or at the next
+ * call of the one after it. */
+static const char *fatal, *fatal_then;
+static unsigned fatal_left;
+
+static void fatal_hook(const char *function, struct hsm_turn *ret)
+{
+    (void)ret;
+    if (strcmp(function, fatal) != 0 || --fatal_left > 0)
+        return;
+    if (!fatal_then)
+        _exit(0);
+    fatal = fatal_then;
+    fatal_then = NULL;
+    fatal_left = 1;
+}
+
+static int dies(void)
+{
+    begin();
+    target = find_class(DOOMED, CKO_PRIVATE_KEY);
+    hook_between = fatal_hook;
+    atomic_store(&hook_armed, true);
+    if (strcmp(fatal, "C_DestroyObject") == 0)
+        call_destroy();
+    else
+        call_birth();
+    return 1;
+}
+
+static void died(const char *folder, const char *function, unsigned at, const char *then)
+{
+    make_three(folder);
+    spot_set(folder);
+    fatal = function;
+    fatal_left = at;
+    fatal_then = then;
+    if (child(dies) != 0)
+        fail_msg("no death at call %u of %s: %s", at, function, child_said());
+}
+
+/* The sites hold what they were offered, the primary nothing yet. */
+static void make_unborn(const char *folder)
+{
+    died(folder, "C_CopyObject", 1, NULL);
+}
+
+/* The key is permanent, and not in the log. */
+static void make_held(const char *folder)
+{
+    died(folder, "C_CopyObject", 2, "C_GetAttributeValue");
+}
+
+/* A key is gone at one site and not at the next. */
+static void make_ended(const char *folder)
+{
+    died(folder, "C_DestroyObject", 3, NULL);
+}
+
 const struct stage stage_three = {"three sites", true, make_three};
 static const struct stage stage_two = {"two sites", true, make_two},
-                          stage_asked = {"a site asked for", true, make_asked};
+                          stage_asked = {"a site asked for", true, make_asked},
+                          stage_unborn = {"a birth that died", true, make_unborn},
+                          stage_held = {"a birth that died late", true, make_held},
+                          stage_ended = {"an end that died", true, make_ended};
 
 const struct deed estate_operations[] = {
     {"birth", &stage_three, begin_birth, run_birth, check_birth, true, false},
@@ -263,5 +349,8 @@ const struct deed estate_operations[] = {
     {"move", &stage_three, begin_move, run_move, check_move, false, false},
     {"enrol-ask", &stage_two, begin_ask, run_ask, check_ask, false, false},
     {"enrol", &stage_asked, begin_enrol, run_enrol, check_enrol, false, false},
+    {"settle-unborn", &stage_unborn, begin_settle, run_settle, check_settle, false, false},
+    {"settle-held", &stage_held, begin_settle, run_settle, check_settle, false, false},
+    {"settle-ended", &stage_ended, begin_settle, run_settle, check_settle_ended, false, false},
     {.name = NULL},
 };

@@ -21,7 +21,7 @@ sweep() {
 
 sweep crash 4 1 append append-tile append-torn change-log-key publish create new-home
 sweep crash 45 1 birth plain-birth destroy modify import sign promote enrol-ask enrol
-sweep crash 60 3 retire drill
+sweep crash 60 3 retire drill settle-unborn settle-held settle-ended
 sweep crash 60 1 move
 sweep crash 90 5 replicate
 sweep crash 15 1 log-move
