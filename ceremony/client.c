@@ -12,6 +12,7 @@
 #include "core/bindings.h"
 #include "core/file.h"
 #include "core/limits.h"
+#include "estate/estate.h"
 #include "estate/vendor.h"
 
 #define MODULE_NAME "quorate-pkcs11.so"
@@ -80,6 +81,16 @@ static enum outcome client_load(struct client *c, const char *path, struct fault
     return OK;
 }
 
+/* PKCS#11 has but a number for it; mostly it is the bindings or the home, which say more of themselves. */
+static enum outcome start_explain(const char *path, const char *bindings, CK_RV rv, struct fault *f)
+{
+    struct estate *e = NULL;
+    enum outcome o = estate_open(bindings, &e, f);
+
+    estate_close(e);
+    return o != OK ? o : fault_set(f, E_DEVICE, "%s does not start (0x%lx)", path, rv);
+}
+
 static enum outcome client_start(struct client *c, const char *path, const char *bindings, struct fault *f)
 {
     CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK};
@@ -95,7 +106,7 @@ static enum outcome client_start(struct client *c, const char *path, const char 
     rv = c->functions->C_Initialize(&args);
     free(given);
     if (rv != CKR_OK)
-        return fault_set(f, E_DEVICE, "%s does not start (0x%lx)", path, rv);
+        return start_explain(path, bindings, rv, f);
     c->initialized = true;
     if (!symbol_find(c->library, "C_GetInterface", &ask, sizeof ask) || ask(name, NULL, &found, 0) != CKR_OK ||
         !found || !found->functions)

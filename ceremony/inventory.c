@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ceremony/client.h"
+#include "ceremony/columns.h"
 #include "ceremony/print.h"
 #include "ceremony/tool.h"
 
@@ -16,13 +17,51 @@ static enum tone kind_tone(const char *kind)
     return strcmp(kind, "own") == 0 || strcmp(kind, "other") == 0 ? TONE_FAINT : TONE_BAD;
 }
 
-static void object_put(struct buf *b, const char *kind, const json_t *item)
+static const char *object_label(const json_t *item)
 {
-    const char *label = json_string_or_null(item, "label"), *id = json_string_or_null(item, "id");
+    const char *label = json_string_or_null(item, "label");
+    return label != NULL ? label : "(no text)";
+}
+
+static const char *object_kind(const json_t *item)
+{
+    const char *kind = json_string_or_null(item, "kind");
+    return kind != NULL ? kind : "missing"; /* of those the answer says no kind */
+}
+
+#define LABEL_WIDTH 18 /* at most: beside it stand 40 digits */
+
+/* As wide as the widest of the site's. */
+struct widths {
+    unsigned kind, class, label;
+};
+
+static void wider(unsigned *width, const char *text)
+{
+    size_t columns = columns_count(span_str(text != NULL ? text : "-"));
+    *width = columns > *width ? (unsigned)columns : *width;
+}
+
+static void objects_measure(const json_t *list, struct widths *w)
+{
+    const json_t *item = NULL;
+    size_t i = 0;
+    json_array_foreach((json_t *)(uintptr_t)list, i, item)
+    {
+        wider(&w->kind, object_kind(item));
+        wider(&w->class, json_string_or_null(item, "class"));
+        wider(&w->label, object_label(item));
+        w->label = w->label < LABEL_WIDTH ? w->label : LABEL_WIDTH;
+    }
+}
+
+static void object_put(struct buf *b, const json_t *item, const struct widths *w)
+{
+    const char *id = json_string_or_null(item, "id");
     buf_puts(b, "  ");
-    print_cell(b, kind_tone(kind), kind, 11);
-    print_cell(b, TONE_PLAIN, json_string_or_null(item, "class"), 13);
-    print_cell(b, TONE_PLAIN, label != NULL ? label : "(no text)", 24);
+    print_cell(b, kind_tone(object_kind(item)), object_kind(item), w->kind);
+    print_cell(b, TONE_PLAIN, json_string_or_null(item, "class"), w->class);
+    print_cell(b, TONE_PLAIN, object_label(item), w->label);
     print_text(b, id != NULL && id[0] != '\0' ? id : NULL);
     buf_puts(b, "\n");
 }
@@ -43,6 +82,7 @@ static void site_put(struct buf *b, const json_t *site)
 {
     const char *why = json_string_or_null(site, "why");
     const json_t *item = NULL;
+    struct widths w = {0};
     size_t i = 0;
     print_text(b, json_string_or_null(site, "token"));
     buf_puts(b, " at ");
@@ -59,12 +99,10 @@ static void site_put(struct buf *b, const json_t *site)
         print_text(b, why);
         buf_puts(b, "\n");
     }
-    json_array_foreach(json_object_get(site, "objects"), i, item)
-    {
-        const char *kind = json_string_or_null(item, "kind");
-        object_put(b, kind != NULL ? kind : "unknown", item);
-    }
-    json_array_foreach(json_object_get(site, "missing"), i, item) object_put(b, "missing", item);
+    objects_measure(json_object_get(site, "objects"), &w);
+    objects_measure(json_object_get(site, "missing"), &w);
+    json_array_foreach(json_object_get(site, "objects"), i, item) object_put(b, item, &w);
+    json_array_foreach(json_object_get(site, "missing"), i, item) object_put(b, item, &w);
 }
 
 bool inventory_holds(const json_t *answer)

@@ -172,7 +172,7 @@ enum outcome run_script_print(const struct arguments *a, struct fault *f)
 
     if (o == OK) {
         paper_put(s, &b);
-        o = print_out(&b, f);
+        o = print_exact(&b, f);
     }
     script_free(s);
     buf_free(&b);

@@ -108,8 +108,14 @@ case_usage() {
 }
 
 case_no_estate_yet() {
-    ends 2 "$Q" status
-    says 'quorate init'
+    local command
+    # Those that ask the module too say what it could not read, not what PKCS#11 calls it.
+    for command in status inventory drill settle; do
+        ends 2 "$Q" $command
+        says 'quorate init'
+        ends 2 "$Q" $command --bindings "$D/none.yaml"
+        says "$D/none.yaml"
+    done
     ! generate EC:secp384r1 app-1 >/dev/null 2>&1 || fail 'a birth without an estate'
 }
 
