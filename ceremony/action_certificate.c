@@ -209,13 +209,39 @@ static enum outcome request_leave(const struct signing *g, const struct digest *
     return o == OK ? fault_set(f, E_REFUSED, "%s", why) : o;
 }
 
+/* libp11 knows no Ed25519: the module is asked itself. */
+static enum outcome edwards_sign(const struct signing *g, struct buf *ret_der, struct digest *ret_request,
+                                 struct fault *f)
+{
+    struct client *c = g->runner->client;
+    struct buf raw = BUF(1024);
+    struct fault refused = {.outcome = OK};
+    enum outcome o = runner_stand(g->runner, g->step, OP_USE, &g->tbs_digest, f);
+
+    if (o == OK)
+        o = pkcs11_sign_edwards(c, g->runner->estate, g->key->token, g->key->id, buf_span(&g->tbs), &raw, ret_request,
+                                &refused);
+    if (refused.outcome == E_REFUSED)
+        o = request_leave(g, ret_request, refused.text, f);
+    else if (refused.outcome != OK)
+        *f = refused;
+    if (o == OK)
+        o = signed_structure_join(buf_span(&raw), buf_span(&g->key->public_key), g->profile->signature,
+                                  buf_span(&g->tbs), ret_der, f);
+    buf_free(&raw);
+    return o;
+}
+
 static enum outcome hsm_sign(const struct signing *g, struct buf *ret_der, struct digest *ret_request, struct fault *f)
 {
     struct client *c = g->runner->client;
     struct hsm_key key = {0};
     struct fault refused = {.outcome = OK};
-    enum outcome o = runner_stand(g->runner, g->step, OP_USE, &g->tbs_digest, f);
+    enum outcome o = OK;
 
+    if (strcmp(g->profile->key, "EC:Ed25519") == 0)
+        return edwards_sign(g, ret_der, ret_request, f);
+    o = runner_stand(g->runner, g->step, OP_USE, &g->tbs_digest, f);
     if (o == OK)
         o = hsm_key_open(c, g->runner->estate, g->key->token, g->key->id, &key, f);
     if (o != OK)

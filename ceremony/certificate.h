@@ -23,22 +23,23 @@ enum outcome certificate_compose(const struct profile *p, const struct certifica
 enum outcome csr_compose(const struct profile *p, struct span public_key, struct buf *ret_info, struct fault *f);
 
 /* Signs exactly these bytes (TBSCertificate or CertificationRequestInfo) and puts the signed structure together. The
- * signature is verified by public_key (SPKI) before anything is returned. digest: "SHA256", "SHA384", "SHA512".
+ * signature is verified by public_key (SPKI) before anything is returned. digest: "SHA256", "SHA384", "SHA512", of Ed25519 anything.
  * E_DEVICE: the key does not sign, or signed something else. */
 enum outcome signed_structure_make(EVP_PKEY *key, struct span public_key, const char *digest, struct span tbs,
                                    struct buf *ret_der, struct fault *f);
-/* The same of a signature that an HSM gave before: EC r||s, RSA as it stands there. E_REFUSED: it is none of these bytes. */
+/* The same of a signature that an HSM gave before: ECDSA r||s, RSA and Ed25519 as it stands there. E_REFUSED: it is none of these bytes. */
 enum outcome signed_structure_join(struct span raw, struct span public_key, const char *digest, struct span tbs,
                                    struct buf *ret_der, struct fault *f);
 /* The first part of a signed structure: the exact bytes that were signed. */
 enum outcome signed_structure_open(struct span der, struct span *ret_tbs, struct fault *f);
 /* The algorithm that the key and the digest make, and the signature. */
 enum outcome signed_structure_check(struct span der, struct span public_key, const char *digest, struct fault *f);
-/* SHA-256 of what an HSM is given for such a signature: CKM_ECDSA the hash; CKM_RSA_PKCS its DigestInfo. */
+/* SHA-256 of what an HSM is given for such a signature: CKM_ECDSA the hash; CKM_RSA_PKCS its DigestInfo;
+ * CKM_EDDSA the bytes themselves. */
 enum outcome signed_data_digest(struct span public_key, const char *digest, struct span tbs, struct digest *ret,
                                 struct fault *f);
 
-/* SHA-256 of what an HSM returned for it: EC r||s, RSA as it stands there. */
+/* SHA-256 of what an HSM returned for it: ECDSA r||s, RSA and Ed25519 as it stands there. */
 enum outcome signed_signature_digest(struct span der, struct span public_key, struct digest *ret, struct fault *f);
 
 /* Every field against the profile, the key, and itself: DER length, version, serial (positive, enough bits), signature

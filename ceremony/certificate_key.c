@@ -85,14 +85,19 @@ enum outcome spki_open(struct span spki, EVP_PKEY **ret, char ret_type[16], stru
     return o;
 }
 
+bool key_hashes(const char *type)
+{
+    return strcmp(type, "EC:Ed25519") != 0;
+}
+
 void signature_algorithm_put(struct buf *b, const char *type, const char *digest)
 {
     bool rsa = strncmp(type, "RSA:", 4) == 0;
-    const char *oid = "";
+    const char *oid = key_hashes(type) ? "" : ED25519;
     size_t whole = 0;
 
     for (size_t i = 0; i < sizeof signature_oids / sizeof *signature_oids; i++) {
-        if (strcmp(signature_oids[i].digest, digest) == 0)
+        if (key_hashes(type) && strcmp(signature_oids[i].digest, digest) == 0)
             oid = rsa ? signature_oids[i].rsa : signature_oids[i].ecdsa;
     }
     whole = der_begin(b, DER_SEQUENCE);

@@ -58,7 +58,8 @@ enum outcome signed_structure_check(struct span der, struct span public_key, con
     signature_algorithm_put(&algorithm, type, digest);
     if (algorithm.failed || !span_equal(buf_span(&algorithm), p.algorithm))
         o = fault_set(f, E_REFUSED, "signature algorithm: not the one that a key of type %s and %s make", type, digest);
-    else if (EVP_DigestVerifyInit_ex(context, NULL, digest, crypto_context(), NULL, key, NULL) != 1 ||
+    else if (EVP_DigestVerifyInit_ex(context, NULL, key_hashes(type) ? digest : NULL, crypto_context(), NULL, key,
+                                     NULL) != 1 ||
              EVP_DigestVerify(context, p.signature.data, p.signature.len, p.tbs.data, p.tbs.len) != 1)
         o = fault_set(f, E_REFUSED, "signature: it does not hold by the issuer's key");
 out:
@@ -94,7 +95,8 @@ enum outcome signed_structure_make(EVP_PKEY *key, struct span public_key, const 
 
     if (o != OK)
         goto out;
-    if (EVP_DigestSignInit_ex(context, NULL, digest, crypto_context(), NULL, key, NULL) != 1 ||
+    if (EVP_DigestSignInit_ex(context, NULL, key_hashes(type) ? digest : NULL, crypto_context(), NULL, key, NULL) !=
+            1 ||
         EVP_DigestSign(context, signature, &len, tbs.data, tbs.len) != 1) {
         o = fault_set(f, E_DEVICE, "the key does not sign");
         goto out;
@@ -127,7 +129,7 @@ enum outcome signed_structure_join(struct span raw, struct span public_key, cons
     EVP_PKEY_free(public);
     if (o != OK)
         return o;
-    if (strncmp(type, "RSA:", 4) == 0) {
+    if (strncmp(type, "RSA:", 4) == 0 || !key_hashes(type)) {
         buf_put(&signature, raw.data, raw.len);
     } else { /* Ecdsa-Sig-Value, RFC 3279, section 2.2.3 */
         size_t pair = der_begin(&signature, DER_SEQUENCE);
@@ -171,7 +173,7 @@ static void digest_info_put(struct buf *b, const char *digest, struct span hash)
 enum outcome signed_data_digest(struct span public_key, const char *digest, struct span tbs, struct digest *ret,
                                 struct fault *f)
 {
-    struct buf data = BUF(128);
+    struct buf data = BUF(LIMIT_CERTIFICATE);
     EVP_PKEY *key = NULL;
     uint8_t hash[EVP_MAX_MD_SIZE];
     size_t len = 0;
@@ -181,7 +183,9 @@ enum outcome signed_data_digest(struct span public_key, const char *digest, stru
     EVP_PKEY_free(key);
     if (o != OK)
         return o;
-    if (EVP_Q_digest(crypto_context(), digest, NULL, tbs.data, tbs.len, hash, &len) != 1)
+    if (!key_hashes(type))
+        buf_put(&data, tbs.data, tbs.len);
+    else if (EVP_Q_digest(crypto_context(), digest, NULL, tbs.data, tbs.len, hash, &len) != 1)
         o = fault_set(f, E_INVALID, "libcrypto knows no hash %s", digest);
     else if (strncmp(type, "RSA:", 4) == 0)
         digest_info_put(&data, digest, span_of(hash, len));
@@ -225,7 +229,7 @@ enum outcome signed_signature_digest(struct span der, struct span public_key, st
     if (o != OK)
         goto out;
     rest = p.signature;
-    if (strncmp(type, "RSA:", 4) == 0) {
+    if (strncmp(type, "RSA:", 4) == 0 || !key_hashes(type)) {
         buf_put(&raw, rest.data, rest.len);
     } else {
         size_t size = ((size_t)EVP_PKEY_get_bits(key) + 7) / 8;

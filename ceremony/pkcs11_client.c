@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ceremony/terminal.h"
+#include "core/encode.h"
 #include "core/limits.h"
 
 static const struct key_type {
@@ -202,4 +203,56 @@ out:
     free(own_label);
     pkcs11_session_close(c, session);
     return o;
+}
+
+static CK_RV private_find(CK_FUNCTION_LIST *p, CK_SESSION_HANDLE session, struct span id, CK_OBJECT_HANDLE *ret)
+{
+    CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
+    CK_ATTRIBUTE wanted[] = {{CKA_CLASS, &class, sizeof class}, {CKA_ID, (void *)(uintptr_t)id.data, id.len}};
+    CK_OBJECT_HANDLE found = CK_INVALID_HANDLE;
+    CK_ULONG count = 0;
+    CK_RV rv = p->C_FindObjectsInit(session, wanted, sizeof wanted / sizeof *wanted);
+
+    if (rv == CKR_OK) {
+        rv = p->C_FindObjects(session, &found, 1, &count);
+        p->C_FindObjectsFinal(session);
+    }
+    if (rv == CKR_OK && count != 1)
+        rv = CKR_KEY_HANDLE_INVALID;
+    if (rv == CKR_OK)
+        *ret = found;
+    return rv;
+}
+
+enum outcome pkcs11_sign_edwards(struct client *c, const struct estate *e, const char *token, const char *id_hex,
+                                 struct span message, struct buf *ret, struct digest *ret_request, struct fault *f)
+{
+    CK_FUNCTION_LIST *p = client_functions(c);
+    CK_MECHANISM mechanism = {CKM_EDDSA, NULL, 0};
+    CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
+    CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
+    struct buf id = BUF(LIMIT_ATTRIBUTE);
+    uint8_t signature[128];
+    CK_ULONG len = sizeof signature;
+    CK_RV rv = CKR_OK;
+    enum outcome o = hex_parse_buf(id_hex, &id, f);
+
+    *ret_request = (struct digest){{0}};
+    if (o == OK)
+        o = pkcs11_session_open(c, e, token, &session, f);
+    if (o != OK)
+        goto out;
+    rv = private_find(p, session, buf_span(&id), &key);
+    if (rv == CKR_OK)
+        rv = p->C_SignInit(session, &mechanism, key);
+    if (rv == CKR_OK)
+        rv = p->C_Sign(session, (void *)(uintptr_t)message.data, message.len, signature, &len);
+    if (rv == CKR_OK)
+        buf_put(ret, signature, len);
+    else
+        o = pkcs11_refusal(c, "C_Sign", rv, ret_request, f);
+    pkcs11_session_close(c, session);
+out:
+    buf_free(&id);
+    return o == OK && ret->failed ? fault_memory(f) : o;
 }

@@ -19,6 +19,10 @@ void pkcs11_session_close(struct client *c, CK_SESSION_HANDLE session);
 enum outcome pkcs11_generate(struct client *c, const struct estate *e, const char *token, const char *label,
                              const char *type, struct digest *ret_request, struct fault *f);
 
+/* Signs these bytes with the Ed25519 key of that CKA_ID (hex). E_REFUSED, *ret_request: as pkcs11_generate. */
+enum outcome pkcs11_sign_edwards(struct client *c, const struct estate *e, const char *token, const char *id_hex,
+                                 struct span message, struct buf *ret, struct digest *ret_request, struct fault *f);
+
 /* Why the last call was refused: E_REFUSED with the module's words and the request; E_DEVICE where it says nothing. */
 enum outcome pkcs11_refusal(struct client *c, const char *function, CK_RV rv, struct digest *ret_request,
                             struct fault *f);

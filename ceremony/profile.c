@@ -13,17 +13,20 @@
 static const struct {
     const char *name;
     unsigned hash_bits;
-} key_types[] = {{"EC:P-256", 256}, {"EC:P-384", 384}, {"EC:P-521", 512}, {"RSA:3072", 512}, {"RSA:4096", 512}};
-static const unsigned hash_bits[] = {256, 384, 512};
+} key_types[] = {{"EC:P-256", 256}, {"EC:P-384", 384}, {"EC:P-521", 512},
+                 {"RSA:3072", 512}, {"RSA:4096", 512}, {"EC:Ed25519", 0}};
+static const unsigned hash_bits[] = {256, 384, 512, 0}; /* 0: of Ed25519, which hashes nothing beforehand */
 
 static enum outcome key_parse(struct profile *p, const struct yaml *root, struct fault *f)
 {
     const struct yaml *key = yaml_get(root, "key"), *signature = yaml_get(root, "signature");
     unsigned type = 0, hash = 0;
-    enum outcome o = yaml_choice(key, "EC:P-256 EC:P-384 EC:P-521 RSA:3072 RSA:4096", &type, f);
+    enum outcome o = yaml_choice(key, "EC:P-256 EC:P-384 EC:P-521 RSA:3072 RSA:4096 EC:Ed25519", &type, f);
 
     if (o == OK)
-        o = yaml_choice(signature, "SHA256 SHA384 SHA512", &hash, f);
+        o = yaml_choice(signature, "SHA256 SHA384 SHA512 Ed25519", &hash, f);
+    if (o == OK && (hash_bits[hash] == 0) != (key_types[type].hash_bits == 0))
+        o = yaml_fault(signature, f, "Ed25519 was expected with a key of type EC:Ed25519, and with no other");
     if (o == OK && hash_bits[hash] > key_types[type].hash_bits)
         o = yaml_fault(signature, f, "%s is longer than a key of type %s signs; a shorter hash was expected",
                        signature->scalar, key->scalar);

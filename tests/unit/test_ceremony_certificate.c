@@ -264,6 +264,56 @@ static void test_data_digest(void **state)
     buf_free(&spki);
 }
 
+/* Ed25519 (RFC 8410, RFC 8032): no parameters, no hash, the signature as it comes; and of no byte another value. */
+static void test_edwards(void **state)
+{
+    static const uint8_t algorithm[] = {0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70};
+    char text[sizeof profile_text + 64];
+    struct profile *p = NULL;
+    EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    struct buf spki = BUF(4096), tbs = BUF(LIMIT_CERTIFICATE), der = BUF(LIMIT_CERTIFICATE),
+               joined = BUF(LIMIT_CERTIFICATE);
+    const char *at = strstr(profile_text, "key: EC:P-256\nsignature: SHA256");
+    struct digest expected, found;
+    struct fault f = {0};
+
+    (void)state;
+    assert_non_null(at);
+    snprintf(text, sizeof text, "%.*skey: EC:Ed25519\nsignature: Ed25519%s", (int)(at - profile_text), profile_text,
+             at + strlen("key: EC:P-256\nsignature: SHA256"));
+    assert_int_equal(profile_parse("p.yaml", span_str(text), &p, &f), OK);
+    compose(p, key_spki(key, &spki), &tbs);
+    assert_int_equal(signed_structure_make(key, buf_span(&spki), "Ed25519", buf_span(&tbs), &der, &f), OK);
+    if (certificate_check(p, buf_span(&der), buf_span(&spki), buf_span(&spki), &f) != OK)
+        fail_msg("%s", f.text);
+    assert_memory_equal(der.data + der.len - 64 - 3 - sizeof algorithm, algorithm, sizeof algorithm);
+    assert_true(digest_one(&expected, buf_span(&tbs)));
+    assert_int_equal(signed_data_digest(buf_span(&spki), "Ed25519", buf_span(&tbs), &found, &f), OK);
+    assert_true(digest_equal(&found, &expected));
+    assert_true(digest_one(&expected, span_of(der.data + der.len - 64, 64)));
+    assert_int_equal(signed_signature_digest(buf_span(&der), buf_span(&spki), &found, &f), OK);
+    assert_true(digest_equal(&found, &expected));
+    assert_int_equal(signed_structure_join(span_of(der.data + der.len - 64, 64), buf_span(&spki), "Ed25519",
+                                           buf_span(&tbs), &joined, &f),
+                     OK);
+    assert_true(span_equal(buf_span(&joined), buf_span(&der)));
+    assert_int_equal(
+        signed_structure_join(span_of(der.data, 64), buf_span(&spki), "Ed25519", buf_span(&tbs), &joined, &f),
+        E_REFUSED);
+    for (size_t i = 0; i < der.len; i++) {
+        der.data[i] ^= 1;
+        if (certificate_check(p, buf_span(&der), buf_span(&spki), buf_span(&spki), &f) != E_REFUSED)
+            fail_msg("byte %zu", i);
+        der.data[i] ^= 1;
+    }
+    profile_free(p);
+    EVP_PKEY_free(key);
+    buf_free(&joined);
+    buf_free(&der);
+    buf_free(&tbs);
+    buf_free(&spki);
+}
+
 /* What an HSM gave before is put together again: two numbers of the curve's length, however they begin. */
 static void test_join(void **state)
 {
@@ -374,6 +424,7 @@ int main(void)
         WITH_FIXTURE(test_outlived),
         WITH_FIXTURE(test_csr),
         WITH_FIXTURE(test_data_digest),
+        WITH_FIXTURE(test_edwards),
         WITH_FIXTURE(test_join),
         cmocka_unit_test(test_der),
     };

@@ -34,7 +34,8 @@ class Profile:
         value = members(parse_canonical(data), "extensions id issuer key serial-bits signature subject validity", "the profile")
         need(type(value["id"]) is str and NAME.fullmatch(value["id"]), "the profile's id")
         self.id, self.issuer, self.key, self.signature = (value[name] for name in ("id", "issuer", "key", "signature"))
-        need(self.issuer in ("self", "another") and self.signature in HASHES, "the profile's issuer or signature")
+        need(self.issuer in ("self", "another") and (self.signature == "Ed25519" if self.key == "EC:Ed25519" else self.signature in HASHES),
+             "the profile's issuer or signature")
         self.serial_bits = count(value["serial-bits"], 64, 127, "serial-bits")
         self.validity = None if value["validity"] == "none" else duration(value["validity"], "validity")
         self.subject = sequence(*[self._attribute(item) for item in value["subject"]])
@@ -138,6 +139,8 @@ def check_csr_fields(tbs, made_by, spki):
 
 
 def algorithm(made_by, spki):
+    if made_by.signature == "Ed25519":
+        return sequence(der.encode_oid("1.3.101.112"))
     last = HASHES[made_by.signature][2]
     if crypto.key_type(spki)[0].startswith("EC:"):
         return sequence(der.encode_oid("1.2.840.10045.4.3.%d" % last))
@@ -172,6 +175,10 @@ def check(whole, tbs, made_by, spki, issued, used):
         check_fields(tbs, made_by, spki)
     else:
         check_csr_fields(tbs, made_by, spki)
+    if made_by.signature == "Ed25519":
+        need(crypto.ed25519(spki[-32:], tbs, signature), "signature: it does not hold")
+        need((sha256_hex(tbs), sha256_hex(signature)) == (used["data"], used["signature"]), "the HSM was given, or gave, other bytes")
+        return
     hashing, oid, _ = HASHES[made_by.signature]
     hashed = hashing(tbs).digest()
     if made_by.key.startswith("EC:"):
