@@ -57,7 +57,7 @@ case_renewed() {
 case_renewed_elsewhere() {
     sed -i '/id: birth of an application key pair/,/quorum:/ s/of: key-custodian, at-least: 3/&, within: 1 hour/' "$D/policy.yaml"
     prepare_ready >/dev/null 2>&1
-    local beside first second
+    local beside first
     asks generate EC:secp384r1 app-1
     beside=$D/estate/requests/$ID
     brought() { # what is told; then as whom and what
