@@ -32,6 +32,9 @@ enum outcome request_named(struct estate *e, const char *id, struct request **re
 void request_row_put(struct estate *e, const struct state_request *known, moment now, struct buf *b);
 json_t *request_row_json(struct estate *e, const struct state_request *known, moment now);
 
+/* Enough people approved it: it waits for whoever asked, to ask again. */
+bool request_approved(struct estate *e, const struct state_request *known);
+
 /* The verdict as of now, whoever judges. */
 enum outcome request_judge(struct estate *e, const struct request *r, struct verdict **ret, struct fault *f);
 

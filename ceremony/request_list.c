@@ -15,6 +15,21 @@ static void findings_put(const struct verdict *v, struct buf *ret)
             buf_putf(ret, "%s%s", ret->len > 0 ? "; " : "", v->findings[i].text);
 }
 
+bool request_approved(struct estate *e, const struct state_request *known)
+{
+    struct request *r = NULL;
+    struct verdict *v = NULL;
+    struct fault f = {.outcome = OK};
+    enum outcome o = estate_request(e, &known->id, &r, &f);
+
+    if (o == OK)
+        o = request_judge(e, r, &v, &f);
+    bool approved = o == OK && v->decision == DECISION_ALLOW;
+    verdict_free(v);
+    request_free(r);
+    return approved;
+}
+
 /* In one line: whom the request waits for. A request whose policy or file is gone says so instead. */
 static void missing_put(struct estate *e, const struct state_request *known, struct buf *ret)
 {

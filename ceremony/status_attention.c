@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "ceremony/status.h"
@@ -66,11 +67,23 @@ static void policy_look(struct attention *a)
     buf_free(&next);
 }
 
+/* Without the names that stand before it anyhow; "": nothing is said. */
+static const char *answer_why(const struct status *s, const char *token, const char *site)
+{
+    const char *why = json_string_or_null(status_answer(s, token, site), "why");
+    char before[2 * LIMIT_NAME + 8];
+    size_t len = (size_t)snprintf(before, sizeof before, "%s at %s: ", token, site);
+
+    if (why == NULL)
+        return "";
+    return strncmp(why, before, len) == 0 ? why + len : why;
+}
+
 static void site_look(struct attention *a, const char *token, const char *site)
 {
     const struct status *s = a->status;
     const struct state_site *known = state_site(&s->estate->state, token, site);
-    const char *answer = json_string_or_null(status_answer(s, token, site), "state");
+    const char *answer = json_string_or_null(status_answer(s, token, site), "state"), *why = answer_why(s, token, site);
     struct buf next = BUF(OUTPUT_MAX);
 
     if (known == NULL && state_site_retired(&s->estate->state, token, site) != NULL) {
@@ -82,8 +95,8 @@ static void site_look(struct attention *a, const char *token, const char *site)
         buf_putf(&next, "quorate arrive %s %s --bag NUMBER", token, site);
         attention_add(a, buf_str(&next), "%s at %s is on its way", token, site);
     } else if (s->answering != NULL && !word_is(answer, "ready") && !word_is(answer, "elsewhere")) {
-        attention_add(a, "", "%s at %s does not answer as the HSM that was enrolled: %s", token, site,
-                      answer != NULL ? answer : "not seen");
+        attention_add(a, "", "%s at %s does not answer as the HSM that was enrolled: %s%s%s%s", token, site,
+                      answer != NULL ? answer : "not seen", why[0] != '\0' ? " (" : "", why, why[0] != '\0' ? ")" : "");
     } else if (status_drill_due(s, known) <= s->now) {
         buf_putf(&next, "quorate drill %s %s", token, site);
         attention_add(a, buf_str(&next), "%s at %s is due for a drill", token, site);
@@ -113,13 +126,21 @@ static void sites_look(struct attention *a)
 static void people_look(struct attention *a)
 {
     const struct state *state = &a->status->estate->state;
-    size_t waiting = 0;
+    size_t waiting = 0, approved = 0;
 
-    for (size_t i = 0; i < state->request_count; i++)
-        waiting += status_waits(a->status, &state->requests[i]);
+    for (size_t i = 0; i < state->request_count; i++) {
+        bool waits = status_waits(a->status, &state->requests[i]);
+        bool done = waits && request_approved(a->status->estate, &state->requests[i]);
+
+        approved += done;
+        waiting += waits && !done;
+    }
     if (waiting > 0)
         attention_add(a, "quorate request list", "%zu %s for people", waiting,
                       waiting == 1 ? "request waits" : "requests wait");
+    if (approved > 0)
+        attention_add(a, "quorate request list", "%zu %s to be asked again", approved,
+                      approved == 1 ? "approved request waits" : "approved requests wait");
     for (size_t i = 0; i < state->ceremony_count; i++)
         if (!state->ceremonies[i].closed)
             attention_add(a, "quorate run SCRIPT", "the ceremony %s is open", state->ceremonies[i].id);
@@ -266,7 +287,10 @@ void status_attention_put(const struct status *s, struct buf *b)
         const char *next = json_string_or_null(row, "next");
 
         buf_puts(b, "  ");
-        print_cell(b, TONE_WAIT, json_string_or_null(row, "text"), next != NULL ? 36 : 0);
+        if (next != NULL)
+            print_cell(b, TONE_WAIT, json_string_or_null(row, "text"), 36);
+        else
+            print_toned(b, TONE_WAIT, json_string_or_null(row, "text"));
         print_text(b, next != NULL ? next : "");
         buf_puts(b, "\n");
     }

@@ -24,7 +24,7 @@ stopped_by() {
     ! "$Q" log show --type intent | grep -q generate || fail 'something was begun on an HSM'
     must "$Q" status
     matches "root +$1 .* $2$"
-    says "root at $1 does not answer as the HSM that was enrolled: $2"
+    says "root at $1 does not answer as the HSM that was enrolled: $2 (" '1 approved request waits to be asked again'
     [ "$(count_on_hsms app-1 privkey)" = '0 0 0' ] || fail 'a key was made'
 }
 
