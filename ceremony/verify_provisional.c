@@ -183,6 +183,11 @@ void verify_awaited(struct verifier *v)
                 "there yet",
                 t->label != NULL ? t->label : "", t->offered.count > 0 ? t->offered.items[0] : "a site",
                 (unsigned long long)t->seq, moment_format(t->until).text);
+        else if (t->state == INTENT_OPEN && t->until != 0)
+            claim_evidence(&v->claims, CLAIM_SITES,
+                           "the retirement of %s at %s (entry %llu) waits until %s for what other sites are to prove",
+                           t->token, json_string_or_null(t->body, "site"), (unsigned long long)t->seq,
+                           moment_format(t->until).text);
         else if (t->state == INTENT_PROVISIONAL)
             claim_evidence(&v->claims, CLAIM_BIRTHS,
                            "the key \"%s\" (entry %llu) is provisional until %s: not born yet",

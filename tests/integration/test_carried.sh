@@ -353,6 +353,29 @@ case_retires() {
     small_ceremony retired host
 }
 
+# Whoever takes in $D/drill dies at one call after the other; the same again, or the command that waits, completes it.
+killed_in_the_import() {
+    local step rc died=0
+    cp -a "$D" "$D.before"
+    for step in $(seq 1 2 200); do
+        rc=0
+        QUORATE_CRASH_AT=$step "$Q" receipt import "$D/drill" --module build/crash/quorate-pkcs11.so >"$D.step" 2>&1 || rc=$?
+        [ "$rc" = 137 ] || break
+        died=$((died + 1))
+        "$Q" receipt import "$D/drill" >"$D.step" 2>&1 || "$Q" retire root cardiff >>"$D.step" 2>&1 ||
+            fail "killed at $step, and not completed: $(cat "$D.step")"
+        [ "$(count_with_far app-1 privkey)" = '1 0 1' ] || fail "killed at $step: not destroyed there, or elsewhere"
+        must "$Q" settle --json
+        says '"settled":[]'
+        must "$Q" log check
+        rm -rf "$D"
+        cp -a "$D.before" "$D"
+    done
+    [ "$rc" = 0 ] && [ "$died" -gt 3 ] || fail "killed $died times, then ended with $rc: $(cat "$D.step")"
+    rm -rf "$D" "$D.step"
+    mv "$D.before" "$D"
+}
+
 # Another site retires: what is here proves every key for that, by files, and not by an answer of before.
 case_others_retire() {
     local open=$D/estate/inquiries/root@glasgow.drill.json kept
@@ -389,6 +412,7 @@ case_others_retire() {
     says 'root at cardiff is retiring since entry'
     exported drill
     accepted drill
+    killed_in_the_import
     # A death after its entry: it is not logged twice.
     cp "$open" "$D/open"
     must "$Q" receipt import "$D/drill"
@@ -425,7 +449,7 @@ case_others_retire_meanwhile() {
     must "$Q" receipt import "$D/offer"
     ends 1 "$Q" receipt import "$D/drill"
     says 'root at glasgow: proven, 1 key' 'before other keys came there' 'glasgow: awaited until'
-    small_ceremony waiting host
+    small_ceremony waiting host 'the retirement of root at cardiff (entry ' 'waits until 20'
     must far direct glasgow --delete-object --type privkey --label app-2
     exported born drill
     accepted drill

@@ -150,6 +150,9 @@ def _conclude(report, world, keys, ceremonies):
         if intent.open and intent.until is not None and brought is not None:
             report.proven("key %s goes to %s, whose receipt is awaited until %s: it does not count there yet", brought["label"],
                           brought["site"], intent.until)
+        elif intent.open and intent.entry.body["operation"] == "retire-site" and "until" in intent.entry.body:
+            report.proven("the retirement of %s at %s (entry %d) waits until %s for what other sites are to prove",
+                          intent.entry.body["token"], intent.entry.body["site"], intent.entry.seq, intent.entry.body["until"])
         elif intent.open and intent.until is not None:
             report.proven("key %s is provisional until %s: not born yet", intent.entry.body.get("label", ""), intent.until)
     for key in world.keys:
