@@ -132,7 +132,7 @@ class Case:
                      "RSA:3072": ("CKA_MODULUS_BITS", 3072), "AES:256": ("CKA_VALUE_LEN", 32)}[self.type]
             private = {halves[usage][0]: "true" for usage in self.usage}
             public = dict([sizes], **{halves[usage][1]: "true" for usage in self.usage})
-            templates = {"key": {**private, **public}} if secret else {"private": private, "public": public}
+            templates = {"key": dict(private, **public, CKA_KEY_TYPE="CKK_AES")} if secret else {"private": private, "public": public}
             subject = {"operation": "generate", "requester": "uid:0", "token": "root", "label": self.label, "object": "token",
                        "class": "secret-key" if secret else "private-key", "templates": templates}
         return {"subject": subject, "policy": {"digest": digest}, "expires-at": 2**62}
