@@ -229,8 +229,8 @@ static enum outcome retire(struct retirement *r, json_t *report, struct fault *f
         outcome = estate_policy_in_force(r->estate, f);
     const struct state *s = &r->estate->state;
     /* Not where another HSM came in its place: that one is to retire now. */
-    bool before = outcome == OK && state_site(s, r->token, r->site) == NULL &&
-                  retirement_left(s, r->token, r->site) != NULL;
+    bool before =
+        outcome == OK && state_site(s, r->token, r->site) == NULL && retirement_left(s, r->token, r->site) != NULL;
     if (outcome == OK && !before)
         outcome = retire_resume(r, &resumed, f);
     if (outcome == OK && resumed)

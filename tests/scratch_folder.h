@@ -12,10 +12,10 @@
 static inline bool scratch_folder(char *ret, size_t size, const char *purpose)
 {
     struct statvfs s;
-    bool memory = access("/dev/shm", W_OK) == 0 && statvfs("/dev/shm", &s) == 0 && (s.f_flag & ST_NOEXEC) == 0 &&
-                  s.f_bavail >= (1u << 30) / s.f_frsize;
+    bool in_memory = access("/dev/shm", W_OK) == 0 && statvfs("/dev/shm", &s) == 0 && (s.f_flag & ST_NOEXEC) == 0 &&
+                     s.f_bavail >= (1u << 30) / s.f_frsize;
 
-    snprintf(ret, size, "%s/quorate-%s-XXXXXX", memory ? "/dev/shm" : "/tmp", purpose);
+    snprintf(ret, size, "%s/quorate-%s-XXXXXX", in_memory ? "/dev/shm" : "/tmp", purpose);
     return mkdtemp(ret) != NULL;
 }
 
