@@ -272,6 +272,32 @@ static bool ends_with_token(struct fold *x, const struct state_key *k)
     return true;
 }
 
+/* Who retired has destroyed it under another entry, or will. */
+static void check_holder(struct fold *x, const struct state_key *k, const char *site)
+{
+    if (!strings_have(&k->sites, site) && !state_site(x->look, k->token, site) &&
+        state_site_retired(x->look, k->token, site))
+        fold_fail(x, "the site \"%s\" has retired and holds the key no more", site);
+}
+
+/* The entry says what became of the key at exactly the sites that hold it now: one may have come, or retired, while others were
+ * cleared. */
+static void check_everywhere(struct fold *x, const struct state_key *k, const struct strings *left)
+{
+    struct strings sites = {.items = NULL};
+    if (!k || !fold_has(x, "sites"))
+        return;
+    fold_strings(x, "sites", &sites);
+    for (size_t i = 0; i < k->sites.count; i++)
+        if (!strings_have(&sites, k->sites.items[i]) && !strings_have(left, k->sites.items[i]))
+            fold_fail(x, "it says nothing of the site \"%s\", which holds the key", k->sites.items[i]);
+    for (size_t i = 0; i < sites.count; i++)
+        check_holder(x, k, sites.items[i]);
+    for (size_t i = 0; i < left->count; i++)
+        check_holder(x, k, left->items[i]);
+    strings_free(&sites);
+}
+
 void fold_destroyed(struct fold *x)
 {
     struct state_key *k = want_key(x);
@@ -281,6 +307,8 @@ void fold_destroyed(struct fold *x)
     struct strings left = {.items = NULL};
     if (fold_has(x, "left") && !with_token)
         fold_strings(x, "left", &left);
+    if (!with_token)
+        check_everywhere(x, k, &left);
     if (!fold_goes(x))
         goto out;
     if (r)

@@ -176,6 +176,10 @@ static void retired_when_others_hold_all(void **state)
         {0, ENTRY_ACCEPTED, "{'intent':15,'sites':[]}"},
         {1, ENTRY_ACCEPTED, "{'intent':15,'sites':['cardiff']}"},
         {0, ENTRY_ACCEPTED, "{'intent':15,'sites':['cardiff']}"},
+        /* An end that was begun before. */
+        {0, ENTRY_DESTROYED,
+         "{'class':'secret-key','id':'03','label':'c','sites':['cardiff','slough'],'token':'root'}"},
+        {1, ENTRY_DESTROYED, "{'class':'secret-key','id':'03','label':'c','sites':['slough'],'token':'root'}"},
     };
     TELL(&s, after);
     assert_int_equal(s.keys[2].retired.count, 0);
@@ -282,6 +286,8 @@ static void left_until_cleared(void **state)
     static const struct row rows[] = {
         {0, ENTRY_CLEARED, "{'born':12,'sites':['cardiff']}"},
         {0, ENTRY_DESTROYED, "{" KEY_C ",'left':['cardiff','cardiff'],'sites':['slough']}"},
+        {0, ENTRY_DESTROYED, "{" KEY_C ",'sites':['slough']}"}, /* and cardiff? */
+        {0, ENTRY_DESTROYED, "{" KEY_C ",'left':['leeds'],'sites':['slough']}"},
         {1, ENTRY_DESTROYED, "{" KEY_C ",'left':['cardiff','leeds'],'sites':['slough']}"},
         {0, ENTRY_CLEARED, "{'born':12,'sites':['slough']}"},
         {0, ENTRY_CLEARED, "{'born':12,'sites':['leeds']}"},
