@@ -63,7 +63,7 @@ job() {
 export -f unit corpus bypass parity job
 
 # Those of the tests that take longest, of one tree.
-slow='mock_births|depth_faults|module_init_token|depth_crash|audit_tiles|module_governed|module_failover|depth_birth|depth_far|audit_log'
+slow='mock_births|depth_faults|depth_between|depth_crash|depth_birth|depth_far|depth_far_hostile|module_init_token|module_failover|module_failover_threads'
 
 # Every source has its program: one that was not built would be missed silently.
 jobs() {
