@@ -184,16 +184,14 @@ static const struct state_intent *answer_intent(const struct import *n)
     return i != NULL && i->token != NULL && strcmp(i->token, n->token) == 0 ? i : NULL;
 }
 
-/* The same of the birth that the answer names, or of the site's own retirement. */
+/* The same of the birth that the answer names, or of the site's own retirement: by the HSM that was enrolled there then. */
 static enum outcome intent_verify(struct import *n, const char *what, struct fault *f)
 {
-    const struct state *s = &n->estate->state;
     const struct state_intent *i = answer_intent(n);
     if (i == NULL)
         return fault_set(f, E_REFUSED, "it says nothing of a birth that this log knows");
-    enum outcome outcome = outcome_verify(
-        n, intent_retires(i) ? state_site_retired(s, n->token, n->site) : state_site(s, n->token, n->site), &i->digest,
-        what, f);
+    enum outcome outcome =
+        outcome_verify(n, state_site_before(&n->estate->state, n->token, n->site, i->seq), &i->digest, what, f);
     if (outcome == OK)
         n->intent = i->seq;
     return outcome;

@@ -472,4 +472,57 @@ case_others_retire_meanwhile() {
     says 'another policy was adopted'
 }
 
+# While the token is suspended, the proofs are taken and the retirement waits on; resumed, it is completed without being asked for.
+case_others_retire_suspended() {
+    one_offer
+    carried_born app-1 0101
+    asks "$Q" retire root cardiff
+    approve "$ID" authority-1 authority-2
+    ends 1 "$Q" retire root cardiff
+    exported drill
+    accepted drill
+    asks "$Q" suspend token:root --reason 'smoke in the room'
+    approve "$ID" authority-1
+    must "$Q" suspend token:root --reason 'smoke in the room'
+    must "$Q" receipt import "$D/drill"
+    says 'root at glasgow: proven, 1 key' 'root is suspended: come back to this when it is resumed'
+    ends 1 "$Q" retire root cardiff
+    says 'root is suspended'
+    must "$Q" settle
+    says 'root is suspended'
+    ! "$Q" log show --type site-retired | grep -q . || fail 'retired while suspended'
+    asks "$Q" resume token:root
+    approve "$ID" authority-1 authority-2
+    must "$Q" resume token:root
+    must "$Q" settle
+    matches 'intent [0-9]+ +retired'
+    [ "$(count_with_far app-1 privkey)" = '1 0 1' ] || fail 'not destroyed there, or elsewhere'
+}
+
+# The site retires whose receipt a provisional key awaits: that birth is rolled back, its receipt comes too late, and what lies there
+# is withdrawn by files.
+case_awaited_site_retires() {
+    one_offer
+    asks generate EC:prime256v1 app-1 --id 0101
+    approve "$ID" custodian-1 custodian-2 custodian-3
+    ends 1 generate EC:prime256v1 app-1 --id 0101
+    exported offer
+    accepted offer
+    asks "$Q" retire root glasgow
+    approve "$ID" authority-1 authority-2
+    must "$Q" retire root glasgow
+    ends 1 "$Q" receipt import "$D/offer"
+    must "$Q" settle
+    must "$Q" log show --type rolled-back
+    says 'a site retired meanwhile'
+    ! "$Q" log show --type born | grep -q . || fail 'born without its site'
+    [ "$(count_with_far app-1 privkey)" = '0 0 1' ] || fail 'something is left here, or the far site was reached'
+    exported withdraw
+    accepted withdraw
+    must "$Q" receipt import "$D/withdraw"
+    [ "$(count_with_far app-1 privkey)" = '0 0 0' ] || fail 'something is left there'
+    must "$Q" status --offline
+    ! grep -qE '^Unsettled|Carried by people' <<<"$OUT" || fail 'something is awaited still'
+}
+
 cases
