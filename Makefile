@@ -203,10 +203,11 @@ bench: bench-deps bench-log bench-births
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain all build/mock-hsm.so build/tests/bench build/tests/bench-lease
 	@tests/bench/run.sh
 
+# On a disk, as an estate is.
 bench-births: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain build/tests/bench-births
-	@build/tests/bench-births softhsm 15
-	@build/tests/bench-births mock 3 50
+	@TMPDIR=$${TMPDIR:-/tmp} build/tests/bench-births softhsm 15
+	@TMPDIR=$${TMPDIR:-/tmp} build/tests/bench-births mock 3 50
 
 bench-log: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=plain build/tests/bench-log

@@ -51,8 +51,8 @@ struct quorate_vendor {
      *              looked-at, absent, elsewhere (not asked; why says how), or asked (by a file: a site that is named; why says what is to
      *              be done). kind is key (of the log), own (pinned at enrolment), provisional (its receipts are awaited),
      *              other (what the log does not keep), or a difference: unknown (a secret half that the log does not know,
-     *              or another public half under a key's CKA_ID), left (of a key that ended, or whose site retired, until
-     *              that is done here too), abandoned (left by a birth or an enrolment that did not end), session (a key
+     *              another public half under a key's CKA_ID, or what has no class that can be read), left (of a key that
+     *              ended, or whose site retired, until that is done here too), abandoned (left by a birth or an enrolment that did not end), session (a key
      *              that is not on the token). missing: the log has it, the HSM has not. differences counts these and the sites that are
      *              absent.
      *   "depart"   {"bag", "carrier"?, "site", "token"} -> {"status": "on its way"}: its HSM leaves, and counts nowhere

@@ -134,7 +134,6 @@ static enum outcome birth_await(struct birth_work *k, struct fault *f)
 /* Steps 4 to 8, up to the point of no return. */
 static enum outcome birth_carry(struct birth_work *k, struct fault *f)
 {
-    struct fault ignored = {0}; /* an older head is as good */
     enum outcome outcome = birth_intend(k, f);
     if (outcome == OK)
         outcome = birth_prepare(k, f);
@@ -146,8 +145,6 @@ static enum outcome birth_carry(struct birth_work *k, struct fault *f)
         outcome = lower_answers(k->below, f);
     if (outcome == OK)
         outcome = birth_recheck(k, f);
-    if (outcome == OK)
-        heads_again(&k->heads, &ignored);
     if (outcome == OK)
         outcome = birth_keep(k, f);
     return outcome;
@@ -280,9 +277,11 @@ enum outcome birth_run(const struct birth *b, CK_OBJECT_HANDLE *ret_secret, CK_O
     else if (outcome != OK && k.held && !k.awaited)
         fault_context(f, "the key is made, but not yet in the log as born; `quorate settle` ends it");
     if (outcome == OK) {
-        /* Born is born: sites that cannot be told now are told by recovery. */
-        heads_put(b->world, &k.heads, &later);
+        /* Born is born: sites that cannot be told now are told by recovery, and an older head is as good. One after the other, for
+         * there are HSMs that fail one of two threads that make objects on them, and keep what it had begun. */
         intent_complete(b->world, k.intent, &k.replicas, &later);
+        heads_again(&k.heads, &later);
+        heads_put(b->world, &k.heads, &later);
         heads_wait(b->world, &k.heads, &later);
         *ret_secret = k.secret;
         *ret_public = k.public;

@@ -44,7 +44,7 @@ static bool class_is(const struct thing *t, const char *class)
 
 static bool thing_secret(const struct thing *t)
 {
-    return class_is(t, "private-key") || class_is(t, "secret-key");
+    return class_is(t, "private-key") || class_is(t, "secret-key") || class_is(t, THING_UNREADABLE);
 }
 
 /* A public half whose value is not the one that the log has, where both are known. */

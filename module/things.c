@@ -42,14 +42,32 @@ static void public_read(const struct site_link *s, CK_OBJECT_HANDLE object, stru
     buf_free(&spki);
 }
 
+/* An HSM that died or failed while it made an object may leave one that has no class: what it is, nobody can say, and the rest can
+ * be looked at all the same. */
+static enum outcome class_read(const struct site_link *s, CK_OBJECT_HANDLE object, CK_OBJECT_CLASS *ret,
+                               const char **ret_name, struct fault *f)
+{
+    CK_OBJECT_CLASS class = CK_UNAVAILABLE_INFORMATION;
+    CK_ATTRIBUTE a = {CKA_CLASS, &class, sizeof class};
+    CK_RV rv = s->f->C_GetAttributeValue(s->session, object, &a, 1);
+    if (rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_ATTRIBUTE_VALUE_INVALID) {
+        *ret_name = THING_UNREADABLE;
+        return OK;
+    }
+    if (rv != CKR_OK || a.ulValueLen != sizeof class)
+        return site_fault(s, "reading CKA_CLASS", rv != CKR_OK ? rv : CKR_DEVICE_ERROR, f);
+    *ret = class;
+    *ret_name = class_name(class) != NULL ? class_name(class) : "other";
+    return OK;
+}
+
 static enum outcome thing_read(const struct site_link *s, CK_OBJECT_HANDLE object, struct thing *t, struct fault *f)
 {
-    CK_OBJECT_CLASS class = 0;
+    CK_OBJECT_CLASS class = CK_UNAVAILABLE_INFORMATION;
     struct buf raw = BUF(LIMIT_ATTRIBUTE);
-    enum outcome outcome = site_attribute_ulong(s, object, CKA_CLASS, &class, f);
+    enum outcome outcome = class_read(s, object, &class, &t->class, f);
     if (outcome == OK) {
-        t->class = class_name(class) != NULL ? class_name(class) : "other";
-        t->session = !attribute_true(s, object, CKA_TOKEN);
+        t->session = class != CK_UNAVAILABLE_INFORMATION && !attribute_true(s, object, CKA_TOKEN);
         t->trusted = attribute_true(s, object, CKA_TRUSTED);
         attribute_read(s, object, CKA_ID, &raw);
         hex_put(&t->id, buf_span(&raw));
@@ -162,7 +180,7 @@ json_t *things_json(const struct things *t)
     return NULL;
 }
 
-/* Only names that class_name() gives. */
+/* Only names that an inventory gives. */
 static const char *class_known(const char *text)
 {
     static const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_SECRET_KEY, CKO_PUBLIC_KEY, CKO_CERTIFICATE,
@@ -170,7 +188,7 @@ static const char *class_known(const char *text)
     for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
         if (strcmp(class_name(classes[i]), text) == 0)
             return class_name(classes[i]);
-    return strcmp(text, "other") == 0 ? "other" : NULL;
+    return strcmp(text, "other") == 0 ? "other" : strcmp(text, THING_UNREADABLE) == 0 ? THING_UNREADABLE : NULL;
 }
 
 static enum outcome flag_parse(const json_t *line, const char *name, bool *ret, struct fault *f)

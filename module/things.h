@@ -6,12 +6,14 @@
 
 /* What lies on a site's HSM: every object that a session sees, as an inventory needs it. */
 struct thing {
-    const char *class; /* as class_name() has it; "other" */
+    const char *class; /* as class_name() has it; "other"; THING_UNREADABLE */
     bool session, trusted;
     bool has_public; /* a public key that can be read */
     struct digest public_key;
     struct buf id, label; /* the id in hex, the label as it is */
 };
+#define THING_UNREADABLE "unreadable" /* it has no CKA_CLASS that can be read: a key, perhaps */
+
 struct things {
     struct thing *items;
     size_t count;

@@ -85,4 +85,29 @@ case_an_hsm_does_not_answer() {
     says 'root at glasgow: absent' 'root at cardiff: looked-at'
 }
 
+# An HSM that fails while it makes an object may leave one that says neither what it is nor where it belongs.
+case_something_half_made() {
+    local folder
+    born EC:secp384r1 app-1 --id 6162
+    for folder in "$D"/tokens/*/; do
+        grep -qaE 'root-(slough|cardiff)' "$folder/token.object" || continue
+        # CKA_LABEL, CKA_APPLICATION and CKA_VALUE, all empty; CKA_COPYABLE: as SoftHSM stores them.
+        printf "$(printf '\\0%.0s' {1..7})"'\013'"$(
+            for attribute in '\0\003' '\0\020' '\0\021'; do
+                printf '%s' '\0\0\0\0\0\0'"$attribute"'\0\0\0\0\0\0\0\003\0\0\0\0\0\0\0\0'
+            done
+        )"'\0\0\0\0\0\0\001\161\0\0\0\0\0\0\0\001\377' >"$folder/0c60f965-45f0-dfcd-98af-0a9e7de11e24.object"
+    done
+    ends 1 "$Q" inventory
+    says 'root at slough: looked-at' 'root at cardiff: looked-at' '2 things are not'
+    [ "$(grep -cE 'key +private-key +app-1' <<<"$OUT")" = 3 ] || fail 'not three replicas'
+    [ "$(grep -cE 'unknown +unreadable' <<<"$OUT")" = 2 ] || fail 'not both'
+    must "$Q" drill
+    openssl dgst -sha384 -binary "$D/policy.yaml" >"$D/digest"
+    must p11 --sign --mechanism ECDSA --id 6162 --input-file "$D/digest" --output-file "$D/signature"
+    must p11 --list-objects
+    says app-1
+    born EC:secp384r1 app-2
+}
+
 cases
