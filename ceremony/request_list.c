@@ -15,39 +15,41 @@ static void findings_put(const struct verdict *v, struct buf *ret)
             buf_putf(ret, "%s%s", ret->len > 0 ? "; " : "", v->findings[i].text);
 }
 
-bool request_approved(struct estate *e, const struct state_request *known)
+static enum outcome known_judge(struct estate *e, const struct state_request *known, struct verdict **ret,
+                                struct fault *f)
 {
     struct request *r = NULL;
-    struct verdict *v = NULL;
-    struct fault f = {.outcome = OK};
-    enum outcome o = estate_request(e, &known->id, &r, &f);
+    enum outcome o = estate_request(e, &known->id, &r, f);
 
     if (o == OK)
-        o = request_judge(e, r, &v, &f);
-    bool approved = o == OK && v->decision == DECISION_ALLOW;
-    verdict_free(v);
+        o = request_judge(e, r, ret, f);
     request_free(r);
+    return o;
+}
+
+bool request_approved(struct estate *e, const struct state_request *known)
+{
+    struct verdict *v = NULL;
+    struct fault f = {.outcome = OK};
+    bool approved = known_judge(e, known, &v, &f) == OK && v->decision == DECISION_ALLOW;
+
+    verdict_free(v);
     return approved;
 }
 
 /* In one line: whom the request waits for. A request whose policy or file is gone says so instead. */
 static void missing_put(struct estate *e, const struct state_request *known, struct buf *ret)
 {
-    struct request *r = NULL;
     struct verdict *v = NULL;
     struct fault f = {.outcome = OK};
-    enum outcome o = estate_request(e, &known->id, &r, &f);
 
-    if (o == OK)
-        o = request_judge(e, r, &v, &f);
-    if (o != OK)
+    if (known_judge(e, known, &v, &f) != OK)
         buf_puts(ret, f.text);
     else if (v->decision == DECISION_ALLOW)
         buf_puts(ret, "approved: ask again to have it done");
     else
         findings_put(v, ret);
     verdict_free(v);
-    request_free(r);
 }
 
 json_t *request_row_json(struct estate *e, const struct state_request *known, moment now)

@@ -40,10 +40,10 @@ bool status_intent_carried(const struct status *s, const struct state_intent *t)
 /* Of all else that s holds. */
 enum outcome status_attend(const struct status *s, json_t **ret, struct fault *f);
 void status_attention_put(const struct status *s, struct buf *b);
-/* A request that still waits. */
 bool status_unsettled(const struct state_intent *t); /* not at its end, or something of it is left somewhere */
 /* Sites whose receipts, or proofs for a retirement, are awaited until t->until; the caller's. False on memory. */
 bool status_awaited(const struct state *s, const struct state_intent *t, struct strings *ret);
+/* A request that still waits. */
 bool status_waits(const struct status *s, const struct state_request *r);
 
 #endif

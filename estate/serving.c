@@ -24,8 +24,7 @@ const char *token_primary(const struct estate *e, const char *token)
     return t != NULL ? t->primary : "";
 }
 
-/* On its way an HSM counts nowhere. */
-static bool standing(const struct estate *e, const char *token, const char *site)
+bool site_stands(const struct estate *e, const char *token, const char *site)
 {
     const struct state_site *known = state_site(&e->state, token, site);
 
@@ -39,7 +38,7 @@ const char *token_serving(const struct estate *e, const char *token)
     const char *serving = s != NULL ? s->serving : NULL;
 
     if (t == NULL || !t->failover_use || serving == NULL ||
-        (strcmp(serving, t->primary) != 0 && !strings_have(&t->replicas, serving)) || !standing(e, token, serving))
+        (strcmp(serving, t->primary) != 0 && !strings_have(&t->replicas, serving)) || !site_stands(e, token, serving))
         return token_primary(e, token);
     return serving;
 }

@@ -11,6 +11,8 @@
 void promotions_apply(struct policy *p, const struct state *s);
 
 const char *token_primary(const struct estate *e, const char *token);
+/* The HSM that is enrolled there is not on its way. */
+bool site_stands(const struct estate *e, const char *token, const char *site);
 /* Where its uses go: the site of the last `failover`, where the policy says `failover: use` and has that site, and its HSM
  * is not on its way; else the primary. */
 const char *token_serving(const struct estate *e, const char *token);

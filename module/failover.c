@@ -114,8 +114,8 @@ static enum outcome failover_to(struct world *w, CK_SLOT_ID slot, const char *si
     return outcome;
 }
 
-/* The sites in the order in which they are tried, but for those whose HSM is on its way: where the log says, the replicas, the primary; last the one that was
- * lost, which may have been started again. */
+/* The sites in the order in which they are tried, but for those whose HSM is on its way: where the log says, the replicas, the
+ * primary; last the one that was lost, which may have been started again. */
 static void sites_put(const struct world *w, CK_SLOT_ID slot, struct strings *ret)
 {
     const struct shown_token *t = &w->tokens[slot];
@@ -128,12 +128,9 @@ static void sites_put(const struct world *w, CK_SLOT_ID slot, struct strings *re
         all[count++] = named->replicas.items[i];
     if (named)
         all[count++] = named->primary;
-    for (size_t i = 0; i < count; i++) {
-        const struct state_site *known = all[i][0] ? state_site(&w->estate->state, t->bound->id, all[i]) : NULL;
-
-        if (known && !known->away && strcmp(all[i], now) != 0 && !strings_have(ret, all[i]))
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(all[i], now) != 0 && !strings_have(ret, all[i]) && site_stands(w->estate, t->bound->id, all[i]))
             strings_add(ret, all[i]);
-    }
     if (now[0])
         strings_add(ret, now);
 }
