@@ -72,13 +72,23 @@ far_policy() {
         s/^    expires: 3 seconds$/    expires: 1 hour/' "$D/policy.yaml"
 }
 
+# What of glasgow's HSM fits: expression, type.
+far_listed() {
+    count_listed "$1" far direct glasgow --type "$2"
+}
+
+# How many private keys of this label glasgow's HSM holds.
+far_keys() {
+    far_listed "^ *label: +$1$" privkey
+}
+
 # "slough cardiff glasgow", as count_on_hsms has it: label, type.
 count_with_far() {
     local site counts=
     for site in slough cardiff; do
-        counts+=" $(direct "$site" --list-objects --type "$2" 2>/dev/null | grep -cE "^ *label: +$1$" || true)"
+        counts+=" $(count_listed "^ *label: +$1$" direct "$site" --type "$2")"
     done
-    counts+=" $(far direct glasgow --list-objects --type "$2" 2>/dev/null | grep -cE "^ *label: +$1$" || true)"
+    counts+=" $(far_listed "^ *label: +$1$" "$2")"
     echo "${counts# }"
 }
 

@@ -210,11 +210,19 @@ on_hsms() {
     done
 }
 
+# How many lines of what pkcs11-tool lists fit: expression, then the command. It says nothing where the listing itself fails.
+count_listed() {
+    local expression=$1 list
+    shift
+    list=$("$@" --list-objects 2>/dev/null) || fail "there is no listing: $*"
+    grep -cE -- "$expression" <<<"$list" || true
+}
+
 # How many objects of this label the three HSMs hold, "slough cardiff glasgow": label, type.
 count_on_hsms() {
     local site counts=
     for site in $SITES; do
-        counts+=" $(direct "$site" --list-objects --type "$2" 2>/dev/null | grep -cE "^ *label: +$1$" || true)"
+        counts+=" $(count_listed "^ *label: +$1$" direct "$site" --type "$2")"
     done
     echo "${counts# }"
 }

@@ -36,10 +36,6 @@ carried_born() {
     must "$Q" receipt import "$D/born"
 }
 
-far_keys() {
-    far direct glasgow --list-objects --type privkey 2>/dev/null | grep -cE "^ *label: +$1$" || true
-}
-
 one_offer() {
     far_policy() {
         sed -i '/^  - id: birth of an application key pair$/,/extractable/ s/prove: signature/&, deferred: 1 hour, spares: 0/' \

@@ -46,7 +46,8 @@ case_brought() {
     ends 1 generate EC:secp384r1 app-1
     must "$Q" status
     matches 'provisional +intent .*app-1.* receipt awaited from cardiff, glasgow until'
-    ! p11 --list-objects --type privkey | grep -q app-1 || fail 'a provisional key is shown'
+    must p11 --list-objects --type privkey
+    ! grep -q app-1 <<<"$OUT" || fail 'a provisional key is shown'
     settle_says 'the key is not there yet' 'from slough to cardiff with acme' 'from slough to glasgow with acme'
     key_read
     ends 1 generate EC:secp384r1 app-1

@@ -35,7 +35,7 @@ settled() {
 objects() {
     local site
     for site in $SITES; do
-        direct "$site" --list-objects 2>/dev/null | grep -c '^ *ID:'
+        count_listed '^ *ID:' direct "$site"
     done
 }
 

@@ -30,12 +30,6 @@ case_introduced_and_enrolled() {
     must far "$Q" log check
 }
 
-# What glasgow's HSM holds of this label.
-far_keys() {
-    far pkcs11-tool --module "$SOFTHSM" --token-label root-glasgow --login --pin "$(pin glasgow)" --list-objects \
-        --type privkey 2>/dev/null | grep -cE "^ *label: +$1$" || true
-}
-
 # The intent that offers of this key are named by.
 offers_of() {
     "$Q" log show --type intent --json | grep '"operation":"generate"' | grep "\"label\":\"$1\"" | tail -n 1 |
@@ -44,8 +38,7 @@ offers_of() {
 
 # How many transport keys the HSM of glasgow holds.
 far_transports() {
-    far pkcs11-tool --module "$SOFTHSM" --token-label root-glasgow --login --pin "$(pin glasgow)" --list-objects \
-        --type privkey 2>/dev/null | grep -c 'quorate:transport$' || true
+    far_listed 'quorate:transport$' privkey
 }
 
 # $1: label, then more. A birth that waits for glasgow's receipt.
@@ -66,7 +59,8 @@ case_carried() {
     ends 1 generate EC:secp384r1 app-other --id 6162
     must "$Q" log show --type refused
     says 'whose birth waits for receipts'
-    ! p11 --list-objects --type privkey | grep -q app-1 || fail 'a provisional key is shown'
+    must p11 --list-objects --type privkey
+    ! grep -q app-1 <<<"$OUT" || fail 'a provisional key is shown'
     must "$Q" inventory
     says provisional
     ends 1 generate EC:secp384r1 app-1
@@ -194,7 +188,7 @@ case_too_late() {
     says 'could not be destroyed'
     must "$Q" log show --type rolled-back
     says 'did not come in time'
-    [ "$(direct slough --list-objects --type privkey | grep -c app-brief)" = 0 ] || fail 'the key is there still'
+    [ "$(count_listed app-brief direct slough --type privkey)" = 0 ] || fail 'the key is there still'
     ends 1 "$Q" receipt import "$D/receipt"
     says 'has ended'
     # Births wait until glasgow has answered.
@@ -254,7 +248,8 @@ case_self_signed() {
     says 'Provisional: root-g1, public key' 'The receipt of glasgow'
     must "$Q" log show --type artifact
     [ "$("$Q" log show --type artifact --json | grep -c '"awaits":')" = 1 ] || fail 'the certificate does not say what it awaits'
-    ! p11 --list-objects --type privkey | grep -q root-g1 || fail 'a provisional key is shown'
+    must p11 --list-objects --type privkey
+    ! grep -q root-g1 <<<"$OUT" || fail 'a provisional key is shown'
     transcript_of 1 'is provisional until' 'is unreleased: its key'
     must tests/tamper.py "$D/transcript-1" --trust "$D/trust.yaml" --log-key "$D/estate/log/key" --quorate "$Q" --kinds carried
     says '18 changes in all'

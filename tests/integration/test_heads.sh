@@ -8,7 +8,7 @@ COUNT=0
 heads() {
     local label
     label="quorate:head:$(head -n 1 "$D/estate/log/checkpoint")"
-    COUNT=$(direct "$1" --list-objects --type data 2>/dev/null | grep -cF "label:          '$label'" || true)
+    COUNT=$(count_listed "label: +'$label'" direct "$1" --type data)
     direct "$1" --read-object --type data --label "$label" --output-file "$D/head-$1" >/dev/null 2>&1 || true
 }
 

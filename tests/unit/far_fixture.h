@@ -129,6 +129,16 @@ static inline json_t *far_answered(struct far_pair *p, enum message_kind kind, c
     return a.json;
 }
 
+/* The same to what the host asks now; the caller's. `more` is taken. */
+static inline json_t *far_asked(struct far_pair *p, enum message_kind kind, json_t *more_taken)
+{
+    struct buf message;
+    far_message(p, kind, more_taken, &message);
+    json_t *answer = far_answered(p, kind, &message);
+    buf_free(&message);
+    return answer;
+}
+
 static inline void far_refused(struct far_pair *p, enum message_kind kind, const struct buf *message,
                                const char *needle)
 {
@@ -348,6 +358,14 @@ static inline void far_born(struct far_pair *p, const struct far_birth *b)
     assert_good(estate_append(p->host, ENTRY_RECEIPT, body, NULL, &f));
     json_decref(body);
     assert_good(intent_born(p->host, b->intent, buf_span(&b->offer.public_key), &f));
+}
+
+/* A key that lives there, and the site knows it. */
+static inline void far_living(struct far_pair *p, struct far_birth *b, const char *label)
+{
+    far_taken(p, b, label);
+    far_born(p, b);
+    json_decref(far_asked(p, MESSAGE_BORN, json_pack("{sI}", "intent", (json_int_t)b->intent)));
 }
 
 static inline void far_rolled_back(struct far_pair *p, const struct far_birth *b)

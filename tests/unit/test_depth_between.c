@@ -3,6 +3,7 @@
 #include "module/resolution.h"
 #include "module/retire.h"
 #include "tests/unit/depth_labour.h"
+#include "tests/unit/one_estate.h"
 
 /* What is decided while a key is being born, or between a death and what settles it: a site retires, another is promoted, the
  * key ends or gets another name. */
@@ -20,7 +21,6 @@
     "    require: {quorum: {of: key-custodian, at-least: 2}, replicas: {at-least: 1, prove: signature}, transport: "   \
     "{allow: [oaep-sha1]}}\n"
 
-static struct depth d;
 static char nowhere[] = "00000000deadbeef";
 
 static int setup(void **state)
@@ -28,23 +28,6 @@ static int setup(void **state)
     (void)state;
     depth_begin(&d, RULES);
     return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    depth_end(&d);
-    return 0;
-}
-
-static struct binding *bound(const char *site)
-{
-    struct bound_token *t = &d.world->estate->bindings->tokens[0];
-    for (size_t i = 0; i < t->site_count; i++)
-        if (strcmp(t->sites[i].site, site) == 0)
-            return &t->sites[i];
-    fail_msg("no binding of %s", site);
-    return NULL;
 }
 
 typedef enum outcome site_run_fn(struct world *w, const char *token, const char *site, json_t **ret, struct fault *f);

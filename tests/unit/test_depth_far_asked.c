@@ -21,23 +21,11 @@
 static struct far_pair p;
 static struct far_birth living;
 
-static void born_there(struct far_birth *b, const char *label)
-{
-    struct site_answer a;
-    struct buf message;
-    far_taken(&p, b, label);
-    far_born(&p, b);
-    far_message(&p, MESSAGE_BORN, json_pack("{sI}", "intent", (json_int_t)b->intent), &message);
-    assert_string_equal(far_answers(&p, MESSAGE_BORN, &message, &a), "");
-    site_answer_clear(&a);
-    buf_free(&message);
-}
-
 static int setup(void **state)
 {
     (void)state;
     far_make(&p, RULES);
-    born_there(&living, "app-1");
+    far_living(&p, &living, "app-1");
     return 0;
 }
 
@@ -47,19 +35,6 @@ static int teardown(void **state)
     far_birth_clear(&living);
     far_end(&p);
     return 0;
-}
-
-/* The answer must be given; the caller's. `more` is taken. */
-static json_t *answered(enum message_kind kind, json_t *more_taken)
-{
-    struct site_answer a;
-    struct buf message;
-    far_message(&p, kind, more_taken, &message);
-    const char *why = far_answers(&p, kind, &message, &a);
-    if (why[0] != '\0')
-        fail_msg("%s", why);
-    buf_free(&message);
-    return a.json;
 }
 
 /* All that lies there, and that the identity key signed it for this challenge. */
@@ -73,7 +48,7 @@ static void listed_as_it_lies(void **state)
     const struct state_site *site = state_site(&p.host->state, "root", "glasgow");
     size_t keys = 0, publics = 0;
     (void)state;
-    json_t *answer = answered(MESSAGE_INVENTORY, json_pack("{ss}", "challenge", CHALLENGE));
+    json_t *answer = far_asked(&p, MESSAGE_INVENTORY, json_pack("{ss}", "challenge", CHALLENGE));
     assert_good(listing_read(json_object_get(answer, "receipt"), &l, &f));
     assert_good(digest_parse(CHALLENGE, &asked.challenge, &f));
     asked.identity = buf_span(&site->identity);
@@ -142,12 +117,12 @@ static void ends_that_a_rule_allows(void **state)
     struct buf signature = BUF(2048);
     struct digest digest;
     (void)state;
-    born_there(&b, "app-free-1");
+    far_living(&p, &b, "app-free-1");
     end_refused(end_of(&b), "does not say that the key of entry");
     ended(&b);
     assert_int_equal(far_count(&p, "app-free-1"), 1);
     for (int again = 0; again < 2; again++) {
-        json_t *answer = answered(MESSAGE_END, end_of(&b));
+        json_t *answer = far_asked(&p, MESSAGE_END, end_of(&b));
         assert_int_equal(far_count(&p, "app-free-1"), 0);
         assert_string_equal(json_string_or_null(answer, "outcome"), "destroyed");
         assert_int_equal(json_integer_value(json_object_get(answer, "born")), (json_int_t)key_of(&b)->seq);
@@ -168,7 +143,7 @@ static void ends_that_no_rule_allows(void **state)
 {
     struct far_birth b;
     (void)state;
-    born_there(&b, "app-2");
+    far_living(&p, &b, "app-2");
     ended(&b);
     end_refused(end_of(&b), "lets the key \"app-2\" be destroyed without approvals");
     assert_int_equal(far_count(&p, "app-2"), 1);
@@ -182,7 +157,7 @@ static void no_end_while_suspended(void **state)
 {
     struct far_birth b;
     (void)state;
-    born_there(&b, "app-free-2");
+    far_living(&p, &b, "app-free-2");
     ended(&b);
     far_suspended(&p);
     end_refused(end_of(&b), "is suspended");

@@ -22,22 +22,12 @@
 static struct far_pair p;
 static struct far_birth root_key; /* what all of this is about */
 
-static void born_there(struct far_birth *b, const char *label)
-{
-    struct buf message;
-    far_taken(&p, b, label);
-    far_born(&p, b);
-    far_message(&p, MESSAGE_BORN, json_pack("{sI}", "intent", (json_int_t)b->intent), &message);
-    json_decref(far_answered(&p, MESSAGE_BORN, &message));
-    buf_free(&message);
-}
-
 static int setup(void **state)
 {
     (void)state;
     depth_token_more = "}\n  - {id: other, primary: slough, replicas: [glasgow]";
     far_make(&p, RULES);
-    born_there(&root_key, "root-1");
+    far_living(&p, &root_key, "root-1");
     return 0;
 }
 
@@ -126,7 +116,7 @@ static void an_end_under_anothers_id(void **state)
     struct far_birth b;
     struct buf message;
     (void)state;
-    born_there(&b, "free-2");
+    far_living(&p, &b, "free-2");
     modified(&b, "new-id", far_id("root-1"));
     ended(&b);
     far_message(&p, MESSAGE_END, json_pack("{sI}", "born", (json_int_t)key_of(&b)->seq), &message);
@@ -161,7 +151,7 @@ static void an_end_of_another_key_of_that_name(void **state)
     struct buf message;
     uint64_t end = 0;
     (void)state;
-    born_there(&b, "twin");
+    far_living(&p, &b, "twin");
     far_intend_as(&p, &second, "twin", far_id("twin-2"));
     far_offer_make(&p, &second);
     far_offer_log(&p, &second);

@@ -1,6 +1,4 @@
-#include <sys/syscall.h>
-#include <time.h>
-
+#include "tests/unit/clock_off.h"
 #include "tests/unit/far_fixture.h"
 
 /* When an offer is taken in at the far end, and when it is too early, too late, or stopped. */
@@ -16,16 +14,6 @@
     "glasgow, deferred: 1 hour}, transport: {allow: [oaep-sha1]}}\n"
 
 static struct far_pair p;
-
-/* This program's clock, as many seconds off. */
-static time_t clock_off;
-int clock_gettime(clockid_t which, struct timespec *ret)
-{
-    int rc = (int)syscall(SYS_clock_gettime, which, ret);
-    if (rc == 0 && which == CLOCK_REALTIME)
-        ret->tv_sec += clock_off;
-    return rc;
-}
 
 static int setup(void **state)
 {

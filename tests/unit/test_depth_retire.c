@@ -1,9 +1,7 @@
-#include <sys/syscall.h>
-#include <time.h>
-
 #include "module/drill.h"
 #include "module/retire.h"
-#include "tests/unit/depth_fixture.h"
+#include "tests/unit/clock_off.h"
+#include "tests/unit/one_estate.h"
 
 /* A retirement that waits for a site that files are carried to: how its time, a suspension and a death end it. */
 
@@ -14,18 +12,6 @@
     "{allow: [oaep-sha1]}}\n"                                                                                          \
     "  - {id: sites, when: {operation: [retire-site, resume]}, require: {quorum: {of: authority, at-least: 2}}, "      \
     "expires: 30 days}\n"
-
-static struct depth d;
-
-/* This program's clock, as many seconds off. */
-static time_t clock_off;
-int clock_gettime(clockid_t which, struct timespec *ret)
-{
-    int rc = (int)syscall(SYS_clock_gettime, which, ret);
-    if (rc == 0 && which == CLOCK_REALTIME)
-        ret->tv_sec += clock_off;
-    return rc;
-}
 
 static int setup(void **state)
 {
@@ -40,19 +26,10 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    (void)state;
-    depth_end(&d);
-    return 0;
-}
-
 /* Glasgow's HSM, reached so from now on. */
 static void reached(enum reach how)
 {
-    struct binding *b = (struct binding *)(uintptr_t)bindings_site(d.world->estate->bindings, "root", "glasgow");
-    assert_non_null(b);
-    b->reach = how;
+    bound("glasgow")->reach = how;
 }
 
 static const struct state_intent *last_intent(void)
